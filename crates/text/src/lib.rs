@@ -1,1 +1,25 @@
-//! Skeleton.
+//! Bytes to batches: tokenizers, reading files and folders, the built-in corpus and the data order.
+//!
+//! ```text
+//! files or tales ─ read, tales ─▶ Text ─ Tokenizer ─▶ tokens ─ Windows ─▶ inputs, targets
+//! ```
+//!
+//! Read [`Tokenizer`] first, then [`read()`], [`Windows`] and [`tales()`]. Nothing here knows of
+//! models or of the engine.
+#![forbid(unsafe_code)]
+
+mod error;
+mod files;
+pub mod random;
+pub mod tales;
+mod tokenizer;
+mod tokenizer_json;
+mod utf8;
+mod windows;
+
+pub use error::Error;
+pub use files::{ReadOptions, Text, read};
+pub use tales::tales;
+pub use tokenizer::{Chars, END_OF_TEXT, Tokenizer};
+pub use utf8::Utf8Stream;
+pub use windows::{Windows, check_length};

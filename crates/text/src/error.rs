@@ -1,0 +1,87 @@
+//! Everything that can be wrong with a text or a tokenizer file.
+
+use std::path::PathBuf;
+
+/// What is wrong, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A path that doesn't exist.
+    #[error("{}: no such file or folder", path.display())]
+    Missing {
+        /// The path as the user wrote it.
+        path: PathBuf,
+    },
+    /// A file or folder that can't be read.
+    #[error("{}: can't be read: {reason}", path.display())]
+    Unreadable {
+        /// The path that failed.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// A file without a single byte.
+    #[error("{}: the file is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder in which nothing is text.
+    #[error("{}: no UTF-8 text in this folder (hidden and binary files are skipped)", path.display())]
+    NoText {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No path was given at all.
+    #[error("no text was given: name at least one file or folder")]
+    NoPaths,
+    /// A named file that isn't UTF-8.
+    #[error(
+        "{}: not UTF-8 text: the byte at offset {offset} is invalid; \
+         use --lossy to replace such bytes with U+FFFD, \
+         or --set data.tokenizer=bytes to train on raw bytes",
+        path.display()
+    )]
+    FileNotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first invalid byte.
+        offset: usize,
+    },
+    /// Bytes given to the `chars` tokenizer that aren't UTF-8.
+    #[error("not UTF-8 text: the byte at offset {offset} is invalid")]
+    NotUtf8 {
+        /// Offset of the first invalid byte.
+        offset: usize,
+    },
+    /// A character that the tokenizer has no token for.
+    #[error(
+        "unknown character {character:?} (U+{:04X}) at byte offset {offset}: \
+         it doesn't occur in the text that the tokenizer was made from",
+        *character as u32
+    )]
+    UnknownCharacter {
+        /// The character.
+        character: char,
+        /// Its byte offset in the text.
+        offset: usize,
+    },
+    /// A text with too few tokens.
+    #[error(
+        "{what} is too short: {tokens} tokens, but at least {needed} are needed; \
+         give more text or set a smaller model.context"
+    )]
+    TooShort {
+        /// Which text.
+        what: String,
+        /// How many tokens it has.
+        tokens: usize,
+        /// How many it needs.
+        needed: usize,
+    },
+    /// A tokenizer.json that isn't one of ours.
+    #[error("tokenizer.json: {reason}; the supported kinds are \"bytes\" and \"chars\"")]
+    Tokenizer {
+        /// What is wrong with it.
+        reason: String,
+    },
+}

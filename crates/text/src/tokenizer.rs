@@ -1,0 +1,198 @@
+//! Text to token ids and back.
+//!
+//! Two kinds, each saved as a tokenizer.json (see `tokenizer_json.rs`). A further kind is a further
+//! variant of [`Tokenizer`].
+
+use crate::Error;
+
+/// The token that ends a text. No text is encoded to it.
+pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// A map between text and token ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tokenizer {
+    /// A token for each byte, its id the byte's value; then the end of text, 256.
+    Bytes,
+    /// A token for each character of a closed set.
+    Chars(Chars),
+}
+
+/// The characters of the `chars` tokenizer; a character's id is its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chars {
+    /// In rising order of code points, each once.
+    sorted: Vec<char>,
+    /// Ids of the ASCII characters, `u32::MAX` where there is none: a short cut for speed.
+    ascii: [u32; 128],
+}
+
+impl Chars {
+    /// Made of characters in rising order.
+    pub(crate) fn from_sorted(sorted: Vec<char>) -> Self {
+        let mut ascii = [u32::MAX; 128];
+        for (id, &c) in sorted.iter().enumerate() {
+            if let Some(place) = ascii.get_mut(c as usize) {
+                *place = id as u32;
+            }
+        }
+        Chars { sorted, ascii }
+    }
+
+    /// The characters, in rising order of code points.
+    pub fn characters(&self) -> &[char] {
+        &self.sorted
+    }
+
+    fn id(&self, c: char) -> Option<u32> {
+        match self.ascii.get(c as usize) {
+            Some(&id) => (id != u32::MAX).then_some(id),
+            None => self.sorted.binary_search(&c).ok().map(|id| id as u32),
+        }
+    }
+}
+
+fn utf8(text: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(text).map_err(|e| Error::NotUtf8 {
+        offset: e.valid_up_to(),
+    })
+}
+
+impl Tokenizer {
+    /// The tokenizer of raw bytes.
+    pub fn bytes() -> Self {
+        Tokenizer::Bytes
+    }
+
+    /// The tokenizer of all characters of all `texts` (training and validation), sorted by code
+    /// point. Errors on a text that isn't UTF-8.
+    pub fn chars(texts: &[&[u8]]) -> Result<Self, Error> {
+        let mut seen = vec![false; char::MAX as usize + 1];
+        for text in texts {
+            for c in utf8(text)?.chars() {
+                seen[c as usize] = true;
+            }
+        }
+        let codes = (0..=char::MAX as u32).filter(|&code| seen[code as usize]);
+        Ok(Tokenizer::Chars(Chars::from_sorted(
+            codes.filter_map(char::from_u32).collect(),
+        )))
+    }
+
+    /// "bytes" or "chars".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Tokenizer::Bytes => "bytes",
+            Tokenizer::Chars(_) => "chars",
+        }
+    }
+
+    /// How many ids there are, the end of text included.
+    pub fn vocabulary_size(&self) -> usize {
+        self.end_of_text() as usize + 1
+    }
+
+    /// The id of the end of text: the last one.
+    pub fn end_of_text(&self) -> u32 {
+        match self {
+            Tokenizer::Bytes => 256,
+            Tokenizer::Chars(chars) => chars.sorted.len() as u32,
+        }
+    }
+
+    /// The ids of a text. `chars` errors on invalid UTF-8 and on a character that it doesn't know:
+    /// an unknown token would falsify bits per byte.
+    pub fn encode(&self, text: &[u8]) -> Result<Vec<u32>, Error> {
+        match self {
+            Tokenizer::Bytes => Ok(text.iter().map(|&byte| u32::from(byte)).collect()),
+            Tokenizer::Chars(chars) => {
+                let text = utf8(text)?;
+                let mut ids = Vec::with_capacity(text.len());
+                for (offset, character) in text.char_indices() {
+                    let id = chars.id(character);
+                    ids.push(id.ok_or(Error::UnknownCharacter { character, offset })?);
+                }
+                Ok(ids)
+            }
+        }
+    }
+
+    /// The bytes that ids stand for. The end of text and ids outside the vocabulary give nothing.
+    pub fn decode(&self, ids: &[u32]) -> Vec<u8> {
+        let mut text = Vec::with_capacity(ids.len());
+        for &id in ids {
+            match self {
+                Tokenizer::Bytes => text.extend(u8::try_from(id).ok()),
+                Tokenizer::Chars(chars) => {
+                    if let Some(c) = chars.sorted.get(id as usize) {
+                        text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                }
+            }
+        }
+        text
+    }
+
+    /// How many raw bytes a token stands for: what bits per byte are counted on.
+    pub fn token_bytes(&self, id: u32) -> usize {
+        match self {
+            Tokenizer::Bytes => usize::from(id < 256),
+            Tokenizer::Chars(chars) => chars.sorted.get(id as usize).map_or(0, |c| c.len_utf8()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIXED: &str = "  Hello, \u{4F60}\u{597D}\n\t\u{1F600} caf\u{E9} ";
+
+    #[test]
+    fn texts_come_back_and_their_bytes_add_up() {
+        for tokenizer in [
+            Tokenizer::bytes(),
+            Tokenizer::chars(&[MIXED.as_bytes()]).unwrap(),
+        ] {
+            let ids = tokenizer.encode(MIXED.as_bytes()).unwrap();
+            assert_eq!(tokenizer.decode(&ids), MIXED.as_bytes());
+            let bytes: usize = ids.iter().map(|&id| tokenizer.token_bytes(id)).sum();
+            assert_eq!(bytes, MIXED.len());
+            assert!(
+                tokenizer
+                    .decode(&[tokenizer.end_of_text(), 999_999, u32::MAX])
+                    .is_empty()
+            );
+        }
+    }
+
+    #[test]
+    fn chars_are_sorted_by_code_point_over_all_texts() {
+        let tokenizer = Tokenizer::chars(&[b"cab", "\u{E9}a".as_bytes()]).unwrap();
+        assert_eq!(tokenizer.vocabulary_size(), 5);
+        assert_eq!(
+            tokenizer.encode("abc\u{E9}".as_bytes()).unwrap(),
+            [0, 1, 2, 3]
+        );
+        assert_eq!(tokenizer.end_of_text(), 4);
+    }
+
+    #[test]
+    fn an_unknown_character_is_named_and_invalid_utf8_is_placed() {
+        let tokenizer = Tokenizer::chars(&[b"abc"]).unwrap();
+        let error = tokenizer
+            .encode("ab\u{4F60}".as_bytes())
+            .unwrap_err()
+            .to_string();
+        for part in ["'\u{4F60}'", "U+4F60", "offset 2"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(
+            tokenizer.encode(b"abz").is_err(),
+            "ASCII takes the short cut"
+        );
+        let error = Tokenizer::chars(&[b"fine", b"ab\xFF"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("offset 2"), "{error}");
+    }
+}
