@@ -1,0 +1,391 @@
+//! Every setting of a run, declared once: this file gives names and types, `default.toml` gives
+//! values, ranges and prose.
+
+mod conflict;
+mod document;
+mod error;
+mod family;
+mod merge;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+pub use error::{ConfigError, Mistake};
+pub use family::{Family, Mlp, Norm, Position};
+
+/// The whole config of a run. [`Config::load`] makes it; what depends on the family is filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The model's shape.
+    pub model: ModelConfig,
+    /// How weights follow from gradients.
+    pub optim: OptimConfig,
+    /// The training run.
+    pub train: TrainConfig,
+    /// The validation loss between steps.
+    pub eval: EvalConfig,
+    /// What is kept on disk.
+    pub checkpoint: CheckpointConfig,
+    /// From text to tokens.
+    pub data: DataConfig,
+    /// The samples shown while training, and the defaults of `downhill sample`.
+    pub sample: SampleConfig,
+}
+
+/// `model.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct ModelConfig {
+    pub family: Family,
+    pub layers: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub width: usize,
+    pub hidden: usize,
+    pub context: usize,
+    pub dropout: f64,
+    pub norm: Norm,
+    pub position: Position,
+    pub mlp: Mlp,
+    pub qk_norm: bool,
+    pub bias: bool,
+    pub tied: bool,
+    pub rope_theta: f64,
+    pub norm_epsilon: f64,
+}
+
+/// `optim.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct OptimConfig {
+    pub name: Optimizer,
+    pub lr: f64,
+    pub lr_min: f64,
+    pub schedule: Schedule,
+    pub warmup: usize,
+    pub decay: f64,
+    pub momentum: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    pub weight_decay: f64,
+    #[serde(with = "none")]
+    pub clip: Option<f64>,
+}
+
+/// `train.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct TrainConfig {
+    pub batch: usize,
+    pub steps: usize,
+    pub seed: u64,
+    #[serde(with = "all")]
+    pub threads: Option<usize>,
+    pub precision: Precision,
+}
+
+/// `eval.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct EvalConfig {
+    pub every: usize,
+    pub tokens: usize,
+}
+
+/// `checkpoint.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct CheckpointConfig {
+    pub every: usize,
+    pub keep: usize,
+}
+
+/// `data.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct DataConfig {
+    pub tokenizer: Tokenizer,
+    pub validation_bytes: usize,
+    pub lossy: bool,
+}
+
+/// `sample.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct SampleConfig {
+    pub prompt: String,
+    pub tokens: usize,
+    pub temperature: f64,
+    #[serde(with = "all")]
+    pub top_k: Option<usize>,
+    pub top_p: f64,
+    pub seed: u64,
+}
+
+/// `optim.name`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Optimizer {
+    Sgd,
+    Momentum,
+    Nesterov,
+    Adam,
+    Adamw,
+}
+
+/// `optim.schedule`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Warm-up, then the same rate.
+    Constant,
+    /// Warm-up, then half a cosine down to `lr_min`.
+    Cosine,
+    /// Warm-up, stable, then a straight line down to `lr_min`.
+    Wsd,
+}
+
+/// `train.precision`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Precision {
+    F32,
+}
+
+/// `data.tokenizer`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokenizer {
+    /// One token a byte.
+    Bytes,
+    /// One token a character of the text.
+    Chars,
+}
+
+/// What the decoder and the model's files need to know.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "default.toml has the prose of every key")]
+pub struct ModelShape {
+    pub family: Family,
+    pub layers: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    /// Channels of one head; width / heads in every config.
+    pub head_size: usize,
+    pub width: usize,
+    pub hidden: usize,
+    pub context: usize,
+    pub dropout: f64,
+    pub norm: Norm,
+    pub position: Position,
+    pub mlp: Mlp,
+    pub qk_norm: bool,
+    pub bias: bool,
+    pub tied: bool,
+    pub rope_theta: f64,
+    pub norm_epsilon: f64,
+}
+
+/// One key, as `downhill config` shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigKey {
+    /// Section and key, `optim.lr`.
+    pub key: String,
+    /// The value, as TOML.
+    pub value: String,
+    /// What it does and what is allowed.
+    pub comment: String,
+    /// Whether the value follows from others, so that it is best left out of a config file.
+    pub derived: bool,
+}
+
+/// A key that two configs disagree on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Section and key, `optim.lr`.
+    pub key: String,
+    /// The value in the config asked, as TOML.
+    pub mine: String,
+    /// The value in the other, as TOML.
+    pub theirs: String,
+}
+
+impl Config {
+    /// Merges default ← preset ← file (its path and content) ← assignments `key=value`.
+    ///
+    /// No preset means the `default` one. Without errors, every value is within its range and
+    /// all of them go together.
+    ///
+    /// # Errors
+    /// Every mistake at once.
+    pub fn load(
+        preset: Option<&str>,
+        file: Option<(&Path, &str)>,
+        sets: &[String],
+    ) -> Result<Self, ConfigError> {
+        let mut merge = merge::Merge::new(preset);
+        if let Some((path, text)) = file {
+            merge.file(path, text);
+        }
+        for assignment in sets {
+            merge.set(assignment);
+        }
+        merge.finish()
+    }
+
+    /// The names that [`Config::load`] takes as presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        document::PRESETS.iter().map(|(name, _)| *name)
+    }
+
+    /// The model's shape.
+    pub fn shape(&self) -> ModelShape {
+        let m = &self.model;
+        ModelShape {
+            family: m.family,
+            layers: m.layers,
+            heads: m.heads,
+            kv_heads: m.kv_heads,
+            head_size: m.width / m.heads,
+            width: m.width,
+            hidden: m.hidden,
+            context: m.context,
+            dropout: m.dropout,
+            norm: m.norm,
+            position: m.position,
+            mlp: m.mlp,
+            qk_norm: m.qk_norm,
+            bias: m.bias,
+            tied: m.tied,
+            rope_theta: m.rope_theta,
+            norm_epsilon: m.norm_epsilon,
+        }
+    }
+
+    /// The whole config as a TOML file, from which [`Config::load`] makes an equal one.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let mut section = String::new();
+        for ConfigKey { key, value, .. } in self.keys() {
+            let (name, key) = key.split_once('.').unwrap_or(("", &key));
+            if name != section {
+                let gap = if section.is_empty() { "" } else { "\n" };
+                text.push_str(&format!("{gap}[{name}]\n"));
+                section = name.to_string();
+            }
+            text.push_str(&format!("{key} = {value}\n"));
+        }
+        text
+    }
+
+    /// Every key in the order of `default.toml`, with its value and comment.
+    pub fn keys(&self) -> Vec<ConfigKey> {
+        let table = self.to_table();
+        document::entries()
+            .into_iter()
+            .map(|entry| ConfigKey {
+                value: value(&table, &entry.key),
+                derived: is_derived(&table, &entry.key),
+                key: entry.key,
+                comment: entry.comment,
+            })
+            .collect()
+    }
+
+    /// The keys that two configs disagree on.
+    pub fn differences(&self, other: &Config) -> Vec<Difference> {
+        let (mine, theirs) = (self.to_table(), other.to_table());
+        document::entries()
+            .into_iter()
+            .map(|entry| Difference {
+                mine: value(&mine, &entry.key),
+                theirs: value(&theirs, &entry.key),
+                key: entry.key,
+            })
+            .filter(|difference| difference.mine != difference.theirs)
+            .collect()
+    }
+
+    fn from_table(table: Table) -> Result<Self, toml::de::Error> {
+        table.try_into()
+    }
+
+    fn to_table(&self) -> Table {
+        Table::try_from(self).expect("numbers, words and text are TOML")
+    }
+}
+
+/// A value as TOML text.
+fn value(table: &Table, key: &str) -> String {
+    let (section, key) = key.split_once('.').unwrap_or((key, ""));
+    let value = table.get(section).and_then(|section| section.get(key));
+    value.map_or_else(String::new, Value::to_string)
+}
+
+/// Whether a model's value is what would be filled in if it were absent.
+fn is_derived(table: &Table, key: &str) -> bool {
+    let (Some(key), Some(Value::Table(model))) = (key.strip_prefix("model."), table.get("model"))
+    else {
+        return false;
+    };
+    let mut without = model.clone();
+    without.remove(key);
+    family::fill(&mut without);
+    without.get(key) == model.get(key)
+}
+
+/// Declares how an absent number is written: as a word.
+macro_rules! or_word {
+    ($word:ident) => {
+        mod $word {
+            use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+            const WORD: &str = stringify!($word);
+
+            pub fn serialize<T, S>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error>
+            where
+                T: Serialize,
+                S: Serializer,
+            {
+                match value {
+                    Some(value) => value.serialize(to),
+                    None => to.serialize_str(WORD),
+                }
+            }
+
+            pub fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+            where
+                T: Deserialize<'de>,
+                D: Deserializer<'de>,
+            {
+                #[derive(Deserialize)]
+                #[serde(untagged)]
+                enum Either<T> {
+                    Value(T),
+                    Word(String),
+                }
+                match Either::deserialize(from)? {
+                    Either::Value(value) => Ok(Some(value)),
+                    Either::Word(word) if word == WORD => Ok(None),
+                    Either::Word(word) => Err(D::Error::custom(word)),
+                }
+            }
+        }
+    };
+}
+
+or_word!(all);
+or_word!(none);

@@ -1,0 +1,164 @@
+//! The model families as values: what each sets, and what its files can hold.
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// A published architecture; the class of the same name in `transformers` loads its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Learned positions, LayerNorm, GELU.
+    Gpt2,
+    /// Rotary positions, RMSNorm, SwiGLU, shared key and value heads.
+    Llama,
+    /// Llama with queries and keys normalised per head.
+    Qwen3,
+}
+
+/// How a block's input is normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Mean and variance to 0 and 1, then scaled and, with biases, shifted.
+    LayerNorm,
+    /// Divided by the root of the mean square, then scaled.
+    RmsNorm,
+}
+
+/// How the model knows where a token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// One learned vector a position, added to the token's embedding.
+    Learned,
+    /// Queries and keys are rotated by angles that grow with the position.
+    Rope,
+}
+
+/// The feed-forward part of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mlp {
+    /// down(gelu(up(x))), GELU in its tanh form.
+    Gelu,
+    /// down(silu(gate(x)) * up(x)).
+    Swiglu,
+}
+
+/// Multiple that SwiGLU's derived hidden size is rounded up to.
+const HIDDEN_MULTIPLE: usize = 32;
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Family; 3] = [Family::Gpt2, Family::Llama, Family::Qwen3];
+
+    /// The name in a config.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Gpt2 => "gpt2",
+            Family::Llama => "llama",
+            Family::Qwen3 => "qwen3",
+        }
+    }
+
+    /// The norm of the family.
+    pub fn norm(self) -> Norm {
+        match self {
+            Family::Gpt2 => Norm::LayerNorm,
+            Family::Llama | Family::Qwen3 => Norm::RmsNorm,
+        }
+    }
+
+    /// The positions of the family.
+    pub fn position(self) -> Position {
+        match self {
+            Family::Gpt2 => Position::Learned,
+            Family::Llama | Family::Qwen3 => Position::Rope,
+        }
+    }
+
+    /// The MLP of the family.
+    pub fn mlp(self) -> Mlp {
+        match self {
+            Family::Gpt2 => Mlp::Gelu,
+            Family::Llama | Family::Qwen3 => Mlp::Swiglu,
+        }
+    }
+
+    /// Whether the family normalises queries and keys per head.
+    pub fn qk_norm(self) -> bool {
+        self == Family::Qwen3
+    }
+
+    /// Whether the family has biases where the config doesn't say.
+    pub fn default_bias(self) -> bool {
+        self == Family::Gpt2
+    }
+
+    /// Whether a model of the family may have, or lack, biases.
+    pub fn allows_bias(self, bias: bool) -> bool {
+        !bias || self != Family::Qwen3
+    }
+
+    /// Whether the output head is the embedding where the config doesn't say.
+    pub fn default_tied(self) -> bool {
+        self != Family::Llama
+    }
+
+    /// Whether several query heads may share a key and value head.
+    pub fn shares_heads(self) -> bool {
+        self != Family::Gpt2
+    }
+
+    /// The norms' epsilon where the config doesn't say.
+    pub fn default_norm_epsilon(self) -> f64 {
+        match self {
+            Family::Gpt2 => 1e-5,
+            Family::Llama | Family::Qwen3 => 1e-6,
+        }
+    }
+}
+
+impl Mlp {
+    /// Hidden channels for a width: 4·width, or 8/3·width rounded up, which makes SwiGLU's three
+    /// matrices as large as GELU's two (Shazeer 2020, arXiv 2002.05202).
+    pub fn default_hidden(self, width: usize) -> usize {
+        match self {
+            Mlp::Gelu => 4 * width,
+            Mlp::Swiglu => (8 * width).div_ceil(3).next_multiple_of(HIDDEN_MULTIPLE),
+        }
+    }
+}
+
+/// Fills in what `model` leaves to its family. Values of a wrong type are left for the caller's
+/// check to find.
+pub(super) fn fill(model: &mut Table) {
+    let Some(family) = read::<Family>(model, "family") else {
+        return;
+    };
+    let mlp = read::<Mlp>(model, "mlp").unwrap_or(family.mlp());
+    let width = read::<usize>(model, "width").unwrap_or(1);
+    let derived = [
+        ("norm", Value::try_from(family.norm())),
+        ("position", Value::try_from(family.position())),
+        ("mlp", Value::try_from(mlp)),
+        ("qk_norm", Value::try_from(family.qk_norm())),
+        ("bias", Value::try_from(family.default_bias())),
+        ("tied", Value::try_from(family.default_tied())),
+        ("hidden", Value::try_from(mlp.default_hidden(width))),
+        (
+            "norm_epsilon",
+            Value::try_from(family.default_norm_epsilon()),
+        ),
+    ];
+    for (key, value) in derived {
+        if let Ok(value) = value {
+            model.entry(key).or_insert(value);
+        }
+    }
+}
+
+/// One value of a table, or nothing where it is absent or of another type.
+pub(super) fn read<'a, T: Deserialize<'a>>(table: &Table, key: &str) -> Option<T> {
+    table.get(key)?.clone().try_into().ok()
+}
