@@ -1,1 +1,30 @@
-//! Skeleton.
+//! What a run leaves on disk.
+//!
+//! ```text
+//! runs/NAME/
+//!   run.toml        the whole merged config, as used
+//!   events.jsonl    every event, appended; the only source of every screen and report
+//!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
+//! ```
+//!
+//! Every write goes through [`Files`], so that tests can fail each one in turn ([`Faulty`]).
+#![forbid(unsafe_code)]
+
+mod checkpoints;
+mod error;
+mod event;
+mod faulty;
+mod files;
+mod folder;
+mod log;
+mod machine;
+mod manifest;
+
+pub use checkpoints::{Checkpoint, Checkpoints, Which};
+pub use error::{Error, Result};
+pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning};
+pub use faulty::Faulty;
+pub use files::{Append, Disk, Files, write_atomic};
+pub use folder::{Choice, RunFolder};
+pub use log::{EventLog, read_events};
+pub use machine::{now, peak_bytes};

@@ -1,0 +1,322 @@
+//! Checkpoints: written beside, synced, checked, renamed into place.
+//!
+//! A checkpoint is visible as `step-000250` only when it is whole. Hidden folders beside it are steps
+//! of that work: `.step-000250.partial` is being written, `.step-000250.removed` is being removed, and
+//! `.step-000250.old` is being replaced: it still counts as the checkpoint until the new one stands.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use crate::files::parent;
+use crate::manifest::{MANIFEST, Manifest, sha256};
+use crate::{Error, Files, Result};
+
+/// The checkpoints of a run.
+#[derive(Clone)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    files: Arc<dyn Files>,
+}
+
+/// Which checkpoint of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one with the least validation loss, the earliest of equals; the last if none was measured.
+    Best,
+    /// The one with the most steps.
+    Last,
+    /// The one of this step.
+    Step(u64),
+}
+
+/// One checkpoint, whose manifest has been read.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// Training steps done.
+    pub step: u64,
+    /// Validation loss, where measured: nats per token, or mean squared error for `fit`.
+    pub loss: Option<f64>,
+    /// Its folder.
+    pub path: PathBuf,
+    manifest: Manifest,
+}
+
+impl Checkpoints {
+    /// The checkpoints in this folder, which need not exist yet.
+    pub fn new(folder: impl Into<PathBuf>, files: Arc<dyn Files>) -> Self {
+        let folder = folder.into();
+        Self { folder, files }
+    }
+
+    /// Saves a checkpoint of these named files and returns its folder. One of the same step is
+    /// replaced. After any error the older checkpoints are as they were.
+    pub fn save(
+        &self,
+        step: u64,
+        loss: Option<f64>,
+        contents: Vec<(String, Vec<u8>)>,
+    ) -> Result<PathBuf> {
+        let manifest = Manifest::of(step, loss, &contents)?;
+        self.files.create_folder(&self.folder)?;
+        self.sweep()?;
+        let partial = self.hidden(step, "partial");
+        let written = self
+            .write(&partial, &manifest, &contents)
+            .and_then(|()| self.publish(step, &partial));
+        if written.is_err() {
+            // Gives the space back at once; if this fails too, the next save sweeps.
+            let _ = self.files.remove_folder(&partial);
+        }
+        written
+    }
+
+    /// All checkpoints with a sound manifest, by rising step.
+    pub fn list(&self) -> Result<Vec<Checkpoint>> {
+        let found = find(&self.folder)?;
+        let sound = found
+            .iter()
+            .filter_map(|(&step, path)| Checkpoint::load(step, path).ok());
+        Ok(sound.collect())
+    }
+
+    /// Opens one checkpoint by its manifest; its files are checked as they are read.
+    pub fn open(&self, which: Which) -> Result<Checkpoint> {
+        let found = find(&self.folder)?;
+        let load = |(&step, path): (&u64, &PathBuf)| Checkpoint::load(step, path);
+        let Some(last) = found.last_key_value() else {
+            return Err(self.missing(String::new(), &found));
+        };
+        match which {
+            Which::Last => load(last),
+            Which::Step(step) => match found.get_key_value(&step) {
+                Some(entry) => load(entry),
+                None => Err(self.missing(format!(" of step {step}"), &found)),
+            },
+            Which::Best => {
+                let mut all = found.iter().map(load).collect::<Result<Vec<_>>>()?;
+                let best = best(&all).unwrap_or(all.len() - 1);
+                Ok(all.swap_remove(best))
+            }
+        }
+    }
+
+    /// Removes all but the last `keep` checkpoints and the best. Damaged ones are left for the user.
+    pub fn prune(&self, keep: usize) -> Result<()> {
+        self.sweep()?;
+        let all = self.list()?;
+        let best = best(&all);
+        for (index, checkpoint) in all.iter().enumerate() {
+            if index + keep < all.len() && Some(index) != best {
+                // Out of sight in one step, so that no half-removed checkpoint is ever visible.
+                let removed = self.hidden(checkpoint.step, "removed");
+                self.files.rename(&checkpoint.path, &removed)?;
+                self.files.remove_folder(&removed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        partial: &Path,
+        manifest: &Manifest,
+        contents: &[(String, Vec<u8>)],
+    ) -> Result<()> {
+        self.files.create_folder(partial)?;
+        for (name, content) in contents {
+            self.write_checked(&partial.join(name), content)?;
+        }
+        let path = partial.join(MANIFEST);
+        let mut text = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| Error::at("writing", &path, error.into()))?;
+        text.push(b'\n');
+        self.write_checked(&path, &text)?;
+        self.files.sync_folder(partial)
+    }
+
+    fn write_checked(&self, path: &Path, content: &[u8]) -> Result<()> {
+        self.files.write(path, content)?;
+        let written = fs::metadata(path).map_err(|error| Error::at("reading", path, error))?;
+        if written.len() != content.len() as u64 {
+            let error = io::Error::other(format!(
+                "{} of {} bytes arrived",
+                written.len(),
+                content.len()
+            ));
+            return Err(Error::at("writing", path, error));
+        }
+        Ok(())
+    }
+
+    /// Puts a whole partial folder in its place.
+    fn publish(&self, step: u64, partial: &Path) -> Result<PathBuf> {
+        let place = self.folder.join(name(step));
+        let old = self.hidden(step, "old");
+        let replaced = place.exists();
+        if replaced {
+            self.files.rename(&place, &old)?;
+        }
+        if let Err(error) = self.files.rename(partial, &place) {
+            if replaced {
+                // If this fails too, `old` still counts, and the next save puts it back.
+                let _ = self.files.rename(&old, &place);
+            }
+            return Err(error);
+        }
+        self.files.sync_folder(&self.folder)?;
+        if replaced {
+            // The new checkpoint stands; what is left of the old one is swept by the next save.
+            let _ = self.files.remove_folder(&old);
+        }
+        Ok(place)
+    }
+
+    /// Clears away what an interrupted save or removal left.
+    fn sweep(&self) -> Result<()> {
+        for (hidden, step, suffix) in entries(&self.folder)? {
+            let place = self.folder.join(name(step));
+            match suffix.as_str() {
+                "old" if !place.exists() => self.files.rename(&hidden, &place)?,
+                "old" | "partial" | "removed" => self.files.remove_folder(&hidden)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn hidden(&self, step: u64, suffix: &str) -> PathBuf {
+        self.folder.join(format!(".{}.{suffix}", name(step)))
+    }
+
+    fn missing(&self, asked: String, found: &BTreeMap<u64, PathBuf>) -> Error {
+        let steps: Vec<String> = found.keys().map(u64::to_string).collect();
+        let advice = match steps.as_slice() {
+            [] => "Train the run until it saves one".to_string(),
+            steps => format!("It has {}: choose with --checkpoint", steps.join(", ")),
+        };
+        Error::NoCheckpoint {
+            path: self.folder.clone(),
+            asked,
+            advice,
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Reads one file and checks its size and hash.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.path.join(name);
+        let damaged = |reason: String| Self::damaged(&path, self.step, reason);
+        let entry = self.manifest.files.iter().find(|entry| entry.name == name);
+        let entry = entry.ok_or_else(|| damaged("the manifest doesn't list it".to_string()))?;
+        let size = fs::metadata(&path).map_err(|error| damaged(error.to_string()))?;
+        if size.len() != entry.bytes {
+            return Err(damaged(format!(
+                "it has {} bytes, its manifest says {}",
+                size.len(),
+                entry.bytes
+            )));
+        }
+        let content = fs::read(&path).map_err(|error| damaged(error.to_string()))?;
+        if sha256(&content) != entry.sha256 {
+            return Err(damaged("its content isn't what was saved".to_string()));
+        }
+        Ok(content)
+    }
+
+    /// The names of its files, in the order in which they were saved.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.manifest.files.iter().map(|entry| entry.name.as_str())
+    }
+
+    fn load(step: u64, path: &Path) -> Result<Self> {
+        match Manifest::read(path, step) {
+            Ok(manifest) => Ok(Self {
+                step,
+                loss: manifest.loss,
+                path: path.to_path_buf(),
+                manifest,
+            }),
+            Err(reason) => Err(Self::damaged(&path.join(MANIFEST), step, reason)),
+        }
+    }
+
+    /// Whether the manifest can be read and all files are there in their size.
+    fn looks_sound(step: u64, path: &Path) -> bool {
+        Manifest::read(path, step).is_ok_and(|manifest| {
+            manifest.files.iter().all(|entry| {
+                fs::metadata(path.join(&entry.name)).is_ok_and(|m| m.len() == entry.bytes)
+            })
+        })
+    }
+
+    fn damaged(file: &Path, step: u64, reason: String) -> Error {
+        let folder = parent(parent(file));
+        let others = find(folder).unwrap_or_default();
+        let other = others
+            .iter()
+            .rev()
+            .find(|(other, path)| **other != step && Self::looks_sound(**other, path));
+        let advice = match other {
+            Some((step, _)) => format!("Use another checkpoint: --checkpoint {step}"),
+            None => "The run has no other checkpoint to use instead".to_string(),
+        };
+        Error::Damaged {
+            path: file.to_path_buf(),
+            reason,
+            advice,
+        }
+    }
+}
+
+/// The index of the least loss, the first of equals.
+fn best(all: &[Checkpoint]) -> Option<usize> {
+    let measured = all.iter().enumerate();
+    let measured = measured.filter_map(|(index, c)| Some((index, c.loss?)));
+    let best = measured.min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map(|(index, _)| index)
+}
+
+fn name(step: u64) -> String {
+    format!("step-{step:06}")
+}
+
+/// The folders of checkpoints by step: those in place, and those whose replacement was interrupted.
+fn find(folder: &Path) -> Result<BTreeMap<u64, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for (path, step, suffix) in entries(folder)? {
+        if suffix.is_empty() {
+            found.insert(step, path);
+        } else if suffix == "old" {
+            found.entry(step).or_insert(path);
+        }
+    }
+    Ok(found)
+}
+
+/// What stands in the folder under a checkpoint's name: its path, step, and suffix if hidden.
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, u64, String)>> {
+    let fail = |error| Error::at("reading", folder, error);
+    let listing = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing.map_err(fail)?,
+    };
+    let mut found = Vec::new();
+    for entry in listing {
+        let path = entry.map_err(fail)?.path();
+        let text = path.file_name().unwrap_or_default().to_string_lossy();
+        let (visible, suffix) = match text.strip_prefix('.') {
+            Some(hidden) => hidden.rsplit_once('.').unwrap_or((hidden, "?")),
+            None => (text.as_ref(), ""),
+        };
+        let step = visible.strip_prefix("step-").and_then(|n| n.parse().ok());
+        if let Some(step) = step.filter(|&step| name(step) == visible) {
+            let suffix = suffix.to_string();
+            found.push((path, step, suffix));
+        }
+    }
+    found.sort();
+    Ok(found)
+}

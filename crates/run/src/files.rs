@@ -1,0 +1,135 @@
+//! The seam through which every write of the program goes.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Every way in which the program changes a disk. [`Disk`] is the real one.
+pub trait Files: Send + Sync {
+    /// Creates a folder and its missing parents; `false` if the folder was there already.
+    fn create_folder(&self, path: &Path) -> Result<bool>;
+    /// Writes a whole file, replacing what stood there, and syncs it to the disk.
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()>;
+    /// Opens a file for appending, creating it if needed. Only one process may hold it at a time.
+    fn append(&self, path: &Path) -> Result<Box<dyn Append>>;
+    /// Renames a file or folder within one file system, in one atomic step.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Removes a folder and all that is in it.
+    fn remove_folder(&self, path: &Path) -> Result<()>;
+    /// Syncs a folder's list of names, so that a rename in it outlives a power cut.
+    fn sync_folder(&self, path: &Path) -> Result<()>;
+}
+
+/// A file open for appending.
+pub trait Append: Send {
+    /// Hands the bytes to the operating system: they outlive this process, not a power cut.
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Shortens the file to `length` bytes.
+    fn cut(&mut self, length: u64) -> Result<()>;
+    /// Syncs all that was written to the disk.
+    fn sync(&mut self) -> Result<()>;
+}
+
+/// The real disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn create_folder(&self, path: &Path) -> Result<bool> {
+        let fail = |error| Error::at("creating the folder", path, error);
+        fs::create_dir_all(parent(path)).map_err(fail)?;
+        match fs::create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
+                Ok(false)
+            }
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let write = || {
+            let mut file = File::create(path)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|error| Error::at("writing", path, error))
+    }
+
+    fn append(&self, path: &Path) -> Result<Box<dyn Append>> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|error| Error::at("opening", path, error))?;
+        // A file system without locks still serves: the lock only guards against a mistake.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Error::Busy {
+                path: path.to_path_buf(),
+            });
+        }
+        let path = path.to_path_buf();
+        Ok(Box::new(DiskAppend { path, file }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(|error| Error::at("renaming to", to, error))
+    }
+
+    fn remove_folder(&self, path: &Path) -> Result<()> {
+        fs::remove_dir_all(path).map_err(|error| Error::at("removing", path, error))
+    }
+
+    fn sync_folder(&self, path: &Path) -> Result<()> {
+        // Other systems neither allow nor need the sync of a folder.
+        if cfg!(unix) {
+            let sync = || File::open(path)?.sync_all();
+            sync().map_err(|error| Error::at("syncing", path, error))?;
+        }
+        Ok(())
+    }
+}
+
+struct DiskAppend {
+    path: PathBuf,
+    file: File,
+}
+
+impl Append for DiskAppend {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|error| Error::at("writing", &self.path, error))
+    }
+
+    fn cut(&mut self, length: u64) -> Result<()> {
+        let cut = self.file.set_len(length);
+        cut.map_err(|error| Error::at("shortening", &self.path, error))
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let synced = self.file.sync_data();
+        synced.map_err(|error| Error::at("syncing", &self.path, error))
+    }
+}
+
+/// The folder that a path lies in: `.` for a bare name.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a file so that readers see the old content or the new, never a part: beside, synced,
+/// renamed over, the folder synced.
+pub fn write_atomic(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    files.write(&partial, bytes)?;
+    files.rename(&partial, path)?;
+    files.sync_folder(parent(path))
+}

@@ -1,0 +1,233 @@
+//! Run folders: where a run lies, and how it is found again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use std::{fs, io};
+
+use crate::files::parent;
+use crate::{Checkpoints, Error, EventLog, Files, Result, write_atomic};
+
+const CONFIG: &str = "run.toml";
+const EVENTS: &str = "events.jsonl";
+
+/// Where a new run shall lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// `root/name`, or `root/name-2`, `root/name-3` … if that is taken.
+    Next {
+        /// The folder of all runs, as `runs`.
+        root: PathBuf,
+        /// The name to start from; characters that don't suit a folder become `-`.
+        name: String,
+    },
+    /// This very folder.
+    Exact {
+        /// The folder.
+        path: PathBuf,
+        /// Whether a run that lies there is removed.
+        overwrite: bool,
+    },
+}
+
+/// The folder of one run.
+#[derive(Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+    files: Arc<dyn Files>,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run.
+    pub fn create(files: Arc<dyn Files>, choice: &Choice) -> Result<Self> {
+        let path = match choice {
+            Choice::Next { root, name } => next(files.as_ref(), root, &plain(name))?,
+            Choice::Exact { path, overwrite } => {
+                if fs::symlink_metadata(path).is_ok() {
+                    if !overwrite {
+                        return Err(Error::Exists { path: path.clone() });
+                    }
+                    remove_old(files.as_ref(), path)?;
+                }
+                // Another process may have made it since.
+                if !files.create_folder(path)? {
+                    return Err(Error::Exists { path: path.clone() });
+                }
+                path.clone()
+            }
+        };
+        files.sync_folder(parent(&path))?;
+        Ok(Self { path, files })
+    }
+
+    /// Opens the folder of an existing run.
+    pub fn open(files: Arc<dyn Files>, path: &Path) -> Result<Self> {
+        if is_run(path) {
+            let path = path.to_path_buf();
+            return Ok(Self { path, files });
+        }
+        let reason = if !path.exists() {
+            "doesn't exist"
+        } else if path.is_dir() {
+            "isn't a run folder (it has no run.toml)"
+        } else {
+            "isn't a run folder but a file"
+        };
+        let mut near = runs_in(path);
+        near.extend(runs_in(parent(path)));
+        near.extend(runs_in(Path::new("runs")));
+        near.sort();
+        near.dedup();
+        Err(no_run(path, reason, near))
+    }
+
+    /// The run in `root` that was written to last.
+    pub fn newest(files: Arc<dyn Files>, root: &Path) -> Result<Self> {
+        let newest = Self::list(files, root)?.into_iter().next();
+        newest.ok_or_else(|| no_run(root, "holds no run", Vec::new()))
+    }
+
+    /// All runs in `root`, the one written to last first; none if `root` doesn't exist.
+    pub fn list(files: Arc<dyn Files>, root: &Path) -> Result<Vec<Self>> {
+        if let Err(error) = fs::read_dir(root)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(Error::at("reading", root, error));
+        }
+        let mut runs = runs_in(root);
+        runs.sort_by_cached_key(|path| std::cmp::Reverse((written(path), path.clone())));
+        let open = |path| Self {
+            path,
+            files: files.clone(),
+        };
+        Ok(runs.into_iter().map(open).collect())
+    }
+
+    /// The folder, as it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its event log lies.
+    pub fn events_path(&self) -> PathBuf {
+        self.path.join(EVENTS)
+    }
+
+    /// Opens its event log for appending.
+    pub fn event_log(&self) -> Result<EventLog> {
+        EventLog::open(self.files.as_ref(), &self.events_path())
+    }
+
+    /// Its checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.path.join("checkpoints"), self.files.clone())
+    }
+
+    /// Writes run.toml in one atomic step.
+    pub fn write_config(&self, text: &str) -> Result<()> {
+        write_atomic(
+            self.files.as_ref(),
+            &self.path.join(CONFIG),
+            text.as_bytes(),
+        )
+    }
+
+    /// Reads run.toml.
+    pub fn read_config(&self) -> Result<String> {
+        let path = self.path.join(CONFIG);
+        fs::read_to_string(&path).map_err(|error| Error::at("reading", &path, error))
+    }
+}
+
+fn is_run(path: &Path) -> bool {
+    path.join(CONFIG).is_file()
+}
+
+/// When a run was last written to.
+fn written(path: &Path) -> Option<SystemTime> {
+    let time = |name| fs::metadata(path.join(name)).and_then(|m| m.modified());
+    time(CONFIG).ok().max(time(EVENTS).ok())
+}
+
+/// The run folders directly in a folder, by name; none where it can't be read.
+fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let mut runs: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            // So that a name in the current folder isn't shown as `./name`.
+            let path = match folder == Path::new(".") {
+                true => PathBuf::from(name),
+                false => folder.join(name),
+            };
+            is_run(&path).then_some(path)
+        })
+        .collect();
+    runs.sort();
+    runs
+}
+
+fn no_run(path: &Path, reason: &'static str, near: Vec<PathBuf>) -> Error {
+    const SHOWN: usize = 6;
+    let advice = if near.is_empty() {
+        "Make a run first: downhill train".to_string()
+    } else {
+        let shown: Vec<String> = near
+            .iter()
+            .take(SHOWN)
+            .map(|run| run.display().to_string())
+            .collect();
+        let more = match near.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("There is {}{more}", shown.join(", "))
+    };
+    Error::NoRun {
+        path: path.to_path_buf(),
+        reason,
+        advice,
+    }
+}
+
+/// Creates the first of `root/name`, `root/name-2` … that doesn't exist.
+fn next(files: &dyn Files, root: &Path, name: &str) -> Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let path = match number {
+            1 => root.join(name),
+            _ => root.join(format!("{name}-{number}")),
+        };
+        let taken = fs::symlink_metadata(&path).is_ok();
+        if !taken && files.create_folder(&path)? {
+            return Ok(path);
+        }
+        number += 1;
+    }
+}
+
+/// Removes what lies at the path if it is a run or an empty folder.
+fn remove_old(files: &dyn Files, path: &Path) -> Result<()> {
+    let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    let link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+    if link || !(is_run(path) || empty) {
+        let path = path.to_path_buf();
+        return Err(Error::NotReplaced { path });
+    }
+    files.remove_folder(path)
+}
+
+/// A name that is one plain folder on every system.
+fn plain(name: &str) -> String {
+    const LONGEST: usize = 60;
+    let keep = |c: char| match c.is_alphanumeric() || "-_.".contains(c) {
+        true => c,
+        false => '-',
+    };
+    let plain: String = name.chars().take(LONGEST).map(keep).collect();
+    match plain.trim_matches(['.', '-']) {
+        "" => "run".to_string(),
+        plain => plain.to_string(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The event log, `events.jsonl`: appended while training, read by everything else.
+
+use std::path::Path;
+use std::{fs, io};
+
+use serde::Deserialize;
+
+use crate::event::KINDS;
+use crate::{Append, Error, Event, Files, Result};
+
+/// The event log of a run, open for appending. An event costs one write of one line; the disk is only
+/// synced when a checkpoint was saved and at the end.
+pub struct EventLog {
+    file: Box<dyn Append>,
+    line: Vec<u8>,
+    /// Bytes of whole lines in the file.
+    length: u64,
+    /// Whether a failed write may have left a part of a line after them.
+    torn: bool,
+}
+
+impl EventLog {
+    /// Opens the log, creating it if needed. A last line that a crash cut is removed.
+    pub fn open(files: &dyn Files, path: &Path) -> Result<Self> {
+        let mut file = files.append(path)?;
+        let old = fs::read(path).map_err(|error| Error::at("reading", path, error))?;
+        let start = old.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        let tail = &old[start..];
+        let mut length = old.len() as u64;
+        if !tail.is_empty() {
+            if parse(tail).is_ok() {
+                file.write(b"\n")?;
+                length += 1;
+            } else {
+                length = start as u64;
+                file.cut(length)?;
+            }
+        }
+        Ok(Self {
+            file,
+            line: Vec::new(),
+            length,
+            torn: false,
+        })
+    }
+
+    /// Appends one event. After an error the log stays usable, and holds whole lines only.
+    pub fn write(&mut self, event: &Event) -> Result<()> {
+        if self.torn {
+            self.file.cut(self.length)?;
+            self.torn = false;
+        }
+        self.line.clear();
+        // Writing scalars to memory can't fail; the signature of the JSON writer can't say so.
+        serde_json::to_writer(&mut self.line, event)
+            .map_err(|error| Error::at("writing", Path::new("events.jsonl"), error.into()))?;
+        self.line.push(b'\n');
+        if let Err(error) = self.file.write(&self.line) {
+            self.torn = true;
+            return Err(error);
+        }
+        self.length += self.line.len() as u64;
+        if matches!(event, Event::Saved(_) | Event::End(_)) {
+            self.file.sync()?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a whole event log as one curve: what a session did beyond the step from which a later one
+/// went on is left out. Unknown kinds and fields are ignored, so is a last line that was cut.
+pub fn read_events(path: &Path) -> Result<Vec<Event>> {
+    let bytes = fs::read(path).map_err(|error| Error::at("reading", path, error))?;
+    let mut events: Vec<Event> = Vec::new();
+    let mut lines = bytes.split(|&b| b == b'\n').enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match parse(line) {
+            Ok(Some(event)) => {
+                if let Event::Start(start) = &event {
+                    events.retain(|e| e.step().is_none_or(|step| step <= start.first_step));
+                }
+                events.push(event);
+            }
+            Ok(None) => {}
+            // Nothing after it, not even a newline: it was cut, or is being written right now.
+            Err(_) if lines.peek().is_none() => {}
+            Err(reason) => {
+                return Err(Error::BrokenLine {
+                    path: path.to_path_buf(),
+                    line: index + 1,
+                    reason: reason.to_string(),
+                });
+            }
+        }
+    }
+    Ok(events)
+}
+
+/// One line as an event; `None` if its kind is unknown.
+fn parse(line: &[u8]) -> std::result::Result<Option<Event>, io::Error> {
+    #[derive(Deserialize)]
+    struct Kind {
+        event: String,
+    }
+    let kind: Kind = serde_json::from_slice(line)?;
+    if !KINDS.contains(&kind.event.as_str()) {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(line)?))
+}

@@ -1,0 +1,34 @@
+//! Two facts about the process that events carry.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The time now, in Unix seconds.
+pub fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// The peak resident memory of this process in bytes (`VmHWM` of Linux), `None` elsewhere.
+pub fn peak_bytes() -> Option<u64> {
+    peak_of(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn peak_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peak_memory_is_read_in_bytes() {
+        let status = "Name:\tx\nVmPeak:\t  999 kB\nVmHWM:\t   1234 kB\n";
+        assert_eq!(peak_of(status), Some(1234 * 1024));
+        assert_eq!(peak_of("VmHWM:\t many kB"), None);
+        assert_eq!(peak_of(""), None);
+    }
+}

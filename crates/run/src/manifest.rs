@@ -1,0 +1,141 @@
+//! The manifest of a checkpoint: what belongs to it, with sizes and hashes.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result};
+
+/// The manifest's own name, which no file of a checkpoint may have.
+pub(crate) const MANIFEST: &str = "manifest.json";
+
+const VERSION: u64 = 1;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub version: u64,
+    pub step: u64,
+    /// Validation loss: nats per token, or mean squared error. `null` where it wasn't measured.
+    pub loss: Option<f64>,
+    pub files: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+impl Manifest {
+    pub(crate) fn of(step: u64, loss: Option<f64>, files: &[(String, Vec<u8>)]) -> Result<Self> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (name, content) in files {
+            let taken = entries.iter().any(|entry| entry.name == *name);
+            let reason = if taken {
+                Some("it is given twice")
+            } else {
+                bad_name(name)
+            };
+            if let Some(reason) = reason {
+                let name = name.clone();
+                return Err(Error::BadName { name, reason });
+            }
+            entries.push(Entry {
+                name: name.clone(),
+                bytes: content.len() as u64,
+                sha256: sha256(content),
+            });
+        }
+        Ok(Self {
+            version: VERSION,
+            step,
+            loss: loss.filter(|loss| loss.is_finite()),
+            files: entries,
+        })
+    }
+
+    /// Reads and checks the manifest in a checkpoint's folder; the error says what is wrong with it.
+    pub(crate) fn read(folder: &Path, step: u64) -> std::result::Result<Self, String> {
+        let text = fs::read(folder.join(MANIFEST)).map_err(|error| error.to_string())?;
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        if manifest.version != VERSION {
+            return Err(format!(
+                "it has version {}, and this program reads version {VERSION}",
+                manifest.version
+            ));
+        }
+        if manifest.step != step {
+            return Err(format!(
+                "it says step {}, its folder says {step}",
+                manifest.step
+            ));
+        }
+        match manifest.files.iter().find_map(|e| bad_name(&e.name)) {
+            Some(reason) => Err(format!("it names a file wrongly: {reason}")),
+            None => Ok(manifest),
+        }
+    }
+}
+
+/// Why this can't be the name of a file in a checkpoint.
+fn bad_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("it is empty")
+    } else if name.starts_with('.') {
+        Some("it starts with a dot")
+    } else if name.chars().any(|c| "/\\:".contains(c) || c.is_control()) {
+        Some("only plain file names are allowed, without / \\ : and control characters")
+    } else if name == MANIFEST {
+        Some("the list of files has this name")
+    } else {
+        None
+    }
+}
+
+/// The hash of the bytes, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_sha_256() {
+        // The test vector of FIPS 180 for "abc".
+        let golden = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), golden);
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_are_refused() {
+        for name in [
+            "",
+            "..",
+            "../x",
+            "a/b",
+            "a\\b",
+            ".hidden",
+            "c:x",
+            "manifest.json",
+            "a\nb",
+        ] {
+            let error = Manifest::of(1, None, &[(name.to_string(), Vec::new())]);
+            assert!(matches!(error, Err(Error::BadName { .. })), "{name:?}");
+        }
+        let twice = ["a", "a"].map(|n| (n.to_string(), Vec::new()));
+        assert!(Manifest::of(1, None, &twice).is_err());
+        let fine = [("model.safetensors".to_string(), Vec::new())];
+        assert_eq!(Manifest::of(1, Some(f64::NAN), &fine).unwrap().loss, None);
+    }
+}

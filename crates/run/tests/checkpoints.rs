@@ -1,0 +1,207 @@
+//! Checkpoints: whole or not there, whatever fails and whenever.
+
+use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
+use std::path::Path;
+use std::sync::Arc;
+
+use run::{Checkpoints, Disk, Error, Faulty, Files, Which};
+
+fn contents(step: u64) -> Vec<(String, Vec<u8>)> {
+    vec![
+        ("model.safetensors".to_string(), vec![step as u8; 1000]),
+        ("config.json".to_string(), b"{}".to_vec()),
+    ]
+}
+
+fn checkpoints(folder: &Path) -> Checkpoints {
+    Checkpoints::new(folder.join("checkpoints"), Arc::new(Disk))
+}
+
+fn saved(folder: &Path, losses: &[(u64, Option<f64>)]) -> Checkpoints {
+    let checkpoints = checkpoints(folder);
+    for &(step, loss) in losses {
+        checkpoints.save(step, loss, contents(step)).unwrap();
+    }
+    checkpoints
+}
+
+fn steps(checkpoints: &Checkpoints) -> Vec<u64> {
+    let list = checkpoints.list().unwrap();
+    list.iter().map(|checkpoint| checkpoint.step).collect()
+}
+
+#[test]
+fn best_last_and_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let losses = [
+        (100, None),
+        (250, Some(1.5)),
+        (300, Some(1.5)),
+        (2_000_000, Some(f64::NAN)),
+    ];
+    let checkpoints = saved(folder.path(), &losses);
+    let step = |which| checkpoints.open(which).unwrap().step;
+    assert_eq!(step(Which::Best), 250);
+    assert_eq!(step(Which::Last), 2_000_000);
+    let one = checkpoints.open(Which::Step(100)).unwrap();
+    assert!(one.path.ends_with("checkpoints/step-000100"));
+    assert_eq!(one.read("model.safetensors").unwrap(), vec![100; 1000]);
+    let error = checkpoints.open(Which::Step(7)).unwrap_err().to_string();
+    assert!(
+        error.contains("of step 7. It has 100, 250, 300, 2000000"),
+        "{error}"
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let none = self::checkpoints(folder.path()).open(Which::Best);
+    assert!(matches!(none, Err(Error::NoCheckpoint { .. })));
+    let unmeasured = saved(folder.path(), &[(1, None), (2, None)]);
+    assert_eq!(unmeasured.open(Which::Best).unwrap().step, 2);
+}
+
+#[test]
+fn the_last_and_the_best_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let losses = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0];
+    let losses: Vec<_> = (1..).zip(losses.map(Some)).collect();
+    let checkpoints = saved(folder.path(), &losses);
+    checkpoints.prune(3).unwrap();
+    assert_eq!(steps(&checkpoints), [2, 4, 5, 6]);
+    checkpoints.prune(9).unwrap();
+    assert_eq!(steps(&checkpoints), [2, 4, 5, 6]);
+}
+
+#[test]
+fn damage_is_named_and_another_checkpoint_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = saved(folder.path(), &[(100, Some(2.0)), (200, Some(1.0))]);
+    let last = folder.path().join("checkpoints/step-000200");
+    let damages: [(&str, &[u8]); 2] = [("model.safetensors", &[9; 1000]), ("config.json", b"{")];
+    for (name, content) in damages {
+        std::fs::write(last.join(name), content).unwrap();
+        let checkpoint = checkpoints.open(Which::Best).unwrap();
+        let error = checkpoint.read(name).unwrap_err().to_string();
+        assert!(
+            error.contains(name) && error.contains("--checkpoint 100"),
+            "{error}"
+        );
+    }
+    std::fs::write(last.join("manifest.json"), "{").unwrap();
+    for which in [Which::Best, Which::Last] {
+        let error = checkpoints.open(which).unwrap_err().to_string();
+        assert!(
+            error.contains("manifest.json") && error.contains("--checkpoint 100"),
+            "{error}"
+        );
+    }
+    assert_eq!(checkpoints.open(Which::Step(100)).unwrap().step, 100);
+    assert_eq!(steps(&checkpoints), [100]);
+}
+
+/// Whatever is visible is whole, and 100 and 200 are there (100 in its old or its new form).
+fn assert_intact(folder: &Path, context: &str) {
+    let checkpoints = checkpoints(folder);
+    for checkpoint in checkpoints.list().unwrap() {
+        for name in checkpoint.names() {
+            checkpoint
+                .read(name)
+                .unwrap_or_else(|e| panic!("{context}: {e}"));
+        }
+    }
+    let steps = steps(&checkpoints);
+    assert!(steps.starts_with(&[100, 200]), "{context}: {steps:?}");
+    let folders = std::fs::read_dir(folder.join("checkpoints")).unwrap();
+    for name in folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        let whole = name.starts_with('.')
+            || folder
+                .join("checkpoints")
+                .join(&name)
+                .join("manifest.json")
+                .exists();
+        assert!(whole, "{context}: {name} is visible without a manifest");
+    }
+}
+
+#[test]
+fn a_fault_at_any_operation_costs_no_checkpoint() {
+    let work = |folder: &Path, files: &Faulty| {
+        let files: Arc<dyn Files> = Arc::new(files.clone());
+        let checkpoints = Checkpoints::new(folder.join("checkpoints"), files);
+        let new = checkpoints.save(300, Some(1.5), contents(300));
+        let replaced = checkpoints.save(100, Some(1.0), contents(101));
+        let pruned = checkpoints.prune(2);
+        new.and(replaced).and(pruned).is_ok()
+    };
+    for one in [true, false] {
+        let mut n = 0;
+        loop {
+            let folder = tempfile::tempdir().unwrap();
+            saved(
+                folder.path(),
+                &[(50, Some(3.0)), (100, Some(1.0)), (200, Some(2.0))],
+            );
+            let faulty = match one {
+                true => Faulty::once(n, StorageFull),
+                false => Faulty::from(n, StorageFull),
+            };
+            let fine = work(folder.path(), &faulty);
+            let context = format!("fault {n}, one: {one}");
+            if faulty.operations() <= n {
+                assert!(fine && n > 15, "{context}");
+                break;
+            }
+            assert_intact_after_prune(folder.path(), &context);
+            // The next save on a healthy disk finds a clean folder and leaves one.
+            saved(folder.path(), &[(400, Some(4.0))]);
+            assert_intact_after_prune(folder.path(), &context);
+            let left = std::fs::read_dir(folder.path().join("checkpoints")).unwrap();
+            let hidden = left.filter(|e| {
+                let name = e.as_ref().unwrap().file_name();
+                name.to_string_lossy().starts_with('.')
+            });
+            assert_eq!(hidden.count(), 0, "{context}");
+            n += 1;
+        }
+    }
+}
+
+/// As [`assert_intact`], once step 50 has gone: pruning may have removed it or not.
+fn assert_intact_after_prune(folder: &Path, context: &str) {
+    let fifty = folder.join("checkpoints/step-000050");
+    if fifty.exists() {
+        assert_eq!(checkpoints(folder).open(Which::Step(50)).unwrap().step, 50);
+        std::fs::remove_dir_all(fifty).unwrap();
+    }
+    assert_intact(folder, context);
+}
+
+#[test]
+fn a_checkpoint_whose_replacement_died_still_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = saved(folder.path(), &[(100, Some(1.0))]);
+    let place = folder.path().join("checkpoints/step-000100");
+    std::fs::rename(&place, folder.path().join("checkpoints/.step-000100.old")).unwrap();
+    let checkpoint = checkpoints.open(Which::Last).unwrap();
+    assert_eq!(
+        checkpoint.read("model.safetensors").unwrap(),
+        vec![100; 1000]
+    );
+    checkpoints.save(200, None, contents(200)).unwrap();
+    assert!(place.exists());
+    assert_eq!(steps(&checkpoints), [100, 200]);
+}
+
+#[test]
+fn the_advice_fits_the_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |kind| {
+        let files: Arc<dyn Files> = Arc::new(Faulty::from(0, kind));
+        let checkpoints = Checkpoints::new(folder.path().join("c"), files);
+        checkpoints
+            .save(1, None, contents(1))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(save(StorageFull).contains("Free some space"));
+    assert!(save(ReadOnlyFilesystem).contains("--run"));
+}

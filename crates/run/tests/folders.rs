@@ -1,0 +1,130 @@
+//! Run folders: made, found, refused.
+
+use std::io::ErrorKind::PermissionDenied;
+use std::path::Path;
+use std::sync::Arc;
+
+use run::{Choice, Disk, Error, Faulty, Files, RunFolder};
+
+fn disk() -> Arc<dyn Files> {
+    Arc::new(Disk)
+}
+
+fn next(root: &Path, name: &str) -> RunFolder {
+    let root = root.to_path_buf();
+    let name = name.to_string();
+    RunFolder::create(disk(), &Choice::Next { root, name }).unwrap()
+}
+
+fn exact(path: &Path, overwrite: bool) -> run::Result<RunFolder> {
+    let path = path.to_path_buf();
+    RunFolder::create(disk(), &Choice::Exact { path, overwrite })
+}
+
+#[test]
+fn names_are_counted_up_and_made_plain() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("runs");
+    let name = |asked: &str| {
+        let path = next(&root, asked).path().to_path_buf();
+        path.strip_prefix(&root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(name("tales"), "tales");
+    assert_eq!(name("tales"), "tales-2");
+    assert_eq!(name("tales"), "tales-3");
+    assert_eq!(name("红楼梦 1.txt"), "红楼梦-1.txt");
+    assert_eq!(name("../../etc"), "etc");
+    assert_eq!(name(".."), "run");
+    std::fs::write(root.join("file"), "").unwrap();
+    assert_eq!(name("file"), "file-2");
+}
+
+#[test]
+fn overwrite_replaces_a_run_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/mine");
+    let run = exact(&path, false).unwrap();
+    run.write_config("a = 1\n").unwrap();
+    run.write_config("a = 2\n").unwrap();
+    assert_eq!(run.read_config().unwrap(), "a = 2\n");
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+    assert!(matches!(exact(&path, false), Err(Error::Exists { .. })));
+    exact(&path, true).unwrap();
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+    // Empty now, so there is nothing to lose.
+    exact(&path, true).unwrap();
+    let thesis = path.join("thesis.txt");
+    std::fs::write(&thesis, "years of work").unwrap();
+    for place in [&path, &thesis] {
+        assert!(matches!(exact(place, true), Err(Error::NotReplaced { .. })));
+    }
+    assert!(thesis.exists());
+}
+
+#[test]
+fn the_newest_run_is_the_one_written_to_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("runs");
+    let error = RunFolder::newest(disk(), &root).err().unwrap().to_string();
+    assert!(error.contains("downhill train"), "{error}");
+    let [a, b] = ["a", "b"].map(|name| next(&root, name));
+    next(&root, "c");
+    let age = |path: &Path, seconds: u64| {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let file = std::fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    for (run, seconds) in [(&a, 10), (&b, 20)] {
+        run.write_config("").unwrap();
+        age(&run.path().join("run.toml"), seconds);
+    }
+    let newest = || {
+        RunFolder::newest(disk(), &root)
+            .unwrap()
+            .path()
+            .to_path_buf()
+    };
+    assert_eq!(newest(), b.path());
+    drop(a.event_log().unwrap());
+    age(&a.events_path(), 30);
+    assert_eq!(newest(), a.path());
+}
+
+#[test]
+fn a_run_that_is_not_there_is_told_with_those_that_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("runs");
+    next(&root, "mine").write_config("").unwrap();
+    next(&root, "half");
+    assert!(RunFolder::open(disk(), &root.join("mine")).is_ok());
+    for asked in ["mien", "half"] {
+        let error = RunFolder::open(disk(), &root.join(asked)).err().unwrap();
+        let text = error.to_string();
+        assert!(
+            matches!(error, Error::NoRun { .. }) && text.contains("runs/mine"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_fault_while_writing_run_toml_leaves_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine");
+    exact(&path, false).unwrap().write_config("old").unwrap();
+    for n in 0..3 {
+        let files: Arc<dyn Files> = Arc::new(Faulty::from(n, PermissionDenied));
+        let run = RunFolder::open(files, &path).unwrap();
+        assert!(matches!(
+            run.write_config("new!"),
+            Err(Error::ReadOnly { .. })
+        ));
+        let left = run.read_config().unwrap();
+        // Operation 2 is the sync after the rename.
+        assert_eq!(left, if n < 2 { "old" } else { "new!" });
+    }
+}
