@@ -246,6 +246,18 @@ impl Config {
         merge.finish()
     }
 
+    /// The defaults with values from elsewhere, `origin`, checked as a config file's are.
+    pub(crate) fn from_values(
+        origin: &str,
+        values: Vec<(&str, Value)>,
+    ) -> Result<Self, ConfigError> {
+        let mut merge = merge::Merge::new(None);
+        for (key, value) in values {
+            merge.give(key, value, origin);
+        }
+        merge.finish()
+    }
+
     /// The names that [`Config::load`] takes as presets.
     pub fn presets() -> impl Iterator<Item = &'static str> {
         document::PRESETS.iter().map(|(name, _)| *name)

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
-mod hugging_face;
+pub mod hugging_face;
 
 pub use config::{
     CheckpointConfig, Config, ConfigError, ConfigKey, DataConfig, Difference, EvalConfig, Family,

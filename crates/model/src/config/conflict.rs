@@ -11,86 +11,111 @@ const PARAMETERS: f64 = 1e12;
 
 /// Every conflict whose keys were not refused already.
 pub(super) fn find(config: &Config, refused: &BTreeSet<String>) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut check = |keys: &[&str], ok: bool, message: &dyn Fn() -> String| {
-        if !ok && !keys.iter().any(|key| refused.contains(*key)) {
-            found.push(message());
-        }
-    };
-    let m = &config.model;
+    let checks = heads(&config.model)
+        .into_iter()
+        .chain(sizes(config))
+        .chain(family(&config.model));
+    checks
+        .filter(|check| !check.ok && !check.keys.iter().any(|key| refused.contains(*key)))
+        .map(|check| check.message)
+        .collect()
+}
+
+/// Whether some keys go together, and what to say if not.
+struct Check {
+    keys: Vec<&'static str>,
+    ok: bool,
+    message: String,
+}
+
+/// The heads share the width among them.
+fn heads(m: &ModelConfig) -> [Check; 3] {
     let (width, heads, kv_heads) = (m.width, m.heads, m.kv_heads);
     let divides = |part: usize, whole: usize| part != 0 && whole.is_multiple_of(part);
-    check(
-        &["model.width", "model.heads"],
-        divides(heads, width),
-        &|| format!("model.heads = {heads} doesn't divide model.width = {width}"),
-    );
-    check(
-        &["model.heads", "model.kv_heads"],
-        divides(kv_heads, heads),
-        &|| format!("model.kv_heads = {kv_heads} doesn't divide model.heads = {heads}"),
-    );
-    check(
-        &[
-            "model.width",
-            "model.heads",
-            "model.position",
-            "model.family",
-        ],
-        m.position != Position::Rope || !divides(heads, width) || divides(2 * heads, width),
-        &|| {
-            format!(
-                "model.width = {width} over model.heads = {heads} gives heads of odd size; rotary positions need an even one"
-            )
+    let even = divides(2 * heads, width) || !divides(heads, width);
+    [
+        Check {
+            keys: vec!["model.width", "model.heads"],
+            ok: divides(heads, width),
+            message: format!("model.heads = {heads} doesn't divide model.width = {width}"),
         },
-    );
+        Check {
+            keys: vec!["model.heads", "model.kv_heads"],
+            ok: divides(kv_heads, heads),
+            message: format!("model.kv_heads = {kv_heads} doesn't divide model.heads = {heads}"),
+        },
+        Check {
+            keys: vec![
+                "model.width",
+                "model.heads",
+                "model.position",
+                "model.family",
+            ],
+            ok: m.position != Position::Rope || even,
+            message: format!(
+                "model.width = {width} over model.heads = {heads} gives heads of odd size; \
+                 rotary positions need an even one"
+            ),
+        },
+    ]
+}
+
+/// Products that no machine has room for, and the order of the learning rates.
+fn sizes(config: &Config) -> [Check; 3] {
+    let m = &config.model;
     let (batch, context) = (config.train.batch, m.context);
-    check(
-        &["train.batch", "model.context"],
-        batch.saturating_mul(context) <= STEP_TOKENS,
-        &|| {
-            format!(
-                "train.batch = {batch} times model.context = {context} is more than {STEP_TOKENS} tokens a step"
-            )
-        },
-    );
-    check(
-        &[
-            "model.layers",
-            "model.width",
-            "model.hidden",
-            "model.context",
-        ],
-        parameters(m) <= PARAMETERS,
-        &|| {
-            format!(
-                "model.layers = {}, model.width = {width} and model.hidden = {} make more than {PARAMETERS:e} parameters",
-                m.layers, m.hidden
-            )
-        },
-    );
     let (lr, lr_min) = (config.optim.lr, config.optim.lr_min);
-    check(&["optim.lr", "optim.lr_min"], lr_min <= lr, &|| {
-        format!("optim.lr_min = {lr_min} is above optim.lr = {lr}")
-    });
-    for (key, value, allows) in family_rules(m) {
-        check(&[key, "model.family"], allows(m.family), &|| {
-            let others: Vec<&str> = Family::ALL
-                .into_iter()
-                .filter(|f| allows(*f))
-                .map(Family::name)
-                .collect();
-            let family = m.family.name();
-            match others.is_empty() {
-                true => format!("{key} = {value} is in no family"),
-                false => format!(
-                    "{key} = {value} is not in model.family = {family}, whose files could not be loaded; {} has it",
-                    others.join(" or ")
-                ),
-            }
-        });
-    }
-    found
+    [
+        Check {
+            keys: vec!["train.batch", "model.context"],
+            ok: batch.saturating_mul(context) <= STEP_TOKENS,
+            message: format!(
+                "train.batch = {batch} times model.context = {context} is more than \
+                 {STEP_TOKENS} tokens a step"
+            ),
+        },
+        Check {
+            keys: vec![
+                "model.layers",
+                "model.width",
+                "model.hidden",
+                "model.context",
+            ],
+            ok: parameters(m) <= PARAMETERS,
+            message: format!(
+                "model.layers = {}, model.width = {} and model.hidden = {} make more than \
+                 {PARAMETERS:e} parameters",
+                m.layers, m.width, m.hidden
+            ),
+        },
+        Check {
+            keys: vec!["optim.lr", "optim.lr_min"],
+            ok: lr_min <= lr,
+            message: format!("optim.lr_min = {lr_min} is above optim.lr = {lr}"),
+        },
+    ]
+}
+
+/// Files of the family can hold the layout.
+fn family(m: &ModelConfig) -> Vec<Check> {
+    let check = |(key, value, allows): Rule<'_>| {
+        let others: Vec<&str> = Family::ALL
+            .into_iter()
+            .filter(|family| allows(*family))
+            .map(Family::name)
+            .collect();
+        Check {
+            keys: vec![key, "model.family"],
+            ok: allows(m.family),
+            message: format!(
+                "{key} = {value} is not in model.family = {}, whose files could not be loaded; \
+                 {} has it",
+                m.family.name(),
+                others.join(" or ")
+            ),
+        }
+    };
+    family_rules(m).into_iter().map(check).collect()
 }
 
 /// A key, its value, and which families have it.

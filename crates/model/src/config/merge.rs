@@ -117,7 +117,7 @@ impl Merge {
     }
 
     /// Takes a value, or notes why not.
-    fn give(&mut self, key: &str, value: Value, origin: &str) {
+    pub fn give(&mut self, key: &str, value: Value, origin: &str) {
         let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else {
             self.mistakes.push(Mistake::UnknownKey {
                 key: shortened(key),

@@ -1,0 +1,240 @@
+//! The shape to and from `config.json`.
+
+use serde_json::{Map, Value, json};
+
+use super::HuggingFaceError as Error;
+use crate::config::{Config, Family, ModelShape};
+
+/// Standard deviation of the initial weights, which `transformers` wants to know.
+const INITIALIZER_RANGE: f64 = 0.02;
+/// The most tokens a vocabulary may have.
+const VOCABULARY: u64 = 100_000_000;
+
+/// A field of `config.json`, the key of [`Config`] it fills, and its value in a shape.
+type Field = (&'static str, &'static str, fn(&ModelShape) -> Value);
+
+const GPT2: [Field; 8] = [
+    ("n_layer", "model.layers", |s| s.layers.into()),
+    ("n_head", "model.heads", |s| s.heads.into()),
+    ("n_embd", "model.width", |s| s.width.into()),
+    ("n_inner", "model.hidden", |s| s.hidden.into()),
+    ("n_positions", "model.context", |s| s.context.into()),
+    ("layer_norm_epsilon", "model.norm_epsilon", |s| {
+        s.norm_epsilon.into()
+    }),
+    ("tie_word_embeddings", "model.tied", |s| s.tied.into()),
+    ("resid_pdrop", "model.dropout", |s| s.dropout.into()),
+];
+
+/// Llama's fields, which Qwen3 shares.
+const LLAMA: [Field; 10] = [
+    ("num_hidden_layers", "model.layers", |s| s.layers.into()),
+    ("num_attention_heads", "model.heads", |s| s.heads.into()),
+    ("num_key_value_heads", "model.kv_heads", |s| {
+        s.kv_heads.into()
+    }),
+    ("hidden_size", "model.width", |s| s.width.into()),
+    ("intermediate_size", "model.hidden", |s| s.hidden.into()),
+    ("max_position_embeddings", "model.context", |s| {
+        s.context.into()
+    }),
+    ("rms_norm_eps", "model.norm_epsilon", |s| {
+        s.norm_epsilon.into()
+    }),
+    ("rope_theta", "model.rope_theta", |s| s.rope_theta.into()),
+    ("attention_bias", "model.bias", |s| s.bias.into()),
+    ("tie_word_embeddings", "model.tied", |s| s.tied.into()),
+];
+
+fn fields(family: Family) -> &'static [Field] {
+    match family {
+        Family::Gpt2 => &GPT2,
+        Family::Llama | Family::Qwen3 => &LLAMA,
+    }
+}
+
+/// Fields that don't follow from the key of one value, with what they must be.
+fn fixed(s: &ModelShape) -> Vec<(&'static str, Value)> {
+    match s.family {
+        Family::Gpt2 => vec![
+            ("activation_function", json!("gelu_new")),
+            ("scale_attn_weights", json!(true)),
+            ("embd_pdrop", json!(s.dropout)),
+            // Ours never drops attention probabilities.
+            ("attn_pdrop", json!(0.0)),
+        ],
+        Family::Llama | Family::Qwen3 => vec![
+            ("hidden_act", json!("silu")),
+            ("head_dim", json!(s.head_size)),
+            ("attention_dropout", json!(0.0)),
+            // transformers 5 reads the base here, older ones and llama.cpp at the top.
+            (
+                "rope_parameters",
+                json!({"rope_type": "default", "rope_theta": s.rope_theta}),
+            ),
+            match s.family {
+                Family::Llama => ("mlp_bias", json!(s.bias)),
+                _ => ("use_sliding_window", json!(false)),
+            },
+        ],
+    }
+}
+
+fn class(family: Family) -> &'static str {
+    match family {
+        Family::Gpt2 => "GPT2LMHeadModel",
+        Family::Llama => "LlamaForCausalLM",
+        Family::Qwen3 => "Qwen3ForCausalLM",
+    }
+}
+
+/// `config.json` of a model.
+pub(super) fn write(shape: &ModelShape, vocabulary: usize, eos: u32) -> Vec<u8> {
+    let mut config = Map::new();
+    let mut put = |field: &str, value: Value| config.insert(field.to_string(), value);
+    put("architectures", json!([class(shape.family)]));
+    put("model_type", json!(shape.family.name()));
+    put("vocab_size", json!(vocabulary));
+    for (field, _, value) in fields(shape.family) {
+        put(field, value(shape));
+    }
+    for (field, value) in fixed(shape) {
+        put(field, value);
+    }
+    if shape.family == Family::Gpt2 {
+        // The older name of n_positions, which llama.cpp reads.
+        put("n_ctx", json!(shape.context));
+    }
+    put("bos_token_id", json!(eos));
+    put("eos_token_id", json!(eos));
+    put("initializer_range", json!(INITIALIZER_RANGE));
+    put("use_cache", json!(true));
+    // Before transformers 5 the field was called torch_dtype.
+    put("dtype", json!("float32"));
+    put("torch_dtype", json!("float32"));
+    text(&Value::Object(config))
+}
+
+/// `generation_config.json` of a model.
+pub(super) fn write_generation(eos: u32) -> Vec<u8> {
+    text(&json!({"bos_token_id": eos, "eos_token_id": eos}))
+}
+
+fn text(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}
+
+/// Shape, vocabulary and end-of-text token.
+pub(super) fn read(
+    bytes: &[u8],
+    known: Option<&ModelShape>,
+) -> Result<(ModelShape, usize, u32), Error> {
+    let config: Map<String, Value> =
+        serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))?;
+    let model_type = field(&config, "model_type")?;
+    let family = Family::ALL
+        .into_iter()
+        .find(|family| model_type.as_str() == Some(family.name()))
+        .ok_or_else(|| wrong("model_type", model_type, "gpt2, llama or qwen3"))?;
+    let mut values = vec![
+        ("model.family", family.name().into()),
+        // No training is checked here: the least batch leaves any context its place.
+        ("train.batch", 1.into()),
+    ];
+    for (name, key, _) in fields(family) {
+        values.push((*key, toml_value(field(&config, name)?)));
+        if *key == "model.heads" && !family.shares_heads() {
+            values.push(("model.kv_heads", toml_value(field(&config, name)?)));
+        }
+    }
+    let mut shape = Config::from_values("config.json", values)
+        .map_err(Error::Shape)?
+        .shape();
+    for (name, value) in fixed(&shape) {
+        let found = field(&config, name)?;
+        if !same(found, &value) {
+            return Err(wrong(name, found, &value.to_string()));
+        }
+    }
+    if let Some(known) = known {
+        agree(&mut shape, known)?;
+    }
+    let vocabulary = token(&config, "vocab_size", VOCABULARY)?;
+    let eos = token(&config, "eos_token_id", vocabulary.saturating_sub(1))?;
+    if vocabulary == 0 {
+        return Err(wrong("vocab_size", &json!(0), "at least 1"));
+    }
+    Ok((shape, vocabulary as usize, eos as u32))
+}
+
+/// Takes from the run's shape what the file can't say, and checks the rest against it; what isn't
+/// compared follows from the family.
+fn agree(shape: &mut ModelShape, known: &ModelShape) -> Result<(), Error> {
+    let different =
+        |field, file: String, known: String| Err(Error::OtherShape { field, file, known });
+    if shape.family != known.family {
+        let (file, known) = (shape.family.name(), known.family.name());
+        return different("model_type", file.to_string(), known.to_string());
+    }
+    if shape.family == Family::Gpt2 {
+        shape.bias = known.bias;
+        shape.rope_theta = known.rope_theta;
+    } else {
+        shape.dropout = known.dropout;
+    }
+    for (name, _, value) in fields(shape.family) {
+        let (file, known) = (value(shape), value(known));
+        if !same(&file, &known) {
+            return different(name, file.to_string(), known.to_string());
+        }
+    }
+    Ok(())
+}
+
+fn field<'a>(config: &'a Map<String, Value>, name: &'static str) -> Result<&'a Value, Error> {
+    config.get(name).ok_or(Error::NoField(name))
+}
+
+fn token(config: &Map<String, Value>, name: &'static str, most: u64) -> Result<u64, Error> {
+    let value = field(config, name)?;
+    match value.as_u64() {
+        Some(n) if n <= most => Ok(n),
+        _ => Err(wrong(name, value, &format!("a whole number up to {most}"))),
+    }
+}
+
+fn wrong(field: &'static str, value: &Value, allowed: &str) -> Error {
+    let value: String = value.to_string().chars().take(60).collect();
+    Error::Field {
+        field,
+        value,
+        allowed: allowed.to_string(),
+    }
+}
+
+/// Equal values; numbers compare by size, since JSON has one kind of them.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
+        }
+        _ => a == b,
+    }
+}
+
+/// For the check of a config; what TOML doesn't have becomes text, which no number key takes.
+fn toml_value(value: &Value) -> toml::Value {
+    match value {
+        Value::Bool(b) => toml::Value::Boolean(*b),
+        Value::Number(n) => match (n.as_i64(), n.as_f64()) {
+            (Some(n), _) => toml::Value::Integer(n),
+            (None, Some(x)) => toml::Value::Float(x),
+            (None, None) => toml::Value::String(n.to_string()),
+        },
+        Value::String(text) => toml::Value::String(text.clone()),
+        other => toml::Value::String(other.to_string()),
+    }
+}
