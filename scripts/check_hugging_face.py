@@ -36,7 +36,7 @@ class Mismatch(Exception):
     """What the checkpoint and the libraries disagree about."""
 
 
-def load(folder):
+def load(folder, expected):
     """The model in float32, with every weight from the file and none left over."""
     if not (folder / "config.json").is_file():
         raise Mismatch("no config.json here: name a checkpoint folder")
@@ -48,8 +48,8 @@ def load(folder):
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise Mismatch(f"does not load: {' '.join(str(error).split())[:300]}") from error
     name = type(model).__name__
-    if name not in CLASSES:
-        raise Mismatch(f"loads as {name}, expected one of {', '.join(CLASSES)}")
+    if name not in expected:
+        raise Mismatch(f"loads as {name}, expected {' or '.join(expected)}")
     for what, keys in info.items():
         if keys:
             raise Mismatch(f"loads with {what.replace('_', ' ')}: {sorted(map(str, keys))[:5]}")
@@ -96,7 +96,7 @@ def check_logits(model, ids, path):
 def check(arguments):
     """One line that says what agreed."""
     folder = arguments.checkpoint
-    model, tokenizer = load(folder)
+    model, tokenizer = load(folder, arguments.classes or CLASSES)
     vocabulary = model.config.vocab_size
     if len(tokenizer) > vocabulary:
         raise Mismatch(f"the tokenizer has {len(tokenizer)} tokens, the model {vocabulary}")
@@ -117,6 +117,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", type=Path, help="a folder with config.json")
     parser.add_argument("--text", default="the", help="text within vocabulary and context")
+    parser.add_argument("--class", dest="classes", action="append", choices=CLASSES)
     parser.add_argument("--logits", type=Path, help="JSON of the example program `logits`")
     arguments = parser.parse_args()
     try:

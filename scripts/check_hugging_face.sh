@@ -22,7 +22,7 @@ has_packages() {
 provide_packages() {
     has_packages && return
     command -v python3 >/dev/null || skip "there is no python3"
-    mkdir -p "$venv"
+    mkdir -p "$venv" || skip "can't make the folder $venv"
     local free_gb
     free_gb=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1048576) }')
     ((free_gb >= needed_gb)) || skip "$free_gb GB free, an install needs $needed_gb GB"
@@ -46,10 +46,10 @@ write_texts() {
     done >"$work/chinese.txt"
 }
 
-# check NAME TEXT_FILE PROMPT [FLAGS OF TRAIN …]
+# check NAME CLASS TEXT_FILE PROMPT [FLAGS OF TRAIN …]
 check() {
-    local name=$1 text=$2 prompt=$3 run=$work/$1 checkpoint
-    shift 3
+    local name=$1 class=$2 text=$3 prompt=$4 run=$work/$1 checkpoint
+    shift 4
     if ! cargo run -q --release -- train "$text" --preset tiny --steps 5 --seed 1 \
         --run "$run" --quiet "$@" >"$work/log" 2>&1; then
         echo "FAILED: $name: training: $(tail -n 3 "$work/log" | tr '\n' ' ')"
@@ -62,8 +62,8 @@ check() {
         return 1
     fi
     echo -n "$name: "
-    "$python" scripts/check_hugging_face.py "$checkpoint" --text "$prompt" \
-        --logits "$work/logits.json" 2>&1
+    "$python" scripts/check_hugging_face.py "$checkpoint" --class "$class" \
+        --text "$prompt" --logits "$work/logits.json" 2>&1
 }
 
 passed=0
@@ -81,13 +81,15 @@ cargo build -q --release -p downhill-train --example logits
 
 english="The red ball rolled"
 chinese="小狗看见了红色的球"
-count gpt2 "$work/english.txt" "$english" --set model.family=gpt2 --set model.bias=true
-count gpt2-no-bias "$work/english.txt" "$english" --set model.family=gpt2 --set model.bias=false
-count llama "$work/english.txt" "$english" --set model.family=llama
-count qwen3 "$work/english.txt" "$english" --set model.family=qwen3
-count english-bytes "$work/english.txt" "$english" --set data.tokenizer=bytes
-count chinese-bytes "$work/chinese.txt" "$chinese" --set data.tokenizer=bytes
-count chinese-chars "$work/chinese.txt" "$chinese" --set data.tokenizer=chars
+count gpt2 GPT2LMHeadModel "$work/english.txt" "$english" \
+    --set model.family=gpt2 --set model.bias=true
+count gpt2-no-bias GPT2LMHeadModel "$work/english.txt" "$english" \
+    --set model.family=gpt2 --set model.bias=false
+count llama LlamaForCausalLM "$work/english.txt" "$english" --set model.family=llama
+count qwen3 Qwen3ForCausalLM "$work/english.txt" "$english" --set model.family=qwen3
+count english-bytes Qwen3ForCausalLM "$work/english.txt" "$english" --set data.tokenizer=bytes
+count chinese-bytes Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=bytes
+count chinese-chars Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=chars
 
 echo "transformers: $passed passed, $failed failed"
 ((failed == 0))
