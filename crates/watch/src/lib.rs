@@ -1,1 +1,16 @@
-//! Skeleton.
+//! Watching a run: readers of its events.
+//!
+//! [`TerminalLog`] turns events into text, from the events alone (no clock, no terminal is asked), so
+//! the same events always give the same log. [`Screen`] shows it beside the training, which it can
+//! neither slow nor crash.
+#![forbid(unsafe_code)]
+
+mod screen;
+mod summary;
+mod table;
+mod terminal;
+mod text;
+mod units;
+
+pub use screen::Screen;
+pub use terminal::TerminalLog;

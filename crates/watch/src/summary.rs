@@ -1,0 +1,205 @@
+//! The head and the end of the log.
+
+use run::{End, Start};
+
+use crate::table::percent;
+use crate::text::{argument, line, wrap};
+use crate::units::{amount, count, duration};
+
+/// The widest that the head and the end become.
+const WIDEST: usize = 100;
+const LABEL: usize = 9;
+
+/// What is trained, on what, and at what price.
+pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
+    let fit = is_fit(start);
+    let mut lines = vec![format!("downhill {}", line(&start.version))];
+    let mut add = |label, items: &[String]| lines.extend(labelled(label, items, width));
+    if fit {
+        add(
+            "data",
+            &[
+                line(&start.corpus),
+                format!("{} rows", count(start.train_tokens)),
+            ],
+        );
+        let parameters = format!("{} parameters", count(start.parameters));
+        add("model", &[line(&start.family), parameters]);
+    } else {
+        add("corpus", &corpus(start));
+        add("model", &model(start));
+        add("batch", &batch(start));
+    }
+    let mut machine = vec![
+        plural(start.threads, "thread"),
+        line(&start.processor),
+        line(&start.precision),
+    ];
+    if start.bytes_peak > 0 {
+        machine.push(format!("{} planned", amount(start.bytes_peak, "B")));
+    }
+    add("machine", &machine);
+    let mut run = vec![line(&start.run), format!("seed {}", start.seed)];
+    if start.first_step > 0 {
+        run.push(format!("goes on after step {}", count(start.first_step)));
+    }
+    add("run", &run);
+    if let Some(floor) = start.floor_bits_per_byte {
+        let floor = format!("{floor:.4} bits/byte, the least that any model can reach");
+        add("floor", &[floor]);
+    }
+    lines
+}
+
+/// Whether this is a regression and not a language model.
+pub(crate) fn is_fit(start: &Start) -> bool {
+    start.vocabulary == 0
+}
+
+fn corpus(start: &Start) -> Vec<String> {
+    vec![
+        line(&start.corpus),
+        format!("{} tokens to train on", count(start.train_tokens)),
+        format!("{} to validate", count(start.validation_tokens)),
+        format!("vocabulary {}", count(start.vocabulary)),
+    ]
+}
+
+fn model(start: &Start) -> Vec<String> {
+    let flops = amount(start.flops_per_step, "FLOP");
+    vec![
+        line(&start.family),
+        format!("{} parameters", count(start.parameters)),
+        format!("{flops} a step"),
+    ]
+}
+
+fn batch(start: &Start) -> Vec<String> {
+    vec![
+        format!("{} × {} tokens", count(start.batch), count(start.context)),
+        format!("{} a step", count(start.tokens_per_step)),
+        plural(start.steps, "step"),
+    ]
+}
+
+/// Where the model lies, how good it is, what it cost, and what to type next.
+pub(crate) fn end(
+    end: &End,
+    start: Option<&Start>,
+    prompt: Option<&str>,
+    width: usize,
+) -> Vec<String> {
+    let fit = end.mse.is_some() || start.is_some_and(is_fit);
+    let step = count(end.step);
+    let what = match end.reason.as_str() {
+        "interrupted" => format!("stopped after step {step}; everything is saved"),
+        "target" => format!("reached its target at step {step}"),
+        "finished" => format!("finished after step {step}"),
+        other => format!("ended after step {step} ({})", line(other)),
+    };
+    let mut lines = wrap(&what, width);
+    let mut add = |label, items: &[String]| lines.extend(labelled(label, items, width));
+    let mut run = vec![line(&end.run)];
+    run.extend(
+        end.best_step
+            .map(|s| format!("best checkpoint: step {}", count(s))),
+    );
+    add(if fit { "run" } else { "model" }, &run);
+    let quality = quality(end);
+    if !quality.is_empty() {
+        add("quality", &quality);
+    }
+    let mut cost = vec![
+        format!("{} of training", duration(end.train_seconds)),
+        format!("{} in all", duration(end.wall_seconds)),
+    ];
+    cost.extend(
+        end.peak_bytes
+            .map(|b| format!("{} of memory at most", amount(b, "B"))),
+    );
+    add("cost", &cost);
+    lines.push("next".to_string());
+    let commands = commands(end, start, prompt, fit);
+    lines.extend(commands.into_iter().map(|command| format!("  {command}")));
+    lines
+}
+
+fn quality(end: &End) -> Vec<String> {
+    let mut items = Vec::new();
+    if let Some(nats) = end.val_nats_per_token {
+        items.push(format!("{nats:.4} nats/token"));
+    }
+    if let Some(bits) = end.val_bits_per_byte {
+        items.push(match end.floor_bits_per_byte {
+            Some(floor) => {
+                let above = percent(bits / floor - 1.0);
+                format!("{bits:.4} bits/byte, floor {floor:.4}, {above}")
+            }
+            None => format!("{bits:.4} bits/byte"),
+        });
+    }
+    if let Some(nats) = end.val_nats_per_token {
+        items.push(format!("perplexity {:.2}", nats.exp()));
+    }
+    items.extend(end.mse.map(|mse| format!("mean squared error {mse:.6e}")));
+    items.extend(end.r2.map(|r2| format!("R² {r2:.6}")));
+    items
+}
+
+/// The commands are whole lines at any width, so that they can be copied.
+fn commands(end: &End, start: Option<&Start>, prompt: Option<&str>, fit: bool) -> Vec<String> {
+    let run = argument(&end.run);
+    if fit {
+        return vec![format!("downhill predict {run} FILE.csv")];
+    }
+    let sample = match prompt.filter(|prompt| !prompt.chars().any(char::is_control)) {
+        Some(prompt) if !prompt.is_empty() => {
+            format!("downhill sample {run} --prompt {}", quoted(prompt))
+        }
+        _ => format!("downhill sample {run}"),
+    };
+    if end.reason == "interrupted" {
+        return vec![format!("downhill train --resume {run}"), sample];
+    }
+    let steps = start.map_or(end.step, |start| start.steps.max(end.step));
+    vec![
+        sample,
+        format!("downhill eval {run}"),
+        format!(
+            "downhill train --resume {run} --steps {}",
+            steps.saturating_mul(2)
+        ),
+    ]
+}
+
+/// A prompt reads best in double quotes, where a shell leaves it as it is.
+fn quoted(prompt: &str) -> String {
+    match prompt.contains(['"', '$', '`', '\\', '!']) {
+        true => argument(prompt),
+        false => format!("\"{}\"", line(prompt)),
+    }
+}
+
+/// A label and its items, as many to a line as fit, the lines below the first aligned with it.
+fn labelled(label: &str, items: &[String], width: usize) -> Vec<String> {
+    let room = width.min(WIDEST).saturating_sub(LABEL).max(8);
+    let mut rows: Vec<String> = Vec::new();
+    for item in items.iter().filter(|item| !item.is_empty()) {
+        match rows.last_mut() {
+            Some(row) if crate::text::columns(row) + 3 + crate::text::columns(item) <= room => {
+                row.push_str(" · ");
+                row.push_str(item);
+            }
+            _ => rows.extend(wrap(item, room)),
+        }
+    }
+    let label = |at: usize| if at == 0 { label } else { "" };
+    let rows = rows.iter().enumerate();
+    rows.map(|(at, row)| format!("{:LABEL$}{row}", label(at)))
+        .collect()
+}
+
+fn plural(number: u64, unit: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {unit}{ending}", count(number))
+}

@@ -1,0 +1,363 @@
+//! The terminal log: the first reader of the events.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use run::{End, Eval, Event, Sample, Start, Step};
+
+use crate::summary;
+use crate::table::{Row, Table};
+use crate::text::{columns, line, truncate, wrap};
+
+/// How wide blocks of text become where no terminal says otherwise.
+const PIPE: usize = 80;
+/// Lines of a sample that are shown.
+const SAMPLE_LINES: usize = 12;
+/// Steps whose times the estimate of the time left rests on.
+const RECENT: usize = 31;
+/// The mean training loss forgets 5% a step: it looks about 20 steps back.
+const FORGET: f64 = 0.05;
+/// Steps of the beginning that are always printed.
+const FIRST: [u64; 7] = [1, 2, 5, 10, 20, 50, 100];
+/// Seconds between two lines that a long run aims at.
+const PACE: f64 = 2.5;
+/// Lines a run of fast steps has at least.
+const LEAST_LINES: u64 = 20;
+/// Seconds between two updates of the line in place.
+const LIVE: f64 = 0.1;
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+
+/// Prints the events of a run as a log that people read.
+///
+/// Not every step has a line: the first ones do, then round numbers about every 2.5 seconds; each
+/// evaluation and each sample is shown. Everything follows from the events alone.
+pub struct TerminalLog<W: Write> {
+    out: W,
+    width: Option<usize>,
+    colour: bool,
+    quiet: bool,
+    start: Option<Start>,
+    table: Option<Table>,
+    /// Whether the table's titles stand above the next row.
+    titled: bool,
+    mean: Mean,
+    recent: VecDeque<f64>,
+    /// The last step as a row.
+    last: Option<Row>,
+    /// A row that waits for an evaluation of the same step.
+    pending: Option<Row>,
+    /// Columns of the line that is updated in place; 0 if there is none.
+    live: usize,
+    live_time: f64,
+    prompt: Option<String>,
+}
+
+impl<W: Write> TerminalLog<W> {
+    /// A log written to `out`: a terminal of `width` columns, or a pipe if `None`, which gets no control
+    /// codes other than `colour` asks for. `quiet` shows the end only.
+    pub fn new(out: W, width: Option<usize>, colour: bool, quiet: bool) -> Self {
+        Self {
+            out,
+            width,
+            colour,
+            quiet,
+            start: None,
+            table: None,
+            titled: false,
+            mean: Mean::default(),
+            recent: VecDeque::new(),
+            last: None,
+            pending: None,
+            live: 0,
+            live_time: f64::NEG_INFINITY,
+            prompt: None,
+        }
+    }
+
+    /// Shows one event.
+    pub fn event(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Start(start) => self.start(start)?,
+            Event::Step(step) => self.step(step)?,
+            Event::Eval(eval) => self.eval(eval)?,
+            Event::Sample(sample) => self.sample(sample)?,
+            Event::Saved(_) => {}
+            Event::Warning(warning) if !self.quiet => {
+                self.print_pending()?;
+                let text = format!("warning: {}", warning.message);
+                for text in wrap(&text, self.text_width()) {
+                    self.print(&text, YELLOW)?;
+                }
+            }
+            Event::Warning(_) => {}
+            Event::End(end) => self.end(end)?,
+        }
+        self.out.flush()
+    }
+
+    fn start(&mut self, start: &Start) -> io::Result<()> {
+        self.print_pending()?;
+        self.start = Some(start.clone());
+        self.table = None;
+        self.titled = false;
+        self.last = None;
+        self.mean = Mean::default();
+        self.recent.clear();
+        if self.quiet {
+            return Ok(());
+        }
+        let head = summary::head(start, self.text_width());
+        for (at, text) in head.iter().enumerate() {
+            self.print(text, if at == 0 { BOLD } else { "" })?;
+        }
+        self.print("", "")
+    }
+
+    fn step(&mut self, step: &Step) -> io::Result<()> {
+        if let Some(loss) = step.nats_per_token.or(step.mse) {
+            self.mean.add(loss);
+        }
+        if step.step_seconds.is_finite() {
+            self.recent.push_back(step.step_seconds);
+            if self.recent.len() > RECENT {
+                self.recent.pop_front();
+            }
+        }
+        if self.quiet {
+            return Ok(());
+        }
+        self.print_pending()?;
+        if self.table.is_none() {
+            self.table = Some(self.table_for(step.mse.is_some()));
+        }
+        // A mean of steps decades apart says little about a regression: it shows the step's own error.
+        let train = step.mse.or(self.mean.value());
+        let left = self.typical_seconds().zip(self.steps());
+        let row = Row {
+            step: step.step,
+            train,
+            grad_norm: Some(step.grad_norm),
+            lr: Some(step.lr),
+            step_seconds: Some(step.step_seconds),
+            tokens_per_second: Some(step.tokens_per_second),
+            left: left.map(|(seconds, steps)| steps.saturating_sub(step.step) as f64 * seconds),
+            ..Row::default()
+        };
+        if self.is_due(step.step) {
+            self.pending = Some(row.clone());
+        }
+        self.show_live(&row, step.time)?;
+        self.last = Some(row);
+        Ok(())
+    }
+
+    fn eval(&mut self, eval: &Eval) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        if self.table.is_none() {
+            self.table = Some(self.table_for(eval.mse.is_some()));
+        }
+        if self.pending.as_ref().is_some_and(|p| p.step == eval.step) {
+            // This row says all that the other would have said.
+            self.pending = None;
+        }
+        self.print_pending()?;
+        let start = self.start.as_ref();
+        let floor = start.and_then(|start| start.floor_bits_per_byte);
+        let last = self.last.clone().filter(|last| last.step == eval.step);
+        let mut row = Row {
+            step: eval.step,
+            val: eval.val_nats_per_token.or(eval.mse),
+            bits: eval.val_bits_per_byte,
+            above_floor: eval.val_bits_per_byte.zip(floor).map(|(b, f)| b / f - 1.0),
+            subset: !eval.full,
+            best: eval.best,
+            ..last.unwrap_or_default()
+        };
+        // A regression has one error for both, and one column for it.
+        row.train = eval.mse.or(row.train);
+        self.print_row(&row)
+    }
+
+    fn sample(&mut self, sample: &Sample) -> io::Result<()> {
+        self.prompt = Some(sample.prompt.clone());
+        if self.quiet {
+            return Ok(());
+        }
+        self.print_pending()?;
+        let width = self.text_width().min(PIPE);
+        let head = format!(
+            "── step {} · prompt \"{}\" ",
+            sample.step,
+            line(&sample.prompt)
+        );
+        let head = truncate(&head, width);
+        let rule = "─".repeat(width.saturating_sub(columns(head)));
+        self.print(&format!("{head}{rule}"), DIM)?;
+        let lines = wrap(sample.text.trim_end(), width);
+        for text in lines.iter().take(SAMPLE_LINES) {
+            self.print(text, "")?;
+        }
+        if let more @ 1.. = lines.len().saturating_sub(SAMPLE_LINES) {
+            let more = format!("… ({more} more lines)");
+            self.print(truncate(&more, width), DIM)?;
+        }
+        self.print(&"─".repeat(width), DIM)?;
+        // A block of text parts the table, so its next row gets titles again.
+        self.titled = false;
+        Ok(())
+    }
+
+    fn end(&mut self, end: &End) -> io::Result<()> {
+        self.print_pending()?;
+        if !self.quiet {
+            self.print("", "")?;
+        }
+        let width = self.text_width();
+        let lines = summary::end(end, self.start.as_ref(), self.prompt.as_deref(), width);
+        for (at, text) in lines.iter().enumerate() {
+            self.print(text, if at == 0 { BOLD } else { "" })?;
+        }
+        Ok(())
+    }
+
+    /// Whether this step has a line: see [`TerminalLog`].
+    fn is_due(&self, step: u64) -> bool {
+        let start = self.start.as_ref();
+        let first = start.is_some_and(|start| step == start.first_step.saturating_add(1));
+        let mut every = match self.typical_seconds() {
+            Some(seconds) if seconds > 0.0 => round_up((PACE / seconds).min(1e12) as u64),
+            _ => 1,
+        };
+        if let Some(steps) = self.steps() {
+            every = every.min(round_up(steps / LEAST_LINES));
+        }
+        first || FIRST.contains(&step) || Some(step) == self.steps() || step.is_multiple_of(every)
+    }
+
+    fn steps(&self) -> Option<u64> {
+        self.start.as_ref().map(|start| start.steps)
+    }
+
+    /// The median of the recent steps' seconds.
+    fn typical_seconds(&self) -> Option<f64> {
+        let mut sorted: Vec<f64> = self.recent.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied()
+    }
+
+    fn table_for(&self, fit: bool) -> Table {
+        let start = self.start.as_ref();
+        let floor = start.is_some_and(|start| start.floor_bits_per_byte.is_some());
+        let steps = start.map_or(0, |start| start.steps);
+        Table::new(fit, self.width, steps, floor)
+    }
+
+    fn text_width(&self) -> usize {
+        // As in the table, the last column of a terminal stays free.
+        self.width
+            .map_or(PIPE, |width| width.saturating_sub(1).max(1))
+    }
+
+    fn print_pending(&mut self) -> io::Result<()> {
+        match self.pending.take() {
+            Some(row) => self.print_row(&row),
+            None => Ok(()),
+        }
+    }
+
+    fn print_row(&mut self, row: &Row) -> io::Result<()> {
+        let Some(table) = &self.table else {
+            return Ok(());
+        };
+        let (titles, text) = (table.titles(), table.row(row));
+        if !self.titled {
+            self.print(&titles, BOLD)?;
+            self.titled = true;
+        }
+        self.print(&text, if row.best { GREEN } else { "" })
+    }
+
+    /// One line that stays, in a style.
+    fn print(&mut self, text: &str, style: &str) -> io::Result<()> {
+        if self.live > 0 {
+            let blank = " ".repeat(self.live);
+            write!(self.out, "\r{blank}\r")?;
+            self.live = 0;
+        }
+        match self.colour && !style.is_empty() && !text.is_empty() {
+            true => writeln!(self.out, "\x1b[{style}m{text}\x1b[0m"),
+            false => writeln!(self.out, "{text}"),
+        }
+    }
+
+    /// Updates the line in place, in a terminal only.
+    fn show_live(&mut self, row: &Row, time: f64) -> io::Result<()> {
+        // Written so that a time that isn't a number stops nothing; a clock set back doesn't either.
+        let soon = (0.0..LIVE).contains(&(time - self.live_time));
+        let (Some(table), Some(width)) = (&self.table, self.width) else {
+            return Ok(());
+        };
+        if soon {
+            return Ok(());
+        }
+        let text = table.row(row);
+        let text = truncate(&text, width.saturating_sub(1));
+        let shown = columns(text);
+        let blank = " ".repeat(self.live.saturating_sub(shown));
+        write!(self.out, "\r{text}{blank}")?;
+        self.live = shown;
+        self.live_time = time;
+        Ok(())
+    }
+}
+
+/// A run that ends in an error has no end event: what waits is shown, and the next text begins on a line
+/// of its own.
+impl<W: Write> Drop for TerminalLog<W> {
+    fn drop(&mut self) {
+        let _ = self.print_pending();
+        if self.live > 0 {
+            let _ = writeln!(self.out);
+        }
+        let _ = self.out.flush();
+    }
+}
+
+/// An exponential mean without the bias of its beginning (the correction of Adam, Kingma & Ba 2015).
+#[derive(Debug, Default)]
+struct Mean {
+    sum: f64,
+    weight: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        if value.is_finite() {
+            self.sum += FORGET * (value - self.sum);
+            self.weight += FORGET * (1.0 - self.weight);
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.sum / self.weight)
+    }
+}
+
+/// The least of 1, 2, 5, 10, 20, 50 … that is at least `number`.
+fn round_up(number: u64) -> u64 {
+    let mut power = 1;
+    loop {
+        for factor in [1, 2, 5] {
+            if power * factor >= number {
+                return power * factor;
+            }
+        }
+        power *= 10;
+    }
+}

@@ -1,0 +1,129 @@
+//! Text that comes from outside, made fit for a terminal.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// How many columns a text takes.
+pub(crate) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// The character as it may be shown: what could drive a terminal or reorder the line is replaced by a
+/// sign that can be seen.
+fn visible(c: char) -> char {
+    match c {
+        '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\x7f' => '\u{2421}',
+        // C1 controls, zero-width and line separators, directional marks, the byte-order mark.
+        '\u{80}'..='\u{9f}'
+        | '\u{61c}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// One line without anything that could drive a terminal.
+pub(crate) fn line(text: &str) -> String {
+    text.chars().map(visible).collect()
+}
+
+/// The text without anything that could drive a terminal, in lines of at most `width` columns, broken
+/// at spaces where there are any.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.replace("\r\n", "\n").split('\n') {
+        wrap_paragraph(&line(&paragraph.replace('\t', "    ")), width, &mut lines);
+    }
+    lines
+}
+
+fn wrap_paragraph(paragraph: &str, width: usize, lines: &mut Vec<String>) {
+    let mut current = String::new();
+    let mut used = 0;
+    for c in paragraph.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > width && !current.is_empty() {
+            if c == ' ' {
+                lines.push(std::mem::take(&mut current));
+                used = 0;
+                continue;
+            }
+            // The piece after the last space moves to the next line; without a space, break here.
+            let rest = match current.rfind(' ') {
+                Some(at) if at > 0 => current.split_off(at + 1),
+                _ => String::new(),
+            };
+            lines.push(current.trim_end().to_string());
+            used = columns(&rest);
+            current = rest;
+        }
+        current.push(c);
+        used += wide;
+    }
+    lines.push(current);
+}
+
+/// The longest beginning that takes at most `width` columns.
+pub(crate) fn truncate(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// An argument that a shell reads back as this text.
+pub(crate) fn argument(text: &str) -> String {
+    let text = line(text);
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_at_spaces_and_never_exceed_the_width() {
+        let wrapped = wrap("the red ball is in the box\n\nthe end", 10);
+        assert_eq!(wrapped, ["the red", "ball is in", "the box", "", "the end"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        // Two columns a character.
+        assert_eq!(wrap("从前有座山", 5), ["从前", "有座", "山"]);
+        assert_eq!(wrap("山山", 1), ["山", "山"]);
+        let long = "一 two 三三三 fourfourfour\tfive ".repeat(20);
+        for width in 2..40 {
+            let lines = wrap(&long, width);
+            assert!(
+                lines.iter().all(|l| columns(l) <= width),
+                "{width}: {lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_drives_the_terminal() {
+        let hostile: String = (0..=0x2100).filter_map(char::from_u32).collect();
+        for text in wrap(&hostile, 70) {
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+            assert!(!text.contains(['\u{202e}', '\u{200b}', '\u{feff}']));
+        }
+        assert_eq!(line("\x1b[31mred\x07\r"), "␛[31mred␇␍");
+    }
+
+    #[test]
+    fn arguments_come_back_from_a_shell() {
+        assert_eq!(argument("runs/故事-2"), "runs/故事-2");
+        assert_eq!(argument("my run"), "'my run'");
+        assert_eq!(argument("a'b$c"), r"'a'\''b$c'");
+        assert_eq!(argument(""), "''");
+    }
+}

@@ -1,0 +1,541 @@
+//! The log as people see it, from made-up events with made-up times.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use run::{End, Eval, Event, Sample, Start, Step, Warning};
+use watch::{Screen, TerminalLog};
+
+fn start() -> Start {
+    Start {
+        time: 100.0,
+        run: "runs/tales".to_string(),
+        corpus: "tales".to_string(),
+        family: "qwen3".to_string(),
+        parameters: 810_432,
+        vocabulary: 65,
+        train_tokens: 1_800_000,
+        validation_tokens: 200_000,
+        validation_bytes: 200_000,
+        first_step: 0,
+        steps: 1000,
+        batch: 12,
+        context: 64,
+        tokens_per_step: 768,
+        flops_per_step: 3_930_000_000,
+        bytes_peak: 41_000_000,
+        threads: 2,
+        processor: "Example Processor @ 2.50GHz".to_string(),
+        precision: "f32".to_string(),
+        seed: 1,
+        floor_bits_per_byte: Some(0.91),
+        version: "0.1.0".to_string(),
+    }
+}
+
+fn step(step: u64) -> Step {
+    Step {
+        time: 100.0 + 0.05 * step as f64,
+        step,
+        nats_per_token: Some(1.0 + 3.0 / step as f64),
+        grad_norm: 0.53,
+        lr: 1e-3,
+        step_seconds: 0.05,
+        tokens_per_second: 15_360.0,
+        ..Step::default()
+    }
+}
+
+fn eval(step: u64, bits: f64, full: bool) -> Event {
+    Eval {
+        step,
+        val_nats_per_token: Some(bits * std::f64::consts::LN_2),
+        val_bits_per_byte: Some(bits),
+        full,
+        best: step > 0,
+        ..Eval::default()
+    }
+    .into()
+}
+
+fn sample(step: u64, text: &str) -> Event {
+    Sample {
+        step,
+        prompt: "Once".to_string(),
+        text: text.to_string(),
+        ..Sample::default()
+    }
+    .into()
+}
+
+fn end(reason: &str) -> End {
+    End {
+        step: 1000,
+        train_seconds: 50.0,
+        wall_seconds: 63.0,
+        val_nats_per_token: Some(0.98 * std::f64::consts::LN_2),
+        val_bits_per_byte: Some(0.98),
+        peak_bytes: Some(62_000_000),
+        floor_bits_per_byte: Some(0.91),
+        best_step: Some(1000),
+        reason: reason.to_string(),
+        run: "runs/tales".to_string(),
+        ..End::default()
+    }
+}
+
+/// A run of 1,000 steps, of which most are left out here.
+fn run() -> Vec<Event> {
+    let mut events: Vec<Event> = vec![start().into(), eval(0, 6.02, false)];
+    events.push(sample(0, "kq;Z\nx e"));
+    for n in (1..=20).chain([500, 1000]) {
+        events.push(step(n).into());
+        match n {
+            500 => events.push(eval(500, 1.1, false)),
+            1000 => events.push(eval(1000, 0.98, true)),
+            _ => {}
+        }
+    }
+    let story = " upon a time, Mia had a red ball. She put it into the box and went to the river, \
+                 and there she met an old frog.";
+    events.push(sample(1000, story));
+    events.push(end("finished").into());
+    events
+}
+
+fn log(events: &[Event], width: Option<usize>, colour: bool, quiet: bool) -> String {
+    let mut out = Vec::new();
+    let mut log = TerminalLog::new(&mut out, width, colour, quiet);
+    events.iter().for_each(|event| log.event(event).unwrap());
+    drop(log);
+    String::from_utf8(out).unwrap()
+}
+
+/// What a terminal shows in the end: a carriage return goes back, what follows writes over.
+fn seen(log: &str) -> String {
+    let mut screen = String::new();
+    for line in log.split_inclusive('\n') {
+        let mut cells: Vec<char> = Vec::new();
+        for piece in line.trim_end_matches('\n').split('\r') {
+            let piece: Vec<char> = piece.chars().collect();
+            cells.resize(cells.len().max(piece.len()), ' ');
+            cells[..piece.len()].copy_from_slice(&piece);
+        }
+        screen.push_str(cells.iter().collect::<String>().trim_end());
+        screen.push('\n');
+    }
+    screen
+}
+
+/// Compares with a golden text, whose first line break is only there to be read.
+fn assert_log(log: &str, golden: &str) {
+    assert_eq!(log, golden.trim_start_matches('\n'), "it is now:\n{log}");
+}
+
+#[test]
+fn a_run_in_a_pipe() {
+    let log = log(&run(), None, false, false);
+    assert!(!log.contains(['\r', '\x1b']));
+    assert_log(&log, GOLDEN_PIPE);
+}
+
+#[test]
+fn a_run_in_terminals_of_80_and_40_columns() {
+    let wide = log(&run(), Some(80), false, false);
+    assert!(!wide.contains('\x1b') && wide.contains('\r'));
+    assert_log(&seen(&wide), GOLDEN_80);
+    assert_log(&seen(&log(&run(), Some(40), false, false)), GOLDEN_40);
+}
+
+#[test]
+fn no_line_wraps_at_any_width() {
+    for width in 12..130 {
+        for line in log(&run(), Some(width), false, false).split(['\n', '\r']) {
+            let columns = line.chars().count();
+            // Commands are whole lines, to be copied; a label takes some room in the narrowest.
+            let fine = columns < width.max(18) || line.starts_with("  downhill ");
+            assert!(fine, "width {width}: {line:?}");
+        }
+    }
+    for width in [0, 1, 2] {
+        assert!(!log(&run(), Some(width), true, false).is_empty());
+    }
+}
+
+#[test]
+fn a_hostile_sample_drives_nothing() {
+    let text = "从前有座山，山里有座庙。\x1b[2J\x1b]0;title\x07\r\u{9b}31m\u{202e}\tend\r\n"
+        .to_string()
+        + &"x\n".repeat(30);
+    let mut hostile = sample(7, &text);
+    if let Event::Sample(sample) = &mut hostile {
+        sample.prompt = "\x1b[1m\n".to_string();
+    }
+    let warning = Warning {
+        time: 0.0,
+        message: "a\x1b[31mb\u{7f}".to_string(),
+    };
+    let log = log(&[hostile, warning.into()], Some(31), false, false);
+    assert_log(&log, GOLDEN_HOSTILE);
+}
+
+#[test]
+fn a_fit() {
+    let start = Start {
+        corpus: "points.csv".to_string(),
+        family: "linear".to_string(),
+        parameters: 2,
+        vocabulary: 0,
+        train_tokens: 1000,
+        steps: 60,
+        bytes_peak: 0,
+        run: "runs/my fit".to_string(),
+        floor_bits_per_byte: None,
+        ..start()
+    };
+    let mut events: Vec<Event> = vec![start.into()];
+    for n in [1, 2, 3, 50, 60] {
+        let mse = Some(0.01 + 90.0 / (n * n) as f64);
+        events.push(
+            Step {
+                nats_per_token: None,
+                mse,
+                step_seconds: 1e-5,
+                ..step(n)
+            }
+            .into(),
+        );
+    }
+    let end = End {
+        step: 60,
+        mse: Some(0.0123456789),
+        r2: Some(0.99875),
+        train_seconds: 0.4,
+        wall_seconds: 0.5,
+        run: "runs/my fit".to_string(),
+        reason: "target".to_string(),
+        ..End::default()
+    };
+    events.push(end.into());
+    assert_log(&log(&events, None, false, false), GOLDEN_FIT);
+}
+
+/// The numbers of the steps that have a line, of a run with steps of this length.
+fn printed(steps: u64, seconds: f64) -> Vec<u64> {
+    let mut events: Vec<Event> = vec![Start { steps, ..start() }.into()];
+    for n in 1..=steps {
+        events.push(
+            Step {
+                step_seconds: seconds,
+                ..step(n)
+            }
+            .into(),
+        );
+    }
+    let log = log(&events, None, false, false);
+    let first = |line: &str| line.split_whitespace().next()?.parse().ok();
+    log.lines().filter_map(first).collect()
+}
+
+#[test]
+fn long_runs_print_a_line_every_few_seconds() {
+    assert_eq!(printed(8, 10.0), [1, 2, 3, 4, 5, 6, 7, 8]);
+    let beginning = [1, 2, 5, 10, 20, 50, 100];
+    let nanogpt = printed(2000, 0.066);
+    assert_eq!(nanogpt[..7], beginning);
+    assert_eq!(nanogpt[7..], (3..=40).map(|n| n * 50).collect::<Vec<_>>());
+    let fast = printed(33_333, 0.001);
+    assert_eq!(fast[..7], beginning);
+    assert_eq!(fast[7..9], [2000, 4000]);
+    assert_eq!(fast.last(), Some(&33_333));
+}
+
+#[test]
+fn an_interrupted_run_says_how_to_go_on_and_quiet_says_the_end_only() {
+    let mut events = run();
+    events.pop();
+    events.push(end("interrupted").into());
+    assert_log(&log(&events, None, false, true), GOLDEN_INTERRUPTED);
+    assert!(log(&events, None, true, true).contains("\x1b["));
+}
+
+#[test]
+fn a_run_that_breaks_off_shows_its_last_step() {
+    let events = [start().into(), step(1).into()];
+    for width in [None, Some(80)] {
+        let log = log(&events, width, false, false);
+        assert!(seen(&log).ends_with("50s\n"), "{log}");
+    }
+}
+
+#[test]
+fn numbers_that_make_no_sense_stop_nothing() {
+    let nan = f64::NAN;
+    let broken = Step {
+        time: nan,
+        nats_per_token: None,
+        grad_norm: nan,
+        lr: f64::INFINITY,
+        step_seconds: nan,
+        tokens_per_second: -nan,
+        ..step(u64::MAX)
+    };
+    let huge = Start {
+        steps: u64::MAX,
+        first_step: u64::MAX,
+        floor_bits_per_byte: Some(0.0),
+        ..start()
+    };
+    let zero = Step {
+        step_seconds: 0.0,
+        ..step(3)
+    };
+    let events: [Event; 5] = [
+        broken.clone().into(),
+        huge.into(),
+        broken.into(),
+        zero.into(),
+        End {
+            step: u64::MAX,
+            wall_seconds: nan,
+            ..end("finished")
+        }
+        .into(),
+    ];
+    for width in [None, Some(60)] {
+        assert!(log(&events, width, true, false).contains("18.4 E"));
+    }
+}
+
+/// A terminal that takes nothing until it is let go, and then keeps all.
+#[derive(Clone, Default)]
+struct Stuck {
+    gate: Arc<Mutex<()>>,
+    shown: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Write for Stuck {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _open = self.gate.lock().unwrap();
+        self.shown.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stuck_terminal_delays_no_step_and_loses_no_evaluation() {
+    let terminal = Stuck::default();
+    let stuck = terminal.gate.lock().unwrap();
+    let mut screen = Screen::new(TerminalLog::new(terminal.clone(), None, false, false));
+    screen.event(&start().into());
+    for n in 1..=5000 {
+        screen.event(&step(n).into());
+        if n % 1000 == 0 {
+            screen.event(&eval(n, n as f64, true));
+        }
+    }
+    drop(stuck);
+    screen.event(&end("finished").into());
+    screen.finish();
+    let shown = String::from_utf8(terminal.shown.lock().unwrap().clone()).unwrap();
+    for bits in ["1000.0", "2000.0", "3000.0", "4000.0", "5000.0"] {
+        assert!(shown.contains(bits), "{bits} is missing in {shown}");
+    }
+    assert!(shown.ends_with("--steps 2000\n"), "{shown}");
+}
+
+#[test]
+fn a_terminal_that_goes_away_stops_nothing() {
+    struct Gone;
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+    let mut screen = Screen::new(TerminalLog::new(Gone, Some(80), true, false));
+    run().iter().for_each(|event| screen.event(event));
+    screen.finish();
+}
+
+const GOLDEN_PIPE: &str = r#"
+downhill 0.1.0
+corpus   tales · 1.80 M tokens to train on · 0.20 M to validate · vocabulary 65
+model    qwen3 · 0.81 M parameters · 3.93 GFLOP a step
+batch    12 × 64 tokens · 768 a step · 1,000 steps
+machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
+run      runs/tales · seed 1
+floor    0.9100 bits/byte, the least that any model can reach
+
+ step   train      val  bits/byte   floor    grad       lr  ms/step   tok/s    left
+    0       -  ~4.1727     6.0200   +562%       -        -        -       -       -  subset
+── step 0 · prompt "Once" ──────────────────────────────────────────────────────
+kq;Z
+x e
+────────────────────────────────────────────────────────────────────────────────
+ step   train      val  bits/byte   floor    grad       lr  ms/step   tok/s    left
+    1  4.0000        -          -       -   0.530  1.00e-3    50.00   15360     50s
+    2  3.2308        -          -       -   0.530  1.00e-3    50.00   15360     50s
+    5  2.3139        -          -       -   0.530  1.00e-3    50.00   15360     50s
+   10  1.7887        -          -       -   0.530  1.00e-3    50.00   15360     50s
+   20  1.4174        -          -       -   0.530  1.00e-3    50.00   15360     49s
+  500  1.3862  ~0.7625     1.1000  +20.9%   0.530  1.00e-3    50.00   15360     25s  best, subset
+ 1000  1.3579   0.6793     0.9800   +7.7%   0.530  1.00e-3    50.00   15360    0.0s  best
+── step 1000 · prompt "Once" ───────────────────────────────────────────────────
+ upon a time, Mia had a red ball. She put it into the box and went to the river,
+and there she met an old frog.
+────────────────────────────────────────────────────────────────────────────────
+
+finished after step 1,000
+model    runs/tales · best checkpoint: step 1,000
+quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
+         perplexity 1.97
+cost     50s of training · 1m03s in all · 62.0 MB of memory at most
+next
+  downhill sample runs/tales --prompt "Once"
+  downhill eval runs/tales
+  downhill train --resume runs/tales --steps 2000
+"#;
+const GOLDEN_80: &str = r#"
+downhill 0.1.0
+corpus   tales · 1.80 M tokens to train on · 0.20 M to validate · vocabulary 65
+model    qwen3 · 0.81 M parameters · 3.93 GFLOP a step
+batch    12 × 64 tokens · 768 a step · 1,000 steps
+machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
+run      runs/tales · seed 1
+floor    0.9100 bits/byte, the least that any model can reach
+
+ step   train      val  bits/byte   floor    grad       lr  ms/step    left
+    0       -  ~4.1727     6.0200   +562%       -        -        -       -
+── step 0 · prompt "Once" ─────────────────────────────────────────────────────
+kq;Z
+x e
+───────────────────────────────────────────────────────────────────────────────
+ step   train      val  bits/byte   floor    grad       lr  ms/step    left
+    1  4.0000        -          -       -   0.530  1.00e-3    50.00     50s
+    2  3.2308        -          -       -   0.530  1.00e-3    50.00     50s
+    5  2.3139        -          -       -   0.530  1.00e-3    50.00     50s
+   10  1.7887        -          -       -   0.530  1.00e-3    50.00     50s
+   20  1.4174        -          -       -   0.530  1.00e-3    50.00     49s
+  500  1.3862  ~0.7625     1.1000  +20.9%   0.530  1.00e-3    50.00     25s
+ 1000  1.3579   0.6793     0.9800   +7.7%   0.530  1.00e-3    50.00    0.0s
+── step 1000 · prompt "Once" ──────────────────────────────────────────────────
+ upon a time, Mia had a red ball. She put it into the box and went to the
+river, and there she met an old frog.
+───────────────────────────────────────────────────────────────────────────────
+
+finished after step 1,000
+model    runs/tales · best checkpoint: step 1,000
+quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
+         perplexity 1.97
+cost     50s of training · 1m03s in all · 62.0 MB of memory at most
+next
+  downhill sample runs/tales --prompt "Once"
+  downhill eval runs/tales
+  downhill train --resume runs/tales --steps 2000
+"#;
+const GOLDEN_40: &str = r#"
+downhill 0.1.0
+corpus   tales
+         1.80 M tokens to train on
+         0.20 M to validate
+         vocabulary 65
+model    qwen3 · 0.81 M parameters
+         3.93 GFLOP a step
+batch    12 × 64 tokens · 768 a step
+         1,000 steps
+machine  2 threads
+         Example Processor @ 2.50GHz
+         f32 · 41.0 MB planned
+run      runs/tales · seed 1
+floor    0.9100 bits/byte, the least
+         that any model can reach
+
+ step   train      val    left
+    0       -  ~4.1727       -
+── step 0 · prompt "Once" ─────────────
+kq;Z
+x e
+───────────────────────────────────────
+ step   train      val    left
+    1  4.0000        -     50s
+    2  3.2308        -     50s
+    5  2.3139        -     50s
+   10  1.7887        -     50s
+   20  1.4174        -     49s
+  500  1.3862  ~0.7625     25s
+ 1000  1.3579   0.6793    0.0s
+── step 1000 · prompt "Once" ──────────
+ upon a time, Mia had a red ball. She
+put it into the box and went to the
+river, and there she met an old frog.
+───────────────────────────────────────
+
+finished after step 1,000
+model    runs/tales
+         best checkpoint: step 1,000
+quality  0.6793 nats/token
+         0.9800 bits/byte, floor
+         0.9100, +7.7%
+         perplexity 1.97
+cost     50s of training · 1m03s in all
+         62.0 MB of memory at most
+next
+  downhill sample runs/tales --prompt "Once"
+  downhill eval runs/tales
+  downhill train --resume runs/tales --steps 2000
+"#;
+const GOLDEN_HOSTILE: &str = r#"
+── step 7 · prompt "␛[1m␊" ───
+从前有座山，山里有座庙。␛[2J␛]
+0;title␇␍�31m�    end
+x
+x
+x
+x
+x
+x
+x
+x
+x
+x
+… (20 more lines)
+──────────────────────────────
+warning: a␛[31mb␡
+"#;
+const GOLDEN_FIT: &str = r#"
+downhill 0.1.0
+data     points.csv · 1,000 rows
+model    linear · 2 parameters
+machine  2 threads · Example Processor @ 2.50GHz · f32
+run      runs/my fit · seed 1
+
+ step         mse    grad       lr
+    1    9.0010e1   0.530  1.00e-3
+    2    2.2510e1   0.530  1.00e-3
+   50   4.6000e-2   0.530  1.00e-3
+   60   3.5000e-2   0.530  1.00e-3
+
+reached its target at step 60
+run      runs/my fit
+quality  mean squared error 1.234568e-2 · R² 0.998750
+cost     0.4s of training · 0.5s in all
+next
+  downhill predict 'runs/my fit' FILE.csv
+"#;
+const GOLDEN_INTERRUPTED: &str = r#"
+stopped after step 1,000; everything is saved
+model    runs/tales · best checkpoint: step 1,000
+quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
+         perplexity 1.97
+cost     50s of training · 1m03s in all · 62.0 MB of memory at most
+next
+  downhill train --resume runs/tales
+  downhill sample runs/tales --prompt "Once"
+"#;
