@@ -23,13 +23,13 @@ pub struct Chars {
     /// In rising order of code points, each once.
     sorted: Vec<char>,
     /// Ids of the ASCII characters, `u32::MAX` where there is none: a short cut for speed.
-    ascii: [u32; 128],
+    ascii: Vec<u32>,
 }
 
 impl Chars {
     /// Made of characters in rising order.
     pub(crate) fn from_sorted(sorted: Vec<char>) -> Self {
-        let mut ascii = [u32::MAX; 128];
+        let mut ascii = vec![u32::MAX; 128];
         for (id, &c) in sorted.iter().enumerate() {
             if let Some(place) = ascii.get_mut(c as usize) {
                 *place = id as u32;

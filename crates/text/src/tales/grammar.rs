@@ -1,0 +1,208 @@
+//! A small language of templates, and what can be known of a grammar without drawing from it.
+//!
+//! - `{a|b|c}` is one of the alternatives, each equally likely;
+//! - `<list>` is any word of a list, `<hero:list>` the same and remembered as `hero`: a remembered
+//!   word differs from those remembered earlier from that list;
+//! - `<hero>` is the remembered word again, `<hero.he>` its pronoun (`he his him He His`);
+//! - `<fragment>` is another template.
+
+use super::words::{LISTS, NAMES};
+
+/// A piece of a template.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// Text as it stands.
+    Literal(String),
+    /// One of several sequences, each equally likely.
+    Choice(Vec<Vec<Part>>),
+    /// A word of list number `list`, remembered in `slot`.
+    Word { list: usize, slot: Option<usize> },
+    /// What `slot` remembers, or a pronoun for it: as a girl and as a boy.
+    Again {
+        slot: usize,
+        pronoun: Option<[&'static str; 2]>,
+    },
+}
+
+/// The words remembered so far: of each slot, list and word.
+pub(super) type Memory = Vec<Option<(usize, usize)>>;
+
+const PRONOUNS: [(&str, [&str; 2]); 5] = [
+    ("he", ["she", "he"]),
+    ("his", ["her", "his"]),
+    ("him", ["her", "him"]),
+    ("He", ["She", "He"]),
+    ("His", ["Her", "His"]),
+];
+
+/// A grammar: what stories are made of.
+#[derive(Debug)]
+pub(super) struct Grammar {
+    pub(super) root: Vec<Part>,
+    names: Vec<String>,
+    words: Vec<Vec<String>>,
+    slots: Vec<String>,
+}
+
+impl Grammar {
+    /// Compiles `story`, whose fragments are given in order: one may use those before it. What is
+    /// wrong with a template is a message for its author.
+    pub(super) fn new(fragments: &[(&str, &str)], story: &str) -> Result<Self, String> {
+        let mut grammar = Grammar {
+            root: vec![],
+            names: vec![],
+            words: vec![],
+            slots: vec![],
+        };
+        for (name, words) in std::iter::once(&("names", NAMES)).chain(LISTS) {
+            grammar.names.push((*name).to_owned());
+            grammar.words.push(
+                words
+                    .split_whitespace()
+                    .map(|w| w.replace('_', " "))
+                    .collect(),
+            );
+        }
+        let mut known = Vec::new();
+        for (name, template) in fragments {
+            let parts = grammar.compile(template, &known)?;
+            known.push((*name, parts));
+        }
+        grammar.root = grammar.compile(story, &known)?;
+        Ok(grammar)
+    }
+
+    fn compile(
+        &mut self,
+        template: &str,
+        known: &[(&str, Vec<Part>)],
+    ) -> Result<Vec<Part>, String> {
+        let mut rest = template;
+        let mut alternatives = self.alternatives(&mut rest, known)?;
+        match alternatives.pop() {
+            Some(parts) if alternatives.is_empty() && rest.is_empty() => Ok(parts),
+            _ => Err(format!("braces don't match before {rest:?}")),
+        }
+    }
+
+    /// Reads sequences separated by `|` up to `}` or the end.
+    fn alternatives(
+        &mut self,
+        rest: &mut &str,
+        known: &[(&str, Vec<Part>)],
+    ) -> Result<Vec<Vec<Part>>, String> {
+        let mut all = vec![vec![]];
+        while let Some(at) = rest.find(['{', '<', '|', '}']) {
+            let parts = all.last_mut().ok_or("no sequence")?;
+            if at > 0 {
+                parts.push(Part::Literal(rest[..at].to_owned()));
+            }
+            let mark = rest.as_bytes()[at];
+            if mark == b'}' {
+                *rest = &rest[at..];
+                return Ok(all);
+            }
+            *rest = &rest[at + 1..];
+            match mark {
+                b'|' => all.push(vec![]),
+                b'{' => {
+                    let inner = self.alternatives(rest, known)?;
+                    *rest = rest.strip_prefix('}').ok_or("a brace isn't closed")?;
+                    parts.push(Part::Choice(inner));
+                }
+                _ => {
+                    let (name, after) = rest.split_once('>').ok_or("a < isn't closed")?;
+                    *rest = after;
+                    self.reference(name, known, parts)?;
+                }
+            }
+        }
+        if !rest.is_empty() {
+            all.last_mut()
+                .ok_or("no sequence")?
+                .push(Part::Literal((*rest).to_owned()));
+            *rest = "";
+        }
+        Ok(all)
+    }
+
+    /// Reads what stands between `<` and `>`.
+    fn reference(
+        &mut self,
+        name: &str,
+        known: &[(&str, Vec<Part>)],
+        parts: &mut Vec<Part>,
+    ) -> Result<(), String> {
+        if let Some((_, fragment)) = known.iter().find(|(known, _)| *known == name) {
+            parts.extend(fragment.iter().cloned());
+            return Ok(());
+        }
+        let list = |wanted: &str| self.names.iter().position(|n| n == wanted);
+        if let Some(list) = list(name) {
+            parts.push(Part::Word { list, slot: None });
+        } else if let Some((slot, name)) = name.split_once(':') {
+            let list = list(name).ok_or_else(|| format!("no list {name:?}"))?;
+            parts.push(Part::Word {
+                list,
+                slot: Some(self.slot(slot)),
+            });
+        } else {
+            let (slot, form) = name.split_once('.').unwrap_or((name, ""));
+            let pronoun = PRONOUNS
+                .iter()
+                .find(|(f, _)| *f == form)
+                .map(|(_, words)| *words);
+            if pronoun.is_none() && !form.is_empty() {
+                return Err(format!("no pronoun {form:?}"));
+            }
+            parts.push(Part::Again {
+                slot: self.slot(slot),
+                pronoun,
+            });
+        }
+        Ok(())
+    }
+
+    fn slot(&mut self, name: &str) -> usize {
+        self.slots
+            .iter()
+            .position(|s| s == name)
+            .unwrap_or_else(|| {
+                self.slots.push(name.to_owned());
+                self.slots.len() - 1
+            })
+    }
+
+    /// A memory in which nothing is remembered.
+    pub(super) fn memory(&self) -> Memory {
+        vec![None; self.slots.len()]
+    }
+
+    /// A word of a list.
+    pub(super) fn word(&self, list: usize, word: usize) -> &str {
+        &self.words[list][word]
+    }
+
+    /// The words that may stand here: all, or those not remembered from this list yet.
+    pub(super) fn candidates(
+        &self,
+        list: usize,
+        slot: Option<usize>,
+        memory: &Memory,
+    ) -> impl Iterator<Item = usize> {
+        let taken = move |word| slot.is_some() && memory.contains(&Some((list, word)));
+        (0..self.words[list].len()).filter(move |&word| !taken(word))
+    }
+
+    /// What a [`Part::Again`] writes, `None` if nothing was remembered.
+    pub(super) fn again(
+        &self,
+        slot: usize,
+        pronoun: Option<[&'static str; 2]>,
+        memory: &Memory,
+    ) -> Option<&str> {
+        let (list, word) = memory[slot]?;
+        let boy = word >= self.words[list].len() / 2;
+        Some(pronoun.map_or(self.word(list, word), |p| p[usize::from(boy)]))
+    }
+}
