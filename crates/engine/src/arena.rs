@@ -1,0 +1,306 @@
+//! Where do the numbers lie? In one aligned allocation a plan. This file and `team` are the only
+//! makers of slices of it: an operation gets a `Read` for what it may read and an `Out` for what
+//! it may write, and only the team can cut an `Out` into pieces.
+
+use crate::error::{Error, Result};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+
+/// Aligned raw memory of f32 or u32 numbers, zero at first.
+pub struct Arena {
+    start: NonNull<f32>,
+    len: usize,
+}
+
+// SAFETY: an arena owns its memory; access is disciplined by the plan, which never lets a place be
+// written while somebody else reads or writes it.
+unsafe impl Send for Arena {}
+// SAFETY: as above.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    fn layout(len: usize) -> Result<Layout> {
+        let bytes = len.max(1).checked_mul(4).ok_or(Error::Memory(usize::MAX))?;
+        Layout::from_size_align(bytes, 64).map_err(|_| Error::Memory(bytes))
+    }
+
+    /// Room for `len` numbers.
+    ///
+    /// # Errors
+    /// Where the memory can't be had.
+    pub fn new(len: usize) -> Result<Arena> {
+        let layout = Arena::layout(len)?;
+        // SAFETY: the layout's size is at least 4.
+        let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
+        let start = NonNull::new(start).ok_or(Error::Memory(layout.size()))?;
+        Ok(Arena { start, len })
+    }
+
+    /// Numbers in it.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    fn check(&self, offset: usize, len: usize) {
+        assert!(
+            offset <= self.len && len <= self.len - offset,
+            "place outside the arena"
+        );
+    }
+
+    /// A place to read.
+    pub(crate) fn read(&self, offset: usize, len: usize) -> Read {
+        self.check(offset, len);
+        // SAFETY: the offset is inside the allocation.
+        Read(unsafe { self.start.as_ptr().add(offset) }, len)
+    }
+
+    /// A place to write.
+    pub(crate) fn out(&self, offset: usize, len: usize) -> Out {
+        self.check(offset, len);
+        Out {
+            // SAFETY: the offset is inside the allocation.
+            start: unsafe { self.start.as_ptr().add(offset) },
+            len,
+        }
+    }
+
+    /// The numbers of a place, for the host, which has the arena to itself.
+    pub fn slice(&self, offset: usize, len: usize) -> &[f32] {
+        self.check(offset, len);
+        // SAFETY: inside the allocation; while the host holds `&Arena` no team is running.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), len) }
+    }
+
+    /// The numbers of a place, to write, for the host.
+    pub fn slice_mut(&mut self, offset: usize, len: usize) -> &mut [f32] {
+        self.check(offset, len);
+        // SAFETY: inside the allocation; `&mut` proves that nobody else has it.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(offset), len) }
+    }
+
+    /// The tokens of a place, to write, for the host.
+    pub fn tokens_mut(&mut self, offset: usize, len: usize) -> &mut [u32] {
+        self.check(offset, len);
+        // SAFETY: as `slice_mut`; f32 and u32 have one size and alignment, and every pattern of
+        // bits is a number of either.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(offset).cast(), len) }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        if let Ok(layout) = Arena::layout(self.len) {
+            // SAFETY: allocated in `new` with the same layout.
+            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+/// A place that an operation may read.
+#[derive(Clone, Copy)]
+pub struct Read(*const f32, usize);
+
+// SAFETY: reading from several threads is sound while nobody writes; the plan sees to that.
+unsafe impl Send for Read {}
+// SAFETY: as above.
+unsafe impl Sync for Read {}
+
+impl Read {
+    /// A place of no numbers, for what an operation has said it doesn't read.
+    pub(crate) const NONE: Read = Read(NonNull::dangling().as_ptr(), 0);
+
+    /// The numbers.
+    pub fn real(&self) -> &[f32] {
+        // SAFETY: made by `Arena::read`, which checked the bounds; the plan gives no operation a
+        // `Read` and an `Out` of one place.
+        unsafe { std::slice::from_raw_parts(self.0, self.1) }
+    }
+
+    /// The tokens.
+    pub fn tokens(&self) -> &[u32] {
+        // SAFETY: as `real`; every pattern of bits is a u32.
+        unsafe { std::slice::from_raw_parts(self.0.cast(), self.1) }
+    }
+
+    /// Whether there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.1 == 0
+    }
+}
+
+/// A place that an operation may write, once the team has cut it into pieces.
+pub struct Out {
+    pub(crate) start: *mut f32,
+    pub(crate) len: usize,
+}
+
+// SAFETY: an `Out` gives no access by itself; the team hands out disjoint pieces.
+unsafe impl Send for Out {}
+// SAFETY: as above.
+unsafe impl Sync for Out {}
+
+impl Out {
+    /// What was written to it, for a later phase of the same operation: only after the barrier that
+    /// ends the phase which wrote it, and while no phase writes it.
+    pub(crate) fn settled(&self) -> Read {
+        Read(self.start, self.len)
+    }
+
+    /// Bands of `band` whole rows of `width` numbers: the cut of most operations.
+    pub fn bands(&self, width: usize, band: usize) -> Cut<'_> {
+        self.grid(width, band, width)
+    }
+
+    /// Strips of `strip` columns over all rows: the cut of sums over rows.
+    pub fn strips(&self, width: usize, strip: usize) -> Cut<'_> {
+        self.grid(width, self.len / width.max(1), strip)
+    }
+
+    /// Tiles of `band` rows by `strip` columns of a matrix with rows of `width` numbers. Tiles are
+    /// numbered row band by row band.
+    pub fn grid(&self, width: usize, band: usize, strip: usize) -> Cut<'_> {
+        Cut {
+            out: self,
+            width: width.max(1),
+            band: band.max(1),
+            strip: strip.max(1),
+        }
+    }
+}
+
+/// A place to write, cut into tiles.
+#[derive(Clone, Copy)]
+pub struct Cut<'o> {
+    out: &'o Out,
+    width: usize,
+    band: usize,
+    strip: usize,
+}
+
+/// One tile of a cut: some rows and some columns that nobody else has.
+pub struct Patch<'p> {
+    start: *mut f32,
+    /// Rows of the tile.
+    pub rows: usize,
+    /// Columns of the tile.
+    pub columns: usize,
+    /// First row of the tile in the whole.
+    pub first_row: usize,
+    /// First column of the tile in the whole.
+    pub first_column: usize,
+    pub(crate) stride: usize,
+    only: std::marker::PhantomData<&'p mut f32>,
+}
+
+impl Patch<'_> {
+    /// One row of the tile.
+    pub fn row(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows, "row outside the tile");
+        // SAFETY: inside the tile, which this patch alone has.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
+    }
+
+    /// The whole tile, where its rows follow each other.
+    pub fn slice(&mut self) -> &mut [f32] {
+        assert!(
+            self.stride == self.columns || self.rows <= 1,
+            "rows don't follow each other"
+        );
+        // SAFETY: inside the tile, which this patch alone has.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.rows * self.columns) }
+    }
+
+    /// Its first number, for kernels.
+    pub(crate) fn pointer(&mut self) -> *mut f32 {
+        self.start
+    }
+}
+
+/// One or more places cut alike, so that tile `i` of each belong together.
+pub trait Cuts: Copy {
+    /// The tiles with one number.
+    type Patches<'p>;
+    /// Tiles in all.
+    fn count(&self) -> usize;
+    /// Takes the tiles with this number.
+    ///
+    /// # Safety
+    /// No tile may be taken a second time while its patch lives.
+    unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p>;
+}
+
+impl Cuts for Cut<'_> {
+    type Patches<'p> = Patch<'p>;
+
+    fn count(&self) -> usize {
+        let rows = self.out.len / self.width;
+        rows.div_ceil(self.band) * self.width.div_ceil(self.strip)
+    }
+
+    unsafe fn take<'p>(&self, tile: usize) -> Patch<'p> {
+        let across = self.width.div_ceil(self.strip);
+        let (first_row, first_column) = (tile / across * self.band, tile % across * self.strip);
+        let rows = self.out.len / self.width;
+        assert!(first_row < rows, "tile outside the place");
+        Patch {
+            // SAFETY: the first number of the tile lies inside the place.
+            start: unsafe { self.out.start.add(first_row * self.width + first_column) },
+            rows: self.band.min(rows - first_row),
+            columns: self.strip.min(self.width - first_column),
+            first_row,
+            first_column,
+            stride: self.width,
+            only: std::marker::PhantomData,
+        }
+    }
+}
+
+/// A gradient that nobody may need.
+impl<C: Cuts> Cuts for Option<C> {
+    type Patches<'p> = Option<C::Patches<'p>>;
+
+    fn count(&self) -> usize {
+        self.as_ref().map_or(0, Cuts::count)
+    }
+
+    unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
+        // SAFETY: passed on to the caller.
+        self.as_ref().map(|c| unsafe { c.take(tile) })
+    }
+}
+
+fn same(counts: &[usize]) -> usize {
+    let most = counts.iter().copied().max().unwrap_or(0);
+    assert!(
+        counts.iter().all(|&c| c == most || c == 0),
+        "places are cut differently"
+    );
+    most
+}
+
+impl<A: Cuts, B: Cuts> Cuts for (A, B) {
+    type Patches<'p> = (A::Patches<'p>, B::Patches<'p>);
+
+    fn count(&self) -> usize {
+        same(&[self.0.count(), self.1.count()])
+    }
+
+    unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
+        // SAFETY: passed on to the caller.
+        unsafe { (self.0.take(tile), self.1.take(tile)) }
+    }
+}
+
+impl<A: Cuts, B: Cuts, C: Cuts> Cuts for (A, B, C) {
+    type Patches<'p> = (A::Patches<'p>, B::Patches<'p>, C::Patches<'p>);
+
+    fn count(&self) -> usize {
+        same(&[self.0.count(), self.1.count(), self.2.count()])
+    }
+
+    unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
+        // SAFETY: passed on to the caller.
+        unsafe { (self.0.take(tile), self.1.take(tile), self.2.take(tile)) }
+    }
+}

@@ -1,0 +1,338 @@
+//! C = A·B or C += A·B: how is one tile of a matrix product computed fast, with the same bits
+//! everywhere?
+//!
+//! Each element of C is one chain of fused multiply-adds over k in rising order, starting from
+//! what C holds (or 0). Blocking over k keeps the chain, since f32 numbers pass through memory
+//! unchanged; so tile sizes and vector width can't change a bit.
+//!
+//! The structure is that of Goto and van de Geijn, "Anatomy of high-performance matrix
+//! multiplication", 2008: a block of A and a panel of B are packed so that the innermost kernel,
+//! which holds a small tile of C in registers, reads both in order.
+
+#[cfg(target_arch = "x86_64")]
+mod kernel_avx2;
+#[cfg(target_arch = "x86_64")]
+mod kernel_avx512;
+mod kernel_portable;
+mod pack;
+
+use crate::arena::{Cut, Out, Patch};
+use crate::machine::Isa;
+
+/// Depth of a block: how much of k is packed at once.
+pub const DEPTH: usize = 256;
+
+/// A matrix operand: a slice seen as `rows × columns`, one of its strides being 1.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> View<'a> {
+    /// `rows × columns` numbers, row after row, `stride` numbers from one row to the next.
+    pub fn new(data: &'a [f32], rows: usize, columns: usize, stride: usize) -> View<'a> {
+        let needed = if rows == 0 {
+            0
+        } else {
+            (rows - 1) * stride + columns
+        };
+        assert!(
+            data.len() >= needed && columns <= stride.max(1),
+            "operand shorter than its shape"
+        );
+        View {
+            data,
+            rows,
+            columns,
+            row_stride: stride,
+            column_stride: 1,
+        }
+    }
+
+    /// The same numbers, rows and columns exchanged; nothing is moved.
+    pub fn transposed(self) -> View<'a> {
+        View {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+
+    /// `count` rows from `first` on.
+    pub fn rows(self, first: usize, count: usize) -> View<'a> {
+        assert!(first + count <= self.rows, "rows outside the operand");
+        View {
+            data: self.data.get(first * self.row_stride..).unwrap_or_default(),
+            rows: count,
+            ..self
+        }
+    }
+
+    /// `count` columns from `first` on.
+    pub fn columns(self, first: usize, count: usize) -> View<'a> {
+        self.transposed().rows(first, count).transposed()
+    }
+}
+
+/// What a chain starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// From 0: C is overwritten.
+    Zero,
+    /// From what C holds.
+    Held,
+}
+
+/// The innermost kernel: a tile of C in registers.
+///
+/// Arguments: depth, packed A, packed B, C with its row stride, whether to start from 0.
+type Kernel = unsafe fn(usize, *const f32, *const f32, *mut f32, usize, bool);
+
+/// What differs from one instruction set to the next.
+struct Shape {
+    /// Rows of the register tile.
+    rows: usize,
+    /// Columns of the register tile.
+    columns: usize,
+    /// Kernel for A packed row by row.
+    by_rows: Kernel,
+    /// Kernel for A packed column by column.
+    by_columns: Kernel,
+}
+
+impl Shape {
+    fn of(isa: Isa) -> Shape {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Shape {
+                rows: kernel_avx512::ROWS,
+                columns: kernel_avx512::COLUMNS,
+                by_rows: kernel_avx512::kernel::<true>,
+                by_columns: kernel_avx512::kernel::<false>,
+            },
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Shape {
+                rows: kernel_avx2::ROWS,
+                columns: kernel_avx2::COLUMNS,
+                by_rows: kernel_avx2::kernel::<true>,
+                by_columns: kernel_avx2::kernel::<false>,
+            },
+            _ => Shape {
+                rows: kernel_portable::ROWS,
+                columns: kernel_portable::COLUMNS,
+                by_rows: kernel_portable::kernel::<true>,
+                by_columns: kernel_portable::kernel::<false>,
+            },
+        }
+    }
+}
+
+/// Largest register tile of any kernel, for the ragged edge.
+const EDGE: usize = 12 * 32;
+
+/// Cuts an `m × n` result into tiles for the team: large enough that packing is cheap, small
+/// enough that there are tiles for every thread.
+pub fn cut(out: &Out, m: usize, n: usize) -> Cut<'_> {
+    let (mut band, mut strip) = (192, 256);
+    while m.div_ceil(band) * n.div_ceil(strip) < 8 {
+        if strip > 64 && (strip >= band || band <= 48) && n > 64 {
+            strip /= 2;
+        } else if band > 48 && m > 48 {
+            band /= 2;
+        } else {
+            break;
+        }
+    }
+    out.grid(n, band, strip)
+}
+
+/// One tile of C = A·B: `a` has the tile's rows, `b` its columns.
+pub fn product(isa: Isa, a: View, b: View, c: &mut Patch, start: Start, scratch: &mut [f32]) {
+    let stride = c.stride;
+    assert!(
+        c.rows == a.rows && c.columns == b.columns,
+        "tile and operands differ"
+    );
+    // SAFETY: the patch owns `rows × columns` numbers at this stride.
+    unsafe { raw_product(isa, a, b, c.pointer(), stride, start, scratch) }
+}
+
+/// The same into a slice whose rows follow each other at `stride`.
+pub fn product_into(
+    isa: Isa,
+    a: View,
+    b: View,
+    (c, stride): (&mut [f32], usize),
+    start: Start,
+    scratch: &mut [f32],
+) {
+    let needed = if a.rows == 0 {
+        0
+    } else {
+        (a.rows - 1) * stride + b.columns
+    };
+    assert!(
+        c.len() >= needed && b.columns <= stride,
+        "result shorter than its shape"
+    );
+    // SAFETY: the bounds were just checked.
+    unsafe { raw_product(isa, a, b, c.as_mut_ptr(), stride, start, scratch) }
+}
+
+/// # Safety
+/// `c` must be valid for `a.rows` rows of `b.columns` numbers at `stride`.
+unsafe fn raw_product(
+    isa: Isa,
+    a: View,
+    b: View,
+    c: *mut f32,
+    stride: usize,
+    start: Start,
+    scratch: &mut [f32],
+) {
+    assert_eq!(a.columns, b.rows, "inner dimensions differ");
+    let shape = Shape::of(isa);
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    let padded = n.next_multiple_of(shape.columns);
+    let band = (m.next_multiple_of(shape.rows)).min(192usize.next_multiple_of(shape.rows));
+    let (pack_a, rest) = scratch.split_at_mut(band * DEPTH);
+    let pack_b = &mut rest[..padded * DEPTH.min(k.max(1))];
+    if k == 0 && start == Start::Zero {
+        for row in 0..m {
+            // SAFETY: a row of the result.
+            unsafe { std::slice::from_raw_parts_mut(c.add(row * stride), n) }.fill(0.0);
+        }
+    }
+    for from in (0..k).step_by(DEPTH) {
+        let depth = DEPTH.min(k - from);
+        let zero = start == Start::Zero && from == 0;
+        pack::columns(isa, b.rows(from, depth), shape.columns, pack_b);
+        for top in (0..m).step_by(band) {
+            let height = band.min(m - top);
+            let block = a.rows(top, height).columns(from, depth);
+            let by_rows = a.column_stride == 1;
+            pack::rows(block, shape.rows, by_rows, pack_a);
+            // SAFETY: the block's rows lie inside the result; the packed operands hold `depth`
+            // columns for whole register tiles.
+            unsafe {
+                let c = c.add(top * stride);
+                block_product(
+                    &shape,
+                    (height, n, depth),
+                    by_rows,
+                    (pack_a, pack_b),
+                    (c, stride),
+                    zero,
+                );
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As `raw_product`; the operands are packed for whole register tiles.
+unsafe fn block_product(
+    shape: &Shape,
+    (m, n, depth): (usize, usize, usize),
+    by_rows: bool,
+    (a, b): (&[f32], &[f32]),
+    (c, stride): (*mut f32, usize),
+    zero: bool,
+) {
+    let kernel = if by_rows {
+        shape.by_rows
+    } else {
+        shape.by_columns
+    };
+    let mut edge = [0.0f32; EDGE];
+    for (panel, left) in (0..n).step_by(shape.columns).enumerate() {
+        let pb = b[panel * shape.columns * depth..].as_ptr();
+        let columns = shape.columns.min(n - left);
+        for top in (0..m).step_by(shape.rows) {
+            let pa = a[top * if by_rows { DEPTH } else { depth }..].as_ptr();
+            let rows = shape.rows.min(m - top);
+            // SAFETY: the tile lies inside the result, or goes through `edge`.
+            unsafe {
+                let c = c.add(top * stride + left);
+                if rows == shape.rows && columns == shape.columns {
+                    kernel(depth, pa, pb, c, stride, zero);
+                    continue;
+                }
+                let row = |r: usize| std::slice::from_raw_parts_mut(c.add(r * stride), columns);
+                for r in 0..rows {
+                    edge[r * shape.columns..][..columns].copy_from_slice(row(r));
+                }
+                kernel(depth, pa, pb, edge.as_mut_ptr(), shape.columns, zero);
+                for r in 0..rows {
+                    row(r).copy_from_slice(&edge[r * shape.columns..][..columns]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, Stream};
+    use crate::team::SCRATCH;
+
+    /// Every layout, ragged shapes and depths beyond one block give exactly the chain of fused
+    /// multiply-adds, on every path of this processor.
+    #[test]
+    fn every_path_gives_the_bits_of_the_chain() {
+        let mut s = Stream::new(1, Purpose::Check, 0);
+        let mut scratch = vec![f32::NAN; SCRATCH];
+        for (m, n, k) in [
+            (1, 1, 1),
+            (13, 33, 7),
+            (6, 16, 300),
+            (200, 65, 31),
+            (25, 70, 513),
+        ] {
+            let mut draw =
+                |len: usize| -> Vec<f32> { (0..len).map(|_| s.normal() as f32).collect() };
+            let (a, b, c) = (draw(m * k), draw(k * n), draw(m * n));
+            let transpose = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+                (0..rows * columns)
+                    .map(|i| x[(i % rows) * columns + i / rows])
+                    .collect()
+            };
+            let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));
+            let layouts = [
+                (View::new(&a, m, k, k), View::new(&b, k, n, n)),
+                (View::new(&a, m, k, k), View::new(&bt, n, k, k).transposed()),
+                (View::new(&at, k, m, m).transposed(), View::new(&b, k, n, n)),
+                (
+                    View::new(&at, k, m, m).transposed(),
+                    View::new(&bt, n, k, k).transposed(),
+                ),
+            ];
+            for start in [Start::Zero, Start::Held] {
+                let mut expected = if start == Start::Held {
+                    c.clone()
+                } else {
+                    vec![0.0; m * n]
+                };
+                for (i, y) in expected.iter_mut().enumerate() {
+                    for p in 0..k {
+                        *y = a[i / n * k + p].mul_add(b[p * n + i % n], *y);
+                    }
+                }
+                for isa in Isa::available() {
+                    for (a, b) in layouts {
+                        let mut found = c.clone();
+                        product_into(isa, a, b, (&mut found, n), start, &mut scratch);
+                        assert_eq!(found, expected, "{isa:?} {m}×{n}×{k} {start:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Every tolerance of the project, in one place. Loosening one is a decision to explain in
+//! CHANGELOG.md, never a way to green.
+
+/// f64 backward pass of an operation against central differences in f64, relative to the norm.
+pub const DIFFERENCES: f64 = 1e-7;
+
+/// f32 path of an operation against the f64 reference on the same inputs, relative to the norm.
+pub const FAST: f64 = 1e-5;
+
+/// Gradient of a whole model in f64 against central differences, relative to the norm.
+pub const MODEL_DIFFERENCES: f64 = 1e-6;
+
+/// Gradients and losses in f64 against PyTorch's, relative.
+pub const GOLDEN: f64 = 1e-9;
+
+/// Gradients and losses of the f32 path against PyTorch's in f64, relative.
+pub const GOLDEN_FAST: f64 = 1e-4;

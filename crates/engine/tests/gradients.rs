@@ -1,0 +1,15 @@
+//! Every derivative against central differences, every fast path against the reference.
+
+use engine::{Settings, verify};
+
+#[test]
+fn every_operation_on_twenty_random_shapes() {
+    let checks = verify::operations(20, Settings::with_threads(2), |_| {}).unwrap();
+    let failed: Vec<_> = checks.iter().filter(|c| !c.ok).collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {} failed: {failed:#?}",
+        failed.len(),
+        checks.len()
+    );
+}
