@@ -15,7 +15,8 @@ use toml::{Table, Value};
 pub use error::{ConfigError, Mistake};
 pub use family::{Family, Mlp, Norm, Position};
 
-/// The whole config of a run. [`Config::load`] makes it; what depends on the family is filled in.
+/// The whole config of a run, what depends on the family filled in. Made by [`Config::load`] alone,
+/// which also takes the values of flags (as assignments), so that nothing escapes its checks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

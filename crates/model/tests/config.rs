@@ -229,6 +229,32 @@ fn all_mistakes_are_reported_with_their_places() {
     }
 }
 
+/// What depends on a refused value is not checked against the value it would have replaced.
+#[test]
+fn one_mistake_is_reported_once() {
+    let sets = ["model.heads=0".to_string(), "model.width=130".to_string()];
+    let error = Config::load(Some("default"), None, &sets).unwrap_err();
+    assert_eq!(error.mistakes.len(), 1, "{error}");
+}
+
+#[test]
+fn bounds_are_inside_or_outside_as_the_prose_says() {
+    for (inside, outside) in [
+        ("model.dropout=0", "model.dropout=1"),
+        ("model.layers=1024", "model.layers=1025"),
+        (
+            "train.seed=9223372036854775807",
+            "train.seed=9223372036854775808",
+        ),
+        ("optim.lr=1e-12", "optim.lr=0"),
+        ("sample.top_p=1", "sample.top_p=0"),
+        ("sample.temperature=0", "sample.temperature=inf"),
+    ] {
+        load("default", &[inside]).unwrap();
+        refused(load("default", &[outside]), &["allowed is a"]);
+    }
+}
+
 #[test]
 fn a_long_list_of_mistakes_is_cut() {
     let many: String = (0..40).map(|i| format!("zzzzzzzz{i} = {i}\n")).collect();

@@ -198,9 +198,9 @@ fn config_json_is_what_transformers_reads() {
     let llama = shape(&["model.family=llama", "model.bias=true"]);
     let qwen3 = shape(&["model.rope_theta=1e6"]);
     for (shape, golden) in [
-        (gpt2, include_str!("golden/gpt2.json")),
-        (llama, include_str!("golden/llama.json")),
-        (qwen3, include_str!("golden/qwen3.json")),
+        (gpt2, include_str!("config_json/gpt2.json")),
+        (llama, include_str!("config_json/llama.json")),
+        (qwen3, include_str!("config_json/qwen3.json")),
     ] {
         let config = saved(&shape, &weights(&shape)).remove(CONFIG).unwrap();
         assert_eq!(String::from_utf8(config).unwrap(), golden);
