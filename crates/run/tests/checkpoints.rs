@@ -1,10 +1,11 @@
 //! Checkpoints: whole or not there, whatever fails and whenever.
+#![allow(clippy::unwrap_used)]
 
 use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
 use std::path::Path;
 use std::sync::Arc;
 
-use run::{Checkpoints, Disk, Error, Faulty, Files, Which};
+use run::{Append, Checkpoints, Disk, Error, Faulty, Files, Which};
 
 fn contents(step: u64) -> Vec<(String, Vec<u8>)> {
     vec![
@@ -122,6 +123,19 @@ fn assert_intact(folder: &Path, context: &str) {
     }
 }
 
+/// Copies a folder's content: quicker than saving it again, which syncs each file.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_fault_at_any_operation_costs_no_checkpoint() {
     let work = |folder: &Path, files: &Faulty| {
@@ -132,14 +146,14 @@ fn a_fault_at_any_operation_costs_no_checkpoint() {
         let pruned = checkpoints.prune(2);
         new.and(replaced).and(pruned).is_ok()
     };
+    let before = tempfile::tempdir().unwrap();
+    let losses = [(50, Some(3.0)), (100, Some(1.0)), (200, Some(2.0))];
+    saved(before.path(), &losses);
     for one in [true, false] {
         let mut n = 0;
         loop {
             let folder = tempfile::tempdir().unwrap();
-            saved(
-                folder.path(),
-                &[(50, Some(3.0)), (100, Some(1.0)), (200, Some(2.0))],
-            );
+            copy(before.path(), folder.path());
             let faulty = match one {
                 true => Faulty::once(n, StorageFull),
                 false => Faulty::from(n, StorageFull),
@@ -204,4 +218,37 @@ fn the_advice_fits_the_fault() {
     };
     assert!(save(StorageFull).contains("Free some space"));
     assert!(save(ReadOnlyFilesystem).contains("--run"));
+}
+
+/// A disk that loses the end of every file and says nothing.
+struct Lossy;
+
+impl Files for Lossy {
+    fn create_folder(&self, path: &Path) -> run::Result<bool> {
+        Disk.create_folder(path)
+    }
+    fn write(&self, path: &Path, bytes: &[u8]) -> run::Result<()> {
+        Disk.write(path, &bytes[..bytes.len() - 1])
+    }
+    fn append(&self, path: &Path) -> run::Result<Box<dyn Append>> {
+        Disk.append(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> run::Result<()> {
+        Disk.rename(from, to)
+    }
+    fn remove_folder(&self, path: &Path) -> run::Result<()> {
+        Disk.remove_folder(path)
+    }
+    fn sync_folder(&self, path: &Path) -> run::Result<()> {
+        Disk.sync_folder(path)
+    }
+}
+
+#[test]
+fn a_file_that_arrived_short_is_no_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let lossy = Checkpoints::new(folder.path().join("checkpoints"), Arc::new(Lossy));
+    let error = lossy.save(1, None, contents(1)).unwrap_err().to_string();
+    assert!(error.contains("999 of 1000 bytes"), "{error}");
+    assert!(steps(&lossy).is_empty());
 }

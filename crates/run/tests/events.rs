@@ -1,4 +1,5 @@
 //! The event log: what is written is what is read, whatever happened in between.
+#![allow(clippy::unwrap_used)]
 
 use std::io::ErrorKind::StorageFull;
 use std::path::Path;

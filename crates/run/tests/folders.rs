@@ -1,4 +1,5 @@
 //! Run folders: made, found, refused.
+#![allow(clippy::unwrap_used)]
 
 use std::io::ErrorKind::PermissionDenied;
 use std::path::Path;

@@ -1,107 +1,11 @@
 //! The log as people see it, from made-up events with made-up times.
+#![allow(clippy::unwrap_used)]
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+mod common;
 
-use run::{End, Eval, Event, Sample, Start, Step, Warning};
-use watch::{Screen, TerminalLog};
-
-fn start() -> Start {
-    Start {
-        time: 100.0,
-        run: "runs/tales".to_string(),
-        corpus: "tales".to_string(),
-        family: "qwen3".to_string(),
-        parameters: 810_432,
-        vocabulary: 65,
-        train_tokens: 1_800_000,
-        validation_tokens: 200_000,
-        validation_bytes: 200_000,
-        first_step: 0,
-        steps: 1000,
-        batch: 12,
-        context: 64,
-        tokens_per_step: 768,
-        flops_per_step: 3_930_000_000,
-        bytes_peak: 41_000_000,
-        threads: 2,
-        processor: "Example Processor @ 2.50GHz".to_string(),
-        precision: "f32".to_string(),
-        seed: 1,
-        floor_bits_per_byte: Some(0.91),
-        version: "0.1.0".to_string(),
-    }
-}
-
-fn step(step: u64) -> Step {
-    Step {
-        time: 100.0 + 0.05 * step as f64,
-        step,
-        nats_per_token: Some(1.0 + 3.0 / step as f64),
-        grad_norm: 0.53,
-        lr: 1e-3,
-        step_seconds: 0.05,
-        tokens_per_second: 15_360.0,
-        ..Step::default()
-    }
-}
-
-fn eval(step: u64, bits: f64, full: bool) -> Event {
-    Eval {
-        step,
-        val_nats_per_token: Some(bits * std::f64::consts::LN_2),
-        val_bits_per_byte: Some(bits),
-        full,
-        best: step > 0,
-        ..Eval::default()
-    }
-    .into()
-}
-
-fn sample(step: u64, text: &str) -> Event {
-    Sample {
-        step,
-        prompt: "Once".to_string(),
-        text: text.to_string(),
-        ..Sample::default()
-    }
-    .into()
-}
-
-fn end(reason: &str) -> End {
-    End {
-        step: 1000,
-        train_seconds: 50.0,
-        wall_seconds: 63.0,
-        val_nats_per_token: Some(0.98 * std::f64::consts::LN_2),
-        val_bits_per_byte: Some(0.98),
-        peak_bytes: Some(62_000_000),
-        floor_bits_per_byte: Some(0.91),
-        best_step: Some(1000),
-        reason: reason.to_string(),
-        run: "runs/tales".to_string(),
-        ..End::default()
-    }
-}
-
-/// A run of 1,000 steps, of which most are left out here.
-fn run() -> Vec<Event> {
-    let mut events: Vec<Event> = vec![start().into(), eval(0, 6.02, false)];
-    events.push(sample(0, "kq;Z\nx e"));
-    for n in (1..=20).chain([500, 1000]) {
-        events.push(step(n).into());
-        match n {
-            500 => events.push(eval(500, 1.1, false)),
-            1000 => events.push(eval(1000, 0.98, true)),
-            _ => {}
-        }
-    }
-    let story = " upon a time, Mia had a red ball. She put it into the box and went to the river, \
-                 and there she met an old frog.";
-    events.push(sample(1000, story));
-    events.push(end("finished").into());
-    events
-}
+use common::{end, run, sample, start, step};
+use run::{End, Event, Start, Step, Warning};
+use watch::TerminalLog;
 
 fn log(events: &[Event], width: Option<usize>, colour: bool, quiet: bool) -> String {
     let mut out = Vec::new();
@@ -305,63 +209,6 @@ fn numbers_that_make_no_sense_stop_nothing() {
     for width in [None, Some(60)] {
         assert!(log(&events, width, true, false).contains("18.4 E"));
     }
-}
-
-/// A terminal that takes nothing until it is let go, and then keeps all.
-#[derive(Clone, Default)]
-struct Stuck {
-    gate: Arc<Mutex<()>>,
-    shown: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Write for Stuck {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _open = self.gate.lock().unwrap();
-        self.shown.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_stuck_terminal_delays_no_step_and_loses_no_evaluation() {
-    let terminal = Stuck::default();
-    let stuck = terminal.gate.lock().unwrap();
-    let mut screen = Screen::new(TerminalLog::new(terminal.clone(), None, false, false));
-    screen.event(&start().into());
-    for n in 1..=5000 {
-        screen.event(&step(n).into());
-        if n % 1000 == 0 {
-            screen.event(&eval(n, n as f64, true));
-        }
-    }
-    drop(stuck);
-    screen.event(&end("finished").into());
-    screen.finish();
-    let shown = String::from_utf8(terminal.shown.lock().unwrap().clone()).unwrap();
-    for bits in ["1000.0", "2000.0", "3000.0", "4000.0", "5000.0"] {
-        assert!(shown.contains(bits), "{bits} is missing in {shown}");
-    }
-    assert!(shown.ends_with("--steps 2000\n"), "{shown}");
-}
-
-#[test]
-fn a_terminal_that_goes_away_stops_nothing() {
-    struct Gone;
-    impl Write for Gone {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-    }
-    let mut screen = Screen::new(TerminalLog::new(Gone, Some(80), true, false));
-    run().iter().for_each(|event| screen.event(event));
-    screen.finish();
 }
 
 const GOLDEN_PIPE: &str = r#"
