@@ -136,6 +136,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A folder in memory where there is such a place: this test syncs a thousand files.
+fn in_memory() -> tempfile::TempDir {
+    let memory = tempfile::tempdir_in("/dev/shm");
+    memory.or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 #[test]
 fn a_fault_at_any_operation_costs_no_checkpoint() {
     let work = |folder: &Path, files: &Faulty| {
@@ -146,13 +152,13 @@ fn a_fault_at_any_operation_costs_no_checkpoint() {
         let pruned = checkpoints.prune(2);
         new.and(replaced).and(pruned).is_ok()
     };
-    let before = tempfile::tempdir().unwrap();
+    let before = in_memory();
     let losses = [(50, Some(3.0)), (100, Some(1.0)), (200, Some(2.0))];
     saved(before.path(), &losses);
     for one in [true, false] {
         let mut n = 0;
         loop {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = in_memory();
             copy(before.path(), folder.path());
             let faulty = match one {
                 true => Faulty::once(n, StorageFull),
