@@ -56,12 +56,9 @@ impl Grammar {
         };
         for (name, words) in std::iter::once(&("names", NAMES)).chain(LISTS) {
             grammar.names.push((*name).to_owned());
-            grammar.words.push(
-                words
-                    .split_whitespace()
-                    .map(|w| w.replace('_', " "))
-                    .collect(),
-            );
+            grammar
+                .words
+                .push(words.split_whitespace().map(str::to_owned).collect());
         }
         let mut known = Vec::new();
         for (name, template) in fragments {

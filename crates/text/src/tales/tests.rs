@@ -1,5 +1,6 @@
 use super::grammar::{Memory, Part};
 use super::*;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 #[test]
@@ -65,10 +66,16 @@ fn training_and_validation_share_no_story() {
 }
 
 #[test]
-fn golden_story() {
-    let text = tales(1, 0, 2);
+fn golden_text() {
+    let text = tales(1, 100_000, 2);
     let golden = include_str!("../../tests/golden/tale.txt");
     assert_eq!(String::from_utf8(text.validation).unwrap(), golden);
+    let hash = Sha256::digest(&text.train);
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hash,
+        include_str!("../../tests/golden/tales.sha256").trim_end()
+    );
 }
 
 impl Grammar {
