@@ -201,6 +201,37 @@ impl Patch<'_> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
     }
 
+    /// `count` rows of the tile from `first` on, as a tile.
+    pub fn band(&mut self, first: usize, count: usize) -> Patch<'_> {
+        assert!(first + count <= self.rows, "rows outside the tile");
+        Patch {
+            // SAFETY: inside the tile, which this patch alone has and lends.
+            start: unsafe { self.start.add(first * self.stride) },
+            rows: count,
+            first_row: self.first_row + first,
+            only: std::marker::PhantomData,
+            ..*self
+        }
+    }
+
+    /// `count` columns of the tile from `first` on, as a tile.
+    pub fn strip(&mut self, first: usize, count: usize) -> Patch<'_> {
+        assert!(first + count <= self.columns, "columns outside the tile");
+        Patch {
+            // SAFETY: inside the tile, which this patch alone has and lends.
+            start: unsafe { self.start.add(first) },
+            columns: count,
+            first_column: self.first_column + first,
+            only: std::marker::PhantomData,
+            ..*self
+        }
+    }
+
+    /// Sets every number of the tile to 0.
+    pub fn clear(&mut self) {
+        (0..self.rows).for_each(|row| self.row(row).fill(0.0));
+    }
+
     /// The whole tile, where its rows follow each other.
     pub fn slice(&mut self) -> &mut [f32] {
         assert!(

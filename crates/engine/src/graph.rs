@@ -2,7 +2,7 @@
 //! the rest of the engine does (backward pass, memory, threads) follows from this list.
 
 use crate::error::{Result, shape};
-use crate::op::{Kind, Spec};
+use crate::op::Spec;
 use crate::ops::Op;
 
 /// A value of a graph.
@@ -223,6 +223,15 @@ impl Graph {
         Ok(y)
     }
 
+    /// Appends a node whose output is a cache of the store.
+    pub(crate) fn push_into(&mut self, op: Op, x: &[ValueId], cache: ValueId) -> Result<()> {
+        self.push(op, x)?;
+        if let Some(node) = self.nodes.last_mut() {
+            node.y = vec![cache];
+        }
+        Ok(())
+    }
+
     /// Shapes of a node's inputs.
     pub fn inputs(&self, node: NodeId) -> Vec<Spec> {
         self.nodes[node.0].x.iter().map(|&v| self.spec(v)).collect()
@@ -232,10 +241,5 @@ impl Graph {
     pub fn parameters(&self) -> u64 {
         let learnt = self.rows.iter().filter(|r| r.kind == RowKind::Parameter);
         learnt.map(|r| r.len() as u64).sum()
-    }
-
-    /// Whether tokens are wanted at an input, checked by builders.
-    pub(crate) fn is_tokens(spec: &Spec) -> bool {
-        spec.kind == Kind::Tokens
     }
 }

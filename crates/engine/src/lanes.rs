@@ -176,7 +176,7 @@ fn tanh(x: f32) -> f32 {
     if x.is_nan() { x } else { y }
 }
 
-/// ln x for x > 0 and finite; used once a row.
+/// ln x for x > 0; infinity and NaN stay what they are. Used once a row.
 ///
 /// x = 2ᵉ·m with m in [√½, √2); ln m = 2·artanh((m − 1) / (m + 1)) by its series.
 #[inline(always)]
@@ -191,7 +191,8 @@ pub fn log(x: f32) -> f32 {
     let p = p.mul_add(z, 0.2);
     let p = p.mul_add(z, 0.333_333_34);
     let tail = (p * z).mul_add(s, s) * 2.0;
-    e.mul_add(0.693_359_4, e.mul_add(-2.121_944_4e-4, tail))
+    let y = e.mul_add(0.693_359_4, e.mul_add(-2.121_944_4e-4, tail));
+    if x.is_finite() { y } else { x }
 }
 
 /// Sum of f(chunk) over a slice, 16 numbers at a time; `fill` stands in for what is missing at

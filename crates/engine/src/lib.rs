@@ -33,6 +33,7 @@ pub use error::{Error, Result};
 pub use graph::{Graph, Init, Node, NodeId, Row, RowKind, Source, Value, ValueId};
 pub use machine::{Isa, cores, processor};
 pub use op::{Cost, Kind, Spec};
+pub use ops::{Angles, Heads};
 pub use plan::{Place, Plan};
 pub use random::{Purpose as RandomPurpose, Stream};
 pub use schedule::{Item, Purpose, Step, micro_batch};

@@ -5,9 +5,22 @@ use crate::graph::{Graph, ValueId};
 use crate::op::Operation;
 use crate::verify::Draw;
 
+mod append;
+mod attention;
+mod cross_entropy;
+mod dropout;
+mod embedding;
+mod gelu;
+mod layer_norm;
 mod linear;
 mod mse;
+mod residual;
 mod rms_norm;
+mod rope;
+mod swiglu;
+
+pub use attention::Heads;
+pub use rope::Angles;
 
 macro_rules! list {
     ($($module:ident::$Type:ident),* $(,)?) => {
@@ -33,7 +46,17 @@ macro_rules! list {
 pub(crate) type Example = fn(&mut Graph, &mut Draw) -> Result<ValueId>;
 
 list! {
+    append::Append,
+    attention::Attention,
+    cross_entropy::CrossEntropy,
+    dropout::Dropout,
+    embedding::Embedding,
+    gelu::Gelu,
+    layer_norm::LayerNorm,
     linear::Linear,
     mse::Mse,
+    residual::Residual,
     rms_norm::RmsNorm,
+    rope::Rope,
+    swiglu::Swiglu,
 }

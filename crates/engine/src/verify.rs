@@ -3,7 +3,7 @@
 
 use crate::device::{Device, Host, HostMut, Part, Scalars};
 use crate::error::Result;
-use crate::graph::{Graph, Init, Row, Source, ValueId};
+use crate::graph::{Graph, Init, Row, RowKind, Source, ValueId};
 use crate::ops::EXAMPLES;
 use crate::plan::Plan;
 use crate::random::{Purpose as RandomPurpose, Stream};
@@ -182,7 +182,8 @@ impl Example {
         let mut output = vec![0.0; self.graph.spec(self.output).len()];
         device.read(ready, self.output, HostMut::Double(&mut output))?;
         let mut gradient = Vec::new();
-        for row in &self.graph.rows {
+        let learnt = self.graph.rows.iter().filter(|r| r.kind == RowKind::Parameter);
+        for row in learnt {
             let mut part = vec![0.0; row.len()];
             device.read_row(&row.name, Part::Gradient, HostMut::Double(&mut part))?;
             gradient.extend(part);
@@ -211,7 +212,7 @@ impl Example {
                     device.read(ready, self.cost, HostMut::Double(&mut cost))?;
                     Ok(cost[0])
                 };
-                const H: f64 = 1e-3;
+                const H: f64 = 1e-4;
                 let near = at(H)? - at(-H)?;
                 let far = at(2.0 * H)? - at(-2.0 * H)?;
                 gradient.push((8.0 * near - far) / (12.0 * H));

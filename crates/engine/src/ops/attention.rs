@@ -1,0 +1,286 @@
+//! Causal attention with grouped heads: each position looks back at the ones before it.
+//!
+//! For head h of `H`, which shares key and value head h·K/H of `K`, and position t:
+//! s[t,u] = q[t]·k[u] / √D for u ≤ t, p = softmax(s[t]), y[t] = Σᵤ p[t,u]·v[u].
+//! Vaswani et al., 2017, equation 1; grouped heads: Ainslie et al., 2023. The softmax is taken
+//! online, block by block (Milakov and Gimelshein, 2018; Dao et al., "FlashAttention", 2022), so no
+//! T × T matrix is ever kept: only log Σ exp of each row.
+//!
+//! Backward: p again from what was kept; δ[t] = dy[t]·y[t]; dp = dy·vᵀ; ds = p∘(dp − δ)/√D;
+//! dq = ds·k, dk = dsᵀ·q, dv = pᵀ·dy.
+//!
+//! With a cache (generation; one sequence) keys and values hold all positions so far and the
+//! queries stand at `position` … position + T − 1.
+
+mod tiles;
+
+use crate::error::{Result, shape};
+use crate::graph::{Graph, RowKind, Source, ValueId};
+use crate::op::{
+    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
+    Write,
+};
+use crate::ops::Op;
+use crate::team::Team;
+use crate::verify::Draw;
+
+/// How attention is cut into heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// H: heads of the queries.
+    pub heads: usize,
+    /// K: heads of keys and values; divides H.
+    pub kv_heads: usize,
+    /// D: numbers of a head.
+    pub head_size: usize,
+}
+
+/// The operation; q [N, H·D], k and v [N, K·D] → y [N, H·D], in sequences of T rows; keeps
+/// log Σ exp(s) of each row and head [N, H].
+#[derive(Debug)]
+pub struct Attention {
+    heads: Heads,
+    /// T: queries of a sequence.
+    time: usize,
+    /// Whether keys and values are a cache.
+    cached: bool,
+}
+
+impl Graph {
+    /// Causal attention over sequences of `time` rows.
+    ///
+    /// # Errors
+    /// Where heads and widths don't fit, or rows are not whole sequences.
+    pub fn attention(
+        &mut self,
+        q: ValueId,
+        k: ValueId,
+        v: ValueId,
+        heads: Heads,
+        time: usize,
+    ) -> Result<ValueId> {
+        let cached = matches!(self.values[k.0].source,
+            Source::Stored(row) if self.rows[row].kind == RowKind::Cache);
+        let op = Attention {
+            heads,
+            time,
+            cached,
+        };
+        Ok(self.push(Op::Attention(op), &[q, k, v])?[0])
+    }
+}
+
+impl Attention {
+    /// Keys that query `t` of a sequence sees.
+    fn seen(&self, t: usize, position: usize) -> usize {
+        t + 1 + if self.cached { position } else { 0 }
+    }
+
+    /// Position of number `i` of head `h`, row `row`, in q or y.
+    fn at_query(&self, row: usize, h: usize) -> usize {
+        (row * self.heads.heads + h) * self.heads.head_size
+    }
+
+    /// The same in k or v, for the head that query head `h` shares.
+    fn at_key(&self, row: usize, h: usize) -> usize {
+        let Heads {
+            heads,
+            kv_heads,
+            head_size,
+        } = self.heads;
+        (row * kv_heads + h * kv_heads / heads) * head_size
+    }
+
+    fn scale(&self) -> f64 {
+        1.0 / (self.heads.head_size as f64).sqrt()
+    }
+
+    /// p[t, ·] of a row from the scores, in place; gives log Σ exp.
+    fn softmax_f64(scores: &mut [f64]) -> f64 {
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = scores.iter().map(|s| libm::exp(s - most)).sum();
+        let total = most + libm::log(sum);
+        scores.iter_mut().for_each(|s| *s = libm::exp(*s - total));
+        total
+    }
+
+    fn scores_f64(&self, q: &[f64], k: &[f64], row: usize, h: usize, position: usize) -> Vec<f64> {
+        let first = row - row % self.time;
+        let q = &q[self.at_query(row, h)..][..self.heads.head_size];
+        let dot = |u: usize| {
+            let k = &k[self.at_key(first + u, h)..];
+            q.iter().zip(k).map(|(q, k)| q * k).sum::<f64>() * self.scale()
+        };
+        (0..self.seen(row % self.time, position)).map(dot).collect()
+    }
+}
+
+impl Operation for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn is_cost(&self) -> bool {
+        false
+    }
+
+    fn infer(&self, x: &[Spec]) -> Result<Outputs> {
+        let Heads {
+            heads,
+            kv_heads,
+            head_size,
+        } = self.heads;
+        let widths = x[0].width == heads * head_size && x[1].width == kv_heads * head_size;
+        let grouped = kv_heads > 0 && heads.is_multiple_of(kv_heads);
+        let rows = if self.cached {
+            x[0].rows == self.time && x[1].rows >= self.time
+        } else {
+            self.time > 0 && x[0].rows.is_multiple_of(self.time) && x[1].rows == x[0].rows
+        };
+        if !widths || !grouped || !rows || x[1] != x[2] {
+            return shape(self.name(), format!("{x:?} do not fit {:?}", self.heads));
+        }
+        Ok(Outputs {
+            y: vec![x[0]],
+            kept: vec![Spec::real(x[0].rows, heads)],
+        })
+    }
+
+    fn reads(&self) -> Reads {
+        Reads {
+            x: &[0, 1, 2],
+            y: &[0],
+        }
+    }
+
+    /// Two products of D numbers for each pair that is seen forward, four backward; recomputing
+    /// the scores is not counted.
+    fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
+        let time = self.time as u64;
+        let sequences = x[0].rows as u64 / time;
+        let pairs = match self.cached {
+            true => time * x[1].rows as u64,
+            false => sequences * time * (time + 1) / 2,
+        };
+        let flops = 4 * pairs * x[0].width as u64;
+        let bytes = 4 * (2 * x[0].len() + 2 * x[1].len()) as u64;
+        match pass {
+            Pass::Forward => Cost { flops, bytes },
+            Pass::Backward => Cost {
+                flops: 2 * flops,
+                bytes: 2 * bytes,
+            },
+        }
+    }
+
+    fn forward_f64(&self, mut a: ForwardF64) {
+        let (q, k, v) = (a.x[0].real(), a.x[1].real(), a.x[2].real());
+        a.y[0].fill(0.0);
+        for i in 0..a.kept[0].len() {
+            let (row, h) = (i / self.heads.heads, i % self.heads.heads);
+            let mut p = self.scores_f64(q, k, row, h, a.at.position);
+            a.kept[0][i] = Attention::softmax_f64(&mut p);
+            let y = &mut a.y[0][self.at_query(row, h)..][..self.heads.head_size];
+            for (u, p) in p.iter().enumerate() {
+                let v = &v[self.at_key(row - row % self.time + u, h)..];
+                y.iter_mut().zip(v).for_each(|(y, v)| *y += p * v);
+            }
+        }
+    }
+
+    fn backward_f64(&self, mut a: BackwardF64) {
+        let (q, k, v) = (a.x[0].real(), a.x[1].real(), a.x[2].real());
+        let size = self.heads.head_size;
+        for i in 0..a.kept[0].len() {
+            let (row, h) = (i / self.heads.heads, i % self.heads.heads);
+            let first = row - row % self.time;
+            let mut p = self.scores_f64(q, k, row, h, a.at.position);
+            Attention::softmax_f64(&mut p);
+            let here = self.at_query(row, h);
+            let (y, dy) = (&a.y[0][here..][..size], &a.dy[0][here..][..size]);
+            let delta: f64 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
+            for (u, p) in p.iter().enumerate() {
+                let there = self.at_key(first + u, h);
+                let dp: f64 = dy.iter().zip(&v[there..]).map(|(dy, v)| dy * v).sum();
+                let ds = p * (dp - delta) * self.scale();
+                for j in 0..size {
+                    if let Some(dq) = &mut a.dx[0] {
+                        dq[here + j] += ds * k[there + j];
+                    }
+                    if let Some(dk) = &mut a.dx[1] {
+                        dk[there + j] += ds * q[here + j];
+                    }
+                    if let Some(dv) = &mut a.dx[2] {
+                        dv[there + j] += p * dy[j];
+                    }
+                }
+            }
+        }
+    }
+
+    fn forward(&self, a: &Forward, at: &At, team: &Team) {
+        let (heads, size) = (self.heads.heads, self.heads.head_size);
+        let y = a.y[0].grid(heads * size, self.time, size);
+        let kept = a.kept[0].grid(heads, self.time, 1);
+        team.each((y, kept), |tile, (mut y, mut kept), scratch| {
+            let head = self.head(tile / heads, tile % heads, at.position);
+            let operands = [a.x[0].real(), a.x[1].real(), a.x[2].real()];
+            head.forward(team.isa(), operands, &mut y, &mut kept, scratch);
+        });
+    }
+
+    fn backward(&self, a: &Backward, at: &At, team: &Team) {
+        let Heads {
+            heads,
+            kv_heads,
+            head_size,
+        } = self.heads;
+        let group = heads / kv_heads;
+        let cut = |slot: usize, width: usize, strip: usize| {
+            let (write, out) = a.dx[slot].as_ref()?;
+            Some((*write, out.grid(width, self.time, strip)))
+        };
+        let dq = cut(0, heads * head_size, group * head_size);
+        let (dk, dv) = (cut(1, kv_heads * head_size, head_size), cut(2, kv_heads * head_size, head_size));
+        let write = [dq, dk, dv].map(|d| d.map_or(Write::Add, |(write, _)| write));
+        let cuts = (dq.map(|d| d.1), dk.map(|d| d.1), dv.map(|d| d.1));
+        team.each(cuts, |tile, (mut dq, mut dk, mut dv), scratch| {
+            let mut all = [&mut dq, &mut dk, &mut dv];
+            for (d, write) in all.iter_mut().zip(write) {
+                if let (Some(d), Write::Set) = (d.as_mut(), write) {
+                    d.clear();
+                }
+            }
+            for g in 0..group {
+                let head = self.head(tile / kv_heads, tile % kv_heads * group + g, at.position);
+                let saved = tiles::Saved {
+                    x: [a.x[0].real(), a.x[1].real(), a.x[2].real()],
+                    y: a.y[0].real(),
+                    total: a.kept[0].real(),
+                    dy: a.dy[0].real(),
+                };
+                let dq = dq.as_mut().map(|d| d.strip(g * head_size, head_size));
+                head.backward(team.isa(), &saved, dq, dk.as_mut(), dv.as_mut(), scratch);
+            }
+        });
+    }
+}
+
+/// Random shapes of several sequences, with grouped heads; some longer than a block.
+pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
+    let (batch, kv_heads, group) = (d.size(2), d.size(2), d.size(2));
+    let (time, head_size) = match d.size(8) {
+        1 => (60 + d.size(10), d.size(3)),
+        _ => (d.size(12), d.size(20)),
+    };
+    let rows = batch * time;
+    let heads = Heads {
+        heads: kv_heads * group,
+        kv_heads,
+        head_size,
+    };
+    let q = d.parameter(g, rows, heads.heads * head_size);
+    let k = d.parameter(g, rows, kv_heads * head_size);
+    let v = d.parameter(g, rows, kv_heads * head_size);
+    g.attention(q, k, v, heads, time)
+}

@@ -1,0 +1,122 @@
+//! A learnt vector for each token: y = table[token].
+//!
+//! tokens [N], table [V, C] → y [N, C]. Backward: dtable[token] += dy, row after row; rows that no
+//! token names get 0.
+
+use crate::error::{Result, shape};
+use crate::graph::{Graph, ValueId};
+use crate::lanes::{LANES, Lanes, band, lanes};
+use crate::op::{
+    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Kind, Operation, Outputs, Pass, Reads,
+    Spec, Write, elementwise,
+};
+use crate::ops::Op;
+use crate::team::Team;
+use crate::verify::Draw;
+
+/// The operation; tokens [N], table [V, C] → y [N, C].
+#[derive(Debug)]
+pub struct Embedding {
+    /// C.
+    width: usize,
+}
+
+impl Graph {
+    /// y = table[token].
+    ///
+    /// # Errors
+    /// Where `tokens` does not hold tokens.
+    pub fn embedding(&mut self, tokens: ValueId, table: ValueId) -> Result<ValueId> {
+        let width = self.spec(table).width;
+        Ok(self.push(Op::Embedding(Embedding { width }), &[tokens, table])?[0])
+    }
+}
+
+impl Operation for Embedding {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn is_cost(&self) -> bool {
+        false
+    }
+
+    fn infer(&self, x: &[Spec]) -> Result<Outputs> {
+        if x[0].kind != Kind::Tokens {
+            return shape(self.name(), "the first input must hold tokens");
+        }
+        Ok(Outputs {
+            y: vec![Spec::real(x[0].rows, x[1].width)],
+            kept: vec![],
+        })
+    }
+
+    fn reads(&self) -> Reads {
+        Reads { x: &[0], y: &[] }
+    }
+
+    fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
+        let numbers = x[0].rows * x[1].width;
+        match pass {
+            Pass::Forward => elementwise(numbers, 0, 2),
+            Pass::Backward => elementwise(numbers, 1, 3),
+        }
+    }
+
+    fn forward_f64(&self, mut a: ForwardF64) {
+        let (tokens, table) = (a.x[0].tokens(), a.x[1].real());
+        for (y, &token) in a.y[0].chunks_mut(self.width).zip(tokens) {
+            y.copy_from_slice(&table[token as usize * self.width..][..self.width]);
+        }
+    }
+
+    fn backward_f64(&self, mut a: BackwardF64) {
+        let Some(dtable) = &mut a.dx[1] else { return };
+        for (dy, &token) in a.dy[0].chunks(self.width).zip(a.x[0].tokens()) {
+            let row = &mut dtable[token as usize * self.width..][..self.width];
+            row.iter_mut().zip(dy).for_each(|(d, dy)| *d += dy);
+        }
+    }
+
+    fn forward(&self, a: &Forward, _: &At, team: &Team) {
+        let (tokens, table) = (a.x[0].tokens(), a.x[1].real());
+        team.each(a.y[0].bands(self.width, band(self.width)), |_, mut y, _| {
+            for row in 0..y.rows {
+                let token = tokens[y.first_row + row] as usize;
+                y.row(row).copy_from_slice(&table[token * self.width..][..self.width]);
+            }
+        });
+    }
+
+    fn backward(&self, a: &Backward, _: &At, team: &Team) {
+        let (tokens, dy) = (a.x[0].tokens(), a.dy[0].real());
+        let Some((write, dtable)) = &a.dx[1] else { return };
+        // Strips of columns: each thread has the whole vocabulary of its columns to itself.
+        team.each(dtable.strips(self.width, 2 * LANES), |_, mut d, _| {
+            if *write == Write::Set {
+                (0..d.rows).for_each(|row| d.row(row).fill(0.0));
+            }
+            let columns = d.first_column..d.first_column + d.columns;
+            for (dy, &token) in dy.chunks(self.width).zip(tokens) {
+                add(team.isa(), &dy[columns.clone()], d.row(token as usize));
+            }
+        });
+    }
+}
+
+lanes! {
+    /// y += x.
+    fn add(x: &[f32], y: &mut [f32]) {
+        for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {
+            (Lanes::load(y, 0.0) + Lanes::load(x, 0.0)).store(y);
+        }
+    }
+}
+
+/// Random shapes; tokens repeat and some are never named.
+pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
+    let (rows, vocabulary, width) = (d.size(12), d.size(9), d.size(70));
+    let tokens = d.tokens(g, rows, vocabulary);
+    let table = d.parameter(g, vocabulary, width);
+    g.embedding(tokens, table)
+}

@@ -1,0 +1,127 @@
+//! The residual stream: what a layer computes is added to what went in.
+//!
+//! y = a + b. Backward: da = dy, db = dy.
+//! He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, equation 1.
+
+use crate::error::{Result, shape};
+use crate::graph::{Graph, ValueId};
+use crate::lanes::{LANES, Lanes, band, lanes};
+use crate::op::{
+    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
+    Write, elementwise,
+};
+use crate::ops::Op;
+use crate::team::Team;
+use crate::verify::Draw;
+
+/// The operation; a [N, C], b [N, C] → y [N, C].
+#[derive(Debug)]
+pub struct Residual;
+
+impl Graph {
+    /// y = a + b.
+    ///
+    /// # Errors
+    /// Where the shapes differ.
+    pub fn residual(&mut self, a: ValueId, b: ValueId) -> Result<ValueId> {
+        Ok(self.push(Op::Residual(Residual), &[a, b])?[0])
+    }
+}
+
+impl Operation for Residual {
+    fn name(&self) -> &'static str {
+        "residual"
+    }
+
+    fn is_cost(&self) -> bool {
+        false
+    }
+
+    fn infer(&self, x: &[Spec]) -> Result<Outputs> {
+        if x[0] != x[1] {
+            return shape(self.name(), format!("{:?} and {:?} differ", x[0], x[1]));
+        }
+        Ok(Outputs {
+            y: vec![x[0]],
+            kept: vec![],
+        })
+    }
+
+    fn reads(&self) -> Reads {
+        Reads { x: &[], y: &[] }
+    }
+
+    fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
+        match pass {
+            Pass::Forward => elementwise(x[0].len(), 1, 3),
+            Pass::Backward => elementwise(x[0].len(), 2, 3),
+        }
+    }
+
+    fn forward_f64(&self, mut a: ForwardF64) {
+        let pairs = a.x[0].real().iter().zip(a.x[1].real());
+        for (y, (x0, x1)) in a.y[0].iter_mut().zip(pairs) {
+            *y = x0 + x1;
+        }
+    }
+
+    fn backward_f64(&self, mut a: BackwardF64) {
+        for dx in a.dx.iter_mut().flatten() {
+            dx.iter_mut().zip(a.dy[0]).for_each(|(dx, dy)| *dx += dy);
+        }
+    }
+
+    fn forward(&self, a: &Forward, _: &At, team: &Team) {
+        let (x0, x1) = (a.x[0].real(), a.x[1].real());
+        team.each(a.y[0].bands(1, band(1)), |_, mut y, _| {
+            let from = y.first_row;
+            add(team.isa(), &x0[from..], &x1[from..], y.slice());
+        });
+    }
+
+    fn backward(&self, a: &Backward, _: &At, team: &Team) {
+        let dy = a.dy[0].real();
+        let bands = |slot: usize| {
+            let dx = a.dx[slot].as_ref();
+            dx.map(|(write, d)| (*write, d.bands(1, band(1)))).unzip()
+        };
+        let ((write_a, da), (write_b, db)) = (bands(0), bands(1));
+        // Tile by tile, so that the second gradient finds dy in the cache.
+        team.each((da, db), |_, (da, db), _| {
+            for (write, dx) in [(write_a, da), (write_b, db)] {
+                if let (Some(write), Some(mut dx)) = (write, dx) {
+                    pass_on(team.isa(), &dy[dx.first_row..], write, dx.slice());
+                }
+            }
+        });
+    }
+}
+
+lanes! {
+    /// Numbers of y.
+    fn add(a: &[f32], b: &[f32], y: &mut [f32]) {
+        for ((a, b), y) in a.chunks(LANES).zip(b.chunks(LANES)).zip(y.chunks_mut(LANES)) {
+            (Lanes::load(a, 0.0) + Lanes::load(b, 0.0)).store(y);
+        }
+    }
+}
+
+lanes! {
+    /// Numbers of da or db.
+    fn pass_on(dy: &[f32], write: Write, dx: &mut [f32]) {
+        for (dy, dx) in dy.chunks(LANES).zip(dx.chunks_mut(LANES)) {
+            write.to(dx, Lanes::load(dy, 0.0));
+        }
+    }
+}
+
+/// Random shapes; now and then `a` goes through two sums, so that its gradient is set and added to.
+pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
+    let (rows, width) = (d.size(9), d.size(40));
+    let (a, b) = (d.parameter(g, rows, width), d.parameter(g, rows, width));
+    let y = g.residual(a, b)?;
+    if d.size(2) == 1 {
+        return Ok(y);
+    }
+    g.residual(a, y)
+}
