@@ -1,1 +1,42 @@
-fn main() {}
+//! The project's own checks: `cargo run -p xtask -- tidy` looks at the house, and
+//! `cargo run -p xtask -- ci` runs everything that CI runs.
+#![forbid(unsafe_code)]
+
+mod ci;
+mod rust;
+mod tidy;
+mod tree;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo run -p xtask -- tidy   checks floors, names, sizes and papers of the house
+cargo run -p xtask -- ci     runs what CI runs, and stops at the first failure";
+
+fn main() -> ExitCode {
+    let root = root();
+    let command = std::env::args().nth(1);
+    let done = match command.as_deref() {
+        Some("tidy") => tidy::run(&root),
+        Some("ci") => ci::run(&root),
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder: cargo says where this crate lies, one floor below it.
+fn root() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let above = here.and_then(|xtask| xtask.parent().map(PathBuf::from));
+    above.unwrap_or_else(|| PathBuf::from("."))
+}

@@ -1,0 +1,114 @@
+//! What CI runs, in order. Anything that fails here fails there, and the other way round.
+
+use crate::tidy;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Name, program and arguments of the steps around `tidy` and `deny`.
+type Step<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+const FORMAT: Step = ("rustfmt", "cargo", &["fmt", "--all", "--check"]);
+const CLIPPY: Step = (
+    "clippy",
+    "cargo",
+    &[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ],
+);
+const DENY: Step = (
+    "cargo deny",
+    "cargo",
+    &["deny", "check", "bans", "licenses", "sources"],
+);
+const TEST: Step = ("tests", "cargo", &["test", "--workspace"]);
+const HUGGING_FACE: Step = ("Hugging Face check", "scripts/check_hugging_face.sh", &[]);
+
+/// Runs every step and says how long each took.
+pub fn run(root: &Path) -> Result<(), String> {
+    let start = Instant::now();
+    step(root, FORMAT)?;
+    step(root, CLIPPY)?;
+    timed("tidy", || tidy::run(root))?;
+    if has_deny(root) {
+        step(root, DENY)?;
+    } else {
+        println!(
+            "── cargo deny: skipped, since it isn't installed: cargo install cargo-deny --locked"
+        );
+    }
+    step(root, TEST)?;
+    step(root, HUGGING_FACE)?;
+    let seconds = start.elapsed().as_secs_f64();
+    println!("── all that CI runs passed in {seconds:.1} s");
+    Ok(())
+}
+
+/// Runs a program from the workspace's folder; what it prints is shown as it comes.
+fn step(root: &Path, (name, program, arguments): Step) -> Result<(), String> {
+    timed(name, || {
+        let status = Command::new(path(root, program))
+            .args(arguments)
+            .current_dir(root)
+            .status()
+            .map_err(|error| format!("{program} can't be started: {error}"))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!(
+                "{program} {} ended with {status}",
+                arguments.join(" ")
+            )),
+        }
+    })
+}
+
+fn timed(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    println!("── {name}");
+    let start = Instant::now();
+    let done = work();
+    let seconds = start.elapsed().as_secs_f64();
+    match done {
+        Ok(()) => {
+            println!("── {name}: passed in {seconds:.1} s");
+            Ok(())
+        }
+        Err(why) => Err(format!("{why}\n── {name}: FAILED after {seconds:.1} s")),
+    }
+}
+
+/// A script of the project by its place; any other program by its name.
+fn path(root: &Path, program: &str) -> std::path::PathBuf {
+    if program.contains('/') {
+        root.join(program)
+    } else {
+        program.into()
+    }
+}
+
+fn has_deny(root: &Path) -> bool {
+    let asked = Command::new("cargo")
+        .args(["deny", "--version"])
+        .current_dir(root)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    asked.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_step_says_its_name() {
+        let root = Path::new(".");
+        assert!(step(root, ("rust", "rustc", &["--version"])).is_ok());
+        let failed = step(root, ("planted", "rustc", &["--no-such-flag"]));
+        assert!(failed.unwrap_err().contains("planted: FAILED"));
+    }
+}

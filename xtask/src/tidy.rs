@@ -1,0 +1,91 @@
+//! Is the house in order? Each check takes the project's files and gives the faults it finds.
+
+mod architecture;
+mod floors;
+mod names;
+mod reading;
+mod readme;
+mod size;
+mod words;
+
+use crate::tree::Tree;
+use std::fmt;
+use std::path::Path;
+
+/// Something that is not as it should be.
+#[derive(Debug, PartialEq)]
+pub struct Fault {
+    /// File, from the workspace's folder.
+    path: String,
+    /// Line, counted from 1; 0 where the whole file is meant.
+    line: usize,
+    /// What is wrong and what to do.
+    message: String,
+    /// Said, but not a failure.
+    warning: bool,
+}
+
+impl Fault {
+    fn new(path: &str, line: usize, message: impl Into<String>) -> Fault {
+        Fault {
+            path: path.into(),
+            line,
+            message: message.into(),
+            warning: false,
+        }
+    }
+
+    fn warning(self) -> Fault {
+        Fault {
+            warning: true,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let kind = if self.warning { "warning: " } else { "" };
+        match self.line {
+            0 => write!(f, "{}: {kind}{}", self.path, self.message),
+            line => write!(f, "{}:{line}: {kind}{}", self.path, self.message),
+        }
+    }
+}
+
+type Check = fn(&Tree) -> Vec<Fault>;
+
+const CHECKS: &[Check] = &[
+    architecture::check,
+    floors::check,
+    names::check,
+    size::check,
+    words::unsafe_code,
+    words::unfinished,
+    words::local_paths,
+    reading::check,
+    readme::check,
+];
+
+/// Runs every check and prints what it finds.
+pub fn run(root: &Path) -> Result<(), String> {
+    let tree = Tree::read(root)?;
+    let faults: Vec<Fault> = CHECKS.iter().flat_map(|check| check(&tree)).collect();
+    for fault in &faults {
+        println!("{fault}");
+    }
+    match faults.iter().filter(|f| !f.warning).count() {
+        0 => {
+            println!("tidy: all is in order");
+            Ok(())
+        }
+        count => Err(format!("tidy: {count} to put in order")),
+    }
+}
+
+/// What a test expects: the places of the faults, as `path:line`.
+#[cfg(test)]
+fn places(faults: &[Fault]) -> Vec<String> {
+    let each = faults.iter().map(|f| format!("{}:{}", f.path, f.line));
+    each.collect()
+}

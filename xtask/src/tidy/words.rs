@@ -1,0 +1,139 @@
+//! Words that may not stand just anywhere: `unsafe`, marks of unfinished work, paths of somebody's
+//! machine.
+
+use super::Fault;
+use crate::rust::{code, has_word, is_test_file};
+use crate::tree::Tree;
+
+/// The engine's files that hold raw memory, threads and processor instructions.
+const UNSAFE: &[&str] = &[
+    "crates/engine/src/arena.rs",
+    "crates/engine/src/team.rs",
+    "crates/engine/src/lanes.rs",
+    "crates/engine/src/gemm.rs",
+    "crates/engine/src/gemm/",
+];
+
+const FORBID: &str = "#![forbid(unsafe_code)]";
+
+/// `unsafe` stands only in the list above and in tests; every crate but the engine forbids it.
+pub fn unsafe_code(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, source) in tree.rust_files("") {
+        let listed = UNSAFE.iter().any(|place| path.starts_with(place));
+        if listed || is_test_file(path) {
+            continue;
+        }
+        for (at, line) in code(source).lines().enumerate() {
+            if has_word(line, "unsafe") {
+                let message = "unsafe outside the engine's arena, team, lanes and gemm";
+                faults.push(Fault::new(path, at + 1, message));
+            }
+        }
+    }
+    let crates = tree.crates().into_iter().filter(|name| *name != "engine");
+    let mut folders: Vec<String> = crates.map(|name| format!("crates/{name}/src/")).collect();
+    folders.push("xtask/src/".into());
+    for folder in folders {
+        for path in ["lib.rs", "main.rs"].map(|file| format!("{folder}{file}")) {
+            let source = tree.get(&path);
+            if source.is_some_and(|source| !source.lines().any(|line| line == FORBID)) {
+                let message = format!("add {FORBID} at its top");
+                faults.push(Fault::new(&path, 1, message));
+            }
+        }
+    }
+    faults
+}
+
+// Written in two parts, so that this file doesn't find itself.
+const MARKS: &[&str] = &[
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("XX", "X"),
+];
+const STUBS: &[&str] = &[concat!("todo", "!"), concat!("unimplemented", "!")];
+
+/// Nothing is left to be done later.
+pub fn unfinished(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, text) in tree.iter() {
+        let stubs = if path.ends_with(".rs") { STUBS } else { &[] };
+        for (at, line) in text.lines().enumerate() {
+            let words = MARKS.iter().filter(|mark| has_word(line, mark));
+            let calls = stubs.iter().filter(|stub| line.contains(*stub));
+            faults.extend(words.chain(calls).map(|word| {
+                let message = format!("{word}: finish it, or open an issue");
+                Fault::new(path, at + 1, message)
+            }));
+        }
+    }
+    faults
+}
+
+/// Folders that only somebody's own machine has.
+const LOCAL: &[&str] = &[
+    concat!("/ho", "me/"),
+    concat!("/ro", "ot/"),
+    concat!("/wo", "rk/"),
+    concat!("/fa", "rm/"),
+    concat!("/Us", "ers/"),
+    concat!("/tmp/", "bash_"),
+];
+
+/// No path of a local machine.
+pub fn local_paths(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, text) in tree.iter() {
+        for (at, line) in text.lines().enumerate() {
+            let begins = |(found, _): (usize, &str)| {
+                let before = line[..found].chars().next_back();
+                !before.is_some_and(|c| c.is_alphanumeric() || "._-}/".contains(c))
+            };
+            if let Some(local) = LOCAL.iter().find(|l| line.match_indices(**l).any(begins)) {
+                let message = format!("a path of one machine ({local}…): say it in general");
+                faults.push(Fault::new(path, at + 1, message));
+            }
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::places;
+    use super::*;
+
+    #[test]
+    fn unsafe_stands_in_few_files() {
+        let block = "// unsafe\nfn f() { unsafe { g() } }\n";
+        let good = [
+            ("crates/engine/src/gemm/pack.rs", block),
+            ("crates/engine/tests/allocations.rs", block),
+            ("crates/run/Cargo.toml", ""),
+            ("crates/run/src/lib.rs", "//! x\n#![forbid(unsafe_code)]\n"),
+        ];
+        assert!(unsafe_code(&Tree::of(&good)).is_empty());
+        let bad = [
+            ("crates/engine/src/plan.rs", block),
+            ("crates/run/Cargo.toml", ""),
+            ("crates/run/src/lib.rs", "//! x\n"),
+        ];
+        let expected = ["crates/engine/src/plan.rs:2", "crates/run/src/lib.rs:1"];
+        assert_eq!(places(&unsafe_code(&Tree::of(&bad))), expected);
+    }
+
+    #[test]
+    fn unfinished_work_is_found() {
+        let planted = format!("ok\n// {}: later\n{}()\n", MARKS[0], STUBS[0]);
+        let tree = Tree::of(&[("a.rs", &planted), ("b.md", "mktemp XXXXXX")]);
+        assert_eq!(places(&unfinished(&tree)), ["a.rs:2", "a.rs:3"]);
+    }
+
+    #[test]
+    fn local_paths_are_found() {
+        let planted = format!("ok\npython {}venv/bin\n", LOCAL[2]);
+        let tree = Tree::of(&[("a.sh", &planted), ("b.md", "net/work/x, $HOME/work/y")]);
+        assert_eq!(places(&local_paths(&tree)), ["a.sh:2"]);
+    }
+}
