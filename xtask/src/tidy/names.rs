@@ -26,8 +26,8 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
             for (module, name) in &operations {
                 if has_word(line, name) && !is_home(path, module) {
                     let message = format!(
-                        "the operation {name} is named outside ops/{module}.rs, ops.rs and \
-                         fuse.rs: ask the trait Operation instead"
+                        "{name} is named outside ops/{module}.rs, ops.rs and fuse.rs: ask the \
+                         trait Operation instead, or call the other thing something else"
                     );
                     faults.push(Fault::new(path, at + 1, message));
                 }
