@@ -9,9 +9,23 @@ use crate::ops::Op;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub(crate) usize);
 
+impl ValueId {
+    /// Its place in the graph's list of values.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// A node of a graph: an operation with its inputs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) usize);
+
+impl NodeId {
+    /// Its place in the graph's list of nodes.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// How a parameter begins.
 #[derive(Debug, Clone, Copy, PartialEq)]

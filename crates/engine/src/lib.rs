@@ -32,7 +32,7 @@ pub use device::{Device, Host, HostMut, Part, Ready, Scalars};
 pub use error::{Error, Result};
 pub use graph::{Graph, Init, Node, NodeId, Row, RowKind, Source, Value, ValueId};
 pub use machine::{Isa, cores, processor};
-pub use op::{Cost, Kind, Spec};
+pub use op::{Cost, Kind, Spec, Write};
 pub use ops::{Angles, Heads};
 pub use plan::{Place, Plan};
 pub use random::{Purpose as RandomPurpose, Stream};

@@ -212,11 +212,6 @@ impl Workers {
         }
     }
 
-    /// Threads in the team.
-    pub fn threads(&self) -> usize {
-        self.threads.len() + 1
-    }
-
     /// Lets every thread of the team run `job` once and waits for all.
     ///
     /// # Errors

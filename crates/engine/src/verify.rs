@@ -81,6 +81,10 @@ impl Draw {
 /// One comparison.
 #[derive(Debug, Clone)]
 pub struct Check {
+    /// The operation.
+    pub operation: &'static str,
+    /// What was compared.
+    pub pass: &'static str,
     /// Operation, shapes and pass.
     pub name: String,
     /// Error found, relative to the norm.
@@ -92,9 +96,11 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(name: String, error: f64, bound: f64) -> Check {
+    fn new(example: &Example, pass: &'static str, error: f64, bound: f64) -> Check {
         Check {
-            name,
+            operation: example.operation,
+            pass,
+            name: format!("{} {pass}", example.name()),
             error,
             bound,
             // Written so that NaN fails.
@@ -182,7 +188,11 @@ impl Example {
         let mut output = vec![0.0; self.graph.spec(self.output).len()];
         device.read(ready, self.output, HostMut::Double(&mut output))?;
         let mut gradient = Vec::new();
-        let learnt = self.graph.rows.iter().filter(|r| r.kind == RowKind::Parameter);
+        let learnt = self
+            .graph
+            .rows
+            .iter()
+            .filter(|r| r.kind == RowKind::Parameter);
         for row in learnt {
             let mut part = vec![0.0; row.len()];
             device.read_row(&row.name, Part::Gradient, HostMut::Double(&mut part))?;
@@ -249,11 +259,10 @@ pub fn operations(
     for index in 0..EXAMPLES.len() {
         for seed in 0..shapes {
             let example = Example::new(index, seed)?;
-            let name = example.name();
             let (output, gradient) = example.run(&mut Reference::new())?;
             let (fast_output, fast_gradient) = example.run(&mut cpu)?;
-            let mut check = |pass: &str, error, bound| {
-                checks.push(Check::new(format!("{name} {pass}"), error, bound));
+            let mut check = |pass, error, bound| {
+                checks.push(Check::new(&example, pass, error, bound));
             };
             let numeric = relative_error(&gradient, &example.differences()?);
             check(

@@ -107,7 +107,8 @@ pub fn decoder(
 impl Recorder<'_> {
     fn matrix(&mut self, name: &str, rows: usize, width: usize, std: f64) -> ValueId {
         let name = format!("{name}.weight");
-        self.g.parameter(Row::parameter(name, &[rows, width], Init::Normal(std)))
+        self.g
+            .parameter(Row::parameter(name, &[rows, width], Init::Normal(std)))
     }
 
     fn vector(&mut self, name: &str, width: usize, init: Init) -> ValueId {

@@ -3,7 +3,9 @@
 
 use crate::config::ModelShape;
 use crate::decoder::{Mode, decoder};
-use engine::{Device, Error, Host, HostMut, Plan, Purpose, RandomPurpose, Ready, Scalars, Stream, ValueId};
+use engine::{
+    Device, Error, Host, HostMut, Plan, Purpose, RandomPurpose, Ready, Scalars, Stream, ValueId,
+};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -35,7 +37,12 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(device: &mut dyn Device, s: &ModelShape, vocabulary: usize, time: usize) -> Result<Self> {
+    fn new(
+        device: &mut dyn Device,
+        s: &ModelShape,
+        vocabulary: usize,
+        time: usize,
+    ) -> Result<Self> {
         let d = decoder(s, vocabulary, (1, time), Mode::Generate)?;
         let plan = Plan::new(&d.graph, 1, Purpose::Infer)?;
         Ok(Prepared {
@@ -69,7 +76,11 @@ impl Generator {
     ///
     /// # Errors
     /// Where memory can't be had.
-    pub fn new(device: &mut dyn Device, shape: &ModelShape, vocabulary: usize) -> Result<Generator> {
+    pub fn new(
+        device: &mut dyn Device,
+        shape: &ModelShape,
+        vocabulary: usize,
+    ) -> Result<Generator> {
         let chunk = CHUNK.min(shape.context);
         Ok(Generator {
             chunk: Prepared::new(device, shape, vocabulary, chunk)?,
@@ -116,7 +127,11 @@ impl Generator {
                 self.position = 0;
             }
             let room = left.min(self.context - self.position);
-            let now = if room >= self.chunk.time { self.chunk.time } else { 1 };
+            let now = if room >= self.chunk.time {
+                self.chunk.time
+            } else {
+                1
+            };
             let from = self.tokens.len() - left;
             self.step(device, from, now)?;
             left -= now;
@@ -128,8 +143,16 @@ impl Generator {
     }
 
     fn step(&mut self, device: &mut dyn Device, from: usize, count: usize) -> Result<()> {
-        let p = if count == self.chunk.time { &self.chunk } else { &self.one };
-        device.write(p.ready, p.tokens, Host::Tokens(&self.tokens[from..from + count]))?;
+        let p = if count == self.chunk.time {
+            &self.chunk
+        } else {
+            &self.one
+        };
+        device.write(
+            p.ready,
+            p.tokens,
+            Host::Tokens(&self.tokens[from..from + count]),
+        )?;
         if let Some(positions) = p.positions {
             let at: Vec<u32> = (0..count).map(|i| (self.position + i) as u32).collect();
             device.write(p.ready, positions, Host::Tokens(&at))?;
@@ -195,10 +218,45 @@ mod tests {
     #[test]
     fn drawing_honours_temperature_top_k_and_top_p() {
         let logits = [1.0, 3.0, 2.0, -1.0];
-        let all = Draw { temperature: 1.0, top_k: None, top_p: 1.0, seed: 0 };
-        assert_eq!(draw(&logits, &Draw { temperature: 0.0, ..all }, 0.99), 1);
-        assert_eq!(draw(&logits, &Draw { top_k: Some(1), ..all }, 0.99), 1);
-        assert_eq!(draw(&logits, &Draw { top_k: Some(2), ..all }, 0.999), 2);
+        let all = Draw {
+            temperature: 1.0,
+            top_k: None,
+            top_p: 1.0,
+            seed: 0,
+        };
+        assert_eq!(
+            draw(
+                &logits,
+                &Draw {
+                    temperature: 0.0,
+                    ..all
+                },
+                0.99
+            ),
+            1
+        );
+        assert_eq!(
+            draw(
+                &logits,
+                &Draw {
+                    top_k: Some(1),
+                    ..all
+                },
+                0.99
+            ),
+            1
+        );
+        assert_eq!(
+            draw(
+                &logits,
+                &Draw {
+                    top_k: Some(2),
+                    ..all
+                },
+                0.999
+            ),
+            2
+        );
         // Probabilities: 0.66, 0.24, 0.09, 0.01.
         assert_eq!(draw(&logits, &Draw { top_p: 0.7, ..all }, 0.999), 2);
         assert_eq!(draw(&logits, &Draw { top_p: 0.6, ..all }, 0.999), 1);

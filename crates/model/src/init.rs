@@ -10,7 +10,9 @@ pub fn initial(row: &Row, index: usize, seed: u64) -> Vec<f32> {
         Init::Ones => vec![1.0; row.len()],
         Init::Normal(std) => {
             let mut stream = Stream::new(seed, RandomPurpose::Init(index as u32), 0);
-            (0..row.len()).map(|_| (stream.normal() * std) as f32).collect()
+            (0..row.len())
+                .map(|_| (stream.normal() * std) as f32)
+                .collect()
         }
     }
 }

@@ -1,1 +1,23 @@
-//! Skeleton.
+//! Training: one trainer for every task, and the task of a language model.
+#![forbid(unsafe_code)]
+
+mod corpus;
+mod error;
+mod language;
+mod saved;
+mod schedule;
+mod scorer;
+mod state;
+mod task;
+mod trainer;
+mod write;
+
+pub use corpus::{Corpus, Source};
+pub use error::{Error, Result};
+pub use language::LanguageTask;
+pub use saved::{SavedModel, Settings, check_same_text, check_unchanged};
+pub use schedule::rate;
+pub use scorer::{Score, Scorer};
+pub use task::{Measured, Recording, Task};
+pub use trainer::{Outcome, Trainer, TrainerSettings, optimiser};
+pub use write::{begin, write_text};

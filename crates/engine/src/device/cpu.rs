@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Row, RowKind, Source, ValueId};
 use crate::machine::Isa;
 use crate::op::{Backward, Forward, Write};
-use crate::plan::{ALIGN, Plan};
+use crate::plan::{ALIGN, Place, Plan};
 use crate::schedule::{Item, Purpose, Step};
 use crate::team::{Order, Team, Workers};
 use crate::update::{Optimiser, blocks, norm};
@@ -299,7 +299,10 @@ impl Resolver<'_> {
             _ => {
                 let costs = self.graph.nodes.iter().filter(|n| n.op.get().is_cost());
                 let costs = costs.filter_map(|n| self.plan.values[n.y[0].0].as_ref());
-                let costs = costs.map(|p| self.arena.read(p.offset, p.len)).collect();
+                let each =
+                    |p: &'_ Place| (0..p.copies).map(|m| (p.at(m), p.len)).collect::<Vec<_>>();
+                let costs = costs.flat_map(each);
+                let costs = costs.map(|(at, len)| self.arena.read(at, len)).collect();
                 let (partial, _, norm) = self.store.norm_places();
                 let all = gradients(&(0..self.store.gradients.len()));
                 Ok(Task::Norm(all, costs, partial, norm))

@@ -29,7 +29,10 @@ impl Graph {
     pub fn append(&mut self, x: ValueId, name: &str, capacity: usize) -> Result<ValueId> {
         let Spec { rows, width, .. } = self.spec(x);
         if rows > capacity {
-            return shape("append", format!("{rows} rows do not fit a cache of {capacity}"));
+            return shape(
+                "append",
+                format!("{rows} rows do not fit a cache of {capacity}"),
+            );
         }
         let cache = self.parameter(Row::cache(name, capacity, width));
         self.push_into(Op::Append(Append { width }), &[x], cache)?;

@@ -241,7 +241,10 @@ impl Operation for Attention {
             Some((*write, out.grid(width, self.time, strip)))
         };
         let dq = cut(0, heads * head_size, group * head_size);
-        let (dk, dv) = (cut(1, kv_heads * head_size, head_size), cut(2, kv_heads * head_size, head_size));
+        let (dk, dv) = (
+            cut(1, kv_heads * head_size, head_size),
+            cut(2, kv_heads * head_size, head_size),
+        );
         let write = [dq, dk, dv].map(|d| d.map_or(Write::Add, |(write, _)| write));
         let cuts = (dq.map(|d| d.1), dk.map(|d| d.1), dv.map(|d| d.1));
         team.each(cuts, |tile, (mut dq, mut dk, mut dv), scratch| {

@@ -49,7 +49,10 @@ impl Operation for CrossEntropy {
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
         if x[1].kind != Kind::Tokens || x[0].rows != x[1].rows {
-            return shape(self.name(), format!("targets {:?} do not fit {:?}", x[1], x[0]));
+            return shape(
+                self.name(),
+                format!("targets {:?} do not fit {:?}", x[1], x[0]),
+            );
         }
         let column = Spec::real(x[0].rows, 1);
         Ok(Outputs {
@@ -114,7 +117,16 @@ impl Operation for CrossEntropy {
         team.each(dx.bands(width, band(width)), |_, mut dx, _| {
             let from = dx.first_row;
             let (x, targets, kept) = (&x[from * width..], &targets[from..], &kept[from..]);
-            backward_rows(team.isa(), x, width, targets, kept, weight, *write, dx.slice());
+            backward_rows(
+                team.isa(),
+                x,
+                width,
+                targets,
+                kept,
+                weight,
+                *write,
+                dx.slice(),
+            );
         });
     }
 }

@@ -83,14 +83,17 @@ impl Operation for Embedding {
         team.each(a.y[0].bands(self.width, band(self.width)), |_, mut y, _| {
             for row in 0..y.rows {
                 let token = tokens[y.first_row + row] as usize;
-                y.row(row).copy_from_slice(&table[token * self.width..][..self.width]);
+                y.row(row)
+                    .copy_from_slice(&table[token * self.width..][..self.width]);
             }
         });
     }
 
     fn backward(&self, a: &Backward, _: &At, team: &Team) {
         let (tokens, dy) = (a.x[0].tokens(), a.dy[0].real());
-        let Some((write, dtable)) = &a.dx[1] else { return };
+        let Some((write, dtable)) = &a.dx[1] else {
+            return;
+        };
         // Strips of columns: each thread has the whole vocabulary of its columns to itself.
         team.each(dtable.strips(self.width, 2 * LANES), |_, mut d, _| {
             if *write == Write::Set {

@@ -71,7 +71,14 @@ impl Graph {
     pub fn rope(&mut self, x: ValueId, time: usize, angles: &Angles) -> Result<ValueId> {
         let width = self.spec(x).width;
         let angles = angles.clone();
-        Ok(self.push(Op::Rope(Rope { time, width, angles }), &[x])?[0])
+        Ok(self.push(
+            Op::Rope(Rope {
+                time,
+                width,
+                angles,
+            }),
+            &[x],
+        )?[0])
     }
 }
 
@@ -94,7 +101,15 @@ impl Rope {
         }
     }
 
-    fn turn(&self, x: &[f32], position: usize, sign: f32, write: Write, y: &crate::arena::Out, team: &Team) {
+    fn turn(
+        &self,
+        x: &[f32],
+        position: usize,
+        sign: f32,
+        write: Write,
+        y: &crate::arena::Out,
+        team: &Team,
+    ) {
         let table = &self.angles.0;
         let half = table.half;
         team.each(y.bands(self.width, band(self.width)), |_, mut y, _| {
@@ -122,7 +137,10 @@ impl Operation for Rope {
         let fits = half > 0 && x[0].width.is_multiple_of(2 * half);
         let known = self.time * half <= self.angles.0.cos.len();
         if !fits || self.time == 0 || !x[0].rows.is_multiple_of(self.time) || !known {
-            return shape(self.name(), format!("{:?} does not fit T = {}", x[0], self.time));
+            return shape(
+                self.name(),
+                format!("{:?} does not fit T = {}", x[0], self.time),
+            );
         }
         Ok(Outputs {
             y: vec![x[0]],

@@ -48,29 +48,41 @@ impl Attention {
 impl Head {
     /// This head's part of q, y or dy.
     fn queries<'a>(&self, q: &'a [f32]) -> View<'a> {
-        let (width, size) = (self.heads.heads * self.heads.head_size, self.heads.head_size);
+        let (width, size) = (
+            self.heads.heads * self.heads.head_size,
+            self.heads.head_size,
+        );
         let all = View::new(q, q.len() / width, width, width);
-        all.rows(self.first, self.time).columns(self.head * size, size)
+        all.rows(self.first, self.time)
+            .columns(self.head * size, size)
     }
 
     /// This head's part of k or v.
     fn keys<'a>(&self, k: &'a [f32]) -> View<'a> {
-        let (width, size) = (self.heads.kv_heads * self.heads.head_size, self.heads.head_size);
+        let (width, size) = (
+            self.heads.kv_heads * self.heads.head_size,
+            self.heads.head_size,
+        );
         let shared = self.head * self.heads.kv_heads / self.heads.heads;
         let all = View::new(k, k.len() / width, width, width);
-        all.rows(self.first, self.before + self.time).columns(shared * size, size)
+        all.rows(self.first, self.before + self.time)
+            .columns(shared * size, size)
     }
 
     /// Blocks of queries: first query and number.
     fn query_blocks(&self) -> impl Iterator<Item = (usize, usize)> {
         let time = self.time;
-        (0..time).step_by(BLOCK).map(move |from| (from, BLOCK.min(time - from)))
+        (0..time)
+            .step_by(BLOCK)
+            .map(move |from| (from, BLOCK.min(time - from)))
     }
 
     /// Blocks of keys that the queries up to `last` see: first key and number.
     fn key_blocks(&self, last: usize) -> impl Iterator<Item = (usize, usize)> {
         let seen = self.before + last + 1;
-        (0..seen).step_by(BLOCK).map(move |from| (from, BLOCK.min(seen - from)))
+        (0..seen)
+            .step_by(BLOCK)
+            .map(move |from| (from, BLOCK.min(seen - from)))
     }
 
     /// y and log Σ exp of each query.
@@ -121,7 +133,12 @@ impl Head {
         scratch: &mut [f32],
     ) {
         let [q, k, v] = saved.x;
-        let (q, k, v, dy) = (self.queries(q), self.keys(k), self.keys(v), self.queries(saved.dy));
+        let (q, k, v, dy) = (
+            self.queries(q),
+            self.keys(k),
+            self.keys(v),
+            self.queries(saved.dy),
+        );
         let (p, rest) = scratch.split_at_mut(BLOCK * BLOCK);
         let (ds, scratch) = rest.split_at_mut(BLOCK * BLOCK);
         for (from, count) in self.query_blocks() {
@@ -140,15 +157,32 @@ impl Head {
                     let (y, dy) = (&saved.y[at..end], &saved.dy[at..end]);
                     score_gradient(isa, p, ds, seen, self.scale, total, y, dy);
                 }
-                let (p, ds) = (View::new(p, count, keys, BLOCK), View::new(ds, count, keys, BLOCK));
+                let (p, ds) = (
+                    View::new(p, count, keys, BLOCK),
+                    View::new(ds, count, keys, BLOCK),
+                );
                 if let Some(dq) = &mut dq {
                     product(isa, ds, k, &mut dq.band(from, count), Start::Held, scratch);
                 }
                 if let Some(dk) = &mut dk {
-                    product(isa, ds.transposed(), q, &mut dk.band(key, keys), Start::Held, scratch);
+                    product(
+                        isa,
+                        ds.transposed(),
+                        q,
+                        &mut dk.band(key, keys),
+                        Start::Held,
+                        scratch,
+                    );
                 }
                 if let Some(dv) = &mut dv {
-                    product(isa, p.transposed(), dy, &mut dv.band(key, keys), Start::Held, scratch);
+                    product(
+                        isa,
+                        p.transposed(),
+                        dy,
+                        &mut dv.band(key, keys),
+                        Start::Held,
+                        scratch,
+                    );
                 }
             }
         }

@@ -1,0 +1,287 @@
+//! The command line: every command with its flags.
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Pretrain a language model from scratch on this machine, and watch it learn.
+#[derive(Debug, Parser)]
+#[command(
+    name = "downhill",
+    version,
+    about,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
+#[command(
+    after_help = "Without a command, `downhill` is `downhill train` on the built-in stories."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: TrainFlags,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a language model on text files or folders (default: the built-in stories)
+    Train(Train),
+    /// Let a trained model write
+    Sample(Sample),
+    /// Measure a trained model: nats per token, bits per byte, perplexity
+    Eval(Eval),
+    /// Fit a line, y = w·x + b, by gradient descent on mean squared error
+    Fit(Fit),
+    /// Predict with a fitted line
+    Predict(Predict),
+    /// Check every gradient on this very machine
+    Verify(Verify),
+    /// Show every step of a training step: shape, FLOPs, bytes, lifetime, offset
+    Graph(Graph),
+    /// Show every key of the config, its value and its comment
+    Config(ConfigFlags),
+}
+
+/// Where a config comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Configured {
+    /// Begin with these values: tiny, default, gpt2-cpu, gpt2-char or gpt2-124m
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Read values from a TOML file (see `downhill config`)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set one value, as optim.lr=1e-3; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// Flags of `train`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TrainFlags {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Number of steps (train.steps)
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Seed of weights, data order and dropout (train.seed)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Threads that compute (train.threads)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u64>,
+    /// Folder of the run [default: runs/CORPUS, runs/CORPUS-2, …]
+    #[arg(long, value_name = "FOLDER")]
+    pub run: Option<PathBuf>,
+    /// Replace the run that lies in the folder given by --run
+    #[arg(long, requires = "run")]
+    pub overwrite: bool,
+    /// Go on with a run exactly where it stopped; with --steps also beyond its end
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "lossy"])]
+    pub resume: Option<PathBuf>,
+    /// A validation text of its own; then all of the other text trains
+    #[arg(long, value_name = "FILE")]
+    pub val: Option<PathBuf>,
+    /// Replace bytes that are not UTF-8 by U+FFFD (data.lossy)
+    #[arg(long)]
+    pub lossy: bool,
+    /// Print events as JSON, one object a line
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Print only the end
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `train`
+#[derive(Debug, Args)]
+pub struct Train {
+    /// Files and folders of UTF-8 text
+    #[arg(value_name = "TEXT")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub flags: TrainFlags,
+}
+
+/// Which saved model.
+#[derive(Debug, Clone, Args)]
+pub struct Saved {
+    /// The run [default: the newest in runs/]
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// Which checkpoint: best (by validation loss), last, or a step
+    #[arg(long, value_name = "best|last|STEP", default_value = "best", value_parser = which)]
+    pub checkpoint: run::Which,
+    /// Threads that compute [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub threads: Option<u64>,
+}
+
+/// `sample`
+#[derive(Debug, Args)]
+pub struct Sample {
+    #[command(flatten)]
+    pub saved: Saved,
+    /// What the text begins with
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+    /// How many tokens to write
+    #[arg(long, value_name = "N")]
+    pub tokens: Option<String>,
+    /// Below 1 the likely tokens get likelier; 0 always takes the likeliest
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    pub temperature: Option<String>,
+    /// Draw only among the K likeliest tokens
+    #[arg(long, value_name = "K", allow_hyphen_values = true)]
+    pub top_k: Option<String>,
+    /// Draw only among the likeliest tokens that together have this probability
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    pub top_p: Option<String>,
+    /// Seed of the drawing
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub seed: Option<String>,
+    /// Print one JSON object at the end instead of the text as it comes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `eval`
+#[derive(Debug, Args)]
+pub struct Eval {
+    #[command(flatten)]
+    pub saved: Saved,
+    /// Measure on this text instead of the run's validation part
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `fit`
+#[derive(Debug, Args)]
+pub struct Fit {
+    /// A CSV file with a header line [default: a built-in noisy line]
+    #[arg(value_name = "CSV")]
+    pub file: Option<PathBuf>,
+    /// The column to predict
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// Most steps
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Set one value, as optim.lr=0.1; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Folder of the run [default: runs/fit, runs/fit-2, …]
+    #[arg(long, value_name = "FOLDER")]
+    pub run: Option<PathBuf>,
+    /// Replace the run that lies in the folder given by --run
+    #[arg(long, requires = "run")]
+    pub overwrite: bool,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Print only the end
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `predict`
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// A run of `downhill fit`
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// A CSV file with the same columns
+    #[arg(value_name = "CSV")]
+    pub file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `graph`
+#[derive(Debug, Args)]
+pub struct Graph {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `config`
+#[derive(Debug, Args)]
+pub struct ConfigFlags {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn which(text: &str) -> Result<run::Which, String> {
+    match text {
+        "best" => Ok(run::Which::Best),
+        "last" => Ok(run::Which::Last),
+        step => match step.parse() {
+            Ok(step) => Ok(run::Which::Step(step)),
+            Err(_) => Err("use best, last, or the number of a step".into()),
+        },
+    }
+}
+
+/// Reads the command line; what is wrong with it is told here, in a few lines.
+pub fn parse() -> Result<Command, ExitCode> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match CommandLine::try_parse_from(&arguments) {
+        Ok(CommandLine {
+            command: Some(command),
+            ..
+        }) => Ok(command),
+        Ok(CommandLine {
+            command: None,
+            train,
+        }) => Ok(Command::Train(Train {
+            paths: Vec::new(),
+            flags: train,
+        })),
+        Err(error) => Err(tell(&error, arguments.get(1))),
+    }
+}
+
+fn tell(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
+    let fine = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if fine {
+        // A reader that goes away (`downhill --help | head -1`) is no error.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let mut lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+    lines.truncate(11);
+    eprintln!("{}", lines.join("\n"));
+    if let (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(path)) =
+        (error.kind(), first)
+        && std::path::Path::new(path).exists()
+    {
+        eprintln!("To train on it: downhill train {}", path.display());
+    }
+    ExitCode::from(2)
+}

@@ -1,0 +1,27 @@
+//! One file a command.
+
+mod config;
+mod eval;
+mod fit;
+mod graph;
+mod predict;
+mod sample;
+mod train;
+mod verify;
+
+use crate::arguments::Command;
+use crate::failure::Result;
+
+/// Runs a command.
+pub fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Train(a) => train::run(&a),
+        Command::Sample(a) => sample::run(&a),
+        Command::Eval(a) => eval::run(&a),
+        Command::Fit(a) => fit::run(&a),
+        Command::Predict(a) => predict::run(&a),
+        Command::Verify(a) => verify::run(&a),
+        Command::Graph(a) => graph::run(&a),
+        Command::Config(a) => config::run(&a),
+    }
+}

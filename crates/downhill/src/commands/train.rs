@@ -1,0 +1,194 @@
+//! `downhill train`: from a text to a model.
+
+use crate::arguments::{Train, TrainFlags};
+use crate::failure::{Failure, Result};
+use crate::session::{RUNS, assignments, config, cpu, stop_flag, threads};
+use crate::terminal;
+use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
+use run::{Choice, Disk, Event, Files, RunFolder, Which};
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use watch::{Screen, TerminalLog};
+
+/// What is trained, and from where.
+struct Job {
+    settings: Settings,
+    corpus: Corpus,
+    folder: RunFolder,
+    /// Whether it goes on from its last checkpoint.
+    resumed: bool,
+}
+
+pub fn run(a: &Train) -> Result<()> {
+    let began = Instant::now();
+    let stop = stop_flag()?;
+    let job = match &a.flags.resume {
+        None => new(a)?,
+        Some(_) if !a.paths.is_empty() => {
+            let message = "--resume goes on with the run's own text: leave the text out";
+            return Err(Failure::Usage(message.into()));
+        }
+        Some(path) => match resume(path.clone(), &a.flags)? {
+            Some(job) => job,
+            None => return Ok(()),
+        },
+    };
+    let threads = threads(job.settings.config.train.threads);
+    let mut device = cpu(threads);
+    let mut task = LanguageTask::new(&job.settings.config, job.corpus)?;
+    let from = match job.resumed {
+        true => Some(job.folder.checkpoints().open(Which::Last)?),
+        false => None,
+    };
+    let settings = TrainerSettings {
+        config: job.settings.config,
+        threads,
+        began,
+        stop: &stop,
+    };
+    let mut screen = Output::new(a.flags.json, a.flags.quiet);
+    let outcome = {
+        let mut show = |event: &Event| screen.event(event);
+        Trainer::new(
+            settings,
+            &mut task,
+            &mut device,
+            &job.folder,
+            from.as_ref(),
+            &mut show,
+        )
+        .and_then(|mut trainer| trainer.run())
+    };
+    screen.finish();
+    match outcome? {
+        Outcome::Finished => Ok(()),
+        Outcome::Interrupted => Err(Failure::Interrupted),
+    }
+}
+
+fn new(a: &Train) -> Result<Job> {
+    let f = &a.flags;
+    let text = |n: Option<u64>| n.map(|n| n.to_string());
+    let flags = assignments(&[
+        ("train.steps", text(f.steps)),
+        ("train.seed", text(f.seed)),
+        ("train.threads", text(f.threads)),
+        ("data.lossy", f.lossy.then(|| "true".into())),
+    ]);
+    let config = config(&f.configured, &flags)?;
+    if a.paths.is_empty() && f.val.is_some() {
+        return Err(Failure::Usage("--val needs a text to train on".into()));
+    }
+    let corpus = Corpus::read(
+        &a.paths,
+        f.val.as_deref(),
+        &config.data,
+        config.model.context,
+    )?;
+    let choice = match &f.run {
+        Some(path) => Choice::Exact {
+            path: path.clone(),
+            overwrite: f.overwrite,
+        },
+        None => Choice::Next {
+            root: PathBuf::from(RUNS),
+            name: corpus.source.corpus.clone(),
+        },
+    };
+    let settings = Settings {
+        config,
+        source: corpus.source.clone(),
+    };
+    let files: Arc<dyn Files> = Arc::new(Disk);
+    let folder = RunFolder::create(files, &choice)?;
+    folder.write_config(&settings.to_toml()?)?;
+    Ok(Job {
+        settings,
+        corpus,
+        folder,
+        resumed: false,
+    })
+}
+
+/// The run to go on with; none where it is finished, which is said.
+fn resume(path: PathBuf, f: &TrainFlags) -> Result<Option<Job>> {
+    let folder = RunFolder::open(Arc::new(Disk), &path)?;
+    let last = folder.checkpoints().open(Which::Last)?;
+    let text = |n: Option<u64>| n.map(|n| n.to_string());
+    let flags = assignments(&[
+        ("train.steps", text(f.steps)),
+        ("train.threads", text(f.threads)),
+    ]);
+    let settings = Settings::read(&folder, &flags)?;
+    ::train::check_unchanged(&folder, &settings, &last)?;
+    let steps = settings.config.train.steps as u64;
+    if last.step >= steps {
+        if !f.quiet && !f.json {
+            let (step, run) = (last.step, path.display());
+            writeln!(
+                stdout(),
+                "{run} is finished: {step} of {steps} steps. To train it further: \
+                 downhill train --resume {run} --steps {}",
+                step + steps.max(1)
+            )?;
+        }
+        return Ok(None);
+    }
+    let source = &settings.source;
+    let config = &settings.config;
+    let corpus = Corpus::read(
+        &source.paths,
+        source.validation.as_deref(),
+        &config.data,
+        config.model.context,
+    )?;
+    ::train::check_same_text(&folder, source, &corpus)?;
+    folder.write_config(&settings.to_toml()?)?;
+    Ok(Some(Job {
+        settings,
+        corpus,
+        folder,
+        resumed: true,
+    }))
+}
+
+/// Where events are shown: as lines of JSON, or as the log that people know.
+pub enum Output {
+    /// One object a line.
+    Json,
+    /// For people, on a thread of its own.
+    People(Screen),
+}
+
+impl Output {
+    /// An output by flags.
+    pub fn new(json: bool, quiet: bool) -> Output {
+        if json {
+            return Output::Json;
+        }
+        let log = TerminalLog::new(stdout(), terminal::width(), terminal::colour(), quiet);
+        Output::People(Screen::new(log))
+    }
+
+    /// Shows an event. A reader that went away doesn't stop the training.
+    pub fn event(&mut self, event: &Event) {
+        match self {
+            Output::Json => {
+                if let Ok(line) = serde_json::to_string(event) {
+                    let mut out = stdout().lock();
+                    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+                }
+            }
+            Output::People(screen) => screen.event(event),
+        }
+    }
+
+    /// Waits until all is shown.
+    pub fn finish(self) {
+        if let Output::People(screen) = self {
+            screen.finish();
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How does the program end? With 0, or with one clear error on standard error and a code that
+//! scripts rely on: 2 for a wrong command line or config, 1 for anything else, 130 after Ctrl-C.
+
+use std::process::ExitCode;
+
+/// Most lines of an error.
+const LINES: usize = 12;
+
+/// A failed command.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line or the config is wrong.
+    Usage(String),
+    /// A file, a run or the machine failed.
+    Failed(String),
+    /// Stopped by Ctrl-C, state saved.
+    Interrupted,
+    /// Ended wrongly, and everything has been said.
+    Told,
+    /// The reader of standard output went away: nobody is there to be told.
+    Quiet,
+}
+
+/// What a command gives.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl From<model::ConfigError> for Failure {
+    fn from(error: model::ConfigError) -> Failure {
+        Failure::Usage(error.to_string())
+    }
+}
+
+impl From<train::Error> for Failure {
+    fn from(error: train::Error) -> Failure {
+        match error {
+            train::Error::Config { .. } => Failure::Usage(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+macro_rules! failed {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Failure {
+                Failure::Failed(error.to_string())
+            }
+        }
+    )*};
+}
+failed!(run::Error, text::Error, engine::Error);
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::Quiet,
+            _ => Failure::Failed(format!("standard output can't be written: {error}")),
+        }
+    }
+}
+
+/// Tells the error and gives the exit code.
+pub fn exit(result: Result<()>) -> ExitCode {
+    let (message, code) = match result {
+        Ok(()) | Err(Failure::Quiet) => return ExitCode::SUCCESS,
+        Err(Failure::Interrupted) => return ExitCode::from(130),
+        Err(Failure::Told) => return ExitCode::FAILURE,
+        Err(Failure::Usage(message)) => (message, 2),
+        Err(Failure::Failed(message)) => (message, 1),
+    };
+    let lines: Vec<&str> = message.lines().take(LINES).collect();
+    eprintln!("error: {}", lines.join("\n"));
+    ExitCode::from(code)
+}

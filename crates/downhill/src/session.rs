@@ -1,0 +1,83 @@
+//! What commands share: the config from flags, the device, the run asked for, Ctrl-C.
+
+use crate::arguments::{Configured, Saved};
+use crate::failure::{Failure, Result};
+use engine::{Cpu, Settings, cores};
+use model::Config;
+use run::{Checkpoint, Disk, RunFolder};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Folder of all runs.
+pub const RUNS: &str = "runs";
+
+/// The merged config; `flags` are assignments from flags of their own, the last word.
+pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
+    let text =
+        match &c.config {
+            Some(path) => {
+                let read = std::fs::read_to_string(path);
+                Some(read.map_err(|e| {
+                    Failure::Failed(format!("{}: can't be read: {e}", path.display()))
+                })?)
+            }
+            None => None,
+        };
+    let file = c.config.as_deref().zip(text.as_deref());
+    let sets: Vec<String> = c.sets.iter().chain(flags).cloned().collect();
+    Ok(Config::load(c.preset.as_deref(), file, &sets)?)
+}
+
+/// Assignments for the flags that were given.
+pub fn assignments(flags: &[(&str, Option<String>)]) -> Vec<String> {
+    let given = flags
+        .iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    given.collect()
+}
+
+/// Threads to use.
+pub fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(cores)
+}
+
+/// The processor, with this many threads.
+pub fn cpu(threads: usize) -> Cpu {
+    Cpu::new(Settings::with_threads(threads))
+}
+
+/// The run that was asked for, or else the newest of a language model.
+pub fn open(run: Option<&Path>) -> Result<RunFolder> {
+    let files = Arc::new(Disk);
+    if let Some(path) = run {
+        return Ok(RunFolder::open(files, path)?);
+    }
+    let all = RunFolder::list(files.clone(), Path::new(RUNS))?;
+    let language = |folder: &RunFolder| folder.read_config().is_ok_and(|c| c.contains("[source]"));
+    match all.into_iter().find(language) {
+        Some(folder) => Ok(folder),
+        None => Ok(RunFolder::newest(files, Path::new(RUNS))?),
+    }
+}
+
+/// The run and the checkpoint of it that were asked for.
+pub fn checkpoint(saved: &Saved) -> Result<(RunFolder, Checkpoint)> {
+    let folder = open(saved.run.as_deref())?;
+    let checkpoint = folder.checkpoints().open(saved.checkpoint)?;
+    Ok((folder, checkpoint))
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
+pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|e| Failure::Failed(format!("Ctrl-C can't be caught: {e}")))?;
+    Ok(stop)
+}

@@ -1,0 +1,337 @@
+//! Random graphs, planned: nothing is read before it is written or after it was overwritten; and
+//! micro-batches add up to the batch; and a step that isn't finite changes nothing.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{ADAMW, Case, VOCABULARY, block, scalars, stored};
+use engine::{
+    Angles, Cpu, Device, Graph, Heads, Host, HostMut, Init, NodeId, Part, Place, Plan, Purpose,
+    RandomPurpose, Reference, Row, Scalars, Settings, Source, Step, Stream, ValueId, Write,
+    micro_batch, verify::relative_error,
+};
+
+const WIDTH: usize = 4;
+const TIME: usize = 3;
+
+/// Records a random graph over sequences of `TIME` rows.
+fn random_graph(seed: u64, sequences: usize) -> (Graph, ValueId) {
+    let mut random = Stream::new(seed, RandomPurpose::Check, 2);
+    let mut g = Graph::new();
+    let rows = sequences * TIME;
+    let tokens = g.tokens("tokens", rows);
+    let row = Row::parameter("table", &[VOCABULARY, WIDTH], Init::Zeros);
+    let table = g.parameter(row);
+    let mut pool = vec![
+        g.embedding(tokens, table).unwrap(),
+        g.input("x", rows, WIDTH),
+    ];
+    for _ in 0..random.below(25) {
+        let value = random_node(&mut g, &mut random, &pool);
+        pool.push(value);
+    }
+    // Some branches meet in the cost, the others end in nothing.
+    let mut h = pool[0];
+    for &other in &pool[1..] {
+        if random.below(3) == 0 {
+            h = g.residual(h, other).unwrap();
+        }
+    }
+    pool.iter()
+        .filter(|_| random.below(8) == 0)
+        .for_each(|&v| g.keep(v));
+    let cost = match random.below(2) {
+        0 => {
+            let logits = g.linear(h, table, None).unwrap();
+            let targets = g.tokens("targets", rows);
+            g.cross_entropy(logits, targets).unwrap().0
+        }
+        _ => {
+            let target = g.input("target", rows, WIDTH);
+            g.mse(h, target).unwrap().0
+        }
+    };
+    (g, cost)
+}
+
+fn random_node(g: &mut Graph, random: &mut Stream, pool: &[ValueId]) -> ValueId {
+    let a = pool[random.below(pool.len())];
+    // One value may not be two inputs of one node.
+    let other = |not: &[ValueId]| pool.iter().rev().copied().find(|v| !not.contains(v));
+    let (b, c) = (other(&[a]), b_and_c(pool, a));
+    // Few names, so that weights are tied now and then.
+    let w = format!("w{}", random.below(4));
+    let w = g.parameter(Row::parameter(w, &[WIDTH, WIDTH], Init::Zeros));
+    let scale = format!("s{}", random.below(4));
+    let scale = g.parameter(Row::parameter(scale, &[WIDTH], Init::Zeros));
+    let result = match (random.below(9), b, c) {
+        (0, ..) => g.linear(a, w, Some(scale)),
+        (1, ..) => g.rms_norm(a, scale, 1e-5),
+        (2, ..) => g.layer_norm(a, scale, None, 1e-5),
+        (3, ..) => g.gelu(a),
+        (4, ..) => g.rope(a, TIME, &Angles::new(TIME, WIDTH, 100.0)),
+        (5, Some(b), _) => g.swiglu(a, b),
+        (6, Some(b), _) => g.residual(a, b),
+        (7, _, Some((b, c))) => {
+            let heads = Heads {
+                heads: 2,
+                kv_heads: 2,
+                head_size: WIDTH / 2,
+            };
+            g.attention(a, b, c, heads, TIME)
+        }
+        _ => g.linear(a, w, None),
+    };
+    result.unwrap()
+}
+
+fn b_and_c(pool: &[ValueId], a: ValueId) -> Option<(ValueId, ValueId)> {
+    let mut others = pool.iter().copied().filter(|v| *v != a);
+    others.next().zip(others.next())
+}
+
+/// What lies in a place: content (or gradient) of a value, of one micro-batch.
+type Content = (bool, usize, usize);
+
+/// An arena that knows what was written where.
+struct Memory<'a> {
+    graph: &'a Graph,
+    plan: &'a Plan,
+    cells: Vec<Option<Content>>,
+}
+
+impl Memory<'_> {
+    fn place(&self, gradient: bool, v: usize) -> Option<&Place> {
+        let places = if gradient {
+            &self.plan.gradients
+        } else {
+            &self.plan.values
+        };
+        places[v].as_ref()
+    }
+
+    fn write(&mut self, gradient: bool, v: ValueId, micro: usize) {
+        let Some(place) = self.place(gradient, v.index()) else {
+            return;
+        };
+        let from = place.at(micro);
+        let len = place.len;
+        self.cells[from..from + len].fill(Some((gradient, v.index(), micro)));
+    }
+
+    fn holds(&self, gradient: bool, v: usize, micro: usize) -> bool {
+        let Some(place) = self.place(gradient, v) else {
+            return true;
+        };
+        let from = place.at(micro);
+        let content = Some((gradient, v, micro));
+        self.cells[from..from + place.len]
+            .iter()
+            .all(|c| *c == content)
+    }
+
+    fn check(&self, gradient: bool, v: ValueId, micro: usize, when: &str) {
+        let name = &self.graph.values[v.index()].name;
+        assert!(
+            self.holds(gradient, v.index(), micro),
+            "{name} is gone {when}"
+        );
+    }
+
+    fn forward(&mut self, node: NodeId, micro: usize) {
+        let graph = self.graph;
+        let node = &graph.nodes[node.index()];
+        for &v in &node.x {
+            self.check(false, v, micro, "before a forward pass reads it");
+        }
+        for &v in node.y.iter().chain(&node.kept) {
+            self.write(false, v, micro);
+        }
+        for &v in node.x.iter().chain(&node.y) {
+            self.check(false, v, micro, "while a forward pass writes");
+        }
+    }
+
+    fn backward(&mut self, node: NodeId, micro: usize, write: &[Write]) {
+        let graph = self.graph;
+        let node = &graph.nodes[node.index()];
+        let reads = node.op.get().reads();
+        let x = reads.x.iter().map(|&slot| node.x[slot]);
+        let y = reads.y.iter().map(|&slot| node.y[slot]);
+        let read: Vec<ValueId> = x.chain(y).chain(node.kept.iter().copied()).collect();
+        for &v in &read {
+            self.check(false, v, micro, "before a backward pass reads it");
+        }
+        for &v in &node.y {
+            self.check(true, v, micro, "before its gradient is read");
+        }
+        let gradients = node.x.iter().zip(write);
+        for (&v, write) in gradients.filter(|(v, _)| graph.values[v.index()].needs_gradient) {
+            match write {
+                Write::Add => self.check(true, v, micro, "before its gradient grows"),
+                Write::Set => self.write(true, v, micro),
+            }
+        }
+        for &v in &read {
+            self.check(false, v, micro, "while a backward pass writes");
+        }
+        for &v in &node.y {
+            self.check(true, v, micro, "while a backward pass writes gradients");
+        }
+    }
+}
+
+fn play(graph: &Graph, plan: &Plan) {
+    let mut memory = Memory {
+        graph,
+        plan,
+        cells: vec![None; plan.arena],
+    };
+    let inputs = graph.nodes.iter().flat_map(|n| &n.x);
+    for &v in inputs.filter(|v| graph.values[v.index()].source == Source::Input) {
+        (0..plan.micros).for_each(|micro| memory.write(false, v, micro));
+    }
+    for item in &plan.items {
+        match item.step {
+            Step::Forward(node) => memory.forward(node, item.micro),
+            Step::Backward(node) => memory.backward(node, item.micro, &item.write),
+            Step::Norm | Step::Update(_) => {}
+        }
+    }
+    for (v, value) in graph.values.iter().enumerate().filter(|(_, v)| v.held) {
+        let all = (0..plan.micros).all(|micro| memory.holds(false, v, micro));
+        assert!(all, "{} is gone before the host reads it", value.name);
+    }
+}
+
+#[test]
+fn every_value_is_there_while_it_is_needed() {
+    for seed in 0..300 {
+        let (graph, _) = random_graph(seed, 1 + seed as usize % 3);
+        for purpose in [Purpose::Infer, Purpose::Gradients, Purpose::Train(ADAMW)] {
+            let plan = Plan::new(&graph, 1 + seed as usize % 4, purpose).unwrap();
+            play(&graph, &plan);
+            let places: Vec<&Place> = plan
+                .values
+                .iter()
+                .chain(&plan.gradients)
+                .flatten()
+                .collect();
+            assert!(plan.arena <= places.iter().map(|p| p.size()).sum());
+            assert!(places.iter().all(|p| p.offset + p.size() <= plan.arena));
+            for (i, p) in places.iter().enumerate() {
+                for q in &places[..i] {
+                    let times = p.alive.start < q.alive.end && q.alive.start < p.alive.end;
+                    let room = p.offset < q.offset + q.size() && q.offset < p.offset + p.size();
+                    assert!(!(times && room), "seed {seed}: {p:?} overlaps {q:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn places_are_shared() {
+    let (graph, _) = block(2, 8, 0.1);
+    let plan = Plan::new(&graph, 1, Purpose::Infer).unwrap();
+    let places = plan.values.iter().flatten();
+    assert!(2 * plan.arena < places.map(Place::size).sum::<usize>());
+}
+
+#[test]
+fn random_graphs_give_the_same_gradients_in_one_arena_as_with_a_buffer_each() {
+    let mut cpu = Cpu::new(Settings::with_threads(2));
+    for seed in 0..40 {
+        let (graph, cost) = random_graph(seed, 2);
+        let case = Case::new(graph, cost, 2, seed);
+        let expected = case.gradient(&mut Reference::new(), &scalars(12));
+        let found = case.gradient(&mut cpu, &scalars(12));
+        let error = relative_error(&found, &expected);
+        assert!(error <= 1e-4, "seed {seed}: {error}");
+    }
+}
+
+#[test]
+fn micro_batches_add_up_to_the_batch() {
+    let gradient = |micros: usize| {
+        let (graph, cost) = block(4 / micros, 5, 0.0);
+        Case::new(graph, cost, micros, 3).gradient(&mut Reference::new(), &scalars(20))
+    };
+    let whole = gradient(1);
+    for micros in [2, 4] {
+        let error = relative_error(&gradient(micros), &whole);
+        assert!(error <= 1e-12, "{micros} micro-batches: {error}");
+    }
+}
+
+#[test]
+fn a_micro_batch_divides_the_batch_and_keeps_to_the_limit() {
+    for (batch, time) in (1..40).flat_map(|b| (1..20).map(move |t| (b, t))) {
+        for tokens in [1, 7, 64, 1000] {
+            let found = micro_batch(batch, time, tokens);
+            assert!(batch.is_multiple_of(found));
+            assert!(
+                found * time <= tokens || found == 1,
+                "{batch} {time} {tokens}"
+            );
+            let larger = found + 1..=batch;
+            let fits = |m: &usize| batch.is_multiple_of(*m) && m * time <= tokens;
+            assert_eq!(larger.clone().find(fits), None, "{batch} {time} {tokens}");
+        }
+    }
+}
+
+/// A line y = w·x, in two micro-batches of which the second spoils the step.
+fn spoilt(device: &mut dyn Device, x: f64, target: f64, loss_weight: f64) {
+    let mut g = Graph::new();
+    let from = g.input("x", 1, 1);
+    let w = g.parameter(Row::parameter("w", &[1, 1], Init::Zeros));
+    let y = g.linear(from, w, None).unwrap();
+    let to = g.input("target", 1, 1);
+    g.mse(y, to).unwrap();
+    device.create(&g.rows, Some(ADAMW)).unwrap();
+    let plan = Plan::new(&g, 2, Purpose::Train(ADAMW)).unwrap();
+    let graph = std::sync::Arc::new(g);
+    let ready = device.prepare(graph.clone(), plan).unwrap();
+    let now = Scalars {
+        loss_weight,
+        ..scalars(1)
+    };
+    let mut run = |second: [f64; 2]| {
+        device
+            .write(ready, from, Host::Double(&[1.0, second[0]]))
+            .unwrap();
+        device
+            .write(ready, to, Host::Double(&[1.0, second[1]]))
+            .unwrap();
+        device.run(ready, &now).unwrap();
+        let mut w = [0.0];
+        device
+            .read_row("w", Part::Weight, HostMut::Double(&mut w))
+            .unwrap();
+        (w[0], device.norm(), stored(device, &graph, Part::State(0)))
+    };
+    let (w, norm, state) = run([x, target]);
+    assert!(!norm.is_finite(), "{norm}");
+    assert_eq!((w, state), (0.0, vec![0.0]));
+    let (w, norm, _) = run([1.0, 1.0]);
+    assert!(norm.is_finite() && w != 0.0, "a sound step is applied");
+}
+
+#[test]
+fn a_step_that_is_not_finite_is_not_applied() {
+    let devices: [&dyn Fn() -> Box<dyn Device>; 2] = [&|| Box::new(Reference::new()), &|| {
+        Box::new(Cpu::new(Settings::with_threads(2)))
+    }];
+    for device in devices {
+        spoilt(&mut *device(), f64::NAN, 1.0, 1.0);
+        spoilt(&mut *device(), f64::INFINITY, 1.0, 1.0);
+        spoilt(&mut *device(), 1.0, f64::NAN, 1.0);
+    }
+    // The cost alone overflows, in the second micro-batch alone.
+    spoilt(&mut Reference::new(), 1.0, 1e160, 1e-155);
+    spoilt(&mut Cpu::new(Settings::with_threads(2)), 1.0, 1e20, 1e-15);
+    // The gradient alone overflows.
+    spoilt(&mut Reference::new(), 1e300, 1e10, 1.0);
+    spoilt(&mut Cpu::new(Settings::with_threads(2)), 1e30, 1e10, 1.0);
+}

@@ -1,0 +1,224 @@
+//! Learning a language: predict the next token of a text.
+
+use crate::corpus::Corpus;
+use crate::error::{Error, Result};
+use crate::saved::{TOKENIZER, tokenizer, weights};
+use crate::scorer::Scorer;
+use crate::task::{Measured, Recording, Task};
+use crate::write::{begin, write_text};
+use engine::{Device, Graph, Host, HostMut, Part, Ready, Row, micro_batch};
+use model::{
+    Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
+};
+use run::{Checkpoint, Eval, Sample, Start, Step};
+use std::sync::Arc;
+use std::time::Instant;
+use text::Windows;
+
+/// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any
+/// batch size. A constant, so that bits don't depend on the machine.
+const MICRO_TOKENS: usize = 2048;
+
+/// Bits below the entropy floor that chance explains once in 2⁴⁰ texts.
+const LUCK: f64 = 40.0;
+
+/// The task of a language model.
+pub struct LanguageTask {
+    config: Config,
+    shape: ModelShape,
+    corpus: Corpus,
+    windows: Windows,
+    decoder: Decoder,
+    rows: Vec<Row>,
+    micros: usize,
+    scorer: Scorer,
+    generator: Option<Generator>,
+    inputs: Vec<u32>,
+    targets: Vec<u32>,
+    positions: Vec<u32>,
+}
+
+impl LanguageTask {
+    /// A model of this config, learning this corpus.
+    ///
+    /// # Errors
+    /// Where the config's numbers don't fit together or the text is too short.
+    pub fn new(config: &Config, corpus: Corpus) -> Result<LanguageTask> {
+        let shape = config.shape();
+        let (batch, time) = (config.train.batch, shape.context);
+        let vocabulary = corpus.tokenizer.vocabulary_size();
+        let sequences = micro_batch(batch, time, MICRO_TOKENS);
+        let decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
+        Ok(LanguageTask {
+            windows: Windows::new(corpus.train.len(), time, config.train.seed)?,
+            scorer: Scorer::new(shape.clone(), vocabulary),
+            rows: decoder.graph.rows.clone(),
+            micros: batch / sequences,
+            generator: None,
+            inputs: vec![0; batch * time],
+            targets: vec![0; batch * time],
+            positions: (0..batch * time).map(|i| (i % time) as u32).collect(),
+            config: config.clone(),
+            shape,
+            corpus,
+            decoder,
+        })
+    }
+
+    /// The corpus that is learnt.
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+}
+
+impl Task for LanguageTask {
+    fn record(&self) -> Result<Recording> {
+        let vocabulary = self.corpus.tokenizer.vocabulary_size();
+        let sequences = self.config.train.batch / self.micros;
+        let of = (sequences, self.shape.context);
+        let decoder = decoder(&self.shape, vocabulary, of, Mode::Train)?;
+        let cost = decoder.cost.map(|(cost, _)| cost);
+        Ok(Recording {
+            graph: Arc::new(decoder.graph),
+            micros: self.micros,
+            cost: cost.ok_or_else(|| Error::Task("the decoder has no cost".into()))?,
+            loss_weight: 1.0 / (self.config.train.batch * self.shape.context) as f64,
+            double: false,
+        })
+    }
+
+    fn describe(&self, start: &mut Start) {
+        let (tokens, bytes) = self.corpus.scored();
+        start.corpus = self.corpus.source.corpus.clone();
+        start.family = self.shape.family.name().to_owned();
+        start.vocabulary = self.corpus.tokenizer.vocabulary_size() as u64;
+        start.train_tokens = self.corpus.train.len() as u64;
+        start.validation_tokens = tokens;
+        start.validation_bytes = bytes;
+        start.batch = self.config.train.batch as u64;
+        start.context = self.shape.context as u64;
+        start.tokens_per_step = start.batch * start.context;
+        start.floor_bits_per_byte = self.corpus.floor_bits_per_byte();
+    }
+
+    fn initialise(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()> {
+        Ok(initialise(device, &graph.rows, self.config.train.seed)?)
+    }
+
+    fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()> {
+        if tokenizer(from)? != self.corpus.tokenizer {
+            return Err(Error::Broken {
+                path: from.path.join(TOKENIZER),
+                reason: "it is not the tokenizer of this run's text".into(),
+            });
+        }
+        weights(device, from, &self.shape, &self.rows)
+    }
+
+    fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
+        let batch = self.config.train.batch;
+        let (inputs, targets) = (&mut self.inputs, &mut self.targets);
+        let first = step * batch as u64;
+        self.windows
+            .fill(&self.corpus.train, first, batch, inputs, targets);
+        device.write(ready, self.decoder.tokens, Host::Tokens(&self.inputs))?;
+        if let Some(positions) = self.decoder.positions {
+            device.write(ready, positions, Host::Tokens(&self.positions))?;
+        }
+        if let Some(targets) = self.decoder.targets {
+            device.write(ready, targets, Host::Tokens(&self.targets))?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, cost: f64, event: &mut Step) {
+        event.nats_per_token = Some(cost);
+    }
+
+    fn settled(&mut self, _: u64, _: f64) -> bool {
+        false
+    }
+
+    fn evaluate(&mut self, device: &mut dyn Device, full: bool) -> Result<Measured> {
+        let from = Instant::now();
+        let all = &self.corpus.validation;
+        let some = (self.config.eval.tokens + 1).min(all.len());
+        let full = full || some == all.len();
+        let tokens = if full { all } else { &all[..some] };
+        let score = self
+            .scorer
+            .score_text(device, &self.corpus.tokenizer, tokens)?;
+        if let (true, Some(floor)) = (full, self.corpus.floor_bits) {
+            let found = score.nats / std::f64::consts::LN_2;
+            if found < floor - LUCK {
+                return Err(Error::BelowFloor { floor, found });
+            }
+        }
+        Ok(Measured {
+            loss: score.nats_per_token(),
+            event: Eval {
+                val_nats_per_token: Some(score.nats_per_token()),
+                val_bits_per_byte: Some(score.bits_per_byte()),
+                tokens: score.tokens,
+                bytes: score.bytes,
+                seconds: from.elapsed().as_secs_f64(),
+                full,
+                ..Eval::default()
+            },
+        })
+    }
+
+    fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>> {
+        let s = &self.config.sample;
+        let tokenizer = &self.corpus.tokenizer;
+        let generator = match &mut self.generator {
+            Some(generator) => generator,
+            none => {
+                let vocabulary = tokenizer.vocabulary_size();
+                none.insert(Generator::new(device, &self.shape, vocabulary)?)
+            }
+        };
+        let draw = Draw {
+            temperature: s.temperature,
+            top_k: s.top_k,
+            top_p: s.top_p,
+            seed: s.seed,
+        };
+        let mut text = String::new();
+        let prompt = begin(tokenizer, &s.prompt)?;
+        let piece = |piece: &str| {
+            text.push_str(piece);
+            true
+        };
+        write_text(
+            device, generator, tokenizer, &prompt, s.tokens, &draw, piece,
+        )?;
+        Ok(Some(Sample {
+            prompt: s.prompt.clone(),
+            text,
+            seed: s.seed,
+            temperature: s.temperature,
+            ..Sample::default()
+        }))
+    }
+
+    fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut tensors = Vec::new();
+        for row in &self.rows {
+            let mut numbers = vec![0.0f32; row.len()];
+            device.read_row(&row.name, Part::Weight, HostMut::Real(&mut numbers))?;
+            tensors.push((row.name.as_str(), numbers));
+        }
+        let tokenizer = &self.corpus.tokenizer;
+        let tensor = |name: &str| {
+            let found = tensors.iter().find(|(n, _)| *n == name);
+            found.map(|(_, numbers)| numbers.as_slice())
+        };
+        let (vocabulary, eos) = (tokenizer.vocabulary_size(), tokenizer.end_of_text());
+        let mut files = hugging_face::save(&self.shape, vocabulary, eos, tensor)?;
+        files.push((TOKENIZER.into(), tokenizer.to_json().into_bytes()));
+        let config = tokenizer.config_json(self.shape.context);
+        files.push(("tokenizer_config.json".into(), config.into_bytes()));
+        Ok(files)
+    }
+}

@@ -1,0 +1,58 @@
+//! How large is each step? The learning rate through the run.
+
+use model::{OptimConfig, Schedule};
+
+/// Learning rate of step `step`, counted from 0, of `steps`.
+///
+/// First a straight line up from 0 over the warm-up. Then: constant; half a cosine down to `lr_min`
+/// (Loshchilov and Hutter, "SGDR", 2017); or stable and at last a straight line down to `lr_min`
+/// (warm-up–stable–decay: Hu et al., "MiniCPM", 2024).
+pub fn rate(o: &OptimConfig, step: u64, steps: u64) -> f64 {
+    let (step, warmup) = (step as f64, o.warmup as f64);
+    let steps = (steps as f64).max(1.0);
+    if step < warmup {
+        return o.lr * (step + 1.0) / (warmup + 1.0);
+    }
+    let falls = |from: f64| ((step - from) / (steps - from).max(1.0)).clamp(0.0, 1.0);
+    match o.schedule {
+        Schedule::Constant => o.lr,
+        Schedule::Cosine => {
+            let share = falls(warmup.min(steps));
+            let up = 0.5 * (1.0 + libm::cos(std::f64::consts::PI * share));
+            o.lr_min + up * (o.lr - o.lr_min)
+        }
+        Schedule::Wsd => {
+            let from = (steps * (1.0 - o.decay)).max(warmup);
+            o.lr + falls(from) * (o.lr_min - o.lr)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Config;
+
+    #[test]
+    fn rates_at_the_corners() {
+        let sets = [
+            "optim.lr=1.0",
+            "optim.lr_min=0.1",
+            "optim.warmup=10",
+            "optim.decay=0.5",
+        ];
+        let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+        let mut o = Config::load(None, None, &sets).unwrap().optim;
+        for (schedule, middle, end) in [
+            (Schedule::Constant, 1.0, 1.0),
+            (Schedule::Cosine, 0.55, 0.1),
+            (Schedule::Wsd, 0.91, 0.1),
+        ] {
+            o.schedule = schedule;
+            assert!((rate(&o, 0, 110) - 1.0 / 11.0).abs() < 1e-12);
+            assert!((rate(&o, 10, 110) - 1.0).abs() < 1e-12);
+            assert!((rate(&o, 60, 110) - middle).abs() < 1e-2, "{schedule:?}");
+            assert!((rate(&o, 110, 110) - end).abs() < 1e-12, "{schedule:?}");
+        }
+    }
+}

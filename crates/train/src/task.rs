@@ -1,0 +1,83 @@
+//! What is learnt? A task: it records its graph, fills each step's batch, and says how good the
+//! result is. The trainer does the rest, the same for every task.
+
+use crate::error::Result;
+use engine::{Device, Graph, Ready, ValueId};
+use run::{Checkpoint, Eval, Sample, Start, Step};
+use std::sync::Arc;
+
+/// A task's recorded step.
+pub struct Recording {
+    /// Forward pass and cost of one micro-batch.
+    pub graph: Arc<Graph>,
+    /// Micro-batches of a step.
+    pub micros: usize,
+    /// The cost: each micro-batch's share of it.
+    pub cost: ValueId,
+    /// 1 / what the cost is a mean of, in the whole step.
+    pub loss_weight: f64,
+    /// Whether the optimiser's state is saved in f64.
+    pub double: bool,
+}
+
+/// How good a model is.
+pub struct Measured {
+    /// What the event says; the trainer fills in step, time and `best`.
+    pub event: Eval,
+    /// The number that should be least.
+    pub loss: f64,
+}
+
+/// Something that can be learnt.
+pub trait Task {
+    /// Records the step.
+    ///
+    /// # Errors
+    /// Where the model's numbers don't fit together.
+    fn record(&self) -> Result<Recording>;
+
+    /// Fills in what the `start` event says of the task.
+    fn describe(&self, start: &mut Start);
+
+    /// Gives the weights of a new run to the device.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn initialise(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()>;
+
+    /// Gives the weights of a checkpoint to the device.
+    ///
+    /// # Errors
+    /// Where the checkpoint is damaged or of another model.
+    fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()>;
+
+    /// Writes the batch of step `step`, counted from 0.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()>;
+
+    /// Puts a step's cost where its event has it.
+    fn report(&self, cost: f64, event: &mut Step);
+
+    /// Whether training can stop before its last step, from the gradient norm of a step.
+    fn settled(&mut self, step: u64, norm: f64) -> bool;
+
+    /// Measures the model: all of the validation part, or a fixed subset of it.
+    ///
+    /// # Errors
+    /// Where the device fails or the result is impossible.
+    fn evaluate(&mut self, device: &mut dyn Device, full: bool) -> Result<Measured>;
+
+    /// Lets the model show what it has learnt, where the task has something to show.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>>;
+
+    /// The files by which others load the model.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>>;
+}

@@ -1,0 +1,400 @@
+//! How does a model learn? Step by step: fill a batch, run the planned list, report; between steps
+//! measure, let it speak, save. The trainer emits events and knows no screen.
+
+use crate::error::{Error, Result};
+use crate::schedule::rate;
+use crate::state::{self, State};
+use crate::task::{Measured, Recording, Task};
+use engine::{Device, HostMut, Optimiser, Plan, Purpose, Ready, Rule, Scalars};
+use model::{Config, OptimConfig, Optimizer};
+use run::{
+    Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// What a run is told beside its config.
+pub struct TrainerSettings<'a> {
+    /// The config.
+    pub config: Config,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Seconds at the program's start, for `wall_seconds`.
+    pub began: Instant,
+    /// Set by Ctrl-C: the run ends after the step at hand, its state saved.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished,
+    /// Stopped by the user; the state is saved.
+    Interrupted,
+}
+
+/// The optimiser that a config asks for.
+pub fn optimiser(o: &OptimConfig) -> Optimiser {
+    let adam = |decoupled| Rule::Adam {
+        beta1: o.beta1,
+        beta2: o.beta2,
+        epsilon: o.epsilon,
+        decoupled,
+    };
+    let momentum = |nesterov| Rule::Momentum {
+        momentum: o.momentum,
+        nesterov,
+    };
+    Optimiser {
+        rule: match o.name {
+            Optimizer::Sgd => Rule::Sgd,
+            Optimizer::Momentum => momentum(false),
+            Optimizer::Nesterov => momentum(true),
+            Optimizer::Adam => adam(false),
+            Optimizer::Adamw => adam(true),
+        },
+        weight_decay: o.weight_decay,
+        clip: o.clip,
+    }
+}
+
+/// The one trainer.
+pub struct Trainer<'a> {
+    settings: TrainerSettings<'a>,
+    task: &'a mut dyn Task,
+    device: &'a mut dyn Device,
+    folder: &'a RunFolder,
+    log: EventLog,
+    screen: &'a mut dyn FnMut(&Event),
+    recording: Recording,
+    ready: Ready,
+    optimiser: Optimiser,
+    /// Steps done.
+    step: u64,
+    train_seconds: f64,
+    first_norm: f64,
+    best: Option<(f64, u64)>,
+    last: Option<Measured>,
+    /// What the `start` event said.
+    about: Start,
+    /// Step of the newest checkpoint.
+    saved: Option<u64>,
+}
+
+/// Steps at which samples are shown: 0, 250, 500, 1,000, 2,000 …
+fn shows_sample(step: u64) -> bool {
+    step == 0 || (step.is_multiple_of(250) && (step / 250).is_power_of_two())
+}
+
+impl<'a> Trainer<'a> {
+    /// Prepares a run: a new one, or one that goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// Where memory can't be had, or the checkpoint is not of this run.
+    pub fn new(
+        settings: TrainerSettings<'a>,
+        task: &'a mut dyn Task,
+        device: &'a mut dyn Device,
+        folder: &'a RunFolder,
+        from: Option<&Checkpoint>,
+        screen: &'a mut dyn FnMut(&Event),
+    ) -> Result<Trainer<'a>> {
+        let optimiser = optimiser(&settings.config.optim);
+        let recording = task.record()?;
+        let plan = Plan::new(
+            &recording.graph,
+            recording.micros,
+            Purpose::Train(optimiser),
+        )?;
+        let totals = engine::dry_run(&recording.graph, &plan);
+        device.create(&recording.graph.rows, Some(optimiser))?;
+        let ready = device.prepare(recording.graph.clone(), plan)?;
+        let log = folder.event_log()?;
+        let best = folder.checkpoints().list()?.into_iter();
+        let best = best.filter_map(|c| Some((c.loss?, c.step)));
+        let mut trainer = Trainer {
+            best: best.min_by(|a, b| a.0.total_cmp(&b.0)),
+            settings,
+            task,
+            device,
+            folder,
+            log,
+            screen,
+            recording,
+            ready,
+            optimiser,
+            step: 0,
+            train_seconds: 0.0,
+            first_norm: 0.0,
+            last: None,
+            about: Start::default(),
+            saved: None,
+        };
+        match from {
+            None => trainer
+                .task
+                .initialise(trainer.device, &trainer.recording.graph)?,
+            Some(checkpoint) => trainer.restore(checkpoint)?,
+        }
+        trainer.start(totals)?;
+        Ok(trainer)
+    }
+
+    fn restore(&mut self, from: &Checkpoint) -> Result<()> {
+        let state = state::load(from)?;
+        let rows = &self.recording.graph.rows;
+        self.task.restore(self.device, from)?;
+        state::restore(self.device, rows, self.optimiser.states(), from)?;
+        self.step = state.step;
+        self.train_seconds = state.train_seconds;
+        self.first_norm = state.first_norm;
+        self.saved = Some(state.step);
+        Ok(())
+    }
+
+    fn start(&mut self, totals: engine::Totals) -> Result<()> {
+        let config = &self.settings.config;
+        let mut start = Start {
+            time: now(),
+            run: self.folder.path().display().to_string(),
+            parameters: totals.parameters,
+            first_step: self.step,
+            steps: config.train.steps as u64,
+            flops_per_step: totals.flops,
+            bytes_peak: totals.bytes,
+            threads: self.settings.threads as u64,
+            processor: engine::processor(),
+            precision: if self.recording.double {
+                "f64".into()
+            } else {
+                "f32".into()
+            },
+            seed: config.train.seed,
+            version: env!("CARGO_PKG_VERSION").into(),
+            ..Start::default()
+        };
+        self.task.describe(&mut start);
+        self.about = start.clone();
+        self.emit(start.into())
+    }
+
+    fn emit(&mut self, event: Event) -> Result<()> {
+        self.log.write(&event)?;
+        (self.screen)(&event);
+        Ok(())
+    }
+
+    /// Trains to the last step, or until told to stop.
+    ///
+    /// # Errors
+    /// Where a file, the device or the numbers fail; the last checkpoint stays intact.
+    pub fn run(&mut self) -> Result<Outcome> {
+        let steps = self.settings.config.train.steps as u64;
+        if self.step == 0 {
+            self.measure(false)?;
+            self.sample()?;
+        }
+        let mut settled = false;
+        while self.step < steps && !settled && !self.stopped() {
+            settled = self.train_step()?;
+            let last = self.step == steps || settled;
+            if !last && !self.stopped() {
+                self.between()?;
+            }
+        }
+        // A run that is at its end is not interrupted by a late Ctrl-C.
+        if self.step < steps && !settled {
+            self.save(None)?;
+            self.end("interrupted")?;
+            return Ok(Outcome::Interrupted);
+        }
+        let subset = self.measure(false)?;
+        if !self.last.as_ref().is_some_and(|m| m.event.full) {
+            self.measure(true)?;
+        }
+        self.sample()?;
+        self.save(Some(subset))?;
+        self.end(if settled { "target" } else { "finished" })?;
+        Ok(Outcome::Finished)
+    }
+
+    fn stopped(&self) -> bool {
+        self.settings.stop.load(Ordering::Relaxed)
+    }
+
+    /// One step; says whether the task is settled.
+    fn train_step(&mut self) -> Result<bool> {
+        let from = Instant::now();
+        let config = &self.settings.config;
+        let lr = rate(&config.optim, self.step, config.train.steps as u64);
+        self.task.fill(self.device, self.ready, self.step)?;
+        let scalars = Scalars {
+            seed: config.train.seed,
+            step: self.step,
+            rate: lr,
+            position: 0,
+            loss_weight: self.recording.loss_weight,
+        };
+        self.device.run(self.ready, &scalars)?;
+        let mut shares = vec![0.0f64; self.recording.micros];
+        let cost = self.recording.cost;
+        self.device
+            .read(self.ready, cost, HostMut::Double(&mut shares))?;
+        let (cost, norm) = (shares.iter().sum::<f64>(), self.device.norm());
+        let seconds = from.elapsed().as_secs_f64();
+        if !cost.is_finite() || !norm.is_finite() {
+            return Err(self.not_finite(cost));
+        }
+        self.step += 1;
+        self.train_seconds += seconds;
+        if self.step == 1 {
+            self.first_norm = norm;
+        }
+        let mut event = Step {
+            time: now(),
+            step: self.step,
+            grad_norm: norm,
+            lr,
+            step_seconds: seconds,
+            ..Step::default()
+        };
+        event.tokens_per_second = self.about.tokens_per_step as f64 / seconds;
+        self.task.report(cost, &mut event);
+        self.emit(event.into())?;
+        Ok(self.task.settled(self.step, norm / self.first_norm))
+    }
+
+    fn not_finite(&mut self, cost: f64) -> Error {
+        let path = self.folder.path().display();
+        Error::NotFinite {
+            step: self.step + 1,
+            what: if cost.is_finite() { "gradient" } else { "loss" },
+            advice: match self.saved {
+                Some(step) => format!("The checkpoint of step {step} in {path} is intact."),
+                None => "No checkpoint had been saved yet.".into(),
+            },
+        }
+    }
+
+    /// What happens between two steps.
+    fn between(&mut self) -> Result<()> {
+        let config = &self.settings.config;
+        let due = |every: usize| self.step.is_multiple_of(every.max(1) as u64);
+        let (evaluates, saves) = (due(config.eval.every), due(config.checkpoint.every));
+        let loss = match evaluates || saves {
+            true => Some(self.measure(false)?),
+            false => None,
+        };
+        if shows_sample(self.step) {
+            self.sample()?;
+        }
+        if saves {
+            self.save(loss)?;
+        }
+        Ok(())
+    }
+
+    /// Measures and tells; gives the loss.
+    fn measure(&mut self, full: bool) -> Result<f64> {
+        let mut measured = self.task.evaluate(self.device, full)?;
+        // Measured on the same tokens each time, so that "best" compares like with like.
+        if !full {
+            measured.event.best = self.best.is_none_or(|(least, _)| measured.loss < least);
+            if measured.event.best {
+                self.best = Some((measured.loss, self.step));
+            }
+        }
+        measured.event.step = self.step;
+        measured.event.time = now();
+        let loss = measured.loss;
+        self.emit(measured.event.clone().into())?;
+        self.last = Some(measured);
+        Ok(loss)
+    }
+
+    fn sample(&mut self) -> Result<()> {
+        if let Some(mut sample) = self.task.sample(self.device)? {
+            sample.step = self.step;
+            sample.time = now();
+            self.emit(sample.into())?;
+        }
+        Ok(())
+    }
+
+    fn save(&mut self, loss: Option<f64>) -> Result<()> {
+        if self.saved == Some(self.step) {
+            return Ok(());
+        }
+        let from = Instant::now();
+        let config = &self.settings.config;
+        let state = State {
+            step: self.step,
+            train_seconds: self.train_seconds,
+            first_norm: self.first_norm,
+            config: config.to_toml(),
+        };
+        let mut files = self.task.files(self.device)?;
+        let (rows, states) = (&self.recording.graph.rows, self.optimiser.states());
+        files.extend(state::save(
+            self.device,
+            rows,
+            states,
+            self.recording.double,
+            &state,
+        )?);
+        let checkpoints = self.folder.checkpoints();
+        let path = checkpoints.save(self.step, loss.filter(|l| l.is_finite()), files)?;
+        checkpoints.prune(config.checkpoint.keep)?;
+        self.saved = Some(self.step);
+        self.emit(
+            Saved {
+                time: now(),
+                step: self.step,
+                path: path.display().to_string(),
+                seconds: from.elapsed().as_secs_f64(),
+            }
+            .into(),
+        )
+    }
+
+    fn end(&mut self, reason: &str) -> Result<()> {
+        let last = self
+            .last
+            .as_ref()
+            .map(|m| m.event.clone())
+            .unwrap_or_default();
+        self.emit(
+            End {
+                time: now(),
+                step: self.step,
+                train_seconds: self.train_seconds,
+                wall_seconds: self.settings.began.elapsed().as_secs_f64(),
+                val_nats_per_token: last.val_nats_per_token,
+                val_bits_per_byte: last.val_bits_per_byte,
+                mse: last.mse,
+                r2: last.r2,
+                peak_bytes: peak_bytes(),
+                floor_bits_per_byte: self.about.floor_bits_per_byte,
+                best_step: self.best.map(|(_, step)| step),
+                reason: reason.into(),
+                run: self.folder.path().display().to_string(),
+            }
+            .into(),
+        )
+    }
+
+    /// Tells the user something.
+    ///
+    /// # Errors
+    /// Where the event log can't be written.
+    pub fn warn(&mut self, message: String) -> Result<()> {
+        self.emit(
+            Warning {
+                time: now(),
+                message,
+            }
+            .into(),
+        )
+    }
+}
