@@ -198,9 +198,11 @@ fn play(graph: &Graph, plan: &Plan) {
             Step::Norm | Step::Update(_) => {}
         }
     }
-    for (v, value) in graph.values.iter().enumerate().filter(|(_, v)| v.held) {
-        let all = (0..plan.micros).all(|micro| memory.holds(false, v, micro));
-        assert!(all, "{} is gone before the host reads it", value.name);
+    let used = graph.nodes.iter().flat_map(|n| n.x.iter().chain(&n.y));
+    for &v in used.filter(|v| graph.values[v.index()].held) {
+        for micro in 0..plan.micros {
+            memory.check(false, v, micro, "before the host reads it");
+        }
     }
 }
 
