@@ -18,6 +18,7 @@ mod pack;
 
 use crate::arena::{Cut, Out, Patch};
 use crate::machine::Isa;
+use crate::team::Team;
 
 /// Depth of a block: how much of k is packed at once.
 pub const DEPTH: usize = 256;
@@ -91,8 +92,9 @@ pub enum Start {
 
 /// The innermost kernel: a tile of C in registers.
 ///
-/// Arguments: depth, packed A, packed B, C with its row stride, whether to start from 0.
-type Kernel = unsafe fn(usize, *const f32, *const f32, *mut f32, usize, bool);
+/// Arguments: depth, A with its row stride (used by rows), packed B, C with its row stride, whether
+/// to start from 0.
+type Kernel = unsafe fn(usize, (*const f32, usize), *const f32, *mut f32, usize, bool);
 
 /// What differs from one instruction set to the next.
 struct Shape {
@@ -100,7 +102,7 @@ struct Shape {
     rows: usize,
     /// Columns of the register tile.
     columns: usize,
-    /// Kernel for A packed row by row.
+    /// Kernel for A row by row, as it lies.
     by_rows: Kernel,
     /// Kernel for A packed column by column.
     by_columns: Kernel,
@@ -136,21 +138,27 @@ impl Shape {
 /// Largest register tile of any kernel, for the ragged edge.
 const EDGE: usize = 12 * 32;
 
-/// Cuts an `m × n` result into tiles for the team: large enough that packing is cheap, small
-/// enough that there are tiles for every thread.
-pub fn cut(out: &Out, m: usize, n: usize) -> Cut<'_> {
-    let (mut band, mut strip) = (192, 256);
-    while m.div_ceil(band) * n.div_ceil(strip) < 8 {
-        if strip > 64 && (strip >= band || band <= 48) && n > 64 {
-            strip /= 2;
-        } else if band > 48 && m > 48 {
-            band /= 2;
-        } else {
-            break;
-        }
-    }
+/// Cuts an `m × n` result into tiles for the team: two for each thread, so that none waits long
+/// for the last, and of the shape that needs the least packing. Unlike other cuts this one may
+/// depend on the number of threads, since every element stays one chain.
+pub fn cut<'o>(out: &'o Out, m: usize, n: usize, team: &Team) -> Cut<'o> {
+    let wanted = 2 * team.threads();
+    let options = (n.div_ceil(STRIP)..=n.div_ceil(32)).map(|across| {
+        let strip = n.div_ceil(across).next_multiple_of(32);
+        let down = wanted.div_ceil(n.div_ceil(strip)).min(m.div_ceil(12));
+        let band = m.div_ceil(down).next_multiple_of(12);
+        // Each band packs its rows once for every strip, each strip its columns once for every
+        // band; a result with too few tiles leaves threads idle.
+        let tiles = m.div_ceil(band) * n.div_ceil(strip);
+        let packing = m.div_ceil(band) * n + n.div_ceil(strip) * m;
+        (wanted.saturating_sub(tiles), packing, band, strip)
+    });
+    let (_, _, band, strip) = options.min().unwrap_or((0, 0, m, n));
     out.grid(n, band, strip)
 }
+
+/// Most columns of a tile: a block of B then fits the second-level cache.
+const STRIP: usize = 256;
 
 /// One tile of C = A·B: `a` has the tile's rows, `b` its columns.
 pub fn product(isa: Isa, a: View, b: View, c: &mut Patch, start: Start, scratch: &mut [f32]) {
@@ -216,20 +224,12 @@ unsafe fn raw_product(
         for top in (0..m).step_by(band) {
             let height = band.min(m - top);
             let block = a.rows(top, height).columns(from, depth);
-            let by_rows = a.column_stride == 1;
-            pack::rows(block, shape.rows, by_rows, pack_a);
+            let left = pack::rows(isa, block, shape.rows, pack_a);
             // SAFETY: the block's rows lie inside the result; the packed operands hold `depth`
             // columns for whole register tiles.
             unsafe {
                 let c = c.add(top * stride);
-                block_product(
-                    &shape,
-                    (height, n, depth),
-                    by_rows,
-                    (pack_a, pack_b),
-                    (c, stride),
-                    zero,
-                );
+                block_product(&shape, (height, n, depth), &left, pack_b, (c, stride), zero);
             }
         }
     }
@@ -240,22 +240,21 @@ unsafe fn raw_product(
 unsafe fn block_product(
     shape: &Shape,
     (m, n, depth): (usize, usize, usize),
-    by_rows: bool,
-    (a, b): (&[f32], &[f32]),
+    a: &pack::Rows,
+    b: &[f32],
     (c, stride): (*mut f32, usize),
     zero: bool,
 ) {
-    let kernel = if by_rows {
+    let kernel = if a.by_rows {
         shape.by_rows
     } else {
         shape.by_columns
     };
-    let mut edge = [0.0f32; EDGE];
     for (panel, left) in (0..n).step_by(shape.columns).enumerate() {
         let pb = b[panel * shape.columns * depth..].as_ptr();
         let columns = shape.columns.min(n - left);
         for top in (0..m).step_by(shape.rows) {
-            let pa = a[top * if by_rows { DEPTH } else { depth }..].as_ptr();
+            let pa = a.tile(top, shape.rows);
             let rows = shape.rows.min(m - top);
             // SAFETY: the tile lies inside the result, or goes through `edge`.
             unsafe {
@@ -264,6 +263,7 @@ unsafe fn block_product(
                     kernel(depth, pa, pb, c, stride, zero);
                     continue;
                 }
+                let mut edge = [0.0f32; EDGE];
                 let row = |r: usize| std::slice::from_raw_parts_mut(c.add(r * stride), columns);
                 for r in 0..rows {
                     edge[r * shape.columns..][..columns].copy_from_slice(row(r));

@@ -2,8 +2,6 @@
 //! written on 16 lanes, whatever the vector width: AVX-512 takes them at once, AVX2 in two halves.
 //! Sums run over the lanes in a fixed order; exp, tanh and log are our own polynomials.
 
-use std::array::from_fn;
-
 /// Number of lanes.
 pub const LANES: usize = 16;
 
@@ -40,13 +38,24 @@ pub(crate) use lanes;
 #[repr(align(64))]
 pub struct Lanes(pub [f32; LANES]);
 
+/// Lane by lane. A plain loop, since `array::from_fn` is not always inlined, and what is not
+/// inlined is compiled for the lowest instruction set.
+#[inline(always)]
+fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
+    let mut y = [0.0; N];
+    for (i, y) in y.iter_mut().enumerate() {
+        *y = f(i);
+    }
+    y
+}
+
 macro_rules! operator {
     ($trait:ident, $name:ident, $op:tt) => {
         impl std::ops::$trait for Lanes {
             type Output = Lanes;
             #[inline(always)]
             fn $name(self, other: Lanes) -> Lanes {
-                Lanes(from_fn(|i| self.0[i] $op other.0[i]))
+                Lanes(each(|i| self.0[i] $op other.0[i]))
             }
         }
     };
@@ -68,7 +77,7 @@ impl Lanes {
     pub fn load(x: &[f32], fill: f32) -> Lanes {
         match x.first_chunk::<LANES>() {
             Some(chunk) => Lanes(*chunk),
-            None => Lanes(from_fn(|i| x.get(i).copied().unwrap_or(fill))),
+            None => Lanes(each(|i| x.get(i).copied().unwrap_or(fill))),
         }
     }
 
@@ -84,13 +93,13 @@ impl Lanes {
     /// self · b + c, rounded once.
     #[inline(always)]
     pub fn mul_add(self, b: Lanes, c: Lanes) -> Lanes {
-        Lanes(from_fn(|i| self.0[i].mul_add(b.0[i], c.0[i])))
+        Lanes(each(|i| self.0[i].mul_add(b.0[i], c.0[i])))
     }
 
     /// The greater of two, lane by lane.
     #[inline(always)]
     pub fn max(self, b: Lanes) -> Lanes {
-        Lanes(from_fn(|i| {
+        Lanes(each(|i| {
             if self.0[i] > b.0[i] {
                 self.0[i]
             } else {
@@ -102,8 +111,8 @@ impl Lanes {
     /// The sum over the lanes: halves, quarters, … are added, always in this order.
     #[inline(always)]
     pub fn sum(self) -> f32 {
-        let a: [f32; 8] = from_fn(|i| self.0[i] + self.0[i + 8]);
-        let b: [f32; 4] = from_fn(|i| a[i] + a[i + 4]);
+        let a: [f32; 8] = each(|i| self.0[i] + self.0[i + 8]);
+        let b: [f32; 4] = each(|i| a[i] + a[i + 4]);
         (b[0] + b[2]) + (b[1] + b[3])
     }
 
@@ -120,13 +129,13 @@ impl Lanes {
     /// x = n·ln 2 + r with |r| ≤ ln 2 / 2; eʳ by its Taylor polynomial of degree 7.
     #[inline(always)]
     pub fn exp(self) -> Lanes {
-        Lanes(from_fn(|i| exp(self.0[i])))
+        Lanes(each(|i| exp(self.0[i])))
     }
 
     /// tanh x.
     #[inline(always)]
     pub fn tanh(self) -> Lanes {
-        Lanes(from_fn(|i| tanh(self.0[i])))
+        Lanes(each(|i| tanh(self.0[i])))
     }
 }
 

@@ -27,11 +27,16 @@ pub enum Order {
     Shuffled(usize),
 }
 
+/// A counter with a cache line to itself.
+#[repr(align(64))]
+struct Padded(AtomicUsize);
+
 struct Barrier {
     threads: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
-    next_tile: AtomicUsize,
+    /// How many tiles of each thread's share are taken.
+    taken: Vec<Padded>,
     poisoned: AtomicBool,
 }
 
@@ -40,7 +45,9 @@ impl Barrier {
     fn wait(&self) {
         let round = self.round.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
-            self.next_tile.store(0, Ordering::Relaxed);
+            self.taken
+                .iter()
+                .for_each(|taken| taken.0.store(0, Ordering::Relaxed));
             self.arrived.store(0, Ordering::Relaxed);
             self.round.store(round + 1, Ordering::Release);
             return;
@@ -64,15 +71,18 @@ impl Barrier {
 /// What one thread of the team sees of it.
 pub struct Team {
     barrier: Arc<Barrier>,
+    /// Number of this thread.
+    worker: usize,
     isa: Isa,
     order: Order,
     scratch: RefCell<Vec<f32>>,
 }
 
 impl Team {
-    fn new(barrier: Arc<Barrier>, isa: Isa, order: Order) -> Team {
+    fn new(barrier: Arc<Barrier>, worker: usize, isa: Isa, order: Order) -> Team {
         Team {
             barrier,
+            worker,
             isa,
             order,
             scratch: RefCell::new(vec![0.0; SCRATCH]),
@@ -84,23 +94,34 @@ impl Team {
         self.isa
     }
 
+    /// Threads of the team.
+    pub fn threads(&self) -> usize {
+        self.barrier.threads
+    }
+
     /// Does `work` for every tile of `cuts`, shared among the threads, and ends with a barrier.
     /// `work` gets the tile's number, its patches and the thread's scratch memory.
     pub fn each<C: Cuts>(&self, cuts: C, work: impl Fn(usize, C::Patches<'_>, &mut [f32])) {
-        let count = cuts.count();
+        let (count, threads) = (cuts.count(), self.threads());
         let mut scratch = self.scratch.borrow_mut();
-        loop {
-            let turn = self.barrier.next_tile.fetch_add(1, Ordering::Relaxed);
-            if turn >= count {
-                break;
+        // Each thread begins with its own share, the same rows in step after step, so that they
+        // stay in its cache; then it helps the others.
+        for share in (self.worker..threads).chain(0..self.worker) {
+            let (first, end) = (count * share / threads, count * (share + 1) / threads);
+            loop {
+                let turn = first + self.barrier.taken[share].0.fetch_add(1, Ordering::Relaxed);
+                if turn >= end {
+                    break;
+                }
+                let tile = match self.order {
+                    Order::Rising => turn,
+                    Order::Shuffled(by) => shuffled(turn, count, by),
+                };
+                // SAFETY: the shares are disjoint, each counter gives a turn to one thread once,
+                // and `shuffled` is one to one.
+                let patches = unsafe { cuts.take(tile) };
+                work(tile, patches, &mut scratch);
             }
-            let tile = match self.order {
-                Order::Rising => turn,
-                Order::Shuffled(by) => shuffled(turn, count, by),
-            };
-            // SAFETY: the counter gives each turn to one thread once, and `shuffled` is one to one.
-            let patches = unsafe { cuts.take(tile) };
-            work(tile, patches, &mut scratch);
         }
         drop(scratch);
         self.barrier.wait();
@@ -188,7 +209,7 @@ impl Workers {
             threads,
             arrived: AtomicUsize::new(0),
             round: AtomicUsize::new(0),
-            next_tile: AtomicUsize::new(0),
+            taken: (0..threads).map(|_| Padded(AtomicUsize::new(0))).collect(),
             poisoned: AtomicBool::new(false),
         });
         let office = Arc::new(Office {
@@ -201,13 +222,13 @@ impl Workers {
             round: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
         });
-        let spawn = |_| {
+        let spawn = |number| {
             let (office, barrier) = (office.clone(), barrier.clone());
-            std::thread::spawn(move || worker(&office, &Team::new(barrier, isa, order)))
+            std::thread::spawn(move || worker(&office, &Team::new(barrier, number, isa, order)))
         };
         Workers {
             threads: (1..threads).map(spawn).collect(),
-            own: Team::new(barrier, isa, order),
+            own: Team::new(barrier, 0, isa, order),
             office,
         }
     }

@@ -1,18 +1,17 @@
 //! The kernel for any processor: 16-lane arrays of fused multiply-adds, which the compiler turns
 //! into the vectors there are (on Arm this is the NEON path, not yet run there).
 
-use super::DEPTH;
-
 /// Rows of the register tile.
 pub const ROWS: usize = 4;
 /// Columns of the register tile.
 pub const COLUMNS: usize = 16;
 
 /// # Safety
-/// `a` and `b` are packed for whole tiles of this depth; `c` is valid for a whole tile.
+/// `b`, and `a` by columns, are packed for whole tiles of this depth; `a` by rows has whole rows at
+/// `a_stride`; `c` is valid for a whole tile.
 pub unsafe fn kernel<const BY_ROWS: bool>(
     depth: usize,
-    a: *const f32,
+    (a, a_stride): (*const f32, usize),
     b: *const f32,
     c: *mut f32,
     stride: usize,
@@ -29,7 +28,11 @@ pub unsafe fn kernel<const BY_ROWS: bool>(
         for k in 0..depth {
             let b = b.add(k * COLUMNS).cast::<[f32; COLUMNS]>().read();
             for (r, acc) in acc.iter_mut().enumerate() {
-                let a = *a.add(if BY_ROWS { r * DEPTH + k } else { k * ROWS + r });
+                let a = *a.add(if BY_ROWS {
+                    r * a_stride + k
+                } else {
+                    k * ROWS + r
+                });
                 for (acc, b) in acc.iter_mut().zip(b) {
                     *acc = a.mul_add(b, *acc);
                 }

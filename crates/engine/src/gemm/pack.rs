@@ -1,32 +1,71 @@
 //! Packing: a block of an operand is copied into the order in which the kernel reads it.
 
 use super::{DEPTH, View};
+use crate::lanes::lanes;
 use crate::machine::Isa;
 
-/// Packs rows of A for register tiles of `tile` rows. By rows: row after row, `DEPTH` numbers
-/// apart. By columns: tile after tile, in each the columns one after the other. Rows missing from
-/// the last tile are 0.
-pub fn rows(a: View, tile: usize, by_rows: bool, packed: &mut [f32]) {
-    let depth = a.columns;
-    if by_rows {
-        for (r, row) in packed.chunks_mut(DEPTH).take(a.rows).enumerate() {
-            row[..depth].copy_from_slice(&a.data[r * a.row_stride..][..depth]);
+/// Rows of A for register tiles, whole ones perhaps as they lie.
+pub struct Rows<'a> {
+    /// Whether a tile is read row by row.
+    pub by_rows: bool,
+    /// The operand itself with its stride, for whole tiles that need no packing.
+    direct: Option<(&'a [f32], usize)>,
+    /// Rows from here on are packed.
+    packed_from: usize,
+    packed: &'a [f32],
+    depth: usize,
+}
+
+impl Rows<'_> {
+    /// First number and row stride of the tile that begins with row `top`.
+    pub fn tile(&self, top: usize, tile: usize) -> (*const f32, usize) {
+        match self.direct {
+            Some((data, stride)) if top + tile <= self.packed_from => {
+                // The kernel reads `depth` numbers of each of the tile's rows.
+                let end = (top + tile - 1) * stride + self.depth;
+                (data[top * stride..end].as_ptr(), stride)
+            }
+            _ => {
+                let width = if self.by_rows { DEPTH } else { self.depth };
+                (
+                    self.packed[(top - self.packed_from) * width..].as_ptr(),
+                    DEPTH,
+                )
+            }
         }
-        let missing = a.rows..a.rows.next_multiple_of(tile);
-        missing.for_each(|r| packed[r * DEPTH..][..depth].fill(0.0));
-        return;
     }
-    for (t, out) in packed
-        .chunks_mut(tile * depth)
-        .take(a.rows.div_ceil(tile))
-        .enumerate()
-    {
-        let count = tile.min(a.rows - t * tile);
-        for (k, column) in out.chunks_mut(tile).enumerate() {
-            let source = &a.data[k * a.column_stride + t * tile..][..count];
-            column[..count].copy_from_slice(source);
-            column[count..].fill(0.0);
+}
+
+/// Prepares rows of A for register tiles of `tile` rows.
+///
+/// Where the numbers of a row follow each other, the kernel reads whole tiles as they lie and only
+/// the ragged last one is copied, its missing rows 0; but rows a multiple of 4 KB apart would all
+/// fall into one set of the first-level cache and are copied too. Otherwise tiles are packed, in
+/// each the columns one after the other.
+pub fn rows<'a>(isa: Isa, a: View<'a>, tile: usize, packed: &'a mut [f32]) -> Rows<'a> {
+    let depth = a.columns;
+    let by_rows = a.column_stride == 1;
+    let alone = a.row_stride.is_multiple_of(1024);
+    let packed_from = if by_rows && !alone {
+        a.rows / tile * tile
+    } else {
+        0
+    };
+    if by_rows {
+        for (i, r) in (packed_from..a.rows).enumerate() {
+            packed[i * DEPTH..][..depth].copy_from_slice(&a.data[r * a.row_stride..][..depth]);
         }
+        let missing = a.rows - packed_from..(a.rows - packed_from).next_multiple_of(tile);
+        missing.for_each(|i| packed[i * DEPTH..][..depth].fill(0.0));
+    } else {
+        panels(isa, a.data, a.column_stride, (a.rows, depth), tile, packed);
+    }
+    Rows {
+        by_rows,
+        direct: (packed_from > 0).then_some((a.data, a.row_stride)),
+        packed_from,
+        packed,
+        depth,
     }
 }
 
@@ -34,25 +73,58 @@ pub fn rows(a: View, tile: usize, by_rows: bool, packed: &mut [f32]) {
 /// one after the other. Columns missing from the last panel are 0.
 pub fn columns(isa: Isa, b: View, tile: usize, packed: &mut [f32]) {
     let depth = b.rows;
-    for (t, out) in packed
+    if b.column_stride == 1 {
+        panels(isa, b.data, b.row_stride, (b.columns, depth), tile, packed);
+        return;
+    }
+    let panels = packed
         .chunks_mut(tile * depth)
-        .take(b.columns.div_ceil(tile))
-        .enumerate()
-    {
+        .take(b.columns.div_ceil(tile));
+    for (t, out) in panels.enumerate() {
         let count = tile.min(b.columns - t * tile);
-        if b.column_stride == 1 {
-            for (k, row) in out.chunks_mut(tile).enumerate() {
-                let source = &b.data[k * b.row_stride + t * tile..][..count];
-                row[..count].copy_from_slice(source);
-                row[count..].fill(0.0);
-            }
-            continue;
-        }
         if count < tile {
             out.fill(0.0);
         }
         let source = &b.data[t * tile * b.column_stride..];
         transpose(isa, source, b.column_stride, (count, depth), out, tile);
+    }
+}
+
+lanes! {
+    /// Panels of `tile` numbers that follow each other in each of `depth` rows.
+    fn panels(data: &[f32], stride: usize, size: (usize, usize), tile: usize, packed: &mut [f32]) {
+        match tile {
+            4 => panels_of::<4>(data, stride, size, packed),
+            6 => panels_of::<6>(data, stride, size, packed),
+            12 => panels_of::<12>(data, stride, size, packed),
+            16 => panels_of::<16>(data, stride, size, packed),
+            _ => panels_of::<32>(data, stride, size, packed),
+        }
+    }
+}
+
+/// With the tile's size known, a whole row of it moves in one or two registers.
+#[inline(always)]
+fn panels_of<const TILE: usize>(
+    data: &[f32],
+    stride: usize,
+    (width, depth): (usize, usize),
+    packed: &mut [f32],
+) {
+    // Row by row of the source: it is read once, in order, and every panel is written in order.
+    let tiles = packed.as_chunks_mut::<TILE>().0;
+    for k in 0..depth {
+        let row = &data[k * stride..][..width];
+        let (whole, rest) = row.as_chunks::<TILE>();
+        for (t, part) in whole.iter().enumerate() {
+            tiles[t * depth + k] = *part;
+        }
+        if !rest.is_empty() {
+            let last = &mut tiles[whole.len() * depth + k];
+            let (filled, missing) = last.split_at_mut(rest.len());
+            filled.copy_from_slice(rest);
+            missing.fill(0.0);
+        }
     }
 }
 

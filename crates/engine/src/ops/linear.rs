@@ -118,7 +118,7 @@ impl Operation for Linear {
         let n = x.len() / inner;
         let x = View::new(x, n, inner, inner);
         let w = View::new(w, out, inner, inner).transposed();
-        team.each(cut(&a.y[0], n, out), |_, mut y, scratch| {
+        team.each(cut(&a.y[0], n, out, team), |_, mut y, scratch| {
             let mut start = Start::Zero;
             if let Some(bias) = a.x.get(2) {
                 let bias = &bias.real()[y.first_column..][..y.columns];
@@ -143,14 +143,14 @@ impl Operation for Linear {
             Write::Add => Start::Held,
         };
         if let Some((write, dx)) = &a.dx[0] {
-            team.each(cut(dx, n, inner), |_, mut dx, scratch| {
+            team.each(cut(dx, n, inner, team), |_, mut dx, scratch| {
                 let dy = dy.rows(dx.first_row, dx.rows);
                 let w = w.columns(dx.first_column, dx.columns);
                 product(team.isa(), dy, w, &mut dx, start(*write), scratch);
             });
         }
         if let Some((write, dw)) = &a.dx[1] {
-            team.each(cut(dw, out, inner), |_, mut dw, scratch| {
+            team.each(cut(dw, out, inner, team), |_, mut dw, scratch| {
                 let dy = dy.columns(dw.first_row, dw.rows).transposed();
                 let x = x.columns(dw.first_column, dw.columns);
                 product(team.isa(), dy, x, &mut dw, start(*write), scratch);
