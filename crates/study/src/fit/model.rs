@@ -1,0 +1,127 @@
+//! What is kept of a fit: one file that says how to predict, in the data's own units and in those the
+//! descent used.
+
+use super::error::{Error, Result};
+use super::points::Source;
+use super::standard::Scale;
+use super::table;
+use run::{Checkpoint, RunFolder, Which};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+/// Its name in a checkpoint.
+pub(super) const FILE: &str = "fit.json";
+
+/// A line or plane: y = Σ weights·x + intercept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// One for each column.
+    pub weights: Vec<f64>,
+    /// Where all columns are 0.
+    pub intercept: f64,
+}
+
+/// A fitted line with the names of its columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The column that is predicted.
+    pub target: String,
+    /// The columns it is predicted from.
+    pub columns: Vec<String>,
+    /// The line in the data's own units.
+    pub line: Line,
+    /// The line in standard units.
+    pub standard: Line,
+    /// What those units are, for each column.
+    pub scales: Vec<Scale>,
+    /// And for the target.
+    pub target_scale: Scale,
+}
+
+impl Model {
+    /// Opens the last checkpoint of a run of `fit`.
+    ///
+    /// # Errors
+    /// Where the run is none of `fit`, has no checkpoint, or it is damaged.
+    pub fn open(folder: &RunFolder) -> Result<Model> {
+        if !folder.read_config()?.contains("\n[fit]\n") {
+            return Err(Error::NotFit(folder.path().to_path_buf()));
+        }
+        Model::load(&folder.checkpoints().open(Which::Last)?)
+    }
+
+    /// Reads it from a checkpoint.
+    pub(super) fn load(from: &Checkpoint) -> Result<Model> {
+        let broken = |reason: String| Error::Broken {
+            path: from.path.join(FILE),
+            reason,
+        };
+        let bytes = from.read(FILE)?;
+        let model: Model = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
+        let width = model.columns.len();
+        let lengths = [
+            model.line.weights.len(),
+            model.standard.weights.len(),
+            model.scales.len(),
+        ];
+        if lengths.iter().any(|length| *length != width) {
+            return Err(broken(format!("it doesn't have {width} weights")));
+        }
+        Ok(model)
+    }
+
+    /// Predicts each row of a CSV file, whose columns are found by name; others are ignored.
+    ///
+    /// # Errors
+    /// Where a column is missing or one of its cells isn't a finite number.
+    pub fn predict(&self, path: &Path) -> Result<Vec<f64>> {
+        let choose = |names: &[String]| {
+            let find = |name: &String| {
+                let at = names.iter().position(|n| n == name);
+                at.ok_or_else(|| Error::NoColumn {
+                    path: path.to_path_buf(),
+                    name: name.clone(),
+                    role: ", which the model needs",
+                    columns: table::listed(names),
+                })
+            };
+            self.columns.iter().map(find).collect()
+        };
+        let mut predictions = Vec::new();
+        table::read(path, choose, |row| {
+            let terms = self.line.weights.iter().zip(row);
+            predictions.push(terms.fold(self.line.intercept, |sum, (w, x)| sum + w * x));
+        })?;
+        Ok(predictions)
+    }
+
+    /// Writes predictions as a CSV file with the target's name as its header.
+    ///
+    /// # Errors
+    /// Where `to` can't be written.
+    pub fn write_csv(&self, predictions: &[f64], to: impl Write) -> std::io::Result<()> {
+        let mut writer = csv::Writer::from_writer(to);
+        writer.write_record([&self.target])?;
+        for prediction in predictions {
+            writer.write_record([format!("{prediction:?}")])?;
+        }
+        writer.flush()
+    }
+}
+
+impl Source {
+    /// The content of run.toml: the whole config, then `[fit]`.
+    ///
+    /// # Errors
+    /// Where a path isn't UTF-8.
+    pub fn run_toml(&self, config: &str) -> Result<String> {
+        let fit = toml::to_string(self).map_err(|e| Error::Broken {
+            path: self.file.clone().unwrap_or_default(),
+            reason: format!("run.toml can't be written: {e}"),
+        })?;
+        Ok(format!("{config}\n[fit]\n{fit}"))
+    }
+}

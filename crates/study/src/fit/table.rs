@@ -1,0 +1,159 @@
+//! Reading a CSV file row by row: a header line, then numbers. Nothing is guessed: what isn't a
+//! finite number is an error that names its cell.
+
+use super::error::{Error, Result};
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Most characters of a cell or of a list of columns that a message repeats.
+const SHOWN: usize = 40;
+/// Most columns that a message lists.
+const LISTED: usize = 20;
+
+/// A reader that hashes what passes.
+struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.hash.update(buffer.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+/// The names of a file's columns.
+///
+/// # Errors
+/// Where the file can't be read, or its first line doesn't name each column once.
+pub fn column_names(path: &Path) -> Result<Vec<String>> {
+    Ok(open(path)?.1)
+}
+
+/// Gives the numbers of the columns that `choose` chooses among the names, in that order, row by row
+/// to `row`; gives the SHA-256 of the file.
+///
+/// # Errors
+/// Where the file can't be read or a cell isn't a finite number: the first one is named.
+pub fn read(
+    path: &Path,
+    choose: impl FnOnce(&[String]) -> Result<Vec<usize>>,
+    mut row: impl FnMut(&[f64]),
+) -> Result<String> {
+    let (mut reader, names) = open(path)?;
+    let chosen = choose(&names)?;
+    let mut record = ByteRecord::new();
+    let mut numbers = vec![0.0; chosen.len()];
+    let mut rows = 0u64;
+    while reader.read_byte_record(&mut record).map_err(told(path))? {
+        for (number, &column) in numbers.iter_mut().zip(&chosen) {
+            let cell = record.get(column).unwrap_or_default();
+            *number = parse(cell).map_err(|what| Error::Cell {
+                path: path.to_path_buf(),
+                line: record.position().map_or(0, csv::Position::line),
+                column: names.get(column).cloned().unwrap_or_default(),
+                what,
+            })?;
+        }
+        rows += 1;
+        row(&numbers);
+    }
+    if rows == 0 {
+        return Err(Error::NoRows(path.to_path_buf()));
+    }
+    let hash = reader.into_inner().hash.finalize();
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A list of columns for a message.
+pub fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(LISTED).map(|n| shortened(n)).collect();
+    let more = match names.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
+}
+
+fn open(path: &Path) -> Result<(Reader<Hashed>, Vec<String>)> {
+    let file = File::open(path).map_err(|e| Error::Read {
+        path: path.to_path_buf(),
+        error: e.to_string(),
+    })?;
+    let hash = Sha256::new();
+    let mut reader = ReaderBuilder::new()
+        .trim(Trim::Headers)
+        .buffer_capacity(1 << 16)
+        .from_reader(Hashed { file, hash });
+    let header = reader.byte_headers().map_err(told(path))?;
+    let text = |cell: &[u8]| String::from_utf8_lossy(cell).into_owned();
+    let names: Vec<String> = header.iter().map(text).collect();
+    let path = path.to_path_buf();
+    if names.iter().all(String::is_empty) {
+        return Err(Error::Empty(path));
+    }
+    if names.iter().all(|name| name.parse::<f64>().is_ok()) {
+        return Err(Error::NoHeader(path));
+    }
+    for (at, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            return Err(Error::NoName {
+                path,
+                column: at + 1,
+            });
+        }
+        if names.iter().take(at).any(|earlier| earlier == name) {
+            let name = shortened(name);
+            return Err(Error::Duplicate { path, name });
+        }
+    }
+    Ok((reader, names))
+}
+
+/// A cell as a number, or what is wrong with it.
+fn parse(cell: &[u8]) -> std::result::Result<f64, String> {
+    let text = cell.trim_ascii();
+    if text.is_empty() {
+        return Err("the cell is empty; fill it in or leave its row out".into());
+    }
+    let number = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
+    let shown = shortened(&String::from_utf8_lossy(text));
+    match number {
+        Some(number) if f64::is_finite(number) => Ok(number),
+        Some(_) => Err(format!("{shown:?} is not a finite number")),
+        None => Err(format!("{shown:?} is not a number")),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown.replace(char::is_control, " ")
+}
+
+/// What the CSV reader says, with the file.
+fn told(path: &Path) -> impl Fn(csv::Error) -> Error {
+    move |error| match error.kind() {
+        ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => Error::Ragged {
+            path: path.to_path_buf(),
+            line: pos.as_ref().map_or(0, csv::Position::line),
+            expected: *expected_len,
+            found: *len,
+        },
+        _ => Error::Read {
+            path: path.to_path_buf(),
+            error: error.to_string(),
+        },
+    }
+}
