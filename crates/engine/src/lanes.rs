@@ -174,8 +174,8 @@ fn tanh(x: f32) -> f32 {
     let a = x.abs();
     let far = 1.0 - 2.0 / (exp(a + a) + 1.0);
     let z = x * x;
-    let p = -8.863_235_5e-3_f32;
-    let p = p.mul_add(z, 2.186_948_9e-2);
+    let p = -8.863_235e-3_f32;
+    let p = p.mul_add(z, 2.186_949e-2);
     let p = p.mul_add(z, -5.396_825_4e-2);
     let p = p.mul_add(z, 0.133_333_34);
     let p = p.mul_add(z, -0.333_333_34);

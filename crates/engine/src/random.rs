@@ -9,7 +9,7 @@ pub enum Purpose {
     /// Initial weights of the parameter with this number.
     Init(u32),
     /// Dropout mask of the site with this number.
-    Dropout(u32),
+    Mask(u32),
     /// Choice of the next token.
     Sample,
     /// Made-up inputs of checks.
@@ -20,7 +20,7 @@ impl Purpose {
     fn code(self) -> u32 {
         match self {
             Purpose::Init(row) => row << 3,
-            Purpose::Dropout(site) => site << 3 | 1,
+            Purpose::Mask(site) => site << 3 | 1,
             Purpose::Sample => 2,
             Purpose::Check => 3,
         }

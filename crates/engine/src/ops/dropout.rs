@@ -58,7 +58,7 @@ impl Dropout {
     /// k of one element, plainly.
     fn factor(&self, at: &At, index: usize) -> f64 {
         let (block, word) = (index as u64 / 4, index % 4);
-        let words = philox(at.seed, Purpose::Dropout(self.site), at.step, block);
+        let words = philox(at.seed, Purpose::Mask(self.site), at.step, block);
         if words[word] < self.threshold() {
             0.0
         } else {
@@ -140,7 +140,7 @@ lanes! {
     /// drawn; only at the ends of a tile are some of them not used.
     fn masked(op: &Dropout, at: &At, first: usize, x: &[f32], write: Write, y: &mut [f32]) {
         let (threshold, scale) = (op.threshold(), op.scale() as f32);
-        let purpose = Purpose::Dropout(op.site);
+        let purpose = Purpose::Mask(op.site);
         let (mut done, len) = (0, y.len());
         while done < len {
             let (group, skip) = ((first + done) / GROUP, (first + done) % GROUP);

@@ -1,4 +1,4 @@
-//! Root mean square norm: keeps a row's direction and fixes its length.
+//! How large may a row get? Root mean square norm keeps its direction and fixes its length.
 //!
 //! y = w · x / r with r = √(mean(x²) + ε), over rows of `C` numbers.
 //! Zhang and Sennrich, "Root mean square layer normalization", NeurIPS 2019, equation 4.
