@@ -1,8 +1,277 @@
-//! `downhill fit`.
+//! `downhill fit`: a line or plane through points, by gradient descent.
 
+use super::train::Output;
 use crate::arguments::Fit;
 use crate::failure::{Failure, Result};
+use crate::session::{RUNS, assignments, stop_flag};
+use ::train::{Outcome, Trainer, TrainerSettings};
+use engine::Reference;
+use model::{Config, Optimizer};
+use run::{Choice, Disk, End, Event, RunFolder};
+use serde_json::{Map, Value, json};
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use study::fit::{Curvature, FitTask, Line, Model, Points, column_names};
 
-pub fn run(_: &Fit) -> Result<()> {
-    Err(Failure::Failed("not there yet".into()))
+/// Most steps where nothing is said.
+const STEPS: u64 = 10_000;
+/// A number of steps that is never reached: a fit is measured and saved at its end.
+const NEVER: u64 = 1_000_000_000;
+/// Most characters of a column's name in the table of weights.
+const NAME: usize = 30;
+
+/// What is said at the end.
+struct Report {
+    model: Model,
+    closed_form: Line,
+    known: Option<Line>,
+    condition: f64,
+    end: End,
+}
+
+pub fn run(a: &Fit) -> Result<()> {
+    let began = Instant::now();
+    let stop = stop_flag()?;
+    config(a, None)?;
+    let mut points = points(a)?;
+    let (source, known) = (points.source.clone(), points.known.take());
+    let mut task = FitTask::new(points).map_err(failed)?;
+    let config = config(a, Some(task.curvature()))?;
+    let folder = RunFolder::create(Arc::new(Disk), &choice(a))?;
+    folder.write_config(&source.run_toml(&config.to_toml()).map_err(failed)?)?;
+    let mut device = Reference::new();
+    let warning = task.warning();
+    let (closed_form, condition) = (task.closed_form(), task.condition());
+    let mut screen = (!a.json).then(|| Output::new(false, a.quiet));
+    let mut end = End::default();
+    let outcome = {
+        let mut show = |event: &Event| {
+            if let Event::End(e) = event {
+                end = e.clone();
+            }
+            if let Some(screen) = &mut screen {
+                screen.event(event);
+            }
+        };
+        let settings = TrainerSettings {
+            config,
+            threads: 1,
+            began,
+            stop: &stop,
+        };
+        descend(
+            settings,
+            &mut task,
+            &mut device,
+            &folder,
+            warning.as_ref(),
+            &mut show,
+        )
+    };
+    if let Some(screen) = screen {
+        screen.finish();
+    }
+    let outcome = outcome?;
+    if a.json
+        && let Some(warning) = &warning
+    {
+        eprintln!("warning: {warning}");
+    }
+    let report = Report {
+        model: task.model(&device)?,
+        closed_form,
+        known,
+        condition,
+        end,
+    };
+    match a.json {
+        true => writeln!(stdout(), "{}", report.json())?,
+        false => report.print(&mut stdout().lock())?,
+    }
+    match outcome {
+        Outcome::Finished => Ok(()),
+        Outcome::Interrupted => Err(Failure::Interrupted),
+    }
+}
+
+/// The one trainer, with this task.
+fn descend(
+    settings: TrainerSettings,
+    task: &mut FitTask,
+    device: &mut Reference,
+    folder: &RunFolder,
+    warning: Option<&String>,
+    show: &mut dyn FnMut(&Event),
+) -> ::train::Result<Outcome> {
+    let mut trainer = Trainer::new(settings, task, device, folder, None, show)?;
+    if let Some(warning) = warning {
+        trainer.warn(warning.clone())?;
+    }
+    trainer.run()
+}
+
+fn failed(error: study::fit::Error) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+fn points(a: &Fit) -> Result<Points> {
+    match (&a.file, &a.target) {
+        (Some(file), Some(target)) => Points::read(file, target).map_err(failed),
+        (Some(file), None) => Err(no_target(file)),
+        (None, None) => Ok(Points::line()),
+        (None, Some(_)) => {
+            let message = "--target is a column of a CSV file: name the file too";
+            Err(Failure::Usage(message.into()))
+        }
+    }
+}
+
+fn no_target(file: &Path) -> Failure {
+    match column_names(file) {
+        Ok(names) => Failure::Usage(format!(
+            "which column shall be predicted? Say it with --target; {} has {}",
+            file.display(),
+            study::fit::listed(&names)
+        )),
+        Err(error) => failed(error),
+    }
+}
+
+fn choice(a: &Fit) -> Choice {
+    match &a.run {
+        Some(path) => Choice::Exact {
+            path: path.clone(),
+            overwrite: a.overwrite,
+        },
+        None => Choice::Next {
+            root: PathBuf::from(RUNS),
+            name: "fit".into(),
+        },
+    }
+}
+
+/// The config: what suits a fit, then the user's own values. The learning rate follows from the
+/// data's curvature once that is known; before, the user's values can be checked all the same.
+fn config(a: &Fit, curvature: Option<Curvature>) -> Result<Config> {
+    let mut sets: Vec<String> = [
+        "optim.name=momentum",
+        "optim.schedule=constant",
+        "optim.warmup=0",
+        "optim.weight_decay=0",
+        "optim.clip=none",
+        "train.threads=1",
+    ]
+    .map(String::from)
+    .to_vec();
+    sets.extend([
+        format!("train.steps={STEPS}"),
+        format!("eval.every={NEVER}"),
+        format!("checkpoint.every={NEVER}"),
+    ]);
+    let own = assignments(&[("train.steps", a.steps.map(|n| n.to_string()))]);
+    let own: Vec<String> = a.sets.iter().cloned().chain(own).collect();
+    let all = |sets: &[String]| -> Vec<String> { sets.iter().chain(&own).cloned().collect() };
+    let first = Config::load(None, None, &all(&sets))?;
+    let Some(curvature) = curvature else {
+        return Ok(first);
+    };
+    let set = |(rate, momentum): (f64, f64)| {
+        vec![
+            format!("optim.lr={rate:?}"),
+            format!("optim.momentum={momentum:?}"),
+        ]
+    };
+    sets.extend(match first.optim.name {
+        Optimizer::Sgd => vec![format!("optim.lr={:?}", curvature.plain())],
+        Optimizer::Momentum => set(curvature.momentum()),
+        Optimizer::Nesterov => set(curvature.nesterov()),
+        // Their steps don't shrink with the gradient, so the rate has to.
+        Optimizer::Adam | Optimizer::Adamw => {
+            let falling = ["optim.lr=0.05", "optim.schedule=cosine", "optim.lr_min=0.0"];
+            falling.map(String::from).to_vec()
+        }
+    });
+    Ok(Config::load(None, None, &all(&sets))?)
+}
+
+impl Report {
+    fn json(&self) -> Value {
+        let line = |line: &Line| {
+            let names = self.model.columns.iter().cloned();
+            let weights: Map<String, Value> =
+                names.zip(line.weights.iter().map(|w| json!(w))).collect();
+            json!({ "weights": weights, "intercept": line.intercept })
+        };
+        let mut object = line(&self.model.line);
+        object["mse"] = json!(self.end.mse);
+        object["r2"] = json!(self.end.r2);
+        object["steps"] = json!(self.end.step);
+        object["closed_form"] = line(&self.closed_form);
+        if let Some(known) = &self.known {
+            object["known"] = line(known);
+        }
+        object["condition_number"] = json!(self.condition);
+        object["reason"] = json!(self.end.reason);
+        object["run"] = json!(self.end.run);
+        object
+    }
+
+    /// Our weights beside those of the closed form, and the true ones where they are known.
+    fn print(&self, out: &mut impl Write) -> Result<()> {
+        let why = match self.end.reason.as_str() {
+            "target" => "the gradient has all but vanished (at most 1e-7 of the first)",
+            "interrupted" => "stopped by you before the gradient vanished",
+            _ => "all steps are done, though the gradient has not vanished: try more --steps",
+        };
+        writeln!(out, "stop     {why}")?;
+        writeln!(
+            out,
+            "R²       {:.9} · condition number {}",
+            self.end.r2.unwrap_or(f64::NAN),
+            figure(self.condition)
+        )?;
+        writeln!(out)?;
+        let model = &self.model;
+        let names = model.columns.iter().map(|name| shown(name));
+        let names: Vec<String> = names.chain(["(intercept)".into()]).collect();
+        let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
+        let lines = [
+            Some(&model.line),
+            Some(&self.closed_form),
+            self.known.as_ref(),
+        ];
+        let lines: Vec<&Line> = lines.into_iter().flatten().collect();
+        let row = |out: &mut dyn Write, name: &str, cells: Vec<String>| {
+            let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>16}")).collect();
+            writeln!(out, "{name:width$}  {}", cells.join("  "))
+        };
+        let titles = ["descent", "closed form", "true"].iter().take(lines.len());
+        let target = shown(&model.target);
+        row(out, &target, titles.map(|t| t.to_string()).collect())?;
+        for (at, name) in names.iter().enumerate() {
+            let number = |line: &&Line| line.weights.get(at).copied().unwrap_or(line.intercept);
+            row(out, name, lines.iter().map(|l| figure(number(l))).collect())?;
+        }
+        Ok(())
+    }
+}
+
+/// A number of ten digits.
+fn figure(x: f64) -> String {
+    match x.abs() {
+        size if size == 0.0 || (1e-3..1e5).contains(&size) => format!("{x:.9}"),
+        size if size.is_infinite() => "infinite".into(),
+        _ => format!("{x:.9e}"),
+    }
+}
+
+/// A name on one line.
+fn shown(name: &str) -> String {
+    let mut text: String = name.chars().take(NAME).collect();
+    if text.len() < name.len() {
+        text.push('…');
+    }
+    text.replace(char::is_control, " ")
 }

@@ -1,8 +1,22 @@
-//! `downhill predict`.
+//! `downhill predict`: a fitted line, asked about new points.
 
 use crate::arguments::Predict;
 use crate::failure::{Failure, Result};
+use run::{Disk, RunFolder};
+use std::io::{BufWriter, Write, stdout};
+use std::sync::Arc;
+use study::fit::Model;
 
-pub fn run(_: &Predict) -> Result<()> {
-    Err(Failure::Failed("not there yet".into()))
+pub fn run(a: &Predict) -> Result<()> {
+    let failed = |e: study::fit::Error| Failure::Failed(e.to_string());
+    let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
+    let model = Model::open(&folder).map_err(failed)?;
+    let predictions = model.predict(&a.file).map_err(failed)?;
+    let mut out = BufWriter::new(stdout().lock());
+    if a.json {
+        writeln!(out, "{}", serde_json::json!({ "predictions": predictions }))?;
+    } else {
+        model.write_csv(&predictions, &mut out)?;
+    }
+    Ok(out.flush()?)
 }
