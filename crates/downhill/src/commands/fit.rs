@@ -226,12 +226,11 @@ impl Report {
             _ => "all steps are done, though the gradient has not vanished: try more --steps",
         };
         writeln!(out, "stop     {why}")?;
-        writeln!(
-            out,
-            "R²       {:.9} · condition number {}",
-            self.end.r2.unwrap_or(f64::NAN),
-            figure(self.condition)
-        )?;
+        let condition = match self.condition {
+            x if x.is_finite() => format!("{x:.4}"),
+            _ => "infinite".into(),
+        };
+        writeln!(out, "columns  condition number {condition}")?;
         writeln!(out)?;
         let model = &self.model;
         let names = model.columns.iter().map(|name| shown(name));
@@ -262,7 +261,6 @@ impl Report {
 fn figure(x: f64) -> String {
     match x.abs() {
         size if size == 0.0 || (1e-3..1e5).contains(&size) => format!("{x:.9}"),
-        size if size.is_infinite() => "infinite".into(),
         _ => format!("{x:.9e}"),
     }
 }

@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 /// Most characters of a cell or of a list of columns that a message repeats.
@@ -55,7 +55,7 @@ pub fn read(
             let cell = record.get(column).unwrap_or_default();
             *number = parse(cell).map_err(|what| Error::Cell {
                 path: path.to_path_buf(),
-                line: record.position().map_or(0, csv::Position::line),
+                line: line(path, record.position()),
                 column: names.get(column).cloned().unwrap_or_default(),
                 what,
             })?;
@@ -138,8 +138,26 @@ fn shortened(text: &str) -> String {
     shown.replace(char::is_control, " ")
 }
 
+/// The line on which a record begins, counted in the file itself: the CSV reader's own count leaves
+/// out blank lines before the record, and one line where lines end in CR LF.
+fn line(path: &Path, position: Option<&csv::Position>) -> u64 {
+    let (Some(position), Ok(file)) = (position, File::open(path)) else {
+        return 0;
+    };
+    let mut line = 1;
+    for (at, byte) in (0..).zip(BufReader::new(file).bytes().map_while(io::Result::ok)) {
+        match byte {
+            b'\n' => line += 1,
+            b'\r' => {}
+            _ if at >= position.byte() => break,
+            _ => {}
+        }
+    }
+    line
+}
+
 /// What the CSV reader says, with the file.
-fn told(path: &Path) -> impl Fn(csv::Error) -> Error {
+fn told(path: &Path) -> impl Fn(csv::Error) -> Error + '_ {
     move |error| match error.kind() {
         ErrorKind::UnequalLengths {
             pos,
@@ -147,7 +165,7 @@ fn told(path: &Path) -> impl Fn(csv::Error) -> Error {
             len,
         } => Error::Ragged {
             path: path.to_path_buf(),
-            line: pos.as_ref().map_or(0, csv::Position::line),
+            line: line(path, pos.as_ref()),
             expected: *expected_len,
             found: *len,
         },
