@@ -1,4 +1,5 @@
 //! `downhill fit` and `downhill predict`, as their users run them.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
