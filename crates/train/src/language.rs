@@ -17,7 +17,7 @@ use text::Windows;
 
 /// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any
 /// batch size. A constant, so that bits don't depend on the machine.
-const MICRO_TOKENS: usize = 2048;
+pub const MICRO_TOKENS: usize = 2048;
 
 /// Bits below the entropy floor that chance explains once in 2⁴⁰ texts.
 const LUCK: f64 = 40.0;
@@ -42,11 +42,13 @@ impl LanguageTask {
     /// A model of this config, learning this corpus.
     ///
     /// # Errors
-    /// Where the config's numbers don't fit together or the text is too short.
+    /// Where the config's numbers don't fit together, the text is too short, or the samples' prompt
+    /// has a character that the text hasn't.
     pub fn new(config: &Config, corpus: Corpus) -> Result<LanguageTask> {
         let shape = config.shape();
         let (batch, time) = (config.train.batch, shape.context);
         let vocabulary = corpus.tokenizer.vocabulary_size();
+        begin(&corpus.tokenizer, &config.sample.prompt)?;
         let sequences = micro_batch(batch, time, MICRO_TOKENS);
         let decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
         Ok(LanguageTask {

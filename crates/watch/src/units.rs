@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// A count: `2,000`, `0.81 M`, `12.4 G`.
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     if value < 100_000 {
         let digits = value.to_string();
         return match digits.len() {
@@ -14,7 +14,7 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// An amount with the fitting prefix: `3.93 GFLOP`, `41.0 MB`.
-pub(crate) fn amount(value: u64, unit: &str) -> String {
+pub fn amount(value: u64, unit: &str) -> String {
     match value {
         0..1000 => format!("{value} {unit}"),
         _ => scaled(value as f64, unit, 1e3),

@@ -1,30 +1,29 @@
-//! `downhill graph`: the whole training step, planned.
+//! `downhill graph`: the whole training step, planned, before a number is computed.
 
-use crate::arguments::Graph;
+use crate::arguments::Graph as Arguments;
 use crate::failure::Result;
 use crate::session::config;
-use ::train::optimiser;
-use engine::{Item, Plan, Purpose, Step, dry_run, micro_batch};
-use model::{Mode, decoder};
+use ::train::{MICRO_TOKENS, optimiser};
+use engine::{Graph, Item, NodeId, Place, Plan, Purpose, Source, Spec, Step, ValueId, Write as To};
+use engine::{RowKind, Totals, dry_run, micro_batch};
+use model::{Config, Mode, Tokenizer, decoder};
 use serde_json::{Value, json};
-use std::io::{Write, stdout};
+use std::io::{self, Write, stdout};
+use watch::{amount, count};
 
-/// The vocabulary to plan for: what `tinyshakespeare` has, since no text is read here.
-const VOCABULARY: usize = 66;
+/// Columns of the table.
+const WIDTH: usize = 100;
 
-pub fn run(a: &Graph) -> Result<()> {
+pub fn run(a: &Arguments) -> Result<()> {
     let config = config(&a.configured, &[])?;
     let (shape, batch) = (config.shape(), config.train.batch);
-    let sequences = micro_batch(batch, shape.context, 2048);
-    let decoder = decoder(&shape, VOCABULARY, (sequences, shape.context), Mode::Train)?;
-    let g = decoder.graph;
-    let plan = Plan::new(
-        &g,
-        batch / sequences,
-        Purpose::Train(optimiser(&config.optim)),
-    )?;
-    let totals = dry_run(&g, &plan);
-    let rows: Vec<Row> = plan.items.iter().map(|i| Row::new(&g, &plan, i)).collect();
+    let sequences = micro_batch(batch, shape.context, MICRO_TOKENS);
+    let of = (sequences, shape.context);
+    let graph = decoder(&shape, vocabulary(&config), of, Mode::Train)?.graph;
+    let purpose = Purpose::Train(optimiser(&config.optim));
+    let plan = Plan::new(&graph, batch / sequences, purpose)?;
+    let totals = dry_run(&graph, &plan);
+    let rows = rows(&graph, &plan, &config);
     let mut out = stdout().lock();
     if a.json {
         let steps: Vec<Value> = rows.iter().map(Row::json).collect();
@@ -37,22 +36,351 @@ pub fn run(a: &Graph) -> Result<()> {
         writeln!(out, "{object}")?;
         return Ok(());
     }
-    let _ = (&rows, Item::clone(&plan.items[0]), Step::Norm);
+    print_totals(&mut out, &graph, &plan, &config, &totals)?;
+    print_table(&mut out, &rows, plan.micros)?;
     Ok(())
 }
 
+/// Tokens to plan for, since no text is read here: an English text has about this many characters.
+fn vocabulary(config: &Config) -> usize {
+    match config.data.tokenizer {
+        Tokenizer::Bytes => 257,
+        Tokenizer::Chars => 66,
+    }
+}
+
+/// One step of the list.
 struct Row {
-    json: Value,
+    index: usize,
+    /// The micro-batch; none for what is done once.
+    micro: Option<usize>,
+    pass: &'static str,
+    operation: String,
+    /// What it makes: the value, or for a backward pass its first gradient.
+    name: String,
+    rows: usize,
+    width: usize,
+    flops: u64,
+    bytes: u64,
+    /// First and last step in which the output is alive; none for what the store keeps.
+    lifetime: Option<(usize, usize)>,
+    /// Bytes from the start of the arena.
+    offset: Option<usize>,
+    /// For a backward pass: each gradient, and whether it is set or added to.
+    write: Vec<(String, To)>,
 }
 
 impl Row {
-    fn new(_: &engine::Graph, _: &Plan, item: &Item) -> Row {
-        Row {
-            json: json!({"micro": item.micro}),
+    fn json(&self) -> Value {
+        let written = self
+            .write
+            .iter()
+            .map(|(name, to)| (name.clone(), json!(format!("{to:?}").to_lowercase())));
+        let write: serde_json::Map<String, Value> = written.collect();
+        json!({
+            "index": self.index,
+            "micro": self.micro,
+            "pass": self.pass,
+            "operation": self.operation,
+            "name": self.name,
+            "shape": [self.rows, self.width],
+            "flops": self.flops,
+            "bytes": self.bytes,
+            "lifetime": self.lifetime.map(|(first, last)| [first, last]),
+            "offset": self.offset,
+            "write": if self.write.is_empty() { Value::Null } else { write.into() },
+        })
+    }
+
+    fn cells(&self) -> [String; COLUMNS] {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+        let letter = |to: &To| match to {
+            To::Set => 'S',
+            To::Add => 'A',
+        };
+        [
+            self.index.to_string(),
+            or_dash(self.micro.map(|m| m.to_string())),
+            self.pass.into(),
+            self.operation.clone(),
+            self.name.clone(),
+            format!("{}×{}", self.rows, self.width),
+            amount(self.flops, "").trim_end().into(),
+            amount(self.bytes, "B"),
+            or_dash(self.lifetime.map(|(first, last)| format!("{first}–{last}"))),
+            or_dash(self.offset.map(|o| o.to_string())),
+            self.write.iter().map(|(_, to)| letter(to)).collect(),
+        ]
+    }
+}
+
+/// Every step of the list, in order.
+fn rows(g: &Graph, plan: &Plan, config: &Config) -> Vec<Row> {
+    let per_micro = plan.items.iter().filter(|i| is_pass(i)).count() / plan.micros.max(1);
+    let times = Times::new(g, &plan.items[..per_micro], plan.items.len());
+    let each = plan.items.iter().enumerate();
+    each.map(|(index, item)| row(g, plan, config, &times, (index, item)))
+        .collect()
+}
+
+fn is_pass(item: &Item) -> bool {
+    matches!(item.step, Step::Forward(_) | Step::Backward(_))
+}
+
+fn row(
+    g: &Graph,
+    plan: &Plan,
+    config: &Config,
+    times: &Times,
+    (index, item): (usize, &Item),
+) -> Row {
+    let cost = plan.item_cost(g, item);
+    let mut row = Row {
+        index,
+        micro: is_pass(item).then_some(item.micro),
+        pass: "",
+        operation: String::new(),
+        name: String::new(),
+        rows: 1,
+        width: 1,
+        flops: cost.flops,
+        bytes: cost.bytes,
+        lifetime: None,
+        offset: None,
+        write: Vec::new(),
+    };
+    let fill = |row: &mut Row, place: Option<&Place>, spec: Spec| {
+        (row.rows, row.width) = (spec.rows, spec.width);
+        row.lifetime = place.map(|p| times.in_list(p, item.micro));
+        row.offset = place.map(|p| 4 * p.at(item.micro));
+    };
+    match item.step {
+        Step::Forward(node) => {
+            row.pass = "forward";
+            row.operation = operation(g, node);
+            if let Some(&y) = g.nodes[node.index()].y.first() {
+                row.name = g.values[y.index()].name.clone();
+                fill(&mut row, plan.values[y.index()].as_ref(), g.spec(y));
+            }
+        }
+        Step::Backward(node) => {
+            row.pass = "backward";
+            row.operation = operation(g, node);
+            let written = gradients(g, node, item);
+            if let Some(&(x, _)) = written.first() {
+                row.name = format!("d {}", g.values[x.index()].name);
+                fill(&mut row, plan.gradients[x.index()].as_ref(), g.spec(x));
+            }
+            let named = |(x, to): (ValueId, To)| (g.values[x.index()].name.clone(), to);
+            row.write = written.into_iter().map(named).collect();
+        }
+        Step::Norm => {
+            (row.pass, row.operation) = ("norm", "norm".into());
+            row.name = "gradient norm".into();
+        }
+        Step::Update(group) => {
+            (row.pass, row.operation) = ("update", word(&config.optim.name));
+            row.name = ["matrices", "vectors"]
+                .get(group)
+                .unwrap_or(&"")
+                .to_string();
+            let learnt = g.rows.iter().filter(|r| r.kind == RowKind::Parameter);
+            row.rows = learnt
+                .filter(|r| r.decay == (group == 0))
+                .map(|r| r.len())
+                .sum();
+        }
+    }
+    row
+}
+
+/// An enum's variant as the config writes it.
+fn word(name: &impl std::fmt::Debug) -> String {
+    format!("{name:?}").to_lowercase()
+}
+
+fn operation(g: &Graph, node: NodeId) -> String {
+    g.nodes[node.index()].op.get().name().to_owned()
+}
+
+/// The gradients that a backward pass writes, and how.
+fn gradients(g: &Graph, node: NodeId, item: &Item) -> Vec<(ValueId, To)> {
+    let inputs = g.nodes[node.index()].x.iter().copied().zip(item.write);
+    inputs
+        .filter(|(x, _)| g.values[x.index()].needs_gradient)
+        .collect()
+}
+
+/// From times of a micro-batch, as places have them, to numbers in the list: passes that no
+/// gradient reaches have a time but no entry.
+struct Times {
+    /// Time of each entry of a micro-batch.
+    entries: Vec<usize>,
+    /// One past the last time.
+    end: usize,
+    /// Entries of the whole list.
+    len: usize,
+}
+
+impl Times {
+    fn new(g: &Graph, micro: &[Item], len: usize) -> Times {
+        let n = g.nodes.len();
+        let time = |item: &Item| match item.step {
+            Step::Forward(node) => node.index(),
+            Step::Backward(node) => 2 * n - 1 - node.index(),
+            Step::Norm | Step::Update(_) => 2 * n,
+        };
+        Times {
+            entries: micro.iter().map(time).collect(),
+            end: 2 * n,
+            len,
         }
     }
 
-    fn json(&self) -> Value {
-        self.json.clone()
+    /// First and last entry of the list during which a micro-batch's content has its place.
+    fn in_list(&self, place: &Place, micro: usize) -> (usize, usize) {
+        if place.alive == (0..self.end) {
+            return (0, self.len.saturating_sub(1));
+        }
+        let base = micro * self.entries.len();
+        let first = self.entries.partition_point(|&t| t < place.alive.start);
+        let end = self.entries.partition_point(|&t| t < place.alive.end);
+        (base + first, base + end.saturating_sub(1).max(first))
     }
+}
+
+fn print_totals(
+    out: &mut impl Write,
+    g: &Graph,
+    plan: &Plan,
+    config: &Config,
+    totals: &Totals,
+) -> io::Result<()> {
+    let (batch, context) = (config.train.batch, config.model.context);
+    let states = optimiser(&config.optim).states() as u64;
+    let stored: u64 = g.rows.iter().map(|r| r.len() as u64).sum();
+    let bytes = |numbers: u64| amount(4 * numbers, "B");
+    let flops = amount(totals.flops, "FLOP");
+    writeln!(
+        out,
+        "model         {}, {} parameters with a vocabulary of {}",
+        word(&config.model.family),
+        count(totals.parameters),
+        vocabulary(config)
+    )?;
+    writeln!(
+        out,
+        "step          {flops}, {} moved at least",
+        amount(totals.traffic, "B")
+    )?;
+    writeln!(
+        out,
+        "batch         {batch} × {context} tokens in {} micro-batch{} of {} × {context}",
+        plan.micros,
+        if plan.micros == 1 { "" } else { "es" },
+        batch / plan.micros.max(1)
+    )?;
+    writeln!(
+        out,
+        "memory        {} at the peak",
+        amount(totals.bytes, "B")
+    )?;
+    for (label, numbers) in [
+        ("weights", stored),
+        ("gradients", totals.parameters),
+        ("optimiser", totals.parameters * states),
+        ("arena", plan.arena as u64),
+    ] {
+        writeln!(out, "  {label:<12}{}", bytes(numbers))?;
+    }
+    let inputs = g.values.iter().zip(&plan.values);
+    let inputs = inputs.filter(|(v, _)| matches!(v.source, Source::Input));
+    let inputs: usize = inputs.filter_map(|(_, p)| Some(p.as_ref()?.size())).sum();
+    writeln!(out, "  of the arena, {} are inputs", bytes(inputs as u64))?;
+    writeln!(out)
+}
+
+const COLUMNS: usize = 11;
+const TITLES: [&str; COLUMNS] = [
+    "step",
+    "mb",
+    "pass",
+    "operation",
+    "output",
+    "shape",
+    "FLOPs",
+    "moved",
+    "alive",
+    "offset",
+    "write",
+];
+/// Columns of words stand to the left, numbers to the right.
+const WORDS: [bool; COLUMNS] = [
+    false, false, true, true, true, false, false, false, false, false, true,
+];
+/// The column that gives way where the table would be too wide.
+const OUTPUT: usize = 4;
+
+/// The table; of three or more micro-batches only the first and the last, since the others are as
+/// the last.
+fn print_table(out: &mut impl Write, rows: &[Row], micros: usize) -> io::Result<()> {
+    let shown = |r: &&Row| r.micro.is_none_or(|m| m == 0 || m + 1 == micros);
+    let shown: Vec<&Row> = rows.iter().filter(shown).collect();
+    let cells: Vec<[String; COLUMNS]> = shown.iter().map(|r| r.cells()).collect();
+    let length = |text: &str| text.chars().count();
+    let mut widths = TITLES.map(length);
+    for row in &cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(length(cell));
+        }
+    }
+    let all: usize = widths.iter().sum::<usize>() + COLUMNS - 1;
+    widths[OUTPUT] = widths[OUTPUT]
+        .saturating_sub(all.saturating_sub(WIDTH))
+        .max(8);
+    print_row(out, &TITLES.map(String::from), &widths)?;
+    let mut last = Some(0);
+    for (row, cells) in shown.iter().zip(&cells) {
+        if micros > 2 && last == Some(0) && row.micro == Some(micros - 1) {
+            let middle = match micros {
+                3 => "micro-batch 1 is".to_owned(),
+                _ => format!("micro-batches 1 to {} are", micros - 2),
+            };
+            writeln!(
+                out,
+                "… {middle} like the last one, which follows; --json has them all"
+            )?;
+        }
+        last = row.micro;
+        print_row(out, cells, &widths)?;
+    }
+    writeln!(
+        out,
+        "\nmb: micro-batch. alive: first and last step during which the output has its place in the \
+         arena.\noffset: in bytes. -: with the weights and gradients, outside the arena. write: S sets \
+         a\ngradient, A adds to it, input by input."
+    )
+}
+
+fn print_row(out: &mut impl Write, cells: &[String; COLUMNS], widths: &[usize]) -> io::Result<()> {
+    let mut line = String::new();
+    for (i, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        let gap = if i == 0 { "" } else { " " };
+        let cell = shorten(cell, width);
+        line += &match WORDS[i] {
+            true => format!("{gap}{cell:<width$}"),
+            false => format!("{gap}{cell:>width$}"),
+        };
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+/// Cuts the front of a name off, since its end tells more.
+fn shorten(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let kept = text.chars().skip(length + 1 - width);
+    std::iter::once('…').chain(kept).collect()
 }

@@ -15,7 +15,7 @@ use watch::{Screen, TerminalLog};
 /// What is trained, and from where.
 struct Job {
     settings: Settings,
-    corpus: Corpus,
+    task: LanguageTask,
     folder: RunFolder,
     /// Whether it goes on from its last checkpoint.
     resumed: bool,
@@ -24,7 +24,7 @@ struct Job {
 pub fn run(a: &Train) -> Result<()> {
     let began = Instant::now();
     let stop = stop_flag()?;
-    let job = match &a.flags.resume {
+    let mut job = match &a.flags.resume {
         None => new(a)?,
         Some(_) if !a.paths.is_empty() => {
             let message = "--resume goes on with the run's own text: leave the text out";
@@ -37,7 +37,6 @@ pub fn run(a: &Train) -> Result<()> {
     };
     let threads = threads(job.settings.config.train.threads);
     let mut device = cpu(threads);
-    let mut task = LanguageTask::new(&job.settings.config, job.corpus)?;
     let from = match job.resumed {
         true => Some(job.folder.checkpoints().open(Which::Last)?),
         false => None,
@@ -53,7 +52,7 @@ pub fn run(a: &Train) -> Result<()> {
         let mut show = |event: &Event| screen.event(event);
         Trainer::new(
             settings,
-            &mut task,
+            &mut job.task,
             &mut device,
             &job.folder,
             from.as_ref(),
@@ -101,12 +100,14 @@ fn new(a: &Train) -> Result<Job> {
         config,
         source: corpus.source.clone(),
     };
+    // Last, so that no mistake leaves a folder behind.
+    let task = LanguageTask::new(&settings.config, corpus)?;
     let files: Arc<dyn Files> = Arc::new(Disk);
     let folder = RunFolder::create(files, &choice)?;
     folder.write_config(&settings.to_toml()?)?;
     Ok(Job {
         settings,
-        corpus,
+        task,
         folder,
         resumed: false,
     })
@@ -145,10 +146,11 @@ fn resume(path: PathBuf, f: &TrainFlags) -> Result<Option<Job>> {
         config.model.context,
     )?;
     ::train::check_same_text(&folder, source, &corpus)?;
+    let task = LanguageTask::new(&settings.config, corpus)?;
     folder.write_config(&settings.to_toml()?)?;
     Ok(Some(Job {
         settings,
-        corpus,
+        task,
         folder,
         resumed: true,
     }))

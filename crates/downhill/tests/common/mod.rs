@@ -1,0 +1,158 @@
+//! Runs the program as its users do: in a folder of its own, by its command line.
+#![allow(dead_code)]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A folder in which the program runs.
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        Place {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A place with a text of `story.txt` in it.
+    pub fn with_story() -> Place {
+        let place = Place::new();
+        place.write("story.txt", story().as_bytes());
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_downhill"));
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `downhill` with arguments that have no spaces in them.
+    pub fn run(&self, arguments: &str) -> Run {
+        Run::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Starts `downhill` and reads its lines until one holds `until`.
+    pub fn start(&self, arguments: &str, until: &str) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(
+            lines.any(|l| l.unwrap().contains(until)),
+            "no line with {until}"
+        );
+        // Whoever runs the program may stop reading; it then goes on in silence.
+        child
+    }
+}
+
+/// Sends a signal by its name.
+pub fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+/// How a run of the program ended.
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub error: String,
+}
+
+impl Run {
+    pub fn of(output: Output) -> Run {
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            error: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Asserts that it went well.
+    pub fn fine(self) -> Run {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.error);
+        assert_eq!(self.error, "");
+        self
+    }
+
+    /// Asserts that it failed with this code and an error, at most 12 lines, that says these words.
+    pub fn fails(self, code: i32, words: &[&str]) -> Run {
+        assert_eq!(self.code, code, "{}{}", self.out, self.error);
+        assert!(self.error.lines().count() <= 12, "{}", self.error);
+        for word in words {
+            assert!(
+                self.error.contains(word),
+                "{word} is not in: {}",
+                self.error
+            );
+        }
+        self
+    }
+
+    /// Its one line as JSON.
+    pub fn json(&self) -> Value {
+        assert_eq!(self.out.lines().count(), 1, "{}", self.out);
+        serde_json::from_str(&self.out).unwrap()
+    }
+
+    /// Its lines as JSON.
+    pub fn events(&self) -> Vec<Value> {
+        parse(&self.out)
+    }
+}
+
+/// Lines of JSON.
+pub fn parse(lines: &str) -> Vec<Value> {
+    let each = lines.lines().map(|l| serde_json::from_str(l).unwrap());
+    each.collect()
+}
+
+/// Events of one kind.
+pub fn kind<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| e["event"] == name).collect()
+}
+
+/// A text of some 12 kB in which who does what to what varies.
+pub fn story() -> String {
+    let (who, does) = (["Anna", "The dog", "A small bear"], ["finds", "hides"]);
+    let what = ["the red ball", "a kite", "his old hat", "nothing at all"];
+    let each = (0..400).map(|i| {
+        let (who, does, what) = (who[i % 3], does[i / 5 % 2], what[i * i / 7 % 4]);
+        format!("{who} {does} {what} behind the hill.\n")
+    });
+    each.collect()
+}
+
+/// Weights and optimiser state of a checkpoint.
+pub fn bits(place: &Place, run: &str, step: u64) -> (Vec<u8>, Vec<u8>) {
+    let folder = Path::new(run).join(format!("checkpoints/step-{step:06}"));
+    let file = |name: &str| place.read(folder.join(name).to_str().unwrap());
+    (file("model.safetensors"), file("optimizer.safetensors"))
+}

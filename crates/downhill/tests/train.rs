@@ -1,0 +1,153 @@
+//! `downhill train`: what lies on the disk, what is said, and where the run folder goes.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Place, bits, kind, parse};
+
+const TINY: &str = "train story.txt --preset tiny --threads 2";
+
+#[test]
+fn events_on_the_screen_are_those_on_the_disk() {
+    let place = Place::with_story();
+    let run = place.run(&format!("{TINY} --steps 20 --json")).fine();
+    let events = run.events();
+    let disk = String::from_utf8(place.read("runs/story/events.jsonl")).unwrap();
+    assert_eq!(events, parse(&disk));
+    assert!(events.iter().all(|e| e["time"].as_f64().unwrap() > 1e9));
+    assert_eq!(events[0]["event"], "start");
+    assert_eq!(events[0]["steps"], 20);
+    let steps = kind(&events, "step");
+    assert_eq!(steps.len(), 20);
+    for (i, step) in steps.iter().enumerate() {
+        assert_eq!(step["step"], i + 1);
+        for field in ["nats_per_token", "grad_norm", "lr", "step_seconds"] {
+            assert!(step[field].as_f64().unwrap() > 0.0, "{field}");
+        }
+        assert!(step["tokens_per_second"].as_f64().unwrap() > 0.0);
+    }
+    let shown: Vec<_> = kind(&events, "sample").iter().map(|s| &s["step"]).collect();
+    assert_eq!(shown, [0, 20]);
+    let evals = kind(&events, "eval");
+    let (first, last) = (&evals[0], &evals[evals.len() - 1]);
+    let nats = |e: &serde_json::Value| e["val_nats_per_token"].as_f64().unwrap();
+    assert!(nats(last) < nats(first) - 0.1, "it has learnt nothing");
+    let end = events.last().unwrap();
+    assert_eq!((&end["event"], &end["step"]), (&"end".into(), &20.into()));
+    assert_eq!(nats(end), nats(last));
+    for field in [
+        "train_seconds",
+        "wall_seconds",
+        "val_bits_per_byte",
+        "peak_bytes",
+    ] {
+        assert!(end[field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    assert!(end.get("floor_bits_per_byte").is_none());
+}
+
+#[test]
+fn a_run_leaves_a_model_directory_and_its_state() {
+    let place = Place::with_story();
+    place.run(&format!("{TINY} --steps 2 --quiet")).fine();
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "trainer_state.json",
+        "manifest.json",
+    ] {
+        assert!(
+            place.has(&format!("runs/story/checkpoints/step-000002/{file}")),
+            "{file}"
+        );
+    }
+    let config = String::from_utf8(place.read("runs/story/run.toml")).unwrap();
+    let config: toml::Table = config.parse().unwrap();
+    let path = config["source"]["paths"][0].as_str().unwrap();
+    assert!(std::path::Path::new(path).is_absolute(), "{path}");
+    assert_eq!(config["train"]["steps"].as_integer(), Some(2));
+}
+
+#[test]
+fn the_log_is_plain_in_a_pipe_and_quiet_shows_the_end() {
+    let place = Place::with_story();
+    let log = place.run(&format!("{TINY} --steps 3")).fine().out;
+    assert!(log.chars().all(|c| !c.is_control() || c == '\n'), "{log}");
+    assert!(
+        log.contains("finished after step 3") && log.contains("parameters"),
+        "{log}"
+    );
+    let quiet = place.run(&format!("{TINY} --steps 3 --quiet")).fine().out;
+    assert!(quiet.starts_with("finished after step 3"), "{quiet}");
+    assert!(quiet.contains("downhill sample runs/story-2"), "{quiet}");
+}
+
+#[test]
+fn a_run_never_replaces_another_unless_told_to() {
+    let place = Place::with_story();
+    for folder in ["runs/story", "runs/story-2"] {
+        place.run(&format!("{TINY} --steps 1 --quiet")).fine();
+        assert!(place.has(&format!("{folder}/checkpoints/step-000001")));
+    }
+    let before = place.read("runs/story/events.jsonl");
+    let again = format!("{TINY} --steps 2 --quiet --run runs/story");
+    place.run(&again).fails(1, &["runs/story", "--overwrite"]);
+    assert_eq!(place.read("runs/story/events.jsonl"), before);
+    place.run(&format!("{again} --overwrite")).fine();
+    assert!(place.has("runs/story/checkpoints/step-000002"));
+    assert!(!place.has("runs/story/checkpoints/step-000001"));
+    place.write("mine.txt", b"not a run");
+    place
+        .run(&format!("{TINY} --steps 1 --run mine.txt --overwrite"))
+        .fails(1, &["mine.txt"]);
+    assert_eq!(place.read("mine.txt"), b"not a run");
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let place = Place::with_story();
+    for threads in 1..=3 {
+        let line = format!("train story.txt --preset tiny --steps 6 --quiet --run {threads}");
+        place
+            .run(&format!(
+                "{line} --threads {threads} --set model.dropout=0.1"
+            ))
+            .fine();
+    }
+    let one = bits(&place, "1", 6);
+    assert!(one == bits(&place, "2", 6) && one == bits(&place, "3", 6));
+    place
+        .run("train story.txt --preset tiny --steps 6 --quiet --run seed --seed 2")
+        .fine();
+    assert!(one != bits(&place, "seed", 6));
+}
+
+#[test]
+fn without_a_text_the_stories_are_learnt_and_their_floor_is_known() {
+    let place = Place::new();
+    let run = place
+        .run("--steps 1 --json --set model.layers=1 --set train.batch=1")
+        .fine();
+    let events = run.events();
+    assert_eq!(events[0]["corpus"], "tales");
+    assert!(place.has("runs/tales/checkpoints/step-000001"));
+    let end = events.last().unwrap();
+    let floor = end["floor_bits_per_byte"].as_f64().unwrap();
+    assert!(floor > 0.5 && floor < end["val_bits_per_byte"].as_f64().unwrap());
+}
+
+#[test]
+fn numbers_that_blow_up_stop_the_run_with_the_last_checkpoint_intact() {
+    let place = Place::with_story();
+    let line =
+        format!("{TINY} --steps 200 --quiet --run r --set optim.name=sgd --set optim.clip=none");
+    place
+        .run(&format!(
+            "{line} --set optim.lr=1000 --set optim.warmup=30 --set checkpoint.every=1"
+        ))
+        .fails(1, &["step ", "not finite", "r is intact", "optim.lr"]);
+    place.run("eval r --checkpoint last --json").fine();
+}
