@@ -71,7 +71,8 @@ fn bytes_come_out_as_valid_text() {
     place.write("中文.txt", text.as_bytes());
     let line = "train 中文.txt --preset tiny --steps 5 --quiet --set data.tokenizer=bytes";
     place.run(line).fine();
-    assert!(place.has("runs/中文"));
+    // Names of folders are plain letters, on every system.
+    assert!(place.has("runs/text"));
     // `Run::of` refuses what is not UTF-8.
     place
         .run("sample --prompt 小狗é --tokens 100 --temperature 1.5")
