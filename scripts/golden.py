@@ -214,7 +214,7 @@ def fill(model, generator):
         values = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         is_norm_weight = parameter.ndim == 1 and name.endswith("weight")
         values = 1.0 + 0.2 * values if is_norm_weight else 0.2 * values
-        parameter.copy_(values.float().double())
+        parameter.copy_(values.to(torch.float32).double())
 
 
 # ---------------------------------------------------------------- training
