@@ -15,3 +15,12 @@ pub const GOLDEN: f64 = 1e-9;
 
 /// Gradients and losses of the f32 path against PyTorch's in f64, relative.
 pub const GOLDEN_FAST: f64 = 1e-4;
+
+/// f32 path of a whole graph, many operations deep, against the f64 reference, relative to the norm.
+pub const GRAPH_FAST: f64 = 1e-4;
+
+/// A gradient from several micro-batches against one from the whole batch, in f64, relative.
+pub const MICRO_BATCHES: f64 = 1e-12;
+
+/// Logits from the cache, token by token, against those of one pass, in f32, relative to the norm.
+pub const CACHE: f64 = 1e-5;

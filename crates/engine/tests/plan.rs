@@ -8,7 +8,7 @@ use common::{ADAMW, Case, VOCABULARY, block, scalars, stored};
 use engine::{
     Angles, Cpu, Device, Graph, Heads, Host, HostMut, Init, NodeId, Part, Place, Plan, Purpose,
     RandomPurpose, Reference, Row, Scalars, Settings, Source, Step, Stream, ValueId, Write,
-    micro_batch, verify::relative_error,
+    micro_batch, tolerance, verify::relative_error,
 };
 
 const WIDTH: usize = 4;
@@ -249,7 +249,7 @@ fn random_graphs_give_the_same_gradients_in_one_arena_as_with_a_buffer_each() {
         let expected = case.gradient(&mut Reference::new(), &scalars(12));
         let found = case.gradient(&mut cpu, &scalars(12));
         let error = relative_error(&found, &expected);
-        assert!(error <= 1e-4, "seed {seed}: {error}");
+        assert!(error <= tolerance::GRAPH_FAST, "seed {seed}: {error}");
     }
 }
 
@@ -262,7 +262,10 @@ fn micro_batches_add_up_to_the_batch() {
     let whole = gradient(1);
     for micros in [2, 4] {
         let error = relative_error(&gradient(micros), &whole);
-        assert!(error <= 1e-12, "{micros} micro-batches: {error}");
+        assert!(
+            error <= tolerance::MICRO_BATCHES,
+            "{micros} micro-batches: {error}"
+        );
     }
 }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{FAMILIES, Recorded, shape, shared, tokens};
-use engine::{Cpu, Device, Purpose, Settings, verify::relative_error};
+use engine::{Cpu, Device, Purpose, Settings, tolerance, verify::relative_error};
 use model::{Draw, Generator, Mode, ModelShape};
 
 const VOCABULARY: usize = 13;
@@ -43,7 +43,7 @@ fn whole(shape: &ModelShape, text: &[u32]) -> Vec<Vec<f64>> {
 fn agree(found: &Generator, expected: &[f64], when: &str) {
     let found: Vec<f64> = found.logits().iter().map(|&x| f64::from(x)).collect();
     let error = relative_error(&found, expected);
-    assert!(error <= 1e-5, "{when}: {error}");
+    assert!(error <= tolerance::CACHE, "{when}: {error}");
 }
 
 #[test]
