@@ -78,12 +78,12 @@ fn a_failing_disk_never_costs_what_was_saved() {
     let mut most = 0;
     // 7 has no factor in common with the pattern of a checkpoint's files.
     for at in (0..operations).step_by(7) {
-        for kind in [ErrorKind::StorageFull, ErrorKind::ReadOnlyFilesystem] {
+        let full = Faulty::from(at, ErrorKind::StorageFull);
+        let locked = Faulty::once(at, ErrorKind::ReadOnlyFilesystem);
+        for (disk, words) in [(full, "the disk is full"), (locked, "can't be written to")] {
             let place = tempfile::tempdir().unwrap();
-            let error = train(place.path(), Arc::new(Faulty::from(at, kind)));
-            let error = error.expect_err("the disk failed").to_string();
-            let said = ["the disk is full", "can't be written to"];
-            assert!(said.iter().any(|s| error.contains(s)), "{at}: {error}");
+            let error = train(place.path(), Arc::new(disk)).expect_err("the disk failed");
+            assert!(error.to_string().contains(words), "{at}: {error}");
             let saved = sound(place.path());
             assert!(at < operations / 2 || saved > 0, "{at}: nothing is left");
             most = most.max(saved);
