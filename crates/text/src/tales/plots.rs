@@ -41,7 +41,7 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
         "{Then|Later|Soon|At last} {they|all|both} \
          {ate <food>|ate <adj> <food> and <adj> <food>|got <stuff> and <stuff>|<moved> <adv> to the <place>|\
          <moved> home|sat down to <act> and <act>|felt <mood>|hid <where> a <adj> <thing>} \
-         and {sang|hummed|called}: \"<song> <song> <song> <song> <song> <song>\"",
+         and {sang|hummed|called}: \"<song> <song> <song> <song>\"",
     ),
     // Who has the toy? The one who found it says so, and it is the toy that was lost.
     (
