@@ -1,0 +1,42 @@
+//! A loss that is better than possible is an error in the program, and is said to be one.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use engine::{Cpu, Device, Settings};
+use model::Config;
+use text::Tokenizer;
+use train::{Corpus, Error, LanguageTask, Source, Task};
+
+#[test]
+fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
+    let sets = ["model.context=16", "train.batch=2"].map(String::from);
+    let config = Config::load(Some("tiny"), None, &sets).unwrap();
+    let tokenizer = Tokenizer::bytes();
+    let tokens = tokenizer
+        .encode("to and fro, ".repeat(40).as_bytes())
+        .unwrap();
+    let measure = |floor_bits: f64| {
+        let corpus = Corpus {
+            source: Source {
+                corpus: "floor".into(),
+                paths: Vec::new(),
+                validation: None,
+                sha256: String::new(),
+            },
+            tokenizer: tokenizer.clone(),
+            train: tokens.clone(),
+            validation: tokens.clone(),
+            floor_bits: Some(floor_bits),
+        };
+        let mut task = LanguageTask::new(&config, corpus).unwrap();
+        let mut device = Cpu::new(Settings::with_threads(1));
+        let recording = task.record().unwrap();
+        device.create(&recording.graph.rows, None).unwrap();
+        task.initialise(&mut device, &recording.graph).unwrap();
+        task.evaluate(&mut device, true)
+    };
+    let measured = measure(0.0).unwrap();
+    let bits = measured.loss * measured.event.tokens as f64 / std::f64::consts::LN_2;
+    assert!(measure(bits + 39.0).is_ok(), "luck is allowed");
+    let error = measure(bits + 41.0).map(|m| m.loss);
+    assert!(matches!(error, Err(Error::BelowFloor { .. })), "{error:?}");
+}
