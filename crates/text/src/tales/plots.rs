@@ -50,14 +50,14 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
          {<hero.He> saw|By a <thing> lay|<hero.He> met} <stuff>, <stuff> and {a <trait> <animal>|<stuff>}. \
          <cry> <said> <pal:names> the <animal>. \"{I found|Here is|I have} the <colour> <toy>! \
          It was <where> {a|my|the} <adj> <thing>.\" \
-         {<hero> gave <pal.him> <stuff><and>|<hero.He> hugged <pal> <adv>|<pal> got <stuff><and>}.",
+         {<hero.He> gave <pal.him> <stuff><and>|<hero.He> hugged <pal.him> <adv>|<pal> got <stuff><and>}.",
     ),
     // Who may use the toy, and what is given for it?
     (
         "shared",
         "<pal:names> the <animal> had a <adj> <toy:toys>. \"{May|Can} I {try|hold|use} it?\" \
          <said> <hero>. \"{No|Never}! {You are <trait> and <trait>|Go and <act>|I must <act>|I am <mood>},\" \
-         <said> <pal> <adv>. So <hero.he> {gave|showed|lent} <pal.him> <stuff><and>. <cry> \
+         <pal.he> <said> <adv>. So <hero.he> {gave|showed|lent} <pal.him> <stuff><and>. <cry> \
          {Both|They|All} had the <toy>.",
     ),
     // What is one afraid of, and what was it really?
@@ -66,13 +66,13 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
         "<hero.He> was {afraid|scared} of <fear:fears> and hid <where> {a|the} <adj> <thing>. \
          \"<excl>! {I hear|I see} <fear>!\" But <pal:names> the <trait> <animal> {<moved> up|came <adv>|looked}. \
          \"<excl>! {It is only|I see} <stuff><and>.\" \
-         {<hero>|<hero.He>} <said> <adv>: \"{I like <fear>|Now I can <act> with <fear>}, <pal>!\"",
+         <hero.He> <said> <adv>: \"{I like <fear>|Now I can <act> with <fear>}, <pal>!\"",
     ),
     // Where did the joker hide the toy?
     (
         "trick",
         "<pal:names> the <trait> <animal> {hid|put} <hero.his> <toy:toys> in a <adj> <box:boxes>. \
-         <cry> <said> <hero> <adv>. \"{Is it|It must be} <where> the <adj> <thing>{?|, or the <adj> <thing>?}\" \
+         <cry> <hero.he> <said> <adv>. \"{Is it|It must be} <where> the <adj> <thing>{?|, or the <adj> <thing>?}\" \
          \"{Cold|Wrong|No}! {Go and <act>|It is <where> <stuff>},\" <said> <pal>. \
          {In the <box> was|The <box> hid} the <toy><and>!",
     ),
@@ -82,14 +82,14 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
         "{For|To} <pal:names> the <animal> <hero.he> {gave|brought} a <colour:colours> <toy:toys> \
          {in|under|with} a <adj> <thing>. \
          \"Is it <stuff><and>?\" <said> <pal>. \"{No|Guess}! {You can <act> with it|It is <adj> and <adj>|It is not <stuff>}.\" \
-         <cry> {It was|Out came} the <colour> <toy>! {<pal> felt <mood>|<pal> hugged <hero> <adv>|<hero> got <stuff><and>}.",
+         <cry> {It was|Out came} the <colour> <toy>! {<pal.He> felt <mood>|<pal.He> hugged <hero.him> <adv>|<hero.He> got <stuff><and>}.",
     ),
     // Who stops to help wins a friend.
     (
         "race",
         "{A|The} race began! <pal:names> the <trait> <animal> <moved> {first|ahead}, \
          <hero> <moved> <adv>. {Bang|Crash|Oops}! {Down came|In the way was} a <adj> <thing><and>. \
-         <cry> <hero> {stopped|turned} and gave <pal> <stuff>. \
+         <cry> <hero.He> {stopped|turned} and gave <pal.him> <stuff>. \
          \"{You are <trait> and <trait>|I feel <mood>},\" <pal.he> <said> <adv>. \
          Both won <stuff><and>.",
     ),
@@ -98,7 +98,7 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
         "storm",
         "{Rain|Snow|Hail|Wind} came <adv>. {Knock|Tap|Bang}! It was <pal:names>, a <trait> <animal>. \
          \"<excl>! {My <thing> is|I am|My <thing> and I are} <mood>,\" <pal.he> <said>. \
-         <hero> {gave|brought} <pal.him> <stuff><and>. \
+         <hero.He> {gave|brought} <pal.him> <stuff><and>. \
          \"{Stay|Rest|Sleep} <where> my <adj> <thing>, <pal>! {We can <act>|I will <act>|You can <act>} and <act>.\"",
     ),
     // What is in the pot?
@@ -107,7 +107,7 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
         "<hero.He> {cooked|baked|mixed} <food>, <adj> <food> and <adj> <food>. \
          {In|Down} fell a <thing>! <cry> <said> <pal:names> the <trait> <animal>, \
          \"it {is too <adj>|smells <adj>}!\" \
-         So <hero> {put in|added} <food><and>, and <pal> {put in|added} <stuff>. \
+         So <hero.he> {put in|added} <food><and>, and <pal> {put in|added} <stuff>. \
          {Now|Oh,} it was <adj> and <adj>.",
     ),
     // What is swapped for what?
@@ -117,7 +117,7 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
          {At|By} the <place> <hero.he> met <pal:names>, a <trait> <animal> with <stuff><and>. \
          \"{I want|Give me|I like} the <colour> <toy>,\" <said> <pal>. \
          \"<excl>! {Take|Have} it, {but I must <act>|let us <act> and <act>|for <stuff>},\" \
-         <said> <hero> <adv>. {<pal> was|<hero.He> felt} <mood>.",
+         <hero.he> <said> <adv>. {<pal.He> was|<hero.He> felt} <mood>.",
     ),
     // What is wished for?
     (
@@ -126,6 +126,6 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
          \"A wish, <trait> one!\" \
          \"{I want|Give me} <stuff>, {a <adj> <thing>|to <act> <adv>} \
          and {to be <mood>|to <act>|a <trait> <animal>},\" <said> <hero>. \
-         \"<song>\" <said> <pal>. {Puff|Zap|Pop}! Down came <stuff><and>!",
+         \"<song>\" <pal.he> <said>. {Puff|Zap|Pop}! Down came <stuff><and>!",
     ),
 ];
