@@ -84,12 +84,12 @@ fn a_run_that_is_not_what_it_was_does_not_go_on() {
     let toml = String::from_utf8(place.read("whole/run.toml")).unwrap();
     place.write(
         "whole/run.toml",
-        toml.replace("lr = 0.002", "lr = 0.003").as_bytes(),
+        toml.replace("lr = 0.003", "lr = 0.004").as_bytes(),
     );
     let go_on = "train --resume whole --steps 40";
     place
         .run(go_on)
-        .fails(1, &["optim.lr was 0.002 and is 0.003"]);
+        .fails(1, &["optim.lr was 0.003 and is 0.004"]);
     place.write("whole/run.toml", toml.as_bytes());
     place.write(
         "story.txt",
