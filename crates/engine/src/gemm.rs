@@ -9,11 +9,9 @@
 //! multiplication", 2008: a block of A and a panel of B are packed so that the innermost kernel,
 //! which holds a small tile of C in registers, reads both in order.
 
-#[cfg(target_arch = "x86_64")]
-mod kernel_avx2;
-#[cfg(target_arch = "x86_64")]
-mod kernel_avx512;
 mod kernel_portable;
+#[cfg(target_arch = "x86_64")]
+mod kernel_x86;
 mod pack;
 
 use crate::arena::{Cut, Out, Patch};
@@ -113,17 +111,17 @@ impl Shape {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Shape {
-                rows: kernel_avx512::ROWS,
-                columns: kernel_avx512::COLUMNS,
-                by_rows: kernel_avx512::kernel::<true>,
-                by_columns: kernel_avx512::kernel::<false>,
+                rows: kernel_x86::avx512::ROWS,
+                columns: kernel_x86::avx512::COLUMNS,
+                by_rows: kernel_x86::avx512::kernel::<true>,
+                by_columns: kernel_x86::avx512::kernel::<false>,
             },
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => Shape {
-                rows: kernel_avx2::ROWS,
-                columns: kernel_avx2::COLUMNS,
-                by_rows: kernel_avx2::kernel::<true>,
-                by_columns: kernel_avx2::kernel::<false>,
+                rows: kernel_x86::avx2::ROWS,
+                columns: kernel_x86::avx2::COLUMNS,
+                by_rows: kernel_x86::avx2::kernel::<true>,
+                by_columns: kernel_x86::avx2::kernel::<false>,
             },
             _ => Shape {
                 rows: kernel_portable::ROWS,

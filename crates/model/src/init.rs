@@ -4,7 +4,7 @@
 use engine::{Device, Error, Host, Init, Part, RandomPurpose, Row, Stream};
 
 /// The numbers that a parameter begins with.
-pub fn initial(row: &Row, index: usize, seed: u64) -> Vec<f32> {
+fn initial(row: &Row, index: usize, seed: u64) -> Vec<f32> {
     match row.init {
         Init::Zeros => vec![0.0; row.len()],
         Init::Ones => vec![1.0; row.len()],

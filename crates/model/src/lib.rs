@@ -15,4 +15,4 @@ pub use config::{
 };
 pub use decoder::{Decoder, Mode, decoder};
 pub use generate::{Draw, Generator};
-pub use init::{initial, initialise};
+pub use init::initialise;

@@ -66,11 +66,6 @@ impl LanguageTask {
             decoder,
         })
     }
-
-    /// The corpus that is learnt.
-    pub fn corpus(&self) -> &Corpus {
-        &self.corpus
-    }
 }
 
 impl Task for LanguageTask {

@@ -1,0 +1,82 @@
+//! The kernels for x86-64: a tile of C in vector registers, 6 × 16 for AVX2 and 12 × 32 for AVX-512.
+//! They differ in nothing but the width of a vector and the size of the tile.
+
+use std::arch::x86_64::*;
+
+macro_rules! kernel {
+    (
+        $(#[$meta:meta])* $name:ident, $feature:literal, $rows:literal by $columns:literal, $vector:literal:
+        $zero:ident, $load:ident, $set:ident, $fma:ident, $store:ident
+    ) => {
+        $(#[$meta])*
+        pub mod $name {
+            use super::*;
+
+            /// Rows of the register tile.
+            pub const ROWS: usize = $rows;
+            /// Columns of the register tile.
+            pub const COLUMNS: usize = $columns;
+            const VECTOR: usize = $vector;
+
+            /// # Safety
+            /// The processor has the instructions; `b`, and `a` by columns, are packed for whole
+            /// tiles of this depth; `a` by rows has whole rows at `a_stride`; `c` is valid for a
+            /// whole tile.
+            #[target_feature(enable = $feature)]
+            pub unsafe fn kernel<const BY_ROWS: bool>(
+                depth: usize,
+                (a, a_stride): (*const f32, usize),
+                b: *const f32,
+                c: *mut f32,
+                stride: usize,
+                zero: bool,
+            ) {
+                let mut acc = [[$zero(); COLUMNS / VECTOR]; ROWS];
+                // SAFETY: by the caller.
+                unsafe {
+                    if !zero {
+                        for (r, acc) in acc.iter_mut().enumerate() {
+                            for (v, acc) in acc.iter_mut().enumerate() {
+                                *acc = $load(c.add(r * stride + v * VECTOR));
+                            }
+                        }
+                    }
+                    // Three rows share one pointer, with the stride once or twice added by the
+                    // instruction's own addressing: a pointer a row would not fit the registers.
+                    let mut rows: [_; ROWS / 3] = std::array::from_fn(|i| a.add(3 * i * a_stride));
+                    for k in 0..depth {
+                        let b: [_; COLUMNS / VECTOR] =
+                            std::array::from_fn(|v| $load(b.add(k * COLUMNS + v * VECTOR)));
+                        for (r, acc) in acc.iter_mut().enumerate() {
+                            let a = $set(match BY_ROWS {
+                                true => *rows[r / 3].add(r % 3 * a_stride),
+                                false => *a.add(k * ROWS + r),
+                            });
+                            for (acc, b) in acc.iter_mut().zip(b) {
+                                *acc = $fma(a, b, *acc);
+                            }
+                        }
+                        rows = rows.map(|row| row.add(1));
+                    }
+                    for (r, acc) in acc.iter().enumerate() {
+                        for (v, acc) in acc.iter().enumerate() {
+                            $store(c.add(r * stride + v * VECTOR), *acc);
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+kernel!(
+    /// AVX2 with FMA.
+    avx2, "avx2,fma", 6 by 16, 8:
+    _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_storeu_ps
+);
+
+kernel!(
+    /// AVX-512.
+    avx512, "avx512f", 12 by 32, 16:
+    _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps
+);
