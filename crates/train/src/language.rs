@@ -6,7 +6,7 @@ use crate::saved::{TOKENIZER, tokenizer, weights};
 use crate::scorer::Scorer;
 use crate::task::{Measured, Recording, Task};
 use crate::write::{begin, write_text};
-use engine::{Device, Graph, Host, HostMut, Part, Ready, Row, micro_batch};
+use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
     Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
 };
@@ -28,8 +28,9 @@ pub struct LanguageTask {
     shape: ModelShape,
     corpus: Corpus,
     windows: Windows,
+    /// Its values; the graph itself is shared with the device.
     decoder: Decoder,
-    rows: Vec<Row>,
+    graph: Arc<Graph>,
     micros: usize,
     scorer: Scorer,
     generator: Option<Generator>,
@@ -50,11 +51,11 @@ impl LanguageTask {
         let vocabulary = corpus.tokenizer.vocabulary_size();
         begin(&corpus.tokenizer, &config.sample.prompt)?;
         let sequences = micro_batch(batch, time, MICRO_TOKENS);
-        let decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
+        let mut decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
         Ok(LanguageTask {
             windows: Windows::new(corpus.train.len(), time, config.train.seed)?,
             scorer: Scorer::new(shape.clone(), vocabulary),
-            rows: decoder.graph.rows.clone(),
+            graph: Arc::new(std::mem::take(&mut decoder.graph)),
             micros: batch / sequences,
             generator: None,
             inputs: vec![0; batch * time],
@@ -70,13 +71,9 @@ impl LanguageTask {
 
 impl Task for LanguageTask {
     fn record(&self) -> Result<Recording> {
-        let vocabulary = self.corpus.tokenizer.vocabulary_size();
-        let sequences = self.config.train.batch / self.micros;
-        let of = (sequences, self.shape.context);
-        let decoder = decoder(&self.shape, vocabulary, of, Mode::Train)?;
-        let cost = decoder.cost.map(|(cost, _)| cost);
+        let cost = self.decoder.cost.map(|(cost, _)| cost);
         Ok(Recording {
-            graph: Arc::new(decoder.graph),
+            graph: self.graph.clone(),
             micros: self.micros,
             cost: cost.ok_or_else(|| Error::Task("the decoder has no cost".into()))?,
             loss_weight: 1.0 / (self.config.train.batch * self.shape.context) as f64,
@@ -109,7 +106,7 @@ impl Task for LanguageTask {
                 reason: "it is not the tokenizer of this run's text".into(),
             });
         }
-        weights(device, from, &self.shape, &self.rows)
+        weights(device, from, &self.shape, &self.graph.rows)
     }
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
@@ -201,7 +198,7 @@ impl Task for LanguageTask {
 
     fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>> {
         let mut tensors = Vec::new();
-        for row in &self.rows {
+        for row in &self.graph.rows {
             let mut numbers = vec![0.0f32; row.len()];
             device.read_row(&row.name, Part::Weight, HostMut::Real(&mut numbers))?;
             tensors.push((row.name.as_str(), numbers));

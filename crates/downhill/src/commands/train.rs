@@ -126,14 +126,17 @@ fn resume(path: PathBuf, f: &TrainFlags) -> Result<Option<Job>> {
     ::train::check_unchanged(&folder, &settings, &last)?;
     let steps = settings.config.train.steps as u64;
     if last.step >= steps {
-        if !f.quiet && !f.json {
-            let (step, run) = (last.step, path.display());
-            writeln!(
-                stdout(),
-                "{run} is finished: {step} of {steps} steps. To train it further: \
-                 downhill train --resume {run} --steps {}",
-                step + steps.max(1)
-            )?;
+        let (step, run) = (last.step, path.display());
+        let told = format!(
+            "{run} is finished: {step} of {steps} steps. To train it further: \
+             downhill train --resume {run} --steps {}",
+            step + steps.max(1)
+        );
+        // Standard output is for events alone where a script reads them.
+        if f.json {
+            eprintln!("{told}");
+        } else {
+            writeln!(stdout(), "{told}")?;
         }
         return Ok(None);
     }
