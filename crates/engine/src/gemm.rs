@@ -5,6 +5,12 @@
 //! what C holds (or 0). Blocking over k keeps the chain, since f32 numbers pass through memory
 //! unchanged; so tile sizes and vector width can't change a bit.
 //!
+//! With bf16 products both operands are rounded to bf16 while they are packed, two numbers of k side
+//! by side; the chain is the same, over the rounded numbers, in f32. `vdpbf16ps` does two links of
+//! it at once, the one in the upper half of a pair first, so there the lower k is put. Processors
+//! without that instruction take the rounded numbers through the f32 kernels: the same bits (save
+//! for numbers below 2⁻¹²⁶, which the instruction takes for 0).
+//!
 //! The structure is that of Goto and van de Geijn, "Anatomy of high-performance matrix
 //! multiplication", 2008: a block of A and a panel of B are packed so that the innermost kernel,
 //! which holds a small tile of C in registers, reads both in order.
@@ -13,13 +19,33 @@ mod kernel_portable;
 #[cfg(target_arch = "x86_64")]
 mod kernel_x86;
 mod pack;
+mod pairs;
 
 use crate::arena::{Cut, Out, Patch};
-use crate::machine::Isa;
+use crate::machine::{Isa, has_bf16};
 use crate::team::Team;
+use pack::Form;
 
-/// Depth of a block: how much of k is packed at once.
-pub const DEPTH: usize = 256;
+/// Depth of a block: how much of k is packed at once, in numbers or in pairs of them.
+const DEPTH: usize = 256;
+
+/// How products are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Operands as they are.
+    F32,
+    /// Operands rounded to bf16, the 16 upper bits of an f32; sums in f32.
+    Bf16,
+}
+
+/// Instruction set and precision of a product.
+#[derive(Debug, Clone, Copy)]
+pub struct Arithmetic {
+    /// Instruction set of the kernel.
+    pub isa: Isa,
+    /// Precision of the operands.
+    pub precision: Precision,
+}
 
 /// A matrix operand: a slice seen as `rows × columns`, one of its strides being 1.
 #[derive(Clone, Copy)]
@@ -94,41 +120,49 @@ pub enum Start {
 /// to start from 0.
 type Kernel = unsafe fn(usize, (*const f32, usize), *const f32, *mut f32, usize, bool);
 
-/// What differs from one instruction set to the next.
+/// What differs from one kind of arithmetic to the next.
 struct Shape {
     /// Rows of the register tile.
     rows: usize,
     /// Columns of the register tile.
     columns: usize,
+    /// How packed operands look.
+    form: Form,
     /// Kernel for A row by row, as it lies.
     by_rows: Kernel,
     /// Kernel for A packed column by column.
     by_columns: Kernel,
 }
 
+macro_rules! shape {
+    ($kernel:path, $form:expr) => {{
+        use $kernel as kernel;
+        Shape {
+            rows: kernel::ROWS,
+            columns: kernel::COLUMNS,
+            form: $form,
+            by_rows: kernel::kernel::<true>,
+            by_columns: kernel::kernel::<false>,
+        }
+    }};
+}
+
 impl Shape {
-    fn of(isa: Isa) -> Shape {
-        match isa {
+    fn of(arithmetic: Arithmetic) -> Shape {
+        let form = match arithmetic.precision {
+            Precision::F32 => Form::Plain,
+            Precision::Bf16 => Form::Rounded,
+        };
+        match arithmetic.isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => Shape {
-                rows: kernel_x86::avx512::ROWS,
-                columns: kernel_x86::avx512::COLUMNS,
-                by_rows: kernel_x86::avx512::kernel::<true>,
-                by_columns: kernel_x86::avx512::kernel::<false>,
-            },
+            Isa::Avx512 if form == Form::Rounded && has_bf16() => {
+                shape!(kernel_x86::avx512_bf16, Form::Pairs)
+            }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => Shape {
-                rows: kernel_x86::avx2::ROWS,
-                columns: kernel_x86::avx2::COLUMNS,
-                by_rows: kernel_x86::avx2::kernel::<true>,
-                by_columns: kernel_x86::avx2::kernel::<false>,
-            },
-            _ => Shape {
-                rows: kernel_portable::ROWS,
-                columns: kernel_portable::COLUMNS,
-                by_rows: kernel_portable::kernel::<true>,
-                by_columns: kernel_portable::kernel::<false>,
-            },
+            Isa::Avx512 => shape!(kernel_x86::avx512, form),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => shape!(kernel_x86::avx2, form),
+            _ => shape!(kernel_portable, form),
         }
     }
 }
@@ -155,23 +189,31 @@ pub fn cut<'o>(out: &'o Out, m: usize, n: usize, team: &Team) -> Cut<'o> {
     out.grid(n, band, strip)
 }
 
-/// Most columns of a tile: a block of B then fits the second-level cache.
-const STRIP: usize = 256;
+/// Most columns of a tile: packed, a block of B then takes half of a thread's scratch memory. It need
+/// not fit the second-level cache, since a band of A meets each panel of it once.
+const STRIP: usize = 1024;
 
 /// One tile of C = A·B: `a` has the tile's rows, `b` its columns.
-pub fn product(isa: Isa, a: View, b: View, c: &mut Patch, start: Start, scratch: &mut [f32]) {
+pub fn product(
+    arithmetic: Arithmetic,
+    a: View,
+    b: View,
+    c: &mut Patch,
+    start: Start,
+    scratch: &mut [f32],
+) {
     let stride = c.stride;
     assert!(
         c.rows == a.rows && c.columns == b.columns,
         "tile and operands differ"
     );
     // SAFETY: the patch owns `rows × columns` numbers at this stride.
-    unsafe { raw_product(isa, a, b, c.pointer(), stride, start, scratch) }
+    unsafe { raw_product(arithmetic, a, b, c.pointer(), stride, start, scratch) }
 }
 
 /// The same into a slice whose rows follow each other at `stride`.
 pub fn product_into(
-    isa: Isa,
+    arithmetic: Arithmetic,
     a: View,
     b: View,
     (c, stride): (&mut [f32], usize),
@@ -188,13 +230,13 @@ pub fn product_into(
         "result shorter than its shape"
     );
     // SAFETY: the bounds were just checked.
-    unsafe { raw_product(isa, a, b, c.as_mut_ptr(), stride, start, scratch) }
+    unsafe { raw_product(arithmetic, a, b, c.as_mut_ptr(), stride, start, scratch) }
 }
 
 /// # Safety
 /// `c` must be valid for `a.rows` rows of `b.columns` numbers at `stride`.
 unsafe fn raw_product(
-    isa: Isa,
+    arithmetic: Arithmetic,
     a: View,
     b: View,
     c: *mut f32,
@@ -203,31 +245,39 @@ unsafe fn raw_product(
     scratch: &mut [f32],
 ) {
     assert_eq!(a.columns, b.rows, "inner dimensions differ");
-    let shape = Shape::of(isa);
+    let shape = Shape::of(arithmetic);
     let (m, n, k) = (a.rows, b.columns, a.columns);
-    let padded = n.next_multiple_of(shape.columns);
-    let band = (m.next_multiple_of(shape.rows)).min(192usize.next_multiple_of(shape.rows));
-    let (pack_a, rest) = scratch.split_at_mut(band * DEPTH);
-    let pack_b = &mut rest[..padded * DEPTH.min(k.max(1))];
     if k == 0 && start == Start::Zero {
         for row in 0..m {
             // SAFETY: a row of the result.
             unsafe { std::slice::from_raw_parts_mut(c.add(row * stride), n) }.fill(0.0);
         }
     }
-    for from in (0..k).step_by(DEPTH) {
-        let depth = DEPTH.min(k - from);
+    // Whole cache lines for the kernel's loads.
+    let skip = scratch.as_ptr().align_offset(64).min(scratch.len());
+    let padded = n.next_multiple_of(shape.columns);
+    let band = (m.next_multiple_of(shape.rows)).min(192usize.next_multiple_of(shape.rows));
+    let block = DEPTH * shape.form.numbers();
+    let (pack_a, rest) = scratch[skip..].split_at_mut(band * DEPTH);
+    let (pack_b, spare) = rest.split_at_mut(padded * shape.form.units(block.min(k)));
+    let pack = pack::Packer {
+        isa: arithmetic.isa,
+        form: shape.form,
+    };
+    for from in (0..k).step_by(block) {
+        let depth = block.min(k - from);
         let zero = start == Start::Zero && from == 0;
-        pack::columns(isa, b.rows(from, depth), shape.columns, pack_b);
+        pack.columns(b.rows(from, depth), shape.columns, pack_b, spare);
         for top in (0..m).step_by(band) {
             let height = band.min(m - top);
             let block = a.rows(top, height).columns(from, depth);
-            let left = pack::rows(isa, block, shape.rows, pack_a);
+            let left = pack.rows(block, shape.rows, pack_a);
             // SAFETY: the block's rows lie inside the result; the packed operands hold `depth`
             // columns for whole register tiles.
             unsafe {
                 let c = c.add(top * stride);
-                block_product(&shape, (height, n, depth), &left, pack_b, (c, stride), zero);
+                let size = (height, n, shape.form.units(depth));
+                block_product(&shape, size, &left, pack_b, (c, stride), zero);
             }
         }
     }
@@ -278,6 +328,7 @@ unsafe fn block_product(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::round_to_bf16;
     use crate::random::{Purpose, Stream};
     use crate::team::SCRATCH;
 
@@ -293,6 +344,7 @@ mod tests {
             (6, 16, 300),
             (200, 65, 31),
             (25, 70, 513),
+            (13, 40, 1027),
         ] {
             let mut draw =
                 |len: usize| -> Vec<f32> { (0..len).map(|_| s.normal() as f32).collect() };
@@ -312,22 +364,35 @@ mod tests {
                     View::new(&bt, n, k, k).transposed(),
                 ),
             ];
-            for start in [Start::Zero, Start::Held] {
+            for (start, precision) in [
+                (Start::Zero, Precision::F32),
+                (Start::Held, Precision::F32),
+                (Start::Zero, Precision::Bf16),
+                (Start::Held, Precision::Bf16),
+            ] {
                 let mut expected = if start == Start::Held {
                     c.clone()
                 } else {
                     vec![0.0; m * n]
                 };
+                let round = |x: f32| match precision {
+                    Precision::F32 => x,
+                    Precision::Bf16 => f32::from_bits(round_to_bf16(x)),
+                };
                 for (i, y) in expected.iter_mut().enumerate() {
                     for p in 0..k {
-                        *y = a[i / n * k + p].mul_add(b[p * n + i % n], *y);
+                        *y = round(a[i / n * k + p]).mul_add(round(b[p * n + i % n]), *y);
                     }
                 }
                 for isa in Isa::available() {
                     for (a, b) in layouts {
                         let mut found = c.clone();
-                        product_into(isa, a, b, (&mut found, n), start, &mut scratch);
-                        assert_eq!(found, expected, "{isa:?} {m}×{n}×{k} {start:?}");
+                        let arithmetic = Arithmetic { isa, precision };
+                        product_into(arithmetic, a, b, (&mut found, n), start, &mut scratch);
+                        assert_eq!(
+                            found, expected,
+                            "{isa:?} {m}×{n}×{k} {start:?} {precision:?}"
+                        );
                     }
                 }
             }

@@ -80,3 +80,18 @@ kernel!(
     avx512, "avx512f", 12 by 32, 16:
     _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps
 );
+
+kernel!(
+    /// AVX-512 with bf16: A, B are pairs, and each multiply-add is two of them.
+    avx512_bf16, "avx512f,avx512bf16", 12 by 32, 16:
+    _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, multiply_add_pairs, _mm512_storeu_ps
+);
+
+/// c + a·b for the number in the upper half of each pair, then for the one in the lower half.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn multiply_add_pairs(a: __m512, b: __m512, c: __m512) -> __m512 {
+    // SAFETY: any bits are pairs of bf16 numbers.
+    let pairs = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
+    _mm512_dpbf16_ps(c, pairs(a), pairs(b))
+}

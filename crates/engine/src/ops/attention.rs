@@ -219,17 +219,19 @@ impl Operation for Attention {
     }
 
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
+        let arithmetic = team.arithmetic(at.precision);
         let (heads, size) = (self.heads.heads, self.heads.head_size);
         let y = a.y[0].grid(heads * size, self.time, size);
         let kept = a.kept[0].grid(heads, self.time, 1);
         team.each((y, kept), |tile, (mut y, mut kept), scratch| {
             let head = self.head(tile / heads, tile % heads, at.position);
             let operands = [a.x[0].real(), a.x[1].real(), a.x[2].real()];
-            head.forward(team.isa(), operands, &mut y, &mut kept, scratch);
+            head.forward(arithmetic, operands, &mut y, &mut kept, scratch);
         });
     }
 
     fn backward(&self, a: &Backward, at: &At, team: &Team) {
+        let arithmetic = team.arithmetic(at.precision);
         let Heads {
             heads,
             kv_heads,
@@ -263,7 +265,7 @@ impl Operation for Attention {
                     dy: a.dy[0].real(),
                 };
                 let dq = dq.as_mut().map(|d| d.strip(g * head_size, head_size));
-                head.backward(team.isa(), &saved, dq, dk.as_mut(), dv.as_mut(), scratch);
+                head.backward(arithmetic, &saved, dq, dk.as_mut(), dv.as_mut(), scratch);
             }
         });
     }

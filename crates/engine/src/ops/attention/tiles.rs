@@ -3,9 +3,8 @@
 
 use super::{Attention, Heads};
 use crate::arena::Patch;
-use crate::gemm::{Start, View, product, product_into};
+use crate::gemm::{Arithmetic, Start, View, product, product_into};
 use crate::lanes::{LANES, Lanes, dot, lanes, log};
-use crate::machine::Isa;
 
 /// Queries, and keys, of a block: constants of the arithmetic.
 const BLOCK: usize = 64;
@@ -88,7 +87,7 @@ impl Head {
     /// y and log Σ exp of each query.
     pub fn forward(
         &self,
-        isa: Isa,
+        a: Arithmetic,
         [q, k, v]: [&[f32]; 3],
         y: &mut Patch,
         total: &mut Patch,
@@ -105,18 +104,18 @@ impl Head {
             sums.fill(0.0);
             for (key, keys) in self.key_blocks(from + count - 1) {
                 let (q, k) = (q.rows(from, count), k.rows(key, keys).transposed());
-                product_into(isa, q, k, (scores, BLOCK), Start::Zero, scratch);
+                product_into(a, q, k, (scores, BLOCK), Start::Zero, scratch);
                 for r in 0..count {
                     let seen = (self.before + from + r + 1).saturating_sub(key).min(keys);
                     let scores = &mut scores[r * BLOCK..][..keys];
                     let (most, sum) = (&mut most[r], &mut sums[r]);
-                    online(isa, scores, seen, self.scale, most, sum, y.row(r));
+                    online(a.isa, scores, seen, self.scale, most, sum, y.row(r));
                 }
                 let p = View::new(scores, count, keys, BLOCK);
-                product(isa, p, v.rows(key, keys), &mut y, Start::Held, scratch);
+                product(a, p, v.rows(key, keys), &mut y, Start::Held, scratch);
             }
             for r in 0..count {
-                finish(isa, sums[r], y.row(r));
+                finish(a.isa, sums[r], y.row(r));
                 total.row(from + r)[0] = most[r] + log(sums[r]);
             }
         }
@@ -125,7 +124,7 @@ impl Head {
     /// Adds this head's share to dq, dk and dv.
     pub fn backward(
         &self,
-        isa: Isa,
+        a: Arithmetic,
         saved: &Saved,
         mut dq: Option<Patch>,
         mut dk: Option<&mut Patch>,
@@ -145,8 +144,8 @@ impl Head {
             let (q, dy) = (q.rows(from, count), dy.rows(from, count));
             for (key, keys) in self.key_blocks(from + count - 1) {
                 let (k, v) = (k.rows(key, keys), v.rows(key, keys));
-                product_into(isa, q, k.transposed(), (p, BLOCK), Start::Zero, scratch);
-                product_into(isa, dy, v.transposed(), (ds, BLOCK), Start::Zero, scratch);
+                product_into(a, q, k.transposed(), (p, BLOCK), Start::Zero, scratch);
+                product_into(a, dy, v.transposed(), (ds, BLOCK), Start::Zero, scratch);
                 for r in 0..count {
                     let seen = (self.before + from + r + 1).saturating_sub(key).min(keys);
                     let row = self.first + from + r;
@@ -155,18 +154,18 @@ impl Head {
                     let end = at + self.heads.head_size;
                     let (p, ds) = (&mut p[r * BLOCK..][..keys], &mut ds[r * BLOCK..][..keys]);
                     let (y, dy) = (&saved.y[at..end], &saved.dy[at..end]);
-                    score_gradient(isa, p, ds, seen, self.scale, total, y, dy);
+                    score_gradient(a.isa, p, ds, seen, self.scale, total, y, dy);
                 }
                 let (p, ds) = (
                     View::new(p, count, keys, BLOCK),
                     View::new(ds, count, keys, BLOCK),
                 );
                 if let Some(dq) = &mut dq {
-                    product(isa, ds, k, &mut dq.band(from, count), Start::Held, scratch);
+                    product(a, ds, k, &mut dq.band(from, count), Start::Held, scratch);
                 }
                 if let Some(dk) = &mut dk {
                     product(
-                        isa,
+                        a,
                         ds.transposed(),
                         q,
                         &mut dk.band(key, keys),
@@ -176,7 +175,7 @@ impl Head {
                 }
                 if let Some(dv) = &mut dv {
                     product(
-                        isa,
+                        a,
                         p.transposed(),
                         dy,
                         &mut dv.band(key, keys),
