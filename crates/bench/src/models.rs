@@ -41,25 +41,55 @@ pub const MODELS: [Model; 9] = [
     },
     gpt2("S", "gpt2-cpu", &[], 65),
     gpt2("M", "gpt2-char", &["model.dropout=0", "train.batch=8"], 65),
-    gpt2("M64", "gpt2-char", &["model.dropout=0", "train.batch=64"], 65),
-    gpt2("L", "gpt2-124m", &["model.context=256", "train.batch=4"], 50_304),
-    gpt2("S-qwen3", "gpt2-cpu", &["model.family=qwen3", "model.kv_heads=2"], 65),
+    gpt2(
+        "M64",
+        "gpt2-char",
+        &["model.dropout=0", "train.batch=64"],
+        65,
+    ),
+    gpt2(
+        "L",
+        "gpt2-124m",
+        &["model.context=256", "train.batch=4"],
+        50_304,
+    ),
+    gpt2(
+        "S-qwen3",
+        "gpt2-cpu",
+        &["model.family=qwen3", "model.kv_heads=2"],
+        65,
+    ),
     gpt2(
         "M-qwen3",
         "gpt2-char",
-        &["model.family=qwen3", "model.kv_heads=3", "model.dropout=0", "train.batch=8"],
+        &[
+            "model.family=qwen3",
+            "model.kv_heads=3",
+            "model.dropout=0",
+            "train.batch=8",
+        ],
         65,
     ),
     gpt2(
         "M64-qwen3",
         "gpt2-char",
-        &["model.family=qwen3", "model.kv_heads=3", "model.dropout=0", "train.batch=64"],
+        &[
+            "model.family=qwen3",
+            "model.kv_heads=3",
+            "model.dropout=0",
+            "train.batch=64",
+        ],
         65,
     ),
     gpt2(
         "L-qwen3",
         "gpt2-124m",
-        &["model.family=qwen3", "model.kv_heads=4", "model.context=256", "train.batch=4"],
+        &[
+            "model.family=qwen3",
+            "model.kv_heads=4",
+            "model.context=256",
+            "train.batch=4",
+        ],
         50_304,
     ),
 ];
@@ -73,7 +103,9 @@ pub fn choose(only: &[String]) -> Result<Vec<Model>> {
         return Ok(MODELS.into_iter().filter(|m| m.by_default).collect());
     }
     let find = |name: &String| {
-        let found = MODELS.into_iter().find(|m| m.name.eq_ignore_ascii_case(name));
+        let found = MODELS
+            .into_iter()
+            .find(|m| m.name.eq_ignore_ascii_case(name));
         found.ok_or_else(|| Error::Unknown {
             what: "model",
             name: name.clone(),

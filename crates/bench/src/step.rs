@@ -124,7 +124,10 @@ pub fn run(s: &mut Session, models: &[Model], limits: &Limits) -> Result<(Readin
         gauge.take(READINGS)?;
         for (model, taken) in models.iter().zip(&mut taken) {
             let done = from.elapsed().as_secs_f64() / total;
-            s.next(&format!("round {round} of {ROUNDS}, {}", model.name), done.min(0.99))?;
+            s.next(
+                &format!("round {round} of {ROUNDS}, {}", model.name),
+                done.min(0.99),
+            )?;
             measure(s, model, taken)?;
         }
     }
@@ -203,7 +206,9 @@ fn set_up(threads: usize, model: &Model) -> Result<(Cpu, Ready, Scalars, usize)>
 /// Tokens below `vocabulary`, the same on every machine.
 pub(crate) fn random_tokens(count: usize, vocabulary: usize) -> Vec<u32> {
     let mut stream = Stream::new(1, RandomPurpose::Check, 0);
-    (0..count).map(|_| stream.below(vocabulary) as u32).collect()
+    (0..count)
+        .map(|_| stream.below(vocabulary) as u32)
+        .collect()
 }
 
 /// Lets the system forget the process's peak memory (Linux).
@@ -218,7 +223,10 @@ fn summary(model: &Model, taken: &Taken, limits: &Limits) -> Result<Measured> {
     let parameters = r.decoder.graph.parameters();
     let seconds = Spread::of(&taken.seconds);
     let parts = |by_shape| parts(&r.decoder.graph, &plan, taken, limits, by_shape);
-    let bounds = plan.items.iter().map(|i| limits.bound(plan.item_cost(&r.decoder.graph, i)));
+    let bounds = plan
+        .items
+        .iter()
+        .map(|i| limits.bound(plan.item_cost(&r.decoder.graph, i)));
     let bound_seconds: f64 = bounds.sum();
     let (batch, context) = (r.config.train.batch, r.config.model.context);
     Ok(Measured {
@@ -247,7 +255,8 @@ fn parts(g: &Graph, plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool)
     for (entry, item) in plan.items.iter().enumerate() {
         let (operation, pass, shape) = describe(g, item.step);
         let shape = shape.filter(|_| by_shape);
-        let alike = |(p, _): &(Part, _)| p.operation == operation && p.pass == pass && p.shape == shape;
+        let alike =
+            |(p, _): &(Part, _)| p.operation == operation && p.pass == pass && p.shape == shape;
         let place = groups.iter().position(alike).unwrap_or_else(|| {
             let part = Part {
                 operation,

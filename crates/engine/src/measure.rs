@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Links of the chains of one reading: some milliseconds.
-const LINKS: usize = 1 << 22;
+const LINKS: usize = 1 << 21;
 
 /// Numbers that a thread reads or writes at a time.
 const BLOCK: usize = 1 << 14;
@@ -37,7 +37,12 @@ impl Probe {
     pub fn new(threads: usize) -> Result<Probe> {
         let isa = Isa::detect();
         let numbers = buffer_bytes() / 4;
-        let buffer = || Arena::new(numbers);
+        // Written once: memory that nobody wrote to is one page of zeros, which the caches hold.
+        let buffer = || {
+            let mut buffer = Arena::new(numbers)?;
+            buffer.slice_mut(0, numbers).fill(1.0);
+            Ok::<_, crate::Error>(buffer)
+        };
         Ok(Probe {
             workers: Workers::new(threads, isa, Order::Rising),
             isa,
@@ -52,15 +57,20 @@ impl Probe {
     /// # Errors
     /// Where a thread failed.
     pub fn f32_products(&mut self) -> Result<f64> {
-        let isa = self.isa;
-        let chains = if isa == Isa::Avx512 { WIDE } else { NARROW };
+        // Fused multiply-adds of a link of all chains.
+        let (chains, lanes, work): (usize, usize, fn(f32) -> f32) = match self.isa {
+            // SAFETY: `Isa::detect` names only what this processor has.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => (x86::CHAINS, 16, |x| unsafe { x86::avx512(x) }),
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => (x86::NARROW, 8, |x| unsafe { x86::avx2(x) }),
+            _ => (PORTABLE_CHAINS, LANES, portable_chains),
+        };
         let seconds = self.time(|_| {
-            black_box(match isa {
-                Isa::Avx512 => wide_chains(isa, black_box(0.5), LINKS),
-                _ => narrow_chains(isa, black_box(0.5), LINKS),
-            });
+            black_box(work(black_box(0.5)));
         })?;
-        Ok(self.all_threads(2 * chains * LANES * LINKS) / seconds)
+        Ok(self.all_threads(2 * chains * lanes * LINKS) / seconds)
     }
 
     /// Products of pairs of bf16, added up in f32 in registers, in FLOP/s; none where the processor
@@ -71,12 +81,13 @@ impl Probe {
     pub fn bf16_products(&mut self) -> Result<Option<f64>> {
         #[cfg(target_arch = "x86_64")]
         if self.isa == Isa::Avx512 && is_x86_feature_detected!("avx512bf16") {
-            // SAFETY: the processor has the instructions.
-            let work = |_: &Team| unsafe { bf16_chains(black_box(0.5), LINKS) };
-            let seconds = self.time(|team| {
-                black_box(work(team));
+            let seconds = self.time(|_| {
+                // SAFETY: the processor has the instructions.
+                black_box(unsafe { x86::bf16(black_box(0.5)) });
             })?;
-            return Ok(Some(self.all_threads(4 * WIDE * LANES * LINKS) / seconds));
+            return Ok(Some(
+                self.all_threads(4 * x86::CHAINS * 16 * LINKS) / seconds,
+            ));
         }
         Ok(None)
     }
@@ -87,7 +98,10 @@ impl Probe {
     /// Where a thread failed.
     pub fn read(&mut self) -> Result<f64> {
         let len = self.buffers[0].len();
-        let (from, sums) = (self.buffers[0].read(0, len), self.sums.out(0, self.sums.len()));
+        let (from, sums) = (
+            self.buffers[0].read(0, len),
+            self.sums.out(0, self.sums.len()),
+        );
         let seconds = self.time(|team| {
             team.each(sums.bands(1, 1), |block, mut sum, _| {
                 let end = len.min((block + 1) * BLOCK);
@@ -157,48 +171,70 @@ fn buffer_bytes() -> usize {
     (4 * largest << 10).clamp(64 << 20, 512 << 20)
 }
 
-/// Chains that hide the latency of two units of AVX-512 and fit its 32 registers.
-const WIDE: usize = 16;
-/// The same for AVX2 (two registers a chain of 16 lanes, 16 registers) and NEON.
-const NARROW: usize = 6;
+/// Chains of the portable form: with 4 registers a chain, NEON's 32 hold them.
+const PORTABLE_CHAINS: usize = 6;
 
-#[inline(always)]
-fn chains<const CHAINS: usize>(x: f32, links: usize) -> f32 {
+/// Chains of fused multiply-adds on 16 lanes.
+fn portable_chains(x: f32) -> f32 {
     let (a, b) = (Lanes::all(x), Lanes::all(1.0 - x));
-    let mut sums = [Lanes::all(x); CHAINS];
-    for _ in 0..links {
+    let mut sums = [Lanes::all(x); PORTABLE_CHAINS];
+    for _ in 0..LINKS {
         for sum in &mut sums {
             *sum = sum.mul_add(a, b);
         }
     }
-    sums.into_iter().map(Lanes::sum).sum()
-}
-
-lanes! {
-    fn wide_chains(x: f32, links: usize) -> f32 {
-        chains::<WIDE>(x, links)
-    }
-}
-
-lanes! {
-    fn narrow_chains(x: f32, links: usize) -> f32 {
-        chains::<NARROW>(x, links)
-    }
+    sums.iter().fold(0.0, |total, sum| total + sum.sum())
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn bf16_chains(x: f32, links: usize) -> f32 {
+mod x86 {
+    use super::LINKS;
     use std::arch::x86_64::*;
-    let ones = _mm512_set1_ps(x);
-    let pairs = _mm512_cvtne2ps_pbh(ones, ones);
-    let mut sums = [ones; WIDE];
-    for _ in 0..links {
-        for sum in &mut sums {
-            *sum = _mm512_dpbf16_ps(*sum, pairs, pairs);
+
+    /// Chains that hide the latency of two units and fit the 32 registers of AVX-512.
+    pub const CHAINS: usize = 24;
+    /// The same for the 16 registers of AVX2.
+    pub const NARROW: usize = 12;
+
+    /// sum ← sum · a + b, with a and b such that the sum stays near 1.
+    #[target_feature(enable = "avx512f")]
+    pub fn avx512(x: f32) -> f32 {
+        let (a, b) = (_mm512_set1_ps(x), _mm512_set1_ps(1.0 - x));
+        let mut sums = [b; CHAINS];
+        for _ in 0..LINKS {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, a, b);
+            }
         }
+        _mm512_reduce_add_ps(sums.iter().fold(b, |t, &s| _mm512_add_ps(t, s)))
     }
-    sums.into_iter().map(|sum| _mm512_reduce_add_ps(sum)).sum()
+
+    /// The same with AVX2.
+    #[target_feature(enable = "avx2,fma")]
+    pub fn avx2(x: f32) -> f32 {
+        let (a, b) = (_mm256_set1_ps(x), _mm256_set1_ps(1.0 - x));
+        let mut sums = [b; NARROW];
+        for _ in 0..LINKS {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, a, b);
+            }
+        }
+        _mm256_cvtss_f32(sums.iter().fold(b, |t, &s| _mm256_add_ps(t, s)))
+    }
+
+    /// sum ← sum + Σ of two products of bf16, lane by lane.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub fn bf16(x: f32) -> f32 {
+        let ones = _mm512_set1_ps(x);
+        let pairs = _mm512_cvtne2ps_pbh(ones, ones);
+        let mut sums = [ones; CHAINS];
+        for _ in 0..LINKS {
+            for sum in &mut sums {
+                *sum = _mm512_dpbf16_ps(*sum, pairs, pairs);
+            }
+        }
+        _mm512_reduce_add_ps(sums.iter().fold(ones, |t, &s| _mm512_add_ps(t, s)))
+    }
 }
 
 lanes! {
@@ -232,7 +268,10 @@ mod tests {
             probe.triad().unwrap(),
             probe.barrier().unwrap(),
         ];
-        assert!(readings.iter().all(|x| x.is_finite() && *x > 0.0), "{readings:?}");
-        assert_eq!(probe.buffers[0].slice(0, 3), [0.0; 3]);
+        assert!(
+            readings.iter().all(|x| x.is_finite() && *x > 0.0),
+            "{readings:?}"
+        );
+        assert_eq!(probe.buffers[0].slice(0, 3), [4.0; 3], "a = b + 3 c");
     }
 }

@@ -31,9 +31,12 @@ pub fn run(a: &Bench) -> Result<()> {
     if let (true, Some(all)) = (wants(Part::Step), readings.last()) {
         let limits = all.limits();
         let expected = step::seconds(&models, &limits)?;
-        let (reading, steps) = bench.part("step", expected, |s| Ok(step::run(s, &models, &limits)?))?;
+        let (reading, steps) =
+            bench.part("step", expected, |s| Ok(step::run(s, &models, &limits)?))?;
         bench.found.insert("step_limits".into(), value(&reading)?);
-        bench.show("step", &steps, |out, steps| tables::steps(out, &reading, steps))?;
+        bench.show("step", &steps, |out, steps| {
+            tables::steps(out, &reading, steps)
+        })?;
     }
     if a.json {
         writeln!(stdout().lock(), "{}", Value::Object(bench.found))?;
@@ -71,10 +74,18 @@ impl Running {
         let from = Instant::now();
         let mut progress = |what: &str, done: f64| {
             let spent = from.elapsed().as_secs_f64();
-            let left = if done > 0.05 { spent / done - spent } else { expected - spent };
+            let left = if done > 0.05 {
+                spent / done - spent
+            } else {
+                expected - spent
+            };
             if live {
                 // Nobody is told less if this line can't be written.
-                let _ = write!(stderr(), "\r\x1b[K{name}: {what}, {:.0} s left", left.max(0.0));
+                let _ = write!(
+                    stderr(),
+                    "\r\x1b[K{name}: {what}, {:.0} s left",
+                    left.max(0.0)
+                );
             }
         };
         let mut session = Session {

@@ -10,16 +10,34 @@ const SHAPES: usize = 12;
 
 /// `574 GFLOP/s ±0.3%`
 fn rate(s: &Spread, unit: &str) -> String {
-    format!("{} ±{:.1}%", amount(s.median as u64, unit), 100.0 * s.relative())
+    format!(
+        "{} ±{:.1}%",
+        amount(s.median as u64, unit),
+        100.0 * s.relative()
+    )
 }
 
 /// The machine's limits, a row for each number of threads.
 pub fn machine(out: &mut dyn Write, readings: &Vec<Reading>) -> Result<()> {
     let row = |out: &mut dyn Write, cells: [String; 6]| {
         let [threads, f32, bf16, read, triad, barrier] = cells;
-        writeln!(out, "{threads:>7}  {f32:>20}  {bf16:>20}  {read:>17}  {triad:>17} {barrier:>9}")
+        writeln!(
+            out,
+            "{threads:>7}  {f32:>20}  {bf16:>20}  {read:>17}  {triad:>17} {barrier:>9}"
+        )
     };
-    row(out, ["threads", "f32 products", "bf16 products", "read", "triad", "barrier"].map(String::from))?;
+    row(
+        out,
+        [
+            "threads",
+            "f32 products",
+            "bf16 products",
+            "read",
+            "triad",
+            "barrier",
+        ]
+        .map(String::from),
+    )?;
     for r in readings {
         let bf16 = r.bf16_flops.as_ref();
         let cells = [
@@ -38,15 +56,27 @@ pub fn machine(out: &mut dyn Write, readings: &Vec<Reading>) -> Result<()> {
 /// Every model's step, and where its time goes.
 pub fn steps(out: &mut dyn Write, limits: &Reading, steps: &Vec<Measured>) -> Result<()> {
     let best = limits.limits();
-    let (flops, bytes) = (amount(best.flops as u64, "FLOP/s"), amount(best.bytes as u64, "B/s"));
-    writeln!(out, "peak {flops}, bandwidth {bytes} (triad), measured between the steps")?;
+    let (flops, bytes) = (
+        amount(best.flops as u64, "FLOP/s"),
+        amount(best.bytes as u64, "B/s"),
+    );
+    writeln!(
+        out,
+        "peak {flops}, bandwidth {bytes} (triad), measured between the steps"
+    )?;
     for step in steps {
         writeln!(out)?;
         head(out, step)?;
         let total = step.seconds.median;
         titles(out, "operation")?;
         for part in &step.parts {
-            line(out, part, &format!("{} {}", part.operation, part.pass), total, best.flops)?;
+            line(
+                out,
+                part,
+                &format!("{} {}", part.operation, part.pass),
+                total,
+                best.flops,
+            )?;
         }
         titles(out, "the largest gaps by shape")?;
         let shapes = step.shapes.iter().filter(|p| p.shape.is_some());
