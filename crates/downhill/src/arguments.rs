@@ -1,7 +1,7 @@
 //! The command line: every command with its flags.
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +42,8 @@ pub enum Command {
     Verify(Verify),
     /// Show every step of a training step: shape, FLOPs, bytes, lifetime, offset
     Graph(Graph),
+    /// Measure this machine, and how near training comes to what it can do
+    Bench(Bench),
     /// Show every key of the config, its value and its comment
     Config(ConfigFlags),
 }
@@ -218,6 +220,34 @@ pub struct Verify {
 pub struct Graph {
     #[command(flatten)]
     pub configured: Configured,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Peaks, bandwidth and barriers, for each number of threads
+    Machine,
+    /// Whole training steps, and where their time goes
+    Step,
+    /// Everything
+    All,
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    pub part: Part,
+    /// Only these, by name: models as S, M or L-qwen3
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Threads that compute [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub threads: Option<u64>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

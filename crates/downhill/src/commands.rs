@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bench;
 mod config;
 mod eval;
 mod fit;
@@ -22,6 +23,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),
+        Command::Bench(a) => bench::run(&a),
         Command::Config(a) => config::run(&a),
     }
 }

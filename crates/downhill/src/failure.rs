@@ -39,6 +39,16 @@ impl From<train::Error> for Failure {
     }
 }
 
+impl From<bench::Error> for Failure {
+    fn from(error: bench::Error) -> Failure {
+        match error {
+            bench::Error::Stopped => Failure::Interrupted,
+            bench::Error::Unknown { .. } => Failure::Usage(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
 macro_rules! failed {
     ($($error:ty),*) => {$(
         impl From<$error> for Failure {

@@ -15,6 +15,7 @@ mod gemm;
 mod graph;
 mod lanes;
 mod machine;
+pub mod measure;
 mod op;
 mod ops;
 mod plan;

@@ -108,6 +108,16 @@ impl Team {
         self.barrier.threads
     }
 
+    /// Number of this thread; the caller's own is 0.
+    pub(crate) fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// Waits for all threads of the team.
+    pub(crate) fn meet(&self) {
+        self.barrier.wait();
+    }
+
     /// Does `work` for every tile of `cuts`, shared among the threads, and ends with a barrier.
     /// `work` gets the tile's number, its patches and the thread's scratch memory.
     pub fn each<C: Cuts>(&self, cuts: C, work: impl Fn(usize, C::Patches<'_>, &mut [f32])) {
@@ -240,6 +250,11 @@ impl Workers {
             own: Team::new(barrier, 0, isa, order),
             office,
         }
+    }
+
+    /// Threads of the team, the caller's among them.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.len() + 1
     }
 
     /// Lets every thread of the team run `job` once and waits for all.

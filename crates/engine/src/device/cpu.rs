@@ -11,7 +11,8 @@ use crate::schedule::{Item, Purpose, Step};
 use crate::team::{Order, Team, Workers};
 use crate::update::{Optimiser, blocks, norm};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// How the processor is used. Tests force what users never need to.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +84,45 @@ impl Cpu {
         self.store
             .as_ref()
             .ok_or_else(|| Error::Parameter("(no store yet)".into()))
+    }
+
+    /// Runs the whole list of steps and tells how long each entry of it took, from barrier to
+    /// barrier, as the caller's thread saw it.
+    ///
+    /// # Errors
+    /// Where a thread failed, or `times` is not as long as the plan's list.
+    pub fn run_timed(
+        &mut self,
+        ready: Ready,
+        scalars: &Scalars,
+        times: &mut [Duration],
+    ) -> Result<()> {
+        let entries = self.prepared[ready.0].tasks.len();
+        fits("times of a plan's steps", entries, times.len())?;
+        self.walk(ready, scalars, Some(&Mutex::new(times)))
+    }
+
+    /// All threads walk the list; the first keeps the clock, where one is wanted.
+    fn walk(
+        &mut self,
+        ready: Ready,
+        scalars: &Scalars,
+        clock: Option<&Mutex<&mut [Duration]>>,
+    ) -> Result<()> {
+        let norm_value = self.store()?.norm_places().1;
+        let p = &self.prepared[ready.0];
+        self.workers.run(&|team: &Team| {
+            let clock = clock.filter(|_| team.worker() == 0);
+            let mut clock = clock.map(|c| (c.lock(), Instant::now()));
+            for (entry, task) in p.tasks.iter().enumerate() {
+                run_task(p, task, scalars, norm_value, team);
+                if let Some((Ok(times), from)) = &mut clock {
+                    let now = Instant::now();
+                    times[entry] = now - *from;
+                    *from = now;
+                }
+            }
+        })
     }
 }
 
@@ -385,13 +425,7 @@ impl Device for Cpu {
     }
 
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()> {
-        let norm_value = self.store()?.norm_places().1;
-        let p = &self.prepared[ready.0];
-        self.workers.run(&|team: &Team| {
-            for task in &p.tasks {
-                run_task(p, task, scalars, norm_value, team);
-            }
-        })
+        self.walk(ready, scalars, None)
     }
 
     fn read(&self, ready: Ready, value: ValueId, mut host: HostMut) -> Result<()> {

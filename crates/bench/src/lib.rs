@@ -1,0 +1,45 @@
+//! How near does the engine come to what the machine can do? The machine is measured first
+//! ([`machine`]), then whole training steps ([`step`]); what every step of a plan takes is held
+//! against `max(FLOPs / peak, bytes / bandwidth)`, so that what is left to gain can be seen. FLOPs
+//! and bytes come from `Operation::cost` alone.
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod machine;
+pub mod models;
+mod spread;
+pub mod step;
+
+pub use error::{Error, Result};
+pub use machine::{Limits, Reading};
+pub use models::Model;
+pub use spread::Spread;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What every part is told.
+pub struct Session<'a> {
+    /// Threads that compute.
+    pub threads: usize,
+    /// Set by Ctrl-C: the part at hand ends with [`Error::Stopped`].
+    pub stop: &'a AtomicBool,
+    /// Told what is measured next, and the share of the part that is done.
+    pub progress: &'a mut dyn FnMut(&str, f64),
+}
+
+impl Session<'_> {
+    /// Fails where the user wants to stop.
+    fn alive(&self) -> Result<()> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(Error::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    /// Says what is measured next.
+    fn next(&mut self, what: &str, done: f64) -> Result<()> {
+        self.alive()?;
+        (self.progress)(what, done);
+        Ok(())
+    }
+}
