@@ -31,35 +31,40 @@ impl Form {
     }
 }
 
-/// Rows of A for register tiles, whole ones perhaps as they lie.
-pub struct Rows<'a> {
+/// Rows of A for register tiles, as they lie or packed.
+pub struct Left<'a> {
     /// Whether a tile is read row by row.
     pub by_rows: bool,
-    /// The operand itself with its stride, for whole tiles that need no packing.
-    direct: Option<(&'a [f32], usize)>,
-    /// Rows from here on are packed.
-    packed_from: usize,
-    packed: &'a [f32],
-    depth: usize,
+    data: &'a [f32],
+    /// From one row to the next.
+    step: usize,
+    /// From one row to the next where a tile is read by rows, else from one k to the next.
+    stride: usize,
 }
 
-impl Rows<'_> {
-    /// First number and row stride of the tile that begins with row `top`.
-    pub fn tile(&self, top: usize, tile: usize) -> (*const f32, usize) {
-        match self.direct {
-            Some((data, stride)) if top + tile <= self.packed_from => {
-                // The kernel reads `depth` numbers of each of the tile's rows.
-                let end = (top + tile - 1) * stride + self.depth;
-                (data[top * stride..end].as_ptr(), stride)
-            }
-            _ => {
-                let width = if self.by_rows { DEPTH } else { self.depth };
-                (
-                    self.packed[(top - self.packed_from) * width..].as_ptr(),
-                    DEPTH,
-                )
-            }
+impl<'a> Left<'a> {
+    /// The operand as it lies.
+    pub fn direct(a: View<'a>) -> Left<'a> {
+        let by_rows = a.column_stride == 1;
+        Left {
+            by_rows,
+            data: a.data,
+            step: a.row_stride,
+            stride: if by_rows {
+                a.row_stride
+            } else {
+                a.column_stride
+            },
         }
+    }
+
+    /// First number and stride of the tile of `rows` rows from `top` on.
+    pub fn tile(&self, top: usize, rows: usize, depth: usize) -> (*const f32, usize) {
+        let needed = match self.by_rows {
+            true => (rows - 1) * self.stride + depth,
+            false => depth.saturating_sub(1) * self.stride + rows,
+        };
+        (self.data[top * self.step..][..needed].as_ptr(), self.stride)
     }
 }
 
@@ -75,36 +80,35 @@ pub struct Packer {
 impl Packer {
     /// Prepares rows of A for register tiles of `tile` rows.
     ///
-    /// Where the numbers of a row follow each other, the kernel reads whole tiles as they lie and
-    /// only the ragged last one is copied, its missing rows 0; but rows a multiple of 4 KB apart
-    /// would all fall into one set of the first-level cache and are copied too, and so are numbers
-    /// to be rounded. Otherwise tiles are packed, in each the columns one after the other.
-    pub fn rows<'a>(self, a: View<'a>, tile: usize, packed: &'a mut [f32]) -> Rows<'a> {
-        let depth = self.form.units(a.columns);
+    /// Where the numbers of a row follow each other, the kernel reads them as they lie; but rows a
+    /// multiple of 4 KB apart would all fall into one set of the first-level cache and are copied,
+    /// and so are numbers to be rounded. Otherwise tiles are packed, in each the columns one after
+    /// the other.
+    pub fn rows<'a>(self, a: View<'a>, tile: usize, packed: &'a mut [f32]) -> Left<'a> {
         let by_rows = a.column_stride == 1;
-        let direct = self.form == Form::Plain && !a.row_stride.is_multiple_of(1024);
-        let packed_from = if by_rows && direct {
-            a.rows / tile * tile
-        } else {
-            0
-        };
-        if by_rows {
-            for (i, r) in (packed_from..a.rows).enumerate() {
-                let row = &a.data[r * a.row_stride..][..a.columns];
-                self.line(row, &mut packed[i * DEPTH..][..depth]);
-            }
-            let missing = a.rows - packed_from..(a.rows - packed_from).next_multiple_of(tile);
-            missing.for_each(|i| packed[i * DEPTH..][..depth].fill(0.0));
-        } else {
+        if !by_rows {
             let size = (a.rows, a.columns);
             self.panels(a.data, a.column_stride, size, tile, packed);
+            return Left {
+                by_rows,
+                data: packed,
+                step: self.form.units(a.columns),
+                stride: tile,
+            };
         }
-        Rows {
+        if self.form == Form::Plain && !a.row_stride.is_multiple_of(1024) {
+            return Left::direct(a);
+        }
+        let depth = self.form.units(a.columns);
+        for (r, to) in packed.chunks_mut(DEPTH).take(a.rows).enumerate() {
+            let row = &a.data[r * a.row_stride..][..a.columns];
+            self.line(row, &mut to[..depth]);
+        }
+        Left {
             by_rows,
-            direct: (packed_from > 0).then_some((a.data, a.row_stride)),
-            packed_from,
-            packed,
-            depth,
+            data: packed,
+            step: DEPTH,
+            stride: DEPTH,
         }
     }
 
