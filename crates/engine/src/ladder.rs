@@ -86,8 +86,8 @@ lanes! {
     }
 }
 
-/// Rows and columns of B that a block holds: 256 KB.
-const BLOCK: (usize, usize) = (128, 512);
+/// Rows and columns of B that a block holds: 1 MB at most.
+const BLOCK: (usize, usize) = (256, 1024);
 
 lanes! {
     fn blocked(a: Laid, b: &[f32], c: &mut [f32], size: (usize, usize, usize)) {

@@ -220,20 +220,20 @@ fn head(out: &mut dyn Write, s: &Measured) -> Result<()> {
     let memory = s.peak_bytes.map_or("-".into(), |b| amount(b, "B"));
     writeln!(
         out,
-        "  {:.2} ms a step (quarters {:.2} to {:.2}, {} steps), {}, {:.1}% of peak, {} tokens/s, {memory}",
+        "  {:.2} ms a step (quarters {:.2} to {:.2}, {} steps), {} tokens/s, {memory} of memory",
         1e3 * s.seconds.median,
         1e3 * s.seconds.low,
         1e3 * s.seconds.high,
         s.seconds.count,
-        amount(s.flops_per_second as u64, "FLOP/s"),
-        100.0 * s.share_of_peak,
         count(s.tokens_per_second as u64),
     )?;
     writeln!(
         out,
-        "  bound {:.2} ms = Σ max(FLOPs / peak, bytes / bandwidth); the step takes {:.2} times that",
+        "  {}, {} of peak; {:.2} times the bound of {:.2} ms",
+        amount(s.flops_per_second as u64, "FLOP/s"),
+        percent(s.share_of_peak),
+        s.times_bound,
         1e3 * s.bound_seconds,
-        s.times_bound
     )
 }
 
