@@ -13,14 +13,14 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] model::ConfigError),
     /// There is nothing of this name.
-    #[error("there is no {what} {name}: use {known}")]
+    #[error("there is no model or operation {name}\nmodels: {models}\noperations: {operations}")]
     Unknown {
-        /// What was looked for.
-        what: &'static str,
         /// The name given.
         name: String,
-        /// The names there are.
-        known: String,
+        /// Names of the models.
+        models: String,
+        /// Names of the operations.
+        operations: String,
     },
     /// Stopped by the user.
     #[error("stopped")]

@@ -1,12 +1,17 @@
 //! How near does the engine come to what the machine can do? The machine is measured first
-//! ([`machine`]), then whole training steps ([`step`]); what every step of a plan takes is held
-//! against `max(FLOPs / peak, bytes / bandwidth)`, so that what is left to gain can be seen. FLOPs
-//! and bytes come from `Operation::cost` alone.
+//! ([`machine`]), then each operation alone ([`ops`]), whole training steps ([`step`]), matrix products
+//! rung by rung ([`gemm`]) and writing ([`generate`]). What is taken is held against
+//! `max(FLOPs / peak, bytes / bandwidth)`, so that what is left to gain can be seen; FLOPs and bytes
+//! come from `Operation::cost` alone.
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod gemm;
+pub mod generate;
 pub mod machine;
 pub mod models;
+pub mod ops;
+mod single;
 mod spread;
 pub mod step;
 
@@ -15,7 +20,17 @@ pub use machine::{Limits, Reading};
 pub use models::Model;
 pub use spread::Spread;
 
+use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a part found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found<T> {
+    /// The machine's limits, measured between the rest.
+    pub machine: Reading,
+    /// What was measured.
+    pub measured: Vec<T>,
+}
 
 /// What every part is told.
 pub struct Session<'a> {

@@ -31,7 +31,7 @@ pub struct Reading {
 /// What the engine's speed is held against: the best reading of the peak, since what was reached
 /// once can be reached, and the median of the triad, since a reading can profit from what a cache
 /// still holds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Limits {
     /// Most FLOP/s of products.
     pub flops: f64,

@@ -1,6 +1,7 @@
 //! The models that are measured: three sizes, each in GPT-2's layout and in Qwen3's.
 
 use crate::error::{Error, Result};
+use crate::ops;
 use engine::micro_batch;
 use model::{Config, Decoder, Mode, decoder};
 use train::MICRO_TOKENS;
@@ -94,25 +95,56 @@ pub const MODELS: [Model; 9] = [
     ),
 ];
 
-/// The models of these names; all of the usual ones where no name is given.
+/// What `--only` asks for.
+#[derive(Debug, Default)]
+pub struct Chosen {
+    /// Models by name.
+    pub models: Vec<Model>,
+    /// Operations by name.
+    pub operations: Vec<&'static str>,
+}
+
+/// The models and operations of these names.
 ///
 /// # Errors
-/// Where there is no model of a name.
-pub fn choose(only: &[String]) -> Result<Vec<Model>> {
-    if only.is_empty() {
-        return Ok(MODELS.into_iter().filter(|m| m.by_default).collect());
+/// Where there is nothing of a name.
+pub fn choose(only: &[String]) -> Result<Chosen> {
+    let mut chosen = Chosen::default();
+    for name in only {
+        let model = MODELS.iter().find(|m| m.name.eq_ignore_ascii_case(name));
+        let operation = ops::names().into_iter().find(|o| o == name);
+        match (model, operation) {
+            (Some(model), _) => chosen.models.push(*model),
+            (None, Some(operation)) => chosen.operations.push(operation),
+            (None, None) => {
+                return Err(Error::Unknown {
+                    name: name.clone(),
+                    models: MODELS.map(|m| m.name).join(", "),
+                    operations: ops::names().join(", "),
+                });
+            }
+        }
     }
-    let find = |name: &String| {
-        let found = MODELS
-            .into_iter()
-            .find(|m| m.name.eq_ignore_ascii_case(name));
-        found.ok_or_else(|| Error::Unknown {
-            what: "model",
-            name: name.clone(),
-            known: MODELS.map(|m| m.name).join(", "),
-        })
-    };
-    only.iter().map(find).collect()
+    Ok(chosen)
+}
+
+impl Chosen {
+    /// The models that were named; else all of the usual ones.
+    pub fn all_sizes(&self) -> Vec<Model> {
+        self.models_or(|m| m.by_default)
+    }
+
+    /// The models that were named; else S and M.
+    pub fn small_sizes(&self) -> Vec<Model> {
+        self.models_or(|m| ["S", "M"].contains(&m.name))
+    }
+
+    fn models_or(&self, usual: impl Fn(&Model) -> bool) -> Vec<Model> {
+        match self.models.is_empty() {
+            true => MODELS.into_iter().filter(usual).collect(),
+            false => self.models.clone(),
+        }
+    }
 }
 
 /// A model's training step, recorded.

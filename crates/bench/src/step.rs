@@ -5,8 +5,10 @@
 use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
 use crate::models::Model;
-use crate::{Limits, Reading, Session, Spread};
-use engine::{Cost, Cpu, Device, Graph, Host, Plan, Purpose, RandomPurpose, Ready, Scalars};
+use crate::{Found, Limits, Session, Spread};
+use engine::{
+    Cost, Cpu, Device, Graph, Host, NodeId, Plan, Purpose, RandomPurpose, Ready, Scalars,
+};
 use engine::{Settings, Step, Stream};
 use model::initialise;
 use serde::Serialize;
@@ -115,7 +117,7 @@ fn plan(graph: &Graph, micros: usize, config: &model::Config) -> Result<Plan> {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Session, models: &[Model], limits: &Limits) -> Result<(Reading, Vec<Measured>)> {
+pub fn run(s: &mut Session, models: &[Model], limits: &Limits) -> Result<Found<Measured>> {
     let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
     let mut gauge = Gauge::new(s.threads);
     let total = seconds(models, limits)?;
@@ -131,12 +133,12 @@ pub fn run(s: &mut Session, models: &[Model], limits: &Limits) -> Result<(Readin
             measure(s, model, taken)?;
         }
     }
-    let reading = gauge.reading();
-    let limits = reading.limits();
+    let machine = gauge.reading();
+    let limits = machine.limits();
     let each = models.iter().zip(&taken);
     let measured = each.map(|(model, taken)| summary(model, taken, &limits));
     let measured = measured.collect::<Result<_>>()?;
-    Ok((reading, measured))
+    Ok(Found { machine, measured })
 }
 
 /// What was measured of one model so far.
@@ -291,11 +293,9 @@ fn parts(g: &Graph, plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool)
 
 /// Operation, pass and the shapes of its first two inputs.
 fn describe(g: &Graph, step: Step) -> (String, &'static str, Option<String>) {
-    let node = |node: engine::NodeId, pass| {
-        let shapes = g.inputs(node).into_iter().take(2);
-        let shapes: Vec<String> = shapes.map(|s| format!("{}×{}", s.rows, s.width)).collect();
+    let node = |node: NodeId, pass| {
         let name = g.nodes[node.index()].op.get().name();
-        (name.to_owned(), pass, Some(shapes.join(" ")))
+        (name.to_owned(), pass, Some(shapes(g, node)))
     };
     match step {
         Step::Forward(n) => node(n, "forward"),
@@ -303,4 +303,11 @@ fn describe(g: &Graph, step: Step) -> (String, &'static str, Option<String>) {
         Step::Norm => ("gradient norm".into(), "update", None),
         Step::Update(_) => ("optimiser".into(), "update", None),
     }
+}
+
+/// Shapes of a node's first two inputs.
+pub(crate) fn shapes(g: &Graph, node: NodeId) -> String {
+    let shapes = g.inputs(node).into_iter().take(2);
+    let shapes: Vec<String> = shapes.map(|s| format!("{}×{}", s.rows, s.width)).collect();
+    shapes.join(" ")
 }

@@ -230,8 +230,14 @@ pub struct Graph {
 pub enum Part {
     /// Peaks, bandwidth and barriers, for each number of threads
     Machine,
+    /// Each operation alone, forward and backward
+    Ops,
     /// Whole training steps, and where their time goes
     Step,
+    /// Matrix products, from three plain loops to the kernels, rung by rung
+    Gemm,
+    /// Writing, token by token
+    Generate,
     /// Everything
     All,
 }
@@ -242,7 +248,7 @@ pub struct Bench {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     pub part: Part,
-    /// Only these, by name: models as S, M or L-qwen3
+    /// Only these models (as S,M or L-qwen3) and operations (as linear), by name
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Threads that compute [default: all cores]

@@ -13,6 +13,7 @@ pub mod device;
 mod error;
 mod gemm;
 mod graph;
+pub mod ladder;
 mod lanes;
 mod machine;
 pub mod measure;

@@ -6,7 +6,7 @@ use crate::arguments::{Bench, Part};
 use crate::failure::{Failure, Result};
 use crate::session::{stop_flag, threads};
 use crate::terminal;
-use ::bench::{Session, machine, models, step};
+use ::bench::{Reading, Session, gemm, generate, machine, models, ops, step};
 use engine::processor;
 use serde_json::{Map, Value};
 use std::io::{Write, stderr, stdout};
@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 pub fn run(a: &Bench) -> Result<()> {
-    let models = models::choose(&a.only)?;
+    let chosen = models::choose(&a.only)?;
     let mut bench = Running {
         threads: threads(a.threads.map(|n| n as usize)),
         stop: stop_flag()?,
@@ -22,21 +22,36 @@ pub fn run(a: &Bench) -> Result<()> {
         found: Map::new(),
     };
     bench.say(format_args!("{}, threads: {}", processor(), bench.threads))?;
-    let wants = |part| a.part == part || a.part == Part::All;
     bench.found.insert("processor".into(), processor().into());
     bench.found.insert("threads".into(), bench.threads.into());
     let expected = machine::seconds(bench.threads);
-    let readings = bench.part("machine", expected, |s| Ok(machine::run(s)?))?;
+    let readings = bench.part("machine", expected, machine::run)?;
     bench.show("machine", &readings, tables::machine)?;
-    if let (true, Some(all)) = (wants(Part::Step), readings.last()) {
-        let limits = all.limits();
+    let wants = |part| a.part == part || a.part == Part::All;
+    if wants(Part::Ops) {
+        let (models, only) = (chosen.small_sizes(), &chosen.operations);
+        let expected = ops::seconds(&models, only);
+        let found = bench.part("ops", expected, |s| ops::run(s, &models, only))?;
+        bench.show("ops", &found, tables::ops)?;
+    }
+    if wants(Part::Step) {
+        let models = chosen.all_sizes();
+        let limits = readings.last().map(Reading::limits).unwrap_or_default();
         let expected = step::seconds(&models, &limits)?;
-        let (reading, steps) =
-            bench.part("step", expected, |s| Ok(step::run(s, &models, &limits)?))?;
-        bench.found.insert("step_limits".into(), value(&reading)?);
-        bench.show("step", &steps, |out, steps| {
-            tables::steps(out, &reading, steps)
-        })?;
+        let found = bench.part("step", expected, |s| step::run(s, &models, &limits))?;
+        bench.show("step", &found, tables::steps)?;
+    }
+    if wants(Part::Gemm) {
+        let models = chosen.small_sizes();
+        let expected = gemm::seconds(&models, bench.threads)?;
+        let found = bench.part("gemm", expected, |s| gemm::run(s, &models))?;
+        bench.show("gemm", &found, tables::gemm)?;
+    }
+    if wants(Part::Generate) {
+        let models = chosen.all_sizes();
+        let expected = generate::seconds(&models)?;
+        let found = bench.part("generate", expected, |s| generate::run(s, &models))?;
+        bench.show("generate", &found, tables::generate)?;
     }
     if a.json {
         writeln!(stdout().lock(), "{}", Value::Object(bench.found))?;
@@ -67,7 +82,7 @@ impl Running {
         &self,
         name: &str,
         expected: f64,
-        work: impl FnOnce(&mut Session) -> Result<T>,
+        work: impl FnOnce(&mut Session) -> ::bench::Result<T>,
     ) -> Result<T> {
         self.say(format_args!("\n{name}: takes about {expected:.0} s"))?;
         let live = !self.json && terminal::width().is_some();
@@ -97,7 +112,7 @@ impl Running {
         if live {
             let _ = write!(stderr(), "\r\x1b[K");
         }
-        done
+        Ok(done?)
     }
 
     /// Shows a result as a table, or keeps it for the JSON object.

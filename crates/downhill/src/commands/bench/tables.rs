@@ -1,7 +1,7 @@
 //! The tables of `downhill bench`, at most 100 columns wide.
 
 use bench::step::{Measured, Part};
-use bench::{Reading, Spread};
+use bench::{Found, Limits, Reading, Spread, gemm, generate, ops};
 use std::io::{Result, Write};
 use watch::{amount, count};
 
@@ -53,18 +53,135 @@ pub fn machine(out: &mut dyn Write, readings: &Vec<Reading>) -> Result<()> {
     Ok(())
 }
 
-/// Every model's step, and where its time goes.
-pub fn steps(out: &mut dyn Write, limits: &Reading, steps: &Vec<Measured>) -> Result<()> {
-    let best = limits.limits();
+/// Says the limits that were measured between the rest, and gives them.
+fn limits(out: &mut dyn Write, machine: &Reading) -> Result<Limits> {
+    let best = machine.limits();
     let (flops, bytes) = (
         amount(best.flops as u64, "FLOP/s"),
         amount(best.bytes as u64, "B/s"),
     );
     writeln!(
         out,
-        "peak {flops}, bandwidth {bytes} (triad), measured between the steps"
+        "peak {flops}, bandwidth {bytes} (triad), measured between the rest"
     )?;
-    for step in steps {
+    Ok(best)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
+}
+
+/// Every operation alone.
+pub fn ops(out: &mut dyn Write, found: &Found<ops::Measured>) -> Result<()> {
+    limits(out, &found.machine)?;
+    let row = |out: &mut dyn Write, cells: [String; 8]| {
+        let [name, shape, pass, took, flops, peak, bytes, bound] = cells;
+        let left = format!("{name:<22} {shape:<20} {pass:<8}");
+        writeln!(
+            out,
+            "{left} {took:>15} {flops:>11} {peak:>6} {bytes:>9} {bound:>7}"
+        )
+    };
+    let titles = [
+        "operation",
+        "inputs",
+        "pass",
+        "took µs",
+        "FLOP/s",
+        "peak",
+        "bytes/s",
+        "× bound",
+    ];
+    row(out, titles.map(String::from))?;
+    for m in &found.measured {
+        let took = format!(
+            "{:.1} ±{:.1}%",
+            1e6 * m.seconds.median,
+            100.0 * m.seconds.relative()
+        );
+        let cells = [
+            format!("{} {}", m.model, m.operation),
+            m.shape.clone(),
+            m.pass.into(),
+            took,
+            amount(m.flops_per_second as u64, ""),
+            percent(m.share_of_peak),
+            amount(m.bytes_per_second as u64, "B"),
+            format!("{:.2}", m.times_bound),
+        ];
+        row(out, cells)?;
+    }
+    Ok(())
+}
+
+/// The ladder, and each shape on its two highest rungs.
+pub fn gemm(out: &mut dyn Write, ladder: &gemm::Ladder) -> Result<()> {
+    let counted = ladder.shapes.iter().filter(|s| s.counted).count();
+    let [one, all] = ladder.limits.map(|l| amount(l.flops as u64, "FLOP/s"));
+    writeln!(
+        out,
+        "peak {one} on 1 thread, {all} on all; geometric means over {counted} shapes;"
+    )?;
+    writeln!(out, "every rung gives the same bits (checked)")?;
+    writeln!(
+        out,
+        "{:<50} {:>7} {:>13} {:>6}",
+        "rung", "threads", "FLOP/s", "peak"
+    )?;
+    for r in &ladder.rungs {
+        let flops = amount(r.flops_per_second as u64, "");
+        let peak = percent(r.share_of_peak);
+        writeln!(out, "{:<50} {:>7} {flops:>13} {peak:>6}", r.rung, r.threads)?;
+    }
+    let Some(top) = ladder.rungs.last() else {
+        return Ok(());
+    };
+    let peak = ladder.limits[usize::from(top.threads > 1)].flops;
+    let name = format!("{}, threads: {}", top.rung, top.threads);
+    writeln!(
+        out,
+        "{name:<50} {:>16} {:>13} {:>6}",
+        "m × n × k", "FLOP/s", "peak"
+    )?;
+    for (s, seconds) in ladder.shapes.iter().zip(&top.seconds) {
+        let extra = if s.counted { "" } else { " (not in the mean)" };
+        let name = format!("{} {} {:?}{extra}", s.model, s.layer, s.product);
+        let size = format!("{} × {} × {}", s.m, s.n, s.k);
+        let speed = s.flops() as f64 / seconds.median;
+        let (flops, peak) = (amount(speed as u64, ""), percent(speed / peak));
+        writeln!(out, "{name:<50} {size:>16} {flops:>13} {peak:>6}")?;
+    }
+    Ok(())
+}
+
+/// Every model's writing.
+pub fn generate(out: &mut dyn Write, found: &Found<generate::Measured>) -> Result<()> {
+    limits(out, &found.machine)?;
+    let head =
+        "model      prompt  written  prompt tokens/s   tokens/s        spread  ms a token  × bound";
+    writeln!(out, "{head}")?;
+    for m in &found.measured {
+        let (reads, writes) = (&m.prompt_tokens_per_second, &m.tokens_per_second);
+        writeln!(
+            out,
+            "{:<10} {:>6} {:>8} {:>16} {:>10} {:>13} {:>11.3} {:>8.2}",
+            m.name,
+            m.prompt,
+            m.written,
+            count(reads.median as u64),
+            count(writes.median as u64),
+            format!("±{:.1}%", 100.0 * writes.relative()),
+            1e3 / writes.median,
+            m.times_bound,
+        )?;
+    }
+    Ok(())
+}
+
+/// Every model's step, and where its time goes.
+pub fn steps(out: &mut dyn Write, found: &Found<Measured>) -> Result<()> {
+    let best = limits(out, &found.machine)?;
+    for step in &found.measured {
         writeln!(out)?;
         head(out, step)?;
         let total = step.seconds.median;
@@ -103,20 +220,20 @@ fn head(out: &mut dyn Write, s: &Measured) -> Result<()> {
     let memory = s.peak_bytes.map_or("-".into(), |b| amount(b, "B"));
     writeln!(
         out,
-        "  {:.2} ms a step (quarters {:.2} to {:.2}, {} steps), {}, {:.1}% of peak, {} tokens/s, {memory}",
+        "  {:.2} ms a step (quarters {:.2} to {:.2}, {} steps), {} tokens/s, {memory} of memory",
         1e3 * s.seconds.median,
         1e3 * s.seconds.low,
         1e3 * s.seconds.high,
         s.seconds.count,
-        amount(s.flops_per_second as u64, "FLOP/s"),
-        100.0 * s.share_of_peak,
         count(s.tokens_per_second as u64),
     )?;
     writeln!(
         out,
-        "  bound {:.2} ms = Σ max(FLOPs / peak, bytes / bandwidth); the step takes {:.2} times that",
+        "  {}, {} of peak; {:.2} times the bound of {:.2} ms",
+        amount(s.flops_per_second as u64, "FLOP/s"),
+        percent(s.share_of_peak),
+        s.times_bound,
         1e3 * s.bound_seconds,
-        s.times_bound
     )
 }
 
@@ -130,7 +247,6 @@ fn titles(out: &mut dyn Write, first: &str) -> Result<()> {
 
 fn line(out: &mut dyn Write, p: &Part, name: &str, total: f64, peak: f64) -> Result<()> {
     let seconds = p.seconds.median;
-    let share = |x: f64| format!("{:.1}%", 100.0 * x);
     writeln!(
         out,
         "  {name:<40} {:>5} {:>9.3} {:>9.3} {:>9.3} {:>6} {:>7.2} {:>6}",
@@ -138,8 +254,8 @@ fn line(out: &mut dyn Write, p: &Part, name: &str, total: f64, peak: f64) -> Res
         1e3 * seconds,
         1e3 * p.bound_seconds,
         1e3 * p.gap(),
-        share(seconds / total),
+        percent(seconds / total),
         seconds / p.bound_seconds,
-        share(p.flops as f64 / seconds / peak),
+        percent(p.flops as f64 / seconds / peak),
     )
 }
