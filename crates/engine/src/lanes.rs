@@ -108,10 +108,18 @@ impl Lanes {
         }))
     }
 
+    /// The lanes, written to memory. Without this the compiler sees the shape of the tree that takes
+    /// lanes together, and splits the loop before it into narrow vectors of that shape.
+    #[inline(always)]
+    fn in_memory(self) -> [f32; LANES] {
+        std::hint::black_box(self).0
+    }
+
     /// The sum over the lanes: halves, quarters, … are added, always in this order.
     #[inline(always)]
     pub fn sum(self) -> f32 {
-        let a: [f32; 8] = each(|i| self.0[i] + self.0[i + 8]);
+        let x = self.in_memory();
+        let a: [f32; 8] = each(|i| x[i] + x[i + 8]);
         let b: [f32; 4] = each(|i| a[i] + a[i + 4]);
         (b[0] + b[2]) + (b[1] + b[3])
     }
@@ -119,9 +127,11 @@ impl Lanes {
     /// The greatest lane.
     #[inline(always)]
     pub fn greatest(self) -> f32 {
-        self.0
-            .into_iter()
-            .fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+        let most = |a: f32, b: f32| if a > b { a } else { b };
+        let x = self.in_memory();
+        let a: [f32; 8] = each(|i| most(x[i], x[i + 8]));
+        let b: [f32; 4] = each(|i| most(a[i], a[i + 4]));
+        most(most(b[0], b[2]), most(b[1], b[3]))
     }
 
     /// eˣ. Below −87.3 the result is 0, above 88.7 infinite; NaN stays NaN.

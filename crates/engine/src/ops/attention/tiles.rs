@@ -7,7 +7,7 @@
 use super::{Attention, Heads};
 use crate::arena::Patch;
 use crate::gemm::{Panels, Start, View};
-use crate::lanes::{LANES, Lanes, dot, lanes, log};
+use crate::lanes::{LANES, Lanes, dot, each, lanes, log};
 use crate::machine::Isa;
 use crate::op::Write;
 use crate::team::SCRATCH;
@@ -126,21 +126,30 @@ impl Group {
                 let tile = key.saturating_sub(self.before) / TILE * TILE;
                 for from in (tile..self.time).step_by(TILE) {
                     let count = TILE.min(self.time - from);
-                    // Keys of this block that the tile's first and last query see.
-                    let sees =
-                        |query: usize| (self.before + query + 1).saturating_sub(key).min(keys);
-                    let last = sees(from + count - 1);
+                    let tile = Scores {
+                        stride,
+                        rows: count,
+                        first: (self.before + from + 1) as isize - key as isize,
+                        keys,
+                        scale: self.scale,
+                    };
+                    let last = tile.last();
                     if last == 0 {
                         continue;
                     }
                     let all = (&mut *scores, stride, last.next_multiple_of(32));
                     k.product_into(q.rows(from, count), 0, all, Start::Zero);
                     let mut y = y.band(from, count);
-                    for r in 0..count {
-                        let scores = &mut scores[r * stride..][..last];
-                        let total = &mut total.row(from + r)[member];
-                        let seen = sees(from + r);
-                        probabilities(self.isa, scores, seen, self.scale, key > 0, total, y.row(r));
+                    let mut totals = [0.0; LANES];
+                    for (r, to) in totals.iter_mut().enumerate().take(count) {
+                        *to = total.row(from + r)[member];
+                    }
+                    let old = probabilities(self.isa, &tile, scores, key > 0, &mut totals);
+                    for (r, new) in totals.iter().enumerate().take(count) {
+                        total.row(from + r)[member] = *new;
+                        if key > 0 {
+                            shrink(self.isa, old[r], y.row(r));
+                        }
                     }
                     let p = View::new(scores, count, last, stride);
                     let start = if key == 0 { Start::Zero } else { Start::Held };
@@ -214,12 +223,17 @@ impl Block<'_> {
         let (for_q, for_dy) = rest.split_at_mut(Panels::room(count, size));
         let [q, dy, y] =
             [saved.x[0], saved.dy, saved.y].map(|x| g.queries(x, member).rows(from, count));
-        let sees = |query: usize| (from + query + 1).saturating_sub(self.key).min(self.keys);
         let head = g.shared * g.members() + member;
         for top in (0..count).step_by(TILE) {
             let rows = TILE.min(count - top);
-            let last = sees(top + rows - 1);
-            let at = top * stride;
+            let tile = Scores {
+                stride,
+                rows,
+                first: (from + top + 1) as isize - self.key as isize,
+                keys: self.keys,
+                scale: g.scale,
+            };
+            let (last, at) = (tile.last(), top * stride);
             for ((to, panels), x) in [&mut *p, &mut *ds]
                 .into_iter()
                 .zip(&self.turned)
@@ -228,12 +242,13 @@ impl Block<'_> {
                 let to = (&mut to[at..], stride, last.next_multiple_of(32));
                 panels.product_into(x.rows(top, rows), 0, to, Start::Zero);
             }
-            for r in top..top + rows {
-                let row = g.first + from + r;
-                let total = saved.total[row * g.heads.heads + head];
-                let of = [&mut *p, &mut *ds].map(|x| &mut x[r * stride..][..last]);
-                score_gradient(isa, of, sees(r), g.scale, total, y.line(r), dy.line(r));
+            let (mut totals, mut deltas) = ([0.0; TILE], [0.0; TILE]);
+            for r in 0..rows {
+                let row = g.first + from + top + r;
+                totals[r] = saved.total[row * g.heads.heads + head];
+                deltas[r] = delta(isa, y.line(top + r), dy.line(top + r));
             }
+            score_gradients(isa, &tile, &mut p[at..], &mut ds[at..], &totals, &deltas);
             if let Some((write, dq)) = dq {
                 let ds = View::new(&ds[at..], rows, last, stride);
                 let start = start(*write, self.key == 0);
@@ -243,8 +258,9 @@ impl Block<'_> {
         }
         let q = Panels::pack(isa, q, for_q);
         let dy = Panels::pack(isa, dy, for_dy);
-        for tile in (0..sees(count - 1)).step_by(TILE) {
-            let rows = TILE.min(sees(count - 1) - tile);
+        let seen = (from + count - self.key).min(self.keys);
+        for tile in (0..seen).step_by(TILE) {
+            let rows = TILE.min(seen - tile);
             // Queries from the first tile on that sees any of these keys.
             let first = (self.key + tile).saturating_sub(from);
             for (to, x, panels) in [(&mut *dk, &*ds, &q), (&mut *dv, &*p, &dy)] {
@@ -268,60 +284,135 @@ fn start(write: Write, first: bool) -> Start {
     }
 }
 
+/// Scores of a tile of queries, row after row.
+struct Scores {
+    /// Numbers from one row to the next.
+    stride: usize,
+    /// Rows.
+    rows: usize,
+    /// Keys that the first row would see if there were enough; each row sees one more.
+    first: isize,
+    /// Keys there are.
+    keys: usize,
+    /// Factor on the scores.
+    scale: f32,
+}
+
+impl Scores {
+    /// Keys that a row sees.
+    #[inline(always)]
+    fn sees(&self, row: usize) -> usize {
+        (self.first + row as isize).clamp(0, self.keys as isize) as usize
+    }
+
+    /// Keys that the last row sees: no row of the tile sees more.
+    #[inline(always)]
+    fn last(&self) -> usize {
+        self.sees(self.rows - 1)
+    }
+
+    /// A row, up to the last key that any row of the tile sees.
+    #[inline(always)]
+    fn row<'a>(&self, all: &'a mut [f32], row: usize) -> &'a mut [[f32; LANES]] {
+        let lanes = self.last().next_multiple_of(LANES);
+        all[row * self.stride..][..lanes].as_chunks_mut::<LANES>().0
+    }
+}
+
+/// What is added to scores that are seen, then to those that are not.
+const MASK: [f32; 2 * LANES] = {
+    let mut mask = [0.0; 2 * LANES];
+    let mut i = LANES;
+    while i < 2 * LANES {
+        mask[i] = f32::NEG_INFINITY;
+        i += 1;
+    }
+    mask
+};
+
+/// Scores from key `at` on, −∞ where the key is not among those `seen`.
+#[inline(always)]
+fn masked(scores: &[f32; LANES], at: usize, seen: usize) -> Lanes {
+    let hidden = LANES - seen.saturating_sub(at).min(LANES);
+    Lanes(*scores) + Lanes::load(&MASK[hidden..hidden + LANES], 0.0)
+}
+
 lanes! {
-    /// One row of the softmax: of the keys seen, scores become probabilities; the others become 0.
-    /// `total` becomes log Σ exp. Where keys came `before`, it holds theirs, and y, which they made,
-    /// is brought to the new total.
-    fn probabilities(scores: &mut [f32], seen: usize, scale: f32, before: bool, total: &mut f32, y: &mut [f32]) {
-        let by = Lanes::all(scale);
-        let (visible, hidden) = scores.split_at_mut(seen);
-        hidden.fill(0.0);
-        if visible.is_empty() {
-            return;
+    /// The softmax of a tile: of the keys seen, scores become probabilities; the others become 0.
+    /// `totals` become log Σ exp. Where keys came `before`, they hold theirs, and the result is the
+    /// factors that bring y, which those made, to the new totals.
+    fn probabilities(tile: &Scores, scores: &mut [f32], before: bool, totals: &mut [f32; LANES]) -> [f32; LANES] {
+        let by = Lanes::all(tile.scale);
+        let (mut most, mut sums) = ([0.0; LANES], [1.0; LANES]);
+        for r in (0..tile.rows).filter(|&r| tile.sees(r) > 0) {
+            let (row, seen) = (tile.row(scores, r), tile.sees(r));
+            let mut greatest = Lanes::all(f32::NEG_INFINITY);
+            for (c, s) in row.iter().enumerate() {
+                greatest = greatest.max(masked(s, c * LANES, seen));
+            }
+            most[r] = greatest.greatest() * tile.scale;
+            let shift = Lanes::all(-most[r]);
+            let mut sum = Lanes::all(0.0);
+            for (c, s) in row.iter_mut().enumerate() {
+                let p = masked(s, c * LANES, seen).mul_add(by, shift).exp();
+                *s = p.0;
+                sum = sum + p;
+            }
+            sums[r] = sum.sum();
         }
-        let mut greatest = Lanes::all(f32::NEG_INFINITY);
-        for s in visible.chunks(LANES) {
-            greatest = greatest.max(Lanes::load(s, f32::NEG_INFINITY));
-        }
-        let most = greatest.greatest() * scale;
-        let shift = Lanes::all(-most);
-        let mut sum = Lanes::all(0.0);
-        for s in visible.chunks_mut(LANES) {
-            let p = Lanes::load(s, f32::NEG_INFINITY).mul_add(by, shift).exp();
-            p.store(s);
-            sum = sum + p;
-        }
-        let sum = sum.sum();
-        let here = most + log(sum);
-        let (mut new, mut factor) = (here, 1.0 / sum);
+        let here = Lanes(each(|r| most[r] + log(sums[r])));
+        let mut factors = Lanes::all(1.0) / Lanes(sums);
+        let mut old = [1.0; LANES];
         if before {
-            let (low, high) = if here < *total { (here, *total) } else { (*total, here) };
-            new = high + log(1.0 + Lanes::all(low - high).exp().0[0]);
-            factor = factor * Lanes::all(here - new).exp().0[0];
-            let old = Lanes::all(*total - new).exp();
-            y.chunks_mut(LANES).for_each(|y| (Lanes::load(y, 0.0) * old).store(y));
+            for r in 0..tile.rows {
+                let seen = tile.sees(r) > 0;
+                let here = if seen { here.0[r] } else { f32::NEG_INFINITY };
+                let (low, high) = if here < totals[r] { (here, totals[r]) } else { (totals[r], here) };
+                let new = high + log(1.0 + Lanes::all(low - high).exp().0[0]);
+                factors.0[r] = if seen { factors.0[r] * Lanes::all(here - new).exp().0[0] } else { 0.0 };
+                old[r] = Lanes::all(totals[r] - new).exp().0[0];
+                totals[r] = new;
+            }
+        } else {
+            *totals = here.0;
         }
-        *total = new;
-        let factor = Lanes::all(factor);
-        for s in visible.chunks_mut(LANES) {
-            (Lanes::load(s, 0.0) * factor).store(s);
+        for r in 0..tile.rows {
+            let factor = Lanes::all(factors.0[r]);
+            for s in tile.row(scores, r) {
+                *s = (Lanes(*s) * factor).0;
+            }
         }
+        old
     }
 }
 
 lanes! {
-    /// One row: scores become p, and dp becomes ds = p∘(dp − δ)·scale.
-    fn score_gradient(of: [&mut [f32]; 2], seen: usize, scale: f32, total: f32, y: &[f32], dy: &[f32]) {
-        let [p, ds] = of;
-        let delta = Lanes::all(dot(y, dy));
-        let (by, shift) = (Lanes::all(scale), Lanes::all(-total));
-        p[seen..].fill(0.0);
-        ds[seen..].fill(0.0);
-        for (p, ds) in p[..seen].chunks_mut(LANES).zip(ds[..seen].chunks_mut(LANES)) {
-            let probability = Lanes::load(p, 0.0).mul_add(by, shift).exp();
-            let d = probability * (Lanes::load(ds, 0.0) - delta) * by;
-            probability.store(p);
-            d.store(ds);
+    /// y · factor.
+    fn shrink(factor: f32, y: &mut [f32]) {
+        let by = Lanes::all(factor);
+        y.chunks_mut(LANES).for_each(|y| (Lanes::load(y, 0.0) * by).store(y));
+    }
+}
+
+lanes! {
+    /// δ = y·dy.
+    fn delta(y: &[f32], dy: &[f32]) -> f32 {
+        dot(y, dy)
+    }
+}
+
+lanes! {
+    /// A tile: scores become p, and dp becomes ds = p∘(dp − δ)·scale.
+    fn score_gradients(tile: &Scores, p: &mut [f32], ds: &mut [f32], totals: &[f32; TILE], deltas: &[f32; TILE]) {
+        let by = Lanes::all(tile.scale);
+        for r in 0..tile.rows {
+            let (shift, delta) = (Lanes::all(-totals[r]), Lanes::all(deltas[r]));
+            let (p, seen) = (tile.row(p, r), tile.sees(r));
+            for (c, (p, ds)) in p.iter_mut().zip(tile.row(ds, r)).enumerate() {
+                let probability = masked(p, c * LANES, seen).mul_add(by, shift).exp();
+                *ds = (probability * (Lanes(*ds) - delta) * by).0;
+                *p = probability.0;
+            }
         }
     }
 }
