@@ -6,6 +6,7 @@ pub mod null;
 pub mod reference;
 
 use crate::error::{Error, Result};
+use crate::gemm::Precision;
 use crate::graph::{Graph, Row, ValueId};
 use crate::plan::Plan;
 use crate::update::Optimiser;
@@ -32,13 +33,14 @@ pub struct Scalars {
 
 impl Scalars {
     /// Where a micro-batch stands.
-    pub(crate) fn at(&self, micro: usize) -> crate::op::At {
+    pub(crate) fn at(&self, micro: usize, precision: Precision) -> crate::op::At {
         crate::op::At {
             seed: self.seed,
             step: self.step,
             micro,
             position: self.position,
             loss_weight: self.loss_weight,
+            precision,
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct Lanes(pub [f32; LANES]);
 /// Lane by lane. A plain loop, since `array::from_fn` is not always inlined, and what is not
 /// inlined is compiled for the lowest instruction set.
 #[inline(always)]
-fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
+pub fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
     let mut y = [0.0; N];
     for (i, y) in y.iter_mut().enumerate() {
         *y = f(i);
@@ -233,6 +233,21 @@ impl crate::op::Write {
             crate::op::Write::Add => Lanes::load(dx, 0.0),
         }
     }
+}
+
+/// The nearest bf16 number, of two equally near the even one: its 16 bits are the upper half, the
+/// lower is 0. NaN stays NaN.
+#[inline(always)]
+pub fn round_to_bf16(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let even = bits >> 16 & 1;
+    let rounded = bits.wrapping_add(0x7FFF + even);
+    let rounded = if x.is_nan() {
+        bits | 0x40_0000
+    } else {
+        rounded
+    };
+    rounded & 0xFFFF_0000
 }
 
 lanes! {

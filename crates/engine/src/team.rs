@@ -4,6 +4,7 @@
 
 use crate::arena::Cuts;
 use crate::error::{Error, Result};
+use crate::gemm::{Arithmetic, Precision};
 use crate::machine::Isa;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// Scratch memory of a thread, in numbers: packed panels of products, tiles of attention.
-pub const SCRATCH: usize = 1 << 18;
+pub const SCRATCH: usize = 1 << 19;
 
 /// Looks at a bell before a waiting thread begins to yield its core: some tens of microseconds.
 const SPINS: usize = 1 << 11;
@@ -159,6 +160,14 @@ impl Team {
     /// Instruction set of the kernels.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// How this team multiplies matrices in a precision.
+    pub fn arithmetic(&self, precision: Precision) -> Arithmetic {
+        Arithmetic {
+            isa: self.isa,
+            precision,
+        }
     }
 
     /// Threads of the team.

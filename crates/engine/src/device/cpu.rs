@@ -354,8 +354,12 @@ impl Resolver<'_> {
 fn run_task(p: &Prepared, task: &Task, scalars: &Scalars, norm_value: Read, team: &Team) {
     let op = |node: &NodeId| p.graph.nodes[node.0].op.get();
     match task {
-        Task::Forward(node, micro, f) => op(node).forward(f, &scalars.at(*micro), team),
-        Task::Backward(node, micro, b) => op(node).backward(b, &scalars.at(*micro), team),
+        Task::Forward(node, micro, f) => {
+            op(node).forward(f, &scalars.at(*micro, p.plan.precision), team)
+        }
+        Task::Backward(node, micro, b) => {
+            op(node).backward(b, &scalars.at(*micro, p.plan.precision), team)
+        }
         Task::Norm(gradient, costs, partial, out) => norm(*gradient, costs, partial, out, team),
         Task::Update(optimiser, group, w, g, states) => {
             let norm = f64::from(norm_value.real()[0]);
