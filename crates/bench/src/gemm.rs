@@ -1,13 +1,15 @@
 //! Matrix products on a ladder from three plain loops to the kernels on all threads, at the shapes
-//! of a model's linear layers: forward, dX and dW. Every rung gives the same bits, which is checked.
+//! of a model's linear layers: forward, dX and dW. Every rung of f32 gives the same bits, which is checked.
 
 use crate::error::{Error, Result};
 use crate::machine::{Gauge, READINGS};
 use crate::models::Model;
 use crate::single::Single;
-use crate::{Limits, Reading, Session, Spread};
+use crate::{Reading, Session, Spread};
 use engine::ladder::{self, Laid};
-use engine::{Graph, Init, Isa, Order, Part, Row, Settings, ValueId, micro_batch};
+use engine::{
+    Graph, Init, Isa, Order, Part, Precision, Row, Settings, ValueId, has_bf16, micro_batch,
+};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -107,13 +109,22 @@ enum How {
     /// A rung of the engine's ladder, on one thread.
     Loops(ladder::Rung),
     /// The engine's own operation, packing included.
-    Kernel(Settings),
+    Kernel(Settings, Precision),
 }
 
 struct Rung {
     name: String,
     threads: usize,
     how: How,
+}
+
+impl Rung {
+    fn precision(&self) -> Precision {
+        match self.how {
+            How::Loops(_) => Precision::F32,
+            How::Kernel(_, precision) => precision,
+        }
+    }
 }
 
 /// The whole ladder on this processor.
@@ -133,15 +144,25 @@ fn rungs(threads: usize) -> Vec<Rung> {
     let kernel = |isa: Isa, threads: usize| Rung {
         name: format!("packed, kernel for {}", isa.name()),
         threads,
-        how: How::Kernel(Settings {
-            threads,
-            isa,
-            order: Order::Rising,
-        }),
+        how: How::Kernel(
+            Settings {
+                threads,
+                isa,
+                order: Order::Rising,
+            },
+            Precision::F32,
+        ),
     };
     rungs.extend(kernels.map(|&isa| kernel(isa, 1)));
     if threads > 1 {
         rungs.push(kernel(Isa::detect(), threads));
+    }
+    if has_bf16() {
+        rungs.push(Rung {
+            name: "packed, rounded to bf16".into(),
+            threads,
+            how: How::Kernel(Settings::with_threads(threads), Precision::Bf16),
+        });
     }
     rungs
 }
@@ -153,6 +174,10 @@ pub struct Measured {
     pub rung: String,
     /// Threads.
     pub threads: usize,
+    /// Number format of the operands.
+    pub precision: &'static str,
+    /// Peak with as many threads in this precision, FLOP/s.
+    pub peak_flops_per_second: f64,
     /// Geometric mean over the counted shapes, FLOP/s.
     pub flops_per_second: f64,
     /// Geometric mean of the share of the peak with as many threads.
@@ -168,8 +193,8 @@ pub struct Ladder {
     pub shapes: Vec<Shape>,
     /// The rungs, the lowest first.
     pub rungs: Vec<Measured>,
-    /// Limits with one thread and with all.
-    pub limits: [Limits; 2],
+    /// The machine's limits with one thread and with all.
+    pub machine: [Reading; 2],
 }
 
 /// Seconds that [`run`] will take, about.
@@ -219,30 +244,38 @@ pub fn run(s: &mut Session, models: &[Model]) -> Result<Ladder> {
         }
     }
     let readings = gauges.each_ref().map(Gauge::reading);
-    let limits = readings.each_ref().map(Reading::limits);
     let all = rungs.iter().enumerate();
     let measured = all.map(|(at, rung)| {
         let seconds = taken.iter().map(|t| Spread::of(&t[at])).collect();
-        summary(rung, &shapes, seconds, &limits)
+        summary(rung, &shapes, seconds, &readings)
     });
     Ok(Ladder {
         rungs: measured.collect(),
         shapes,
-        limits,
+        machine: readings.clone(),
     })
 }
 
-fn summary(rung: &Rung, shapes: &[Shape], seconds: Vec<Spread>, limits: &[Limits; 2]) -> Measured {
+fn summary(
+    rung: &Rung,
+    shapes: &[Shape],
+    seconds: Vec<Spread>,
+    machine: &[Reading; 2],
+) -> Measured {
     let counted = shapes.iter().zip(&seconds).filter(|(s, _)| s.counted);
     let logs: Vec<f64> = counted
         .map(|(shape, s)| (shape.flops() as f64 / s.median).ln())
         .collect();
     let mean = (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp();
-    let [one, all] = limits;
-    let peak = if rung.threads == 1 { one } else { all }.flops;
+    let [one, all] = machine;
+    let precision = rung.precision();
+    let machine = if rung.threads == 1 { one } else { all };
+    let peak = machine.limits(precision).flops;
     Measured {
         rung: rung.name.clone(),
         threads: rung.threads,
+        precision: crate::name(precision),
+        peak_flops_per_second: peak,
         flops_per_second: mean,
         share_of_peak: mean / peak,
         seconds,
@@ -253,6 +286,7 @@ fn summary(rung: &Rung, shapes: &[Shape], seconds: Vec<Spread>, limits: &[Limits
 struct Case<'a> {
     shape: &'a Shape,
     ready: Vec<Ready>,
+    precisions: Vec<Precision>,
 }
 
 enum Ready {
@@ -269,7 +303,7 @@ struct Places {
 
 /// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y + p,
 /// shows dy: it is the gradient of p.
-fn record(shape: &Shape, settings: Settings) -> Result<(Single, Places)> {
+fn record(shape: &Shape, how: (Settings, Precision)) -> Result<(Single, Places)> {
     let (rows, inner, out) = shape.layer_sizes();
     let mut g = Graph::new();
     let learnt = |g: &mut Graph, name: &str, rows: usize, width: usize, learns: bool| match learns {
@@ -285,21 +319,22 @@ fn record(shape: &Shape, settings: Settings) -> Result<(Single, Places)> {
         let p = learnt(&mut g, "p", rows, out, true);
         last = g.residual(y, p)?;
     }
-    Ok((Single::new(g, last, settings, 0)?, Places { x, w, y }))
+    Ok((Single::new(g, last, how, 0)?, Places { x, w, y }))
 }
 
 impl<'a> Case<'a> {
     fn new(shape: &'a Shape, rungs: &[Rung]) -> Result<Case<'a>> {
         let ready = rungs.iter().map(|rung| match rung.how {
             How::Loops(rung) => Ok(Ready::Loops(rung)),
-            How::Kernel(settings) => {
-                let (single, places) = record(shape, settings)?;
+            How::Kernel(settings, precision) => {
+                let (single, places) = record(shape, (settings, precision))?;
                 Ok(Ready::Kernel(Box::new(single), places))
             }
         });
         Ok(Case {
             shape,
             ready: ready.collect::<Result<_>>()?,
+            precisions: rungs.iter().map(Rung::precision).collect(),
         })
     }
 
@@ -323,7 +358,9 @@ impl<'a> Case<'a> {
                 continue;
             }
             repeats[at] = (ROUND_SECONDS / seconds).ceil().clamp(1.0, MOST) as usize;
-            if first && ready.result(self.shape.product, &c)? != expected {
+            // What is rounded has other bits.
+            let rounded = self.precisions[at] == Precision::Bf16;
+            if first && !rounded && ready.result(self.shape.product, &c)? != expected {
                 let Shape {
                     model,
                     layer,
@@ -411,6 +448,7 @@ mod tests {
         let stop = AtomicBool::new(false);
         let session = Session {
             threads: 2,
+            precision: Precision::F32,
             stop: &stop,
             progress: &mut |_, _| {},
         };

@@ -5,7 +5,7 @@ use crate::machine::{Gauge, READINGS};
 use crate::models::Model;
 use crate::step::random_tokens;
 use crate::{Found, Limits, Session, Spread};
-use engine::{Cpu, Device, Plan, Purpose, Settings};
+use engine::{Cpu, Device, Plan, Precision, Purpose, Settings};
 use model::{Draw, Generator, Mode, decoder, initialise};
 use serde::Serialize;
 use std::time::Instant;
@@ -81,7 +81,7 @@ pub fn run(s: &mut Session, models: &[Model]) -> Result<Found<Measured>> {
         }
     }
     let machine = gauge.reading();
-    let limits = machine.limits();
+    let limits = machine.limits(Precision::F32);
     let each = models.iter().zip(&taken);
     let measured = each.map(|(model, taken)| summary(model, taken, &limits));
     let measured = measured.collect::<Result<_>>()?;

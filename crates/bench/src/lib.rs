@@ -20,6 +20,7 @@ pub use machine::{Limits, Reading};
 pub use models::Model;
 pub use spread::Spread;
 
+use engine::Precision;
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,10 +37,20 @@ pub struct Found<T> {
 pub struct Session<'a> {
     /// Threads that compute.
     pub threads: usize,
+    /// Number format of the products.
+    pub precision: Precision,
     /// Set by Ctrl-C: the part at hand ends with [`Error::Stopped`].
     pub stop: &'a AtomicBool,
     /// Told what is measured next, and the share of the part that is done.
     pub progress: &'a mut dyn FnMut(&str, f64),
+}
+
+/// A precision's name, as the config has it.
+fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::Bf16 => "bf16",
+    }
 }
 
 impl Session<'_> {

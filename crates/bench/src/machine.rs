@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::{Session, Spread};
-use engine::Cost;
 use engine::measure::Probe;
+use engine::{Cost, Precision};
 use serde::Serialize;
 
 /// Rounds of the table of the machine.
@@ -47,10 +47,14 @@ impl Limits {
 }
 
 impl Reading {
-    /// Limits of the precision at hand.
-    pub fn limits(&self) -> Limits {
+    /// Limits of products in this precision; where the processor has no bf16, those of f32.
+    pub fn limits(&self, precision: Precision) -> Limits {
+        let peak = match (precision, &self.bf16_flops) {
+            (Precision::Bf16, Some(bf16)) => bf16,
+            _ => &self.f32_flops,
+        };
         Limits {
-            flops: self.f32_flops.most,
+            flops: peak.most,
             bytes: self.triad_bytes.median,
         }
     }

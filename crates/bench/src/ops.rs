@@ -196,7 +196,7 @@ pub fn run(s: &mut Session, models: &[Model], only: &[&str]) -> Result<Found<Mea
         case.measure(s)?;
     }
     let machine = gauge.reading();
-    let limits = machine.limits();
+    let limits = machine.limits(s.precision);
     let measured = cases.iter().flat_map(|c| c.summary(&limits)).collect();
     Ok(Found { machine, measured })
 }
@@ -234,7 +234,12 @@ impl<'a> Case<'a> {
         let mut graph = Graph::new();
         let output = (self.build)(&sizes, &mut graph)?;
         let settings = Settings::with_threads(s.threads);
-        let mut single = Single::new(graph, output, settings, self.model.vocabulary)?;
+        let mut single = Single::new(
+            graph,
+            output,
+            (settings, s.precision),
+            self.model.vocabulary,
+        )?;
         self.shape = single.shapes();
         single.run()?;
         let from = Instant::now();

@@ -3,8 +3,8 @@
 
 use crate::error::Result;
 use engine::{
-    Cost, Cpu, Device, Graph, Host, Kind, Optimiser, Plan, Purpose, RandomPurpose, Ready, Rule,
-    Scalars, Settings, Source, Step, Stream, ValueId,
+    Cost, Cpu, Device, Graph, Host, Kind, Optimiser, Plan, Precision, Purpose, RandomPurpose,
+    Ready, Rule, Scalars, Settings, Source, Step, Stream, ValueId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Single {
     pub fn new(
         mut graph: Graph,
         output: ValueId,
-        settings: Settings,
+        (settings, precision): (Settings, Precision),
         vocabulary: usize,
     ) -> Result<Single> {
         let learns = graph.parameters() > 0;
@@ -52,7 +52,7 @@ impl Single {
             Purpose::Infer
         };
         let graph = Arc::new(graph);
-        let plan = Plan::new(&graph, 1, purpose)?;
+        let plan = Plan::new(&graph, 1, purpose)?.in_precision(precision);
         let mut device = Cpu::new(settings);
         device.create(&graph.rows, Some(KEEP_GRADIENTS))?;
         let ready = device.prepare(graph.clone(), plan.clone())?;

@@ -4,12 +4,12 @@
 
 use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
-use crate::models::Model;
+use crate::models::{Model, Recorded};
 use crate::{Found, Limits, Session, Spread};
 use engine::{
-    Cost, Cpu, Device, Graph, Host, NodeId, Plan, Purpose, RandomPurpose, Ready, Scalars,
+    Cost, Cpu, Device, Graph, Host, HostMut, NodeId, Plan, Precision, Purpose, RandomPurpose,
+    Ready, Row, Scalars, Settings, Step, Stream, ValueId,
 };
-use engine::{Settings, Step, Stream};
 use model::initialise;
 use serde::Serialize;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Measured {
     pub name: &'static str,
     /// Its family.
     pub family: &'static str,
+    /// Number format of the products.
+    pub precision: &'static str,
     /// Parameters.
     pub parameters: u64,
     /// B.
@@ -134,9 +136,9 @@ pub fn run(s: &mut Session, models: &[Model], limits: &Limits) -> Result<Found<M
         }
     }
     let machine = gauge.reading();
-    let limits = machine.limits();
+    let limits = machine.limits(s.precision);
     let each = models.iter().zip(&taken);
-    let measured = each.map(|(model, taken)| summary(model, taken, &limits));
+    let measured = each.map(|(model, taken)| summary(model, s.precision, taken, &limits));
     let measured = measured.collect::<Result<_>>()?;
     Ok(Found { machine, measured })
 }
@@ -153,56 +155,112 @@ struct Taken {
 /// One round of one model: set up, one step to warm up, then timed steps.
 fn measure(s: &mut Session, model: &Model, taken: &mut Taken) -> Result<()> {
     forget_peak();
-    let (mut device, ready, scalars, entries) = set_up(s.threads, model)?;
-    let mut step = |number: u64| -> Result<(f64, Vec<Duration>)> {
-        let mut times = vec![Duration::ZERO; entries];
-        let scalars = Scalars {
-            step: number,
-            ..scalars
-        };
-        let from = Instant::now();
-        device.run_timed(ready, &scalars, &mut times)?;
-        Ok((from.elapsed().as_secs_f64(), times))
-    };
-    let (warm, _) = step(0)?;
-    for number in 1..=repeats(warm) as u64 {
+    let mut prepared = Prepared::new(s.threads, s.precision, model)?;
+    let warm = prepared.step()?;
+    for _ in 0..repeats(warm) as u64 {
         s.alive()?;
-        let (seconds, times) = step(number)?;
-        taken.seconds.push(seconds);
-        taken.entries.push(times);
+        taken.seconds.push(prepared.step()?);
+        taken.entries.push(prepared.times.clone());
     }
     taken.peak_bytes = taken.peak_bytes.max(run::peak_bytes());
     Ok(())
 }
 
-/// A device with the model's first weights and a batch of random tokens; and the entries of the list.
-fn set_up(threads: usize, model: &Model) -> Result<(Cpu, Ready, Scalars, usize)> {
-    let r = model.record()?;
-    let mut device = Cpu::new(Settings::with_threads(threads));
-    let optimiser = train::optimiser(&r.config.optim);
-    device.create(&r.decoder.graph.rows, Some(optimiser))?;
-    initialise(&mut device, &r.decoder.graph.rows, r.config.train.seed)?;
-    let plan = plan(&r.decoder.graph, r.micros, &r.config)?;
-    let entries = plan.items.len();
-    let ready = device.prepare(Arc::new(r.decoder.graph), plan)?;
-    let (batch, time) = (r.config.train.batch, r.config.model.context);
-    let tokens = random_tokens(batch * time + 1, model.vocabulary);
-    device.write(ready, r.decoder.tokens, Host::Tokens(&tokens[1..]))?;
-    if let Some(positions) = r.decoder.positions {
-        let at: Vec<u32> = (0..batch * time).map(|i| (i % time) as u32).collect();
-        device.write(ready, positions, Host::Tokens(&at))?;
+/// A model on a device, with its first weights and one batch of random tokens, ready to train.
+pub struct Prepared {
+    /// The device.
+    pub device: Cpu,
+    /// What its store has.
+    pub rows: Vec<Row>,
+    /// The config.
+    pub config: model::Config,
+    /// Tokens [B·T].
+    pub inputs: Vec<u32>,
+    /// Tokens to predict [B·T].
+    pub targets: Vec<u32>,
+    ready: Ready,
+    micros: usize,
+    cost: Option<ValueId>,
+    scalars: Scalars,
+    /// What the entries of the list took in the last step.
+    times: Vec<Duration>,
+}
+
+impl Prepared {
+    /// Sets a model up.
+    ///
+    /// # Errors
+    /// Where the config is refused or memory can't be had.
+    pub fn new(threads: usize, precision: Precision, model: &Model) -> Result<Prepared> {
+        let Recorded {
+            config,
+            decoder,
+            micros,
+        } = model.record()?;
+        let mut device = Cpu::new(Settings::with_threads(threads));
+        let optimiser = train::optimiser(&config.optim);
+        device.create(&decoder.graph.rows, Some(optimiser))?;
+        initialise(&mut device, &decoder.graph.rows, config.train.seed)?;
+        let plan = plan(&decoder.graph, micros, &config)?.in_precision(precision);
+        let rows = decoder.graph.rows.clone();
+        let times = vec![Duration::ZERO; plan.items.len()];
+        let ready = device.prepare(Arc::new(decoder.graph), plan)?;
+        let (batch, time) = (config.train.batch, config.model.context);
+        let tokens = random_tokens(batch * time + 1, model.vocabulary);
+        let (inputs, targets) = (tokens[..batch * time].to_vec(), tokens[1..].to_vec());
+        device.write(ready, decoder.tokens, Host::Tokens(&inputs))?;
+        if let Some(positions) = decoder.positions {
+            let at: Vec<u32> = (0..batch * time).map(|i| (i % time) as u32).collect();
+            device.write(ready, positions, Host::Tokens(&at))?;
+        }
+        if let Some(next) = decoder.targets {
+            device.write(ready, next, Host::Tokens(&targets))?;
+        }
+        let scalars = Scalars {
+            seed: config.train.seed,
+            step: 0,
+            rate: config.optim.lr,
+            position: 0,
+            loss_weight: 1.0 / (batch * time) as f64,
+        };
+        Ok(Prepared {
+            device,
+            rows,
+            config,
+            inputs,
+            targets,
+            ready,
+            micros,
+            cost: decoder.cost.map(|(cost, _)| cost),
+            scalars,
+            times,
+        })
     }
-    if let Some(targets) = r.decoder.targets {
-        device.write(ready, targets, Host::Tokens(&tokens[..batch * time]))?;
+
+    /// Trains one step on the batch, always the same; gives the seconds.
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    pub fn step(&mut self) -> Result<f64> {
+        let from = Instant::now();
+        self.device
+            .run_timed(self.ready, &self.scalars, &mut self.times)?;
+        self.scalars.step += 1;
+        Ok(from.elapsed().as_secs_f64())
     }
-    let scalars = Scalars {
-        seed: r.config.train.seed,
-        step: 0,
-        rate: r.config.optim.lr,
-        position: 0,
-        loss_weight: 1.0 / (batch * time) as f64,
-    };
-    Ok((device, ready, scalars, entries))
+
+    /// The loss of the last step, before its update: nats a token.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn loss(&self) -> Result<f64> {
+        let mut shares = vec![0.0; self.micros];
+        if let Some(cost) = self.cost {
+            self.device
+                .read(self.ready, cost, HostMut::Double(&mut shares))?;
+        }
+        Ok(shares.iter().sum())
+    }
 }
 
 /// Tokens below `vocabulary`, the same on every machine.
@@ -219,7 +277,12 @@ fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-fn summary(model: &Model, taken: &Taken, limits: &Limits) -> Result<Measured> {
+fn summary(
+    model: &Model,
+    precision: Precision,
+    taken: &Taken,
+    limits: &Limits,
+) -> Result<Measured> {
     let r = model.record()?;
     let plan = plan(&r.decoder.graph, r.micros, &r.config)?;
     let parameters = r.decoder.graph.parameters();
@@ -234,6 +297,7 @@ fn summary(model: &Model, taken: &Taken, limits: &Limits) -> Result<Measured> {
     Ok(Measured {
         name: model.name,
         family: r.config.model.family.name(),
+        precision: crate::name(precision),
         parameters,
         batch,
         context,

@@ -254,9 +254,21 @@ pub struct Bench {
     /// Threads that compute [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
+    /// Number format of the products: f32, or bf16 where the processor has it
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: Products,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Number format of the products that `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Products {
+    /// 32-bit numbers
+    F32,
+    /// Operands rounded to 16 bits, added up in f32
+    Bf16,
 }
 
 /// `config`

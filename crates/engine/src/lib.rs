@@ -11,6 +11,7 @@
 mod arena;
 pub mod device;
 mod error;
+pub mod functions;
 mod gemm;
 mod graph;
 pub mod ladder;

@@ -2,21 +2,29 @@
 
 mod tables;
 
-use crate::arguments::{Bench, Part};
+use crate::arguments::{Bench, Part, Products};
 use crate::failure::{Failure, Result};
 use crate::session::{stop_flag, threads};
 use crate::terminal;
-use ::bench::{Reading, Session, gemm, generate, machine, models, ops, step};
-use engine::processor;
+use ::bench::{Session, gemm, generate, machine, models, ops, step};
+use engine::{Precision, has_bf16, processor};
 use serde_json::{Map, Value};
 use std::io::{Write, stderr, stdout};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 pub fn run(a: &Bench) -> Result<()> {
+    if a.precision == Products::Bf16 && !has_bf16() {
+        let message = "this processor has no products of bf16: leave --precision bf16 out";
+        return Err(Failure::Failed(message.into()));
+    }
     let chosen = models::choose(&a.only)?;
     let mut bench = Running {
         threads: threads(a.threads.map(|n| n as usize)),
+        precision: match a.precision {
+            Products::F32 => Precision::F32,
+            Products::Bf16 => Precision::Bf16,
+        },
         stop: stop_flag()?,
         json: a.json,
         found: Map::new(),
@@ -27,19 +35,25 @@ pub fn run(a: &Bench) -> Result<()> {
     let expected = machine::seconds(bench.threads);
     let readings = bench.part("machine", expected, machine::run)?;
     bench.show("machine", &readings, tables::machine)?;
+    let precision = bench.precision;
     let wants = |part| a.part == part || a.part == Part::All;
     if wants(Part::Ops) {
         let (models, only) = (chosen.small_sizes(), &chosen.operations);
         let expected = ops::seconds(&models, only);
         let found = bench.part("ops", expected, |s| ops::run(s, &models, only))?;
-        bench.show("ops", &found, tables::ops)?;
+        bench.show("ops", &found, |out, found| {
+            tables::ops(out, precision, found)
+        })?;
     }
     if wants(Part::Step) {
         let models = chosen.all_sizes();
-        let limits = readings.last().map(Reading::limits).unwrap_or_default();
+        let limits = readings.last().map(|r| r.limits(bench.precision));
+        let limits = limits.unwrap_or_default();
         let expected = step::seconds(&models, &limits)?;
         let found = bench.part("step", expected, |s| step::run(s, &models, &limits))?;
-        bench.show("step", &found, tables::steps)?;
+        bench.show("step", &found, |out, found| {
+            tables::steps(out, precision, found)
+        })?;
     }
     if wants(Part::Gemm) {
         let models = chosen.small_sizes();
@@ -62,6 +76,7 @@ pub fn run(a: &Bench) -> Result<()> {
 /// What is shared by the parts.
 struct Running {
     threads: usize,
+    precision: Precision,
     stop: std::sync::Arc<AtomicBool>,
     json: bool,
     /// The object that `--json` prints.
@@ -105,6 +120,7 @@ impl Running {
         };
         let mut session = Session {
             threads: self.threads,
+            precision: self.precision,
             stop: &self.stop,
             progress: &mut progress,
         };

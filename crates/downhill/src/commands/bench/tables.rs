@@ -2,6 +2,7 @@
 
 use bench::step::{Measured, Part};
 use bench::{Found, Limits, Reading, Spread, gemm, generate, ops};
+use engine::Precision;
 use std::io::{Result, Write};
 use watch::{amount, count};
 
@@ -54,8 +55,8 @@ pub fn machine(out: &mut dyn Write, readings: &Vec<Reading>) -> Result<()> {
 }
 
 /// Says the limits that were measured between the rest, and gives them.
-fn limits(out: &mut dyn Write, machine: &Reading) -> Result<Limits> {
-    let best = machine.limits();
+fn limits(out: &mut dyn Write, machine: &Reading, precision: Precision) -> Result<Limits> {
+    let best = machine.limits(precision);
     let (flops, bytes) = (
         amount(best.flops as u64, "FLOP/s"),
         amount(best.bytes as u64, "B/s"),
@@ -72,8 +73,8 @@ fn percent(share: f64) -> String {
 }
 
 /// Every operation alone.
-pub fn ops(out: &mut dyn Write, found: &Found<ops::Measured>) -> Result<()> {
-    limits(out, &found.machine)?;
+pub fn ops(out: &mut dyn Write, precision: Precision, found: &Found<ops::Measured>) -> Result<()> {
+    limits(out, &found.machine, precision)?;
     let row = |out: &mut dyn Write, cells: [String; 8]| {
         let [name, shape, pass, took, flops, peak, bytes, bound] = cells;
         let left = format!("{name:<22} {shape:<20} {pass:<8}");
@@ -117,12 +118,11 @@ pub fn ops(out: &mut dyn Write, found: &Found<ops::Measured>) -> Result<()> {
 /// The ladder, and each shape on its two highest rungs.
 pub fn gemm(out: &mut dyn Write, ladder: &gemm::Ladder) -> Result<()> {
     let counted = ladder.shapes.iter().filter(|s| s.counted).count();
-    let [one, all] = ladder.limits.map(|l| amount(l.flops as u64, "FLOP/s"));
     writeln!(
         out,
-        "peak {one} on 1 thread, {all} on all; geometric means over {counted} shapes;"
+        "geometric means over {counted} shapes, packing included; every rung of f32"
     )?;
-    writeln!(out, "every rung gives the same bits (checked)")?;
+    writeln!(out, "gives the same bits (checked)")?;
     writeln!(
         out,
         "{:<50} {:>7} {:>13} {:>6}",
@@ -133,30 +133,42 @@ pub fn gemm(out: &mut dyn Write, ladder: &gemm::Ladder) -> Result<()> {
         let peak = percent(r.share_of_peak);
         writeln!(out, "{:<50} {:>7} {flops:>13} {peak:>6}", r.rung, r.threads)?;
     }
-    let Some(top) = ladder.rungs.last() else {
-        return Ok(());
-    };
-    let peak = ladder.limits[usize::from(top.threads > 1)].flops;
-    let name = format!("{}, threads: {}", top.rung, top.threads);
+    let all = ladder.rungs.iter().map(|r| r.threads).max();
+    for top in ladder.rungs.iter().rev() {
+        if Some(top.threads) == all && top.rung.starts_with("packed") {
+            by_shape(out, ladder, top)?;
+        }
+    }
+    Ok(())
+}
+
+/// Each shape on one rung.
+fn by_shape(out: &mut dyn Write, ladder: &gemm::Ladder, rung: &gemm::Measured) -> Result<()> {
+    let name = format!("{}, threads: {}", rung.rung, rung.threads);
     writeln!(
         out,
-        "{name:<50} {:>16} {:>13} {:>6}",
+        "\n{name:<47} {:>18} {:>13} {:>6}",
         "m × n × k", "FLOP/s", "peak"
     )?;
-    for (s, seconds) in ladder.shapes.iter().zip(&top.seconds) {
+    for (s, seconds) in ladder.shapes.iter().zip(&rung.seconds) {
         let extra = if s.counted { "" } else { " (not in the mean)" };
-        let name = format!("{} {} {:?}{extra}", s.model, s.layer, s.product);
+        let product = format!("{:?}", s.product).to_lowercase();
+        let name = format!("{} {} {product}{extra}", s.model, s.layer);
         let size = format!("{} × {} × {}", s.m, s.n, s.k);
         let speed = s.flops() as f64 / seconds.median;
-        let (flops, peak) = (amount(speed as u64, ""), percent(speed / peak));
-        writeln!(out, "{name:<50} {size:>16} {flops:>13} {peak:>6}")?;
+        let peak = percent(speed / rung.peak_flops_per_second);
+        writeln!(
+            out,
+            "{name:<47} {size:>18} {:>13} {peak:>6}",
+            amount(speed as u64, "")
+        )?;
     }
     Ok(())
 }
 
 /// Every model's writing.
 pub fn generate(out: &mut dyn Write, found: &Found<generate::Measured>) -> Result<()> {
-    limits(out, &found.machine)?;
+    limits(out, &found.machine, Precision::F32)?;
     let head =
         "model      prompt  written  prompt tokens/s   tokens/s        spread  ms a token  × bound";
     writeln!(out, "{head}")?;
@@ -179,8 +191,8 @@ pub fn generate(out: &mut dyn Write, found: &Found<generate::Measured>) -> Resul
 }
 
 /// Every model's step, and where its time goes.
-pub fn steps(out: &mut dyn Write, found: &Found<Measured>) -> Result<()> {
-    let best = limits(out, &found.machine)?;
+pub fn steps(out: &mut dyn Write, precision: Precision, found: &Found<Measured>) -> Result<()> {
+    let best = limits(out, &found.machine, precision)?;
     for step in &found.measured {
         writeln!(out)?;
         head(out, step)?;
@@ -209,9 +221,10 @@ pub fn steps(out: &mut dyn Write, found: &Found<Measured>) -> Result<()> {
 fn head(out: &mut dyn Write, s: &Measured) -> Result<()> {
     writeln!(
         out,
-        "{}: {}, {} parameters, {} × {} tokens, {} a step",
+        "{}: {}, {}, {} parameters, {} × {} tokens, {} a step",
         s.name,
         s.family,
+        s.precision,
         count(s.parameters),
         s.batch,
         s.context,
