@@ -277,9 +277,8 @@ pub fn operations(
 ) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     let mut cpu = Cpu::new(settings);
-    for index in 0..EXAMPLES.len() {
+    for (index, &(operation, build)) in EXAMPLES.iter().enumerate() {
         for seed in 0..shapes {
-            let (operation, build) = EXAMPLES[index];
             let example = Example::new(operation, build, seed * 1000 + index as u64)?;
             let (gradient, [forward, backward]) = example.fast_errors(&mut cpu)?;
             let mut check = |pass, error, bound| {

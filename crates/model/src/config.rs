@@ -161,9 +161,34 @@ pub enum Schedule {
 /// `train.precision`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Precision {
+    /// bf16 where the processor multiplies it itself, else f32.
+    Auto,
+    /// Operands as they are.
     F32,
+    /// Operands rounded to bf16, on any processor, sums in f32.
+    Bf16,
+}
+
+impl Precision {
+    /// The same, with `Auto` decided for this processor: what a run keeps, so that it goes on with
+    /// the same arithmetic elsewhere.
+    #[must_use]
+    pub fn settled(self) -> Precision {
+        match self {
+            Precision::Auto if engine::has_bf16() => Precision::Bf16,
+            Precision::Auto => Precision::F32,
+            known => known,
+        }
+    }
+
+    /// For the engine.
+    pub fn of_products(self) -> engine::Precision {
+        match self.settled() {
+            Precision::Bf16 => engine::Precision::Bf16,
+            _ => engine::Precision::F32,
+        }
+    }
 }
 
 /// `data.tokenizer`

@@ -106,7 +106,8 @@ impl<'a> Trainer<'a> {
             &recording.graph,
             recording.micros,
             Purpose::Train(optimiser),
-        )?;
+        )?
+        .in_precision(settings.config.train.precision.of_products());
         let totals = engine::dry_run(&recording.graph, &plan);
         device.create(&recording.graph.rows, Some(optimiser))?;
         let ready = device.prepare(recording.graph.clone(), plan)?;
@@ -165,11 +166,12 @@ impl<'a> Trainer<'a> {
             bytes_peak: totals.bytes,
             threads: self.settings.threads as u64,
             processor: engine::processor(),
-            precision: if self.recording.double {
-                "f64".into()
-            } else {
-                "f32".into()
-            },
+            precision: match config.train.precision.of_products() {
+                _ if self.recording.double => "f64",
+                engine::Precision::F32 => "f32",
+                engine::Precision::Bf16 => "bf16",
+            }
+            .into(),
             seed: config.train.seed,
             version: env!("CARGO_PKG_VERSION").into(),
             ..Start::default()

@@ -76,7 +76,8 @@ fn new(a: &Train) -> Result<Job> {
         ("train.threads", text(f.threads)),
         ("data.lossy", f.lossy.then(|| "true".into())),
     ]);
-    let config = config(&f.configured, &flags)?;
+    let mut config = config(&f.configured, &flags)?;
+    config.train.precision = config.train.precision.settled();
     if a.paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
