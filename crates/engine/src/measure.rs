@@ -168,7 +168,7 @@ fn buffer_bytes() -> usize {
         text.trim().strip_suffix('K')?.parse::<usize>().ok()
     };
     let largest = (0..5).filter_map(size).max().unwrap_or(16 << 10);
-    (4 * largest << 10).clamp(64 << 20, 512 << 20)
+    (4 * largest * 1024).clamp(64 << 20, 512 << 20)
 }
 
 /// Chains of the portable form: with 4 registers a chain, NEON's 32 hold them.
