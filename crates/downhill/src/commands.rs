@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod config;
+mod data;
 mod eval;
 mod fit;
 mod graph;
@@ -23,5 +24,6 @@ pub fn run(command: Command) -> Result<()> {
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),
         Command::Config(a) => config::run(&a),
+        Command::Data(a) => data::run(&a),
     }
 }

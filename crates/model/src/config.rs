@@ -118,6 +118,9 @@ pub struct DataConfig {
     pub tokenizer: Tokenizer,
     pub validation_bytes: usize,
     pub lossy: bool,
+    pub field: String,
+    pub skip_bad: bool,
+    pub gitignore: bool,
 }
 
 /// `sample.*`

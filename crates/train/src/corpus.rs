@@ -1,10 +1,12 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml remembers where they came from.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use data::{Options, Place, Prepared, Recipe, TextFacts, Tokens, Watch};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use text::{ReadOptions, Text, Tokenizer};
+use std::sync::Arc;
+use text::{Text, Tokenizer};
 
 /// Size of the built-in corpus's parts, and its seed: constants, so that losses compare.
 const TALES: (u64, usize, usize) = (1, 6_000_000, 200_000);
@@ -20,7 +22,7 @@ pub struct Source {
     /// Absolute path of a validation text, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<PathBuf>,
-    /// SHA-256 of the training and the validation part, so that a changed text is noticed.
+    /// SHA-256 of the text and its split, so that a changed text is noticed.
     pub sha256: String,
 }
 
@@ -31,7 +33,7 @@ pub struct Corpus {
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// Training part.
-    pub train: Vec<u32>,
+    pub train: Arc<Tokens>,
     /// Validation part.
     pub validation: Vec<u32>,
     /// Entropy floor of the validation part after its first token, in bits.
@@ -39,7 +41,8 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads paths, or makes the built-in stories where there are none.
+    /// Reads and prepares paths, opens a prepared folder, or makes the built-in stories where there
+    /// are no paths.
     ///
     /// # Errors
     /// Where a file can't be read, is not text, or is too short for the context.
@@ -48,38 +51,58 @@ impl Corpus {
         validation: Option<&Path>,
         data: &model::DataConfig,
         context: usize,
+        watch: &Watch,
     ) -> Result<Corpus> {
-        let raw_bytes = data.tokenizer == model::Tokenizer::Bytes;
-        let text = if paths.is_empty() {
-            text::tales(TALES.0, TALES.1, TALES.2)
-        } else {
-            let options = ReadOptions {
-                raw_bytes,
-                lossy: data.lossy,
-                validation_bytes: data.validation_bytes,
-            };
-            text::read(paths, validation, &options)?
+        let corpus = match paths {
+            [] => stories(data)?,
+            [folder] if Prepared::is_in(folder) => {
+                if validation.is_some() {
+                    let told = "a prepared folder brings its own validation part: leave out --val";
+                    return Err(Error::Task(told.into()));
+                }
+                Corpus::prepared(Prepared::open(folder)?, std::slice::from_ref(folder), None)?
+            }
+            _ => {
+                if let Some(folder) = paths.iter().find(|path| Prepared::is_in(path)) {
+                    let folder = folder.display();
+                    let told = format!(
+                        "{folder} is prepared data, which can't be joined with texts: \
+                                        train on it alone"
+                    );
+                    return Err(Error::Task(told));
+                }
+                let place = Place::Cache(cache_folder());
+                let prepared = prepare(paths, validation, data, &place, watch)?;
+                Corpus::prepared(prepared, paths, validation)?
+            }
         };
-        let tokenizer = match data.tokenizer {
-            model::Tokenizer::Bytes => Tokenizer::bytes(),
-            model::Tokenizer::Chars => Tokenizer::chars(&[&text.train, &text.validation])?,
-        };
-        let train = tokenizer.encode(&text.train)?;
-        let held_out = tokenizer.encode(&text.validation)?;
-        text::check_length(train.len(), context, "the training text")?;
-        text::check_length(held_out.len(), 1, "the validation text")?;
+        text::check_length(corpus.train.len(), context, "the training text")?;
+        text::check_length(corpus.validation.len(), 1, "the validation text")?;
+        Ok(corpus)
+    }
+
+    fn prepared(from: Prepared, paths: &[PathBuf], validation: Option<&Path>) -> Result<Corpus> {
         let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf());
+        let once = |p: &PathBuf| p.as_os_str() == data::STANDARD_INPUT;
+        // What can't be read again is found again where it was prepared.
+        let (sources, held_out) = match &from.folder {
+            Some(folder) if paths.iter().any(once) => (vec![absolute(folder)], None),
+            _ => (
+                paths.iter().map(|p| absolute(p)).collect(),
+                validation.map(absolute),
+            ),
+        };
         Ok(Corpus {
             source: Source {
-                corpus: text.name.clone(),
-                paths: text.sources.clone(),
-                validation: validation.map(absolute),
-                sha256: digest(&text),
+                corpus: from.name,
+                paths: sources,
+                validation: held_out,
+                sha256: from.text_sha256,
             },
-            tokenizer,
-            train,
-            validation: held_out,
-            floor_bits: text.floor_bits,
+            tokenizer: from.tokenizer,
+            train: from.train,
+            validation: from.validation.all()?,
+            floor_bits: None,
         })
     }
 
@@ -95,6 +118,111 @@ impl Corpus {
         let bytes = self.scored().1 as f64;
         self.floor_bits.map(|bits| bits / bytes)
     }
+}
+
+/// Prepares texts as the config says.
+///
+/// # Errors
+/// Where a text can't be read or the place can't be written to.
+pub fn prepare(
+    paths: &[PathBuf],
+    validation: Option<&Path>,
+    data: &model::DataConfig,
+    place: &Place,
+    watch: &Watch,
+) -> Result<Prepared> {
+    let options = options(data);
+    let kind = data.tokenizer;
+    let make = |facts: &TextFacts| match kind {
+        model::Tokenizer::Bytes => Ok(Tokenizer::bytes()),
+        model::Tokenizer::Chars => Tokenizer::chars(&[facts.characters.as_bytes()]),
+    };
+    let recipe = Recipe {
+        name: match kind {
+            model::Tokenizer::Bytes => "bytes",
+            model::Tokenizer::Chars => "chars",
+        },
+        sample_bytes: 0,
+        make: &make,
+    };
+    Ok(data::prepare(
+        paths, validation, &options, &recipe, place, watch,
+    )?)
+}
+
+/// A text of one's own in the tokens of a model that exists, all of it.
+///
+/// # Errors
+/// Where the text can't be read, or has what the tokenizer doesn't know.
+pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &model::DataConfig) -> Result<Vec<u32>> {
+    let recipe = Recipe {
+        name: "given",
+        sample_bytes: 0,
+        make: &|_| Ok(tokenizer.clone()),
+    };
+    let options = Options {
+        validation_bytes: 0,
+        ..options(data)
+    };
+    let place = Place::Memory;
+    let watch = Watch::nobody();
+    let all = data::prepare(
+        &[path.to_path_buf()],
+        None,
+        &options,
+        &recipe,
+        &place,
+        &watch,
+    )?;
+    let mut tokens = all.train.all()?;
+    tokens.extend(all.validation.all()?);
+    Ok(tokens)
+}
+
+fn options(data: &model::DataConfig) -> Options {
+    Options {
+        raw_bytes: data.tokenizer == model::Tokenizer::Bytes,
+        lossy: data.lossy,
+        field: (data.field != "auto").then(|| data.field.clone()),
+        skip_bad: data.skip_bad,
+        gitignore: data.gitignore,
+        validation_bytes: data.validation_bytes as u64,
+    }
+}
+
+/// Where prepared texts are kept: in the user's folder of caches (XDG Base Directory Specification).
+pub fn cache_folder() -> Option<PathBuf> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+    };
+    let home = || set("HOME").map(|home| home.join(".cache"));
+    let caches = set("XDG_CACHE_HOME")
+        .or_else(home)
+        .or_else(|| set("LOCALAPPDATA"));
+    caches.map(|caches| caches.join("downhill").join("data"))
+}
+
+/// The built-in stories.
+fn stories(data: &model::DataConfig) -> Result<Corpus> {
+    let text = text::tales(TALES.0, TALES.1, TALES.2);
+    let tokenizer = match data.tokenizer {
+        model::Tokenizer::Bytes => Tokenizer::bytes(),
+        model::Tokenizer::Chars => Tokenizer::chars(&[&text.train, &text.validation])?,
+    };
+    Ok(Corpus {
+        train: Arc::new(Tokens::in_memory(&tokenizer.encode(&text.train)?)),
+        validation: tokenizer.encode(&text.validation)?,
+        tokenizer,
+        source: Source {
+            corpus: text.name.clone(),
+            paths: Vec::new(),
+            validation: None,
+            sha256: digest(&text),
+        },
+        floor_bits: text.floor_bits,
+    })
 }
 
 fn digest(text: &Text) -> String {

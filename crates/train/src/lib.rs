@@ -12,7 +12,7 @@ mod task;
 mod trainer;
 mod write;
 
-pub use corpus::{Corpus, Source};
+pub use corpus::{Corpus, Source, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::{LanguageTask, MICRO_TOKENS};
 pub use saved::{SavedModel, Settings, check_same_text, check_unchanged};
