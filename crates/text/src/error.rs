@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+/// What a refused tokenizer.json could be instead.
+const KNOWN_TOKENIZERS: &str = "the known kinds are this program's own and byte-level BPE \
+     with the split of GPT-2, Llama 3 or Qwen2";
+
 /// What is wrong, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -78,10 +82,28 @@ pub enum Error {
         /// How many it needs.
         needed: usize,
     },
-    /// A tokenizer.json that isn't one of ours.
-    #[error("tokenizer.json: {reason}; the supported kinds are \"bytes\" and \"chars\"")]
+    /// A tokenizer.json of no known kind.
+    #[error("tokenizer.json: {reason}; {KNOWN_TOKENIZERS}")]
     Tokenizer {
         /// What is wrong with it.
         reason: String,
     },
+    /// The same, of a file whose path is known.
+    #[error("{}: {reason}; {KNOWN_TOKENIZERS}", path.display())]
+    TokenizerFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The same error of a text that begins `by` bytes earlier.
+    pub(crate) fn moved(mut self, by: usize) -> Error {
+        if let Error::NotUtf8 { offset } | Error::UnknownCharacter { offset, .. } = &mut self {
+            *offset += by;
+        }
+        self
+    }
 }

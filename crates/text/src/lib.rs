@@ -8,18 +8,19 @@
 //! models or of the engine.
 #![forbid(unsafe_code)]
 
+mod choose;
 mod error;
 mod files;
 pub mod random;
 pub mod tales;
 mod tokenizer;
-mod tokenizer_json;
 mod utf8;
 mod windows;
 
+pub use choose::{Choice, choose};
 pub use error::Error;
 pub use files::{ReadOptions, Text, read};
 pub use tales::tales;
-pub use tokenizer::{Chars, END_OF_TEXT, Tokenizer};
+pub use tokenizer::{Bpe, Chars, END_OF_TEXT, LONGEST_RUN, SAMPLE_BYTES, Split, Tokenizer};
 pub use utf8::Utf8Stream;
 pub use windows::{Windows, check_length};

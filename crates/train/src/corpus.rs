@@ -1,6 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml remembers where they came from.
 
 use crate::error::Result;
+use engine::cores;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Corpus {
     pub source: Source,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// Which kind was chosen where the config leaves it to the text; a path is absolute.
+    pub chosen: model::Tokenizer,
     /// Training part.
     pub train: Vec<u32>,
     /// Validation part.
@@ -39,7 +42,8 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads paths, or makes the built-in stories where there are none.
+    /// Reads paths, or makes the built-in stories where there are none. A run that is there already
+    /// has its tokenizer, `known`; otherwise it is made as the config says.
     ///
     /// # Errors
     /// Where a file can't be read, is not text, or is too short for the context.
@@ -48,6 +52,7 @@ impl Corpus {
         validation: Option<&Path>,
         data: &model::DataConfig,
         context: usize,
+        known: Option<Tokenizer>,
     ) -> Result<Corpus> {
         let raw_bytes = data.tokenizer == model::Tokenizer::Bytes;
         let text = if paths.is_empty() {
@@ -60,12 +65,13 @@ impl Corpus {
             };
             text::read(paths, validation, &options)?
         };
-        let tokenizer = match data.tokenizer {
-            model::Tokenizer::Bytes => Tokenizer::bytes(),
-            model::Tokenizer::Chars => Tokenizer::chars(&[&text.train, &text.validation])?,
+        let chosen = chosen(&data.tokenizer, &text);
+        let tokenizer = match known {
+            Some(tokenizer) => tokenizer,
+            None => tokenizer(&chosen, &text)?,
         };
-        let train = tokenizer.encode(&text.train)?;
-        let held_out = tokenizer.encode(&text.validation)?;
+        let train = tokenizer.encode_on(&text.train, cores())?;
+        let held_out = tokenizer.encode_on(&text.validation, cores())?;
         text::check_length(train.len(), context, "the training text")?;
         text::check_length(held_out.len(), 1, "the validation text")?;
         let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf());
@@ -77,6 +83,7 @@ impl Corpus {
                 sha256: digest(&text),
             },
             tokenizer,
+            chosen,
             train,
             validation: held_out,
             floor_bits: text.floor_bits,
@@ -95,6 +102,34 @@ impl Corpus {
         let bytes = self.scored().1 as f64;
         self.floor_bits.map(|bits| bits / bytes)
     }
+}
+
+/// What a config asks for, once the text is known. The built-in stories have few characters, and a
+/// floor that is reckoned in them.
+fn chosen(asked: &model::Tokenizer, text: &Text) -> model::Tokenizer {
+    match asked {
+        model::Tokenizer::Auto if text.sources.is_empty() => model::Tokenizer::Chars,
+        model::Tokenizer::Auto => match text::choose(&text.train) {
+            text::Choice::Chars => model::Tokenizer::Chars,
+            text::Choice::Bpe(size) => model::Tokenizer::Bpe(size),
+        },
+        model::Tokenizer::Path(path) => {
+            model::Tokenizer::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        }
+        other => other.clone(),
+    }
+}
+
+/// The tokenizer of that kind.
+fn tokenizer(chosen: &model::Tokenizer, text: &Text) -> Result<Tokenizer> {
+    Ok(match chosen {
+        model::Tokenizer::Bytes => Tokenizer::bytes(),
+        model::Tokenizer::Auto | model::Tokenizer::Chars => {
+            Tokenizer::chars(&[&text.train, &text.validation])?
+        }
+        model::Tokenizer::Bpe(size) => Tokenizer::bpe(&[&text.train], *size),
+        model::Tokenizer::Path(path) => Tokenizer::open(path)?,
+    })
 }
 
 fn digest(text: &Text) -> String {

@@ -22,6 +22,7 @@ pub fn run(a: &Eval) -> Result<()> {
                 validation,
                 &config.data,
                 config.model.context,
+                Some(model.tokenizer.clone()),
             )?;
             check_same_text(&folder, source, &corpus)?;
             let floor = corpus.floor_bits_per_byte();

@@ -76,7 +76,7 @@ fn new(a: &Train) -> Result<Job> {
         ("train.threads", text(f.threads)),
         ("data.lossy", f.lossy.then(|| "true".into())),
     ]);
-    let config = config(&f.configured, &flags)?;
+    let mut config = config(&f.configured, &flags)?;
     if a.paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
@@ -85,7 +85,9 @@ fn new(a: &Train) -> Result<Job> {
         f.val.as_deref(),
         &config.data,
         config.model.context,
+        None,
     )?;
+    config.data.tokenizer = corpus.chosen.clone();
     let choice = match &f.run {
         Some(path) => Choice::Exact {
             path: path.clone(),
@@ -147,6 +149,7 @@ fn resume(path: PathBuf, f: &TrainFlags) -> Result<Option<Job>> {
         source.validation.as_deref(),
         &config.data,
         config.model.context,
+        Some(::train::tokenizer(&last)?),
     )?;
     ::train::check_same_text(&folder, source, &corpus)?;
     let task = LanguageTask::new(&settings.config, corpus)?;
