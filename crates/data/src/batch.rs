@@ -4,13 +4,11 @@
 //! threads, so that everything made of them is the same on every machine.
 
 use crate::Result;
+use text::Split;
 
 /// A batch is handed out when it holds this many bytes. A longer document is cut into pieces of
 /// about this size, each a batch of its own.
 pub(crate) const BATCH_BYTES: usize = 512 << 10;
-
-/// How far back from the end of a piece a good place to cut is looked for.
-const LOOK_BACK: usize = 64 << 10;
 
 /// A document, or a part of one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,18 +144,19 @@ impl<'a> Batcher<'a> {
     }
 }
 
-/// Where to cut a long text so that tokenizers would cut there too: before a space behind a word,
-/// else behind a line break before a word, else between two characters, else anywhere.
+/// Where to cut a long text: where its tokens end anyway, so that the pieces have the tokens of the
+/// whole; else between two characters, else at the end.
 fn good_cut(text: &[u8]) -> usize {
-    let least = text.len().saturating_sub(LOOK_BACK).max(1);
-    let places = || (least..text.len()).rev();
-    let space = |at: usize| text[at] == b' ' && !text[at - 1].is_ascii_whitespace();
-    let line = |at: usize| text[at - 1] == b'\n' && !text[at].is_ascii_whitespace();
-    let character = |at: usize| text[at] & 0xC0 != 0x80;
-    let cut = places().find(|&at| space(at));
-    let cut = cut.or_else(|| places().find(|&at| line(at)));
-    let cut = cut.or_else(|| places().find(|&at| character(at)));
-    cut.unwrap_or(text.len())
+    let character = |at: &usize| text[*at] & 0xC0 != 0x80;
+    Split::Qwen2
+        .safe_end(text, text.len())
+        .filter(|end| *end < text.len())
+        .or_else(|| {
+            (text.len().saturating_sub(4).max(1)..text.len())
+                .rev()
+                .find(character)
+        })
+        .unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -211,8 +210,7 @@ mod tests {
 
     #[test]
     fn cuts_stand_where_words_end() {
-        assert_eq!(good_cut(b"some words  here"), 10);
-        assert_eq!(good_cut(b"words\n\nhere"), 7);
+        assert_eq!(good_cut(b"some words or more"), 13);
         assert_eq!(good_cut("ab你".as_bytes()), 2);
         assert_eq!(good_cut(b"\x80\x80\x80"), 3);
     }

@@ -26,10 +26,14 @@ const WORK: &str = "work";
 /// The tokenizer of a prepared folder.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 
+/// The file beside it that names the end of a text, and the context that it says: any.
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const LONGEST_CONTEXT: usize = 1 << 20;
+
 /// How the tokenizer is made.
 pub struct Recipe<'a> {
-    /// Its name: the same name and text give the same tokenizer.
-    pub name: &'a str,
+    /// Its name, once the text is known: the same name and text give the same tokenizer.
+    pub name: &'a dyn Fn(&TextFacts) -> String,
     /// How much text it wants to see, in bytes.
     pub sample_bytes: usize,
     /// Makes it.
@@ -90,8 +94,12 @@ pub fn prepare(
             skipped: scan.report.skipped_in_words(),
         });
     }
+    let characters: String = scan.stats.characters().collect();
+    let name = (recipe.name)(&facts(&scan, &characters));
     let work = Work {
-        key: key(recipe, &scan),
+        key: key(&name, &scan),
+        name,
+        characters,
         sources: paths.iter().map(|p| absolute(p)).collect(),
         scan,
         options: o,
@@ -165,14 +173,25 @@ fn check_place(folder: &Path) -> Result<()> {
 }
 
 /// What decides everything that comes out.
-fn key(recipe: &Recipe, scan: &Scan) -> String {
-    let words = format!("{VERSION}\n{}\n{}", recipe.name, scan.text_sha256());
+fn key(name: &str, scan: &Scan) -> String {
+    let words = format!("{VERSION}\n{name}\n{}", scan.text_sha256());
     hex(&Sha256::digest(words))
+}
+
+fn facts<'a>(scan: &'a Scan, characters: &'a str) -> TextFacts<'a> {
+    TextFacts {
+        report: &scan.report,
+        characters,
+        sample: &scan.sample,
+    }
 }
 
 /// A preparation after its first reading.
 struct Work<'a> {
     key: String,
+    /// Of the tokenizer's recipe.
+    name: String,
+    characters: String,
     sources: Vec<PathBuf>,
     scan: Scan,
     options: &'a Options,
@@ -271,7 +290,8 @@ impl Work<'_> {
             format: Index::FORMAT.into(),
             version: Index::VERSION,
             key: self.key,
-            recipe: self.recipe.name.into(),
+            recipe: self.name,
+            end_of_text: tokenizer.end_of_text(),
             text_sha256: self.scan.text_sha256(),
             tokenizer_sha256,
             vocabulary: tokenizer.vocabulary_size(),
@@ -288,13 +308,7 @@ impl Work<'_> {
 
     fn make_tokenizer(&mut self) -> Result<Tokenizer> {
         self.watch.tick(Stage::Tokenizer)?;
-        let characters: String = self.scan.stats.characters().collect();
-        let facts = TextFacts {
-            report: &self.scan.report,
-            characters: &characters,
-            sample: &self.scan.sample,
-        };
-        let tokenizer = (self.recipe.make)(&facts)?;
+        let tokenizer = (self.recipe.make)(&facts(&self.scan, &self.characters))?;
         self.scan.sample = Vec::new();
         self.watch.tick(Stage::Tokenizer)?;
         Ok(tokenizer)
@@ -307,6 +321,8 @@ impl Work<'_> {
             let tokenizer = self.make_tokenizer()?;
             let json = tokenizer.to_json().into_bytes();
             write_atomic(&Disk, &path, &json)?;
+            let config = tokenizer.config_json(LONGEST_CONTEXT);
+            write_atomic(&Disk, &folder.join(TOKENIZER_CONFIG), config.as_bytes())?;
             return Ok((tokenizer, json));
         };
         let json = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
@@ -317,7 +333,7 @@ impl Work<'_> {
                  prepare again",
             ));
         }
-        Ok((Tokenizer::from_json(&String::from_utf8_lossy(&json))?, json))
+        Ok((Tokenizer::open(folder)?, json))
     }
 }
 

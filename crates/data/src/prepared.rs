@@ -25,6 +25,7 @@ pub(crate) struct Index {
     pub text_sha256: String,
     pub tokenizer_sha256: String,
     pub vocabulary: usize,
+    pub end_of_text: u32,
     pub width: Width,
     pub train: PartIndex,
     pub validation: PartIndex,
@@ -119,12 +120,15 @@ impl Prepared {
         }
         let path = folder.join(TOKENIZER);
         let json = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
-        if hex(&Sha256::digest(&json)) != index.tokenizer_sha256 {
+        let tokenizer = Tokenizer::open(folder)?;
+        let same = hex(&Sha256::digest(&json)) == index.tokenizer_sha256
+            && tokenizer.end_of_text() == index.end_of_text
+            && tokenizer.vocabulary_size() == index.vocabulary;
+        if !same {
             let reason = "isn't the tokenizer that the data was prepared with. Put it back, or \
                           prepare the data again";
             return Err(Error::prepared(&path, reason));
         }
-        let tokenizer = Tokenizer::from_json(&String::from_utf8_lossy(&json))?;
         let open = |part: &PartIndex| {
             let shards = part.shards.clone();
             Tokens::open(folder, shards, index.width, &index.tokenizer_sha256)

@@ -214,6 +214,7 @@ struct Collected {
     hash: DocumentHash,
     /// Of the long document at hand, which may still turn out to be no text.
     pending: Stats,
+    pending_longest: (u64, u64),
     bytes: u64,
     line: u64,
 }
@@ -245,15 +246,17 @@ impl Collected {
         } else {
             self.pending.merge(&seen.stats);
             let l = &seen.lines;
-            self.longest = self.longest.max(l.longest);
             let line = self.line + l.head;
-            self.longest = self.longest.max((line, document));
+            let longest = l.longest.max((line, document));
+            self.pending_longest = self.pending_longest.max(longest);
             self.line = if l.broken { l.tail } else { line };
             if first.last {
-                self.line = 0;
+                let end = (std::mem::take(&mut self.line), document);
                 let pending = std::mem::take(&mut self.pending);
+                let longest = std::mem::take(&mut self.pending_longest);
                 if !aborted {
                     self.stats.merge(&pending);
+                    self.longest = self.longest.max(longest).max(end);
                 }
             }
         }

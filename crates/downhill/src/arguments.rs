@@ -300,7 +300,7 @@ pub struct DataPrepare {
     pub threads: Option<u64>,
     #[command(flatten)]
     pub configured: Configured,
-    /// Print one JSON object, that of `data inspect`
+    /// Print one JSON object: that of `data inspect`, seconds and peak_bytes
     #[arg(long)]
     pub json: bool,
 }

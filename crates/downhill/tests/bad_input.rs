@@ -65,7 +65,7 @@ fn a_bad_text_is_told_and_leaves_no_run_behind() {
         ("nowhere.txt", "no such file"),
         ("empty.txt", "empty"),
         ("short.txt", "too short"),
-        ("folder", "no UTF-8 text"),
+        ("folder", "not UTF-8 text"),
     ] {
         let line = format!("train {path} --preset tiny --steps 1 --quiet");
         place.run(&line).fails(1, &[words]);

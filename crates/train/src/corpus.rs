@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use data::{Options, Place, Prepared, Recipe, TextFacts, Tokens, Watch};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::{Text, Tokenizer};
@@ -32,6 +33,8 @@ pub struct Corpus {
     pub source: Source,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// Which kind was chosen where the config leaves it to the text; a path is absolute.
+    pub chosen: model::Tokenizer,
     /// Training part.
     pub train: Arc<Tokens>,
     /// Validation part.
@@ -42,7 +45,8 @@ pub struct Corpus {
 
 impl Corpus {
     /// Reads and prepares paths, opens a prepared folder, or makes the built-in stories where there
-    /// are no paths.
+    /// are no paths. A run that is there already has its tokenizer, `known`; otherwise it is made as
+    /// the config says.
     ///
     /// # Errors
     /// Where a file can't be read, is not text, or is too short for the context.
@@ -51,10 +55,11 @@ impl Corpus {
         validation: Option<&Path>,
         data: &model::DataConfig,
         context: usize,
+        known: Option<Tokenizer>,
         watch: &Watch,
     ) -> Result<Corpus> {
         let corpus = match paths {
-            [] => stories(data)?,
+            [] => stories(data, known)?,
             [folder] if Prepared::is_in(folder) => {
                 if validation.is_some() {
                     let told = "a prepared folder brings its own validation part: leave out --val";
@@ -72,8 +77,12 @@ impl Corpus {
                     return Err(Error::Task(told));
                 }
                 let place = Place::Cache(cache_folder());
-                let prepared = prepare(paths, validation, data, &place, watch)?;
-                Corpus::prepared(prepared, paths, validation)?
+                let (prepared, chosen) =
+                    prepare_for(paths, validation, data, known.as_ref(), &place, watch)?;
+                Corpus {
+                    chosen,
+                    ..Corpus::prepared(prepared, paths, validation)?
+                }
             }
         };
         text::check_length(corpus.train.len(), context, "the training text")?;
@@ -82,7 +91,6 @@ impl Corpus {
     }
 
     fn prepared(from: Prepared, paths: &[PathBuf], validation: Option<&Path>) -> Result<Corpus> {
-        let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf());
         let once = |p: &PathBuf| p.as_os_str() == data::STANDARD_INPUT;
         // What can't be read again is found again where it was prepared.
         let (sources, held_out) = match &from.folder {
@@ -98,6 +106,11 @@ impl Corpus {
                 paths: sources,
                 validation: held_out,
                 sha256: from.text_sha256,
+            },
+            chosen: match from.tokenizer.kind() {
+                "bytes" => model::Tokenizer::Bytes,
+                "chars" => model::Tokenizer::Chars,
+                _ => model::Tokenizer::Bpe(from.tokenizer.vocabulary_size()),
             },
             tokenizer: from.tokenizer,
             train: from.train,
@@ -131,23 +144,81 @@ pub fn prepare(
     place: &Place,
     watch: &Watch,
 ) -> Result<Prepared> {
-    let options = options(data);
-    let kind = data.tokenizer;
-    let make = |facts: &TextFacts| match kind {
-        model::Tokenizer::Bytes => Ok(Tokenizer::bytes()),
-        model::Tokenizer::Chars => Tokenizer::chars(&[facts.characters.as_bytes()]),
+    Ok(prepare_for(paths, validation, data, None, place, watch)?.0)
+}
+
+/// The same, and which tokenizer was chosen. A run's own tokenizer, `known`, is used where what is
+/// prepared already has another.
+fn prepare_for(
+    paths: &[PathBuf],
+    validation: Option<&Path>,
+    data: &model::DataConfig,
+    known: Option<&Tokenizer>,
+    place: &Place,
+    watch: &Watch,
+) -> Result<(Prepared, model::Tokenizer)> {
+    let given = match (known, &data.tokenizer) {
+        (Some(known), _) => Some(known.clone()),
+        (None, model::Tokenizer::Path(path)) => Some(Tokenizer::open(path)?),
+        _ => None,
     };
+    let fingerprint = |t: &Tokenizer| format!("given {}", sha256(t.to_json().as_bytes()));
+    let decided = RefCell::new(data.tokenizer.clone());
+    let name = |facts: &TextFacts| {
+        let chosen = chosen(&data.tokenizer, facts);
+        let name = match (&chosen, &given) {
+            (model::Tokenizer::Path(_), Some(given)) => fingerprint(given),
+            _ => chosen.to_string(),
+        };
+        decided.replace(chosen);
+        name
+    };
+    let make = |facts: &TextFacts| match (&given, &*decided.borrow()) {
+        (Some(given), _) => Ok(given.clone()),
+        (None, model::Tokenizer::Bytes) => Ok(Tokenizer::bytes()),
+        (None, model::Tokenizer::Bpe(size)) => {
+            let sample: Vec<&[u8]> = facts.sample.iter().map(Vec::as_slice).collect();
+            Ok(Tokenizer::bpe(&sample, *size))
+        }
+        (None, _) => Tokenizer::chars(&[facts.characters.as_bytes()]),
+    };
+    let learns = matches!(
+        data.tokenizer,
+        model::Tokenizer::Bpe(_) | model::Tokenizer::Auto
+    );
     let recipe = Recipe {
-        name: match kind {
-            model::Tokenizer::Bytes => "bytes",
-            model::Tokenizer::Chars => "chars",
-        },
-        sample_bytes: 0,
+        name: &name,
+        sample_bytes: if learns { text::SAMPLE_BYTES } else { 0 },
         make: &make,
     };
-    Ok(data::prepare(
-        paths, validation, &options, &recipe, place, watch,
-    )?)
+    let options = options(data);
+    let mut prepared = data::prepare(paths, validation, &options, &recipe, place, watch)?;
+    if let Some(known) = known.filter(|known| **known != prepared.tokenizer) {
+        let name = |_: &TextFacts| fingerprint(known);
+        let recipe = Recipe {
+            name: &name,
+            ..recipe
+        };
+        prepared = data::prepare(paths, validation, &options, &recipe, place, watch)?;
+    }
+    let chosen = decided.borrow().clone();
+    Ok((prepared, chosen))
+}
+
+/// What a config asks for, once the text is known.
+fn chosen(asked: &model::Tokenizer, facts: &TextFacts) -> model::Tokenizer {
+    match asked {
+        model::Tokenizer::Auto => match text::choose(&facts.sample.concat()) {
+            text::Choice::Chars => model::Tokenizer::Chars,
+            text::Choice::Bpe(size) => model::Tokenizer::Bpe(size),
+        },
+        model::Tokenizer::Path(path) => model::Tokenizer::Path(absolute(path)),
+        other => other.clone(),
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// A text of one's own in the tokens of a model that exists, all of it.
@@ -156,7 +227,7 @@ pub fn prepare(
 /// Where the text can't be read, or has what the tokenizer doesn't know.
 pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &model::DataConfig) -> Result<Vec<u32>> {
     let recipe = Recipe {
-        name: "given",
+        name: &|_| "given".into(),
         sample_bytes: 0,
         make: &|_| Ok(tokenizer.clone()),
     };
@@ -204,34 +275,43 @@ pub fn cache_folder() -> Option<PathBuf> {
     caches.map(|caches| caches.join("downhill").join("data"))
 }
 
-/// The built-in stories.
-fn stories(data: &model::DataConfig) -> Result<Corpus> {
+/// The built-in stories. They have few characters, and a floor that is reckoned in them, so `auto`
+/// takes a token for each.
+fn stories(data: &model::DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
     let text = text::tales(TALES.0, TALES.1, TALES.2);
-    let tokenizer = match data.tokenizer {
-        model::Tokenizer::Bytes => Tokenizer::bytes(),
-        model::Tokenizer::Chars => Tokenizer::chars(&[&text.train, &text.validation])?,
+    let chosen = match &data.tokenizer {
+        model::Tokenizer::Auto => model::Tokenizer::Chars,
+        model::Tokenizer::Path(path) => model::Tokenizer::Path(absolute(path)),
+        other => other.clone(),
+    };
+    let tokenizer = match (known, &chosen) {
+        (Some(known), _) => known,
+        (None, model::Tokenizer::Bytes) => Tokenizer::bytes(),
+        (None, model::Tokenizer::Bpe(size)) => Tokenizer::bpe(&[&text.train], *size),
+        (None, model::Tokenizer::Path(path)) => Tokenizer::open(path)?,
+        (None, _) => Tokenizer::chars(&[&text.train, &text.validation])?,
     };
     Ok(Corpus {
         train: Arc::new(Tokens::in_memory(&tokenizer.encode(&text.train)?)),
         validation: tokenizer.encode(&text.validation)?,
         tokenizer,
+        chosen,
         source: Source {
             corpus: text.name.clone(),
             paths: Vec::new(),
             validation: None,
             sha256: digest(&text),
         },
-        floor_bits: text.floor_bits,
+        floor_bits: Some(text.floor_bits),
     })
 }
 
 fn digest(text: &Text) -> String {
-    let mut hash = Sha256::new();
-    hash.update((text.train.len() as u64).to_le_bytes());
-    hash.update(&text.train);
-    hash.update(&text.validation);
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let length = (text.train.len() as u64).to_le_bytes();
+    sha256(&[&length, &text.train[..], &text.validation].concat())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::saved::{TOKENIZER, tokenizer, weights};
+use crate::saved::{TOKENIZER, TOKENIZER_CONFIG, tokenizer, weights};
 use crate::scorer::Scorer;
 use crate::task::{Measured, Recording, Task};
 use crate::write::{begin, write_text};
@@ -204,7 +204,7 @@ impl Task for LanguageTask {
         let mut files = hugging_face::save(&self.shape, vocabulary, eos, tensor)?;
         files.push((TOKENIZER.into(), tokenizer.to_json().into_bytes()));
         let config = tokenizer.config_json(self.shape.context);
-        files.push(("tokenizer_config.json".into(), config.into_bytes()));
+        files.push((TOKENIZER_CONFIG.into(), config.into_bytes()));
         Ok(files)
     }
 }

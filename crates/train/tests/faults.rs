@@ -30,6 +30,7 @@ fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
         None,
         &config.data,
         config.model.context,
+        None,
         &data::Watch::nobody(),
     )?;
     let settings = Settings {

@@ -40,14 +40,19 @@ fn prepare(a: &DataPrepare) -> Result<()> {
         train::prepare(&a.paths, a.val.as_deref(), &config.data, &place, &watch)?
     };
     if a.json {
-        writeln!(stdout(), "{}", object(&prepared))?;
+        let mut object = object(&prepared);
+        object["seconds"] = began.elapsed().as_secs_f64().into();
+        object["peak_bytes"] = run::peak_bytes().into();
+        writeln!(stdout(), "{object}")?;
         return Ok(());
     }
     show(&prepared)?;
     let mut out = stdout().lock();
     let seconds = began.elapsed().as_secs_f64();
     let rate = amount((prepared.report.bytes as f64 / seconds) as u64, "B");
-    writeln!(out, "time         {} · {rate}/s", duration(seconds))?;
+    let memory = run::peak_bytes().map(|b| format!(" · {} of memory at most", amount(b, "B")));
+    let memory = memory.unwrap_or_default();
+    writeln!(out, "time         {} · {rate}/s{memory}", duration(seconds))?;
     writeln!(out, "next\n  downhill train {}", a.out.display())?;
     Ok(())
 }

@@ -27,6 +27,7 @@ pub fn run(a: &Eval) -> Result<()> {
                 validation,
                 &config.data,
                 config.model.context,
+                Some(model.tokenizer.clone()),
                 &Watch::new(threads, &AtomicBool::new(false), &|_| {}),
             )?;
             check_same_text(&folder, source, &corpus)?;

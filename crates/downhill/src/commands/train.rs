@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use text::Tokenizer;
 use watch::{Screen, TerminalLog};
 
 /// What is trained, and from where.
@@ -80,11 +81,12 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
         ("train.threads", text(f.threads)),
     ]);
     flags.extend(assignments(&f.texts.assignments()));
-    let config = config(&f.configured, &flags)?;
+    let mut config = config(&f.configured, &flags)?;
     if a.paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
-    let corpus = corpus(&a.paths, f.val.as_deref(), &config, f, stop)?;
+    let corpus = corpus(&a.paths, f.val.as_deref(), &config, None, f, stop)?;
+    config.data.tokenizer = corpus.chosen.clone();
     let choice = match &f.run {
         Some(path) => Choice::Exact {
             path: path.clone(),
@@ -141,7 +143,15 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
     }
     let source = &settings.source;
     let config = &settings.config;
-    let corpus = corpus(&source.paths, source.validation.as_deref(), config, f, stop)?;
+    let known = Some(::train::tokenizer(&last)?);
+    let corpus = corpus(
+        &source.paths,
+        source.validation.as_deref(),
+        config,
+        known,
+        f,
+        stop,
+    )?;
     ::train::check_same_text(&folder, source, &corpus)?;
     let task = LanguageTask::new(&settings.config, corpus)?;
     folder.write_config(&settings.to_toml()?)?;
@@ -158,6 +168,7 @@ fn corpus(
     paths: &[PathBuf],
     validation: Option<&Path>,
     config: &Config,
+    known: Option<Tokenizer>,
     f: &TrainFlags,
     stop: &AtomicBool,
 ) -> Result<Corpus> {
@@ -170,6 +181,7 @@ fn corpus(
         validation,
         &config.data,
         context,
+        known,
         &watch,
     )?)
 }
