@@ -137,7 +137,7 @@ fn by_document(documents: &mut [Document], o: &Options) -> bool {
         .filter(|d| held_out(d))
         .map(|d| d.bytes)
         .sum();
-    if found == 0 || found < wanted / 2 || found > 2 * wanted {
+    if found == 0 || found < wanted / 4 || found > 2 * wanted {
         return false;
     }
     for document in documents.iter_mut() {

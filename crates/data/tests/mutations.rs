@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use text::random::{Purpose, Random};
 
 /// Files of each kind in a normal run.
-const TRIES: u64 = 300;
+const TRIES: u64 = 200;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
