@@ -44,6 +44,8 @@ pub enum Command {
     Graph(Graph),
     /// Show every key of the config, its value and its comment
     Config(ConfigFlags),
+    /// Show how a text is cut into tokens
+    Tokenize(Tokenize),
 }
 
 /// Where a config comes from.
@@ -229,6 +231,20 @@ pub struct ConfigFlags {
     #[command(flatten)]
     pub configured: Configured,
     /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tokenize`
+#[derive(Debug, Args)]
+pub struct Tokenize {
+    /// The text; - reads standard input
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub text: String,
+    /// A run, a tokenizer.json, or a folder with one [default: the newest run in runs/]
+    #[arg(long, value_name = "PATH")]
+    pub tokenizer: Option<PathBuf>,
+    /// Print one JSON object: ids, tokens, bytes, bytes_per_token
     #[arg(long)]
     pub json: bool,
 }

@@ -6,6 +6,7 @@ mod fit;
 mod graph;
 mod predict;
 mod sample;
+mod tokenize;
 mod train;
 mod verify;
 
@@ -23,5 +24,6 @@ pub fn run(command: Command) -> Result<()> {
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),
         Command::Config(a) => config::run(&a),
+        Command::Tokenize(a) => tokenize::run(&a),
     }
 }
