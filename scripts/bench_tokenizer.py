@@ -58,9 +58,14 @@ def lines_of(paths):
                 text = data.decode("utf-8")
             except UnicodeDecodeError:
                 continue
-            # The separator's letters would become the special token in Python.
-            lines += [line for line in text.splitlines(keepends=True) if "<|endoftext|>" not in line]
-    return [line for line in lines if line.strip()]
+            lines += text.splitlines(keepends=True)
+    return [line for line in lines if line.strip() and comparable(line)]
+
+
+def comparable(line):
+    """The separator's letters would become the special token in Python, and ours cuts long runs."""
+    longest = max(len(run.encode("utf-8")) for run in line.split())
+    return "<|endoftext|>" not in line and longest <= LONGEST_RUN
 
 
 def make(lines, size):
@@ -131,10 +136,6 @@ def run(name, paths, program, work):
         print(f"  learning, from 8 MiB      ours {float(learn.stderr.split()[0]):.2f} s, "
               f"tokenizers {other:.2f} s, {same} of {len(ours)} tokens have the same id")
         file.write_text(text, encoding="utf-8", newline="")
-    runs = re.compile(r"\S{%d,}" % (LONGEST_RUN // 4))
-    longest = max((len(match.group().encode()) for match in runs.finditer(text)), default=0)
-    if longest > LONGEST_RUN:
-        print(f"  a run of {longest} bytes is cut by ours: ids differ there")
     pieces = documents(text)
     size, ours, python = len(text.encode()) / 1e6, [], []
     for _ in range(arguments.rounds):

@@ -47,6 +47,8 @@ pub enum Command {
     /// Prepare texts once, look at what was prepared
     #[command(subcommand)]
     Data(Data),
+    /// Show how a text is cut into tokens
+    Tokenize(Tokenize),
 }
 
 /// Where a config comes from.
@@ -329,6 +331,20 @@ pub struct DataSample {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Print one JSON object a document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tokenize`
+#[derive(Debug, Args)]
+pub struct Tokenize {
+    /// The text; - reads standard input
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub text: String,
+    /// A run, a tokenizer.json, or a folder with one [default: the newest run in runs/]
+    #[arg(long, value_name = "PATH")]
+    pub tokenizer: Option<PathBuf>,
+    /// Print one JSON object: ids, tokens, bytes, bytes_per_token
     #[arg(long)]
     pub json: bool,
 }

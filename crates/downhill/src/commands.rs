@@ -7,6 +7,7 @@ mod fit;
 mod graph;
 mod predict;
 mod sample;
+mod tokenize;
 mod train;
 mod verify;
 
@@ -25,5 +26,6 @@ pub fn run(command: Command) -> Result<()> {
         Command::Graph(a) => graph::run(&a),
         Command::Config(a) => config::run(&a),
         Command::Data(a) => data::run(&a),
+        Command::Tokenize(a) => tokenize::run(&a),
     }
 }

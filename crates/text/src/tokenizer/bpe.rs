@@ -339,3 +339,152 @@ fn hash(piece: &[u8]) -> u64 {
     }
     sum ^ sum >> 32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Tokenizer;
+    use super::*;
+    use crate::random::{Purpose, Random};
+    use std::sync::Arc;
+
+    /// Texts of every kind: words, repeated letters, bytes at random.
+    fn texts() -> Vec<Vec<u8>> {
+        let mut random = Random::new(3, Purpose::TrainTales, 0);
+        let words: [&[u8]; 9] = [
+            b"the",
+            b" the",
+            b" then",
+            b"\n",
+            b"aaaa",
+            "\u{4F60}\u{597D}".as_bytes(),
+            b"\xFF\x80",
+            b"<|endoftext|>",
+            b" ",
+        ];
+        let text = |i: u64| {
+            let length = random.below([6, 40, 400][i as usize % 3]);
+            let mut text = Vec::new();
+            for _ in 0..length {
+                match random.below(3) {
+                    0 => text.push(random.next_u32() as u8),
+                    1 => text.push(b"ab"[random.below(2) as usize]),
+                    _ => text.extend_from_slice(words[random.below(9) as usize]),
+                }
+            }
+            text
+        };
+        (0..600).map(text).collect()
+    }
+
+    fn tokenizers() -> Vec<Arc<Bpe>> {
+        let corpus = texts().concat();
+        let of = |size: usize| match Tokenizer::bpe(&[&corpus], size) {
+            Tokenizer::Bpe(bpe) => bpe,
+            _ => panic!("bpe gives bpe"),
+        };
+        vec![of(257), of(300), of(800)]
+    }
+
+    /// The definition, word for word.
+    fn plainly(bpe: &Bpe, piece: &[u8]) -> Vec<u32> {
+        let mut ids: Vec<u32> = piece
+            .iter()
+            .map(|&b| bpe.alphabet[usize::from(b)])
+            .collect();
+        loop {
+            let rank = |at: &usize| {
+                let same = |&(a, b, _): &(u32, u32, u32)| (a, b) == (ids[*at], ids[*at + 1]);
+                bpe.merges.iter().position(same)
+            };
+            let pairs = 0..ids.len().saturating_sub(1);
+            let Some(at) = pairs.filter(|at| rank(at).is_some()).min_by_key(rank) else {
+                return ids;
+            };
+            ids[at] = bpe.merges[rank(&at).unwrap()].2;
+            ids.remove(at + 1);
+        }
+    }
+
+    #[test]
+    fn every_path_gives_what_the_definition_says() {
+        for bpe in tokenizers() {
+            let (mut known, mut work) = (Known::for_text(1 << 12), Work::default());
+            for text in texts() {
+                let expected: Vec<u32> = bpe
+                    .split
+                    .pieces(&text)
+                    .flat_map(|piece| plainly(&bpe, piece))
+                    .collect();
+                let mut ids = Vec::new();
+                bpe.encode(&text, &mut ids);
+                assert_eq!(ids, expected);
+                assert_eq!(
+                    ids.iter()
+                        .flat_map(|&id| bpe.token(id))
+                        .copied()
+                        .collect::<Vec<u8>>(),
+                    text
+                );
+                assert!(!ids.contains(&bpe.end_of_text));
+                for piece in bpe.split.pieces(&text) {
+                    let expected = plainly(&bpe, piece);
+                    for merge in [Bpe::merge_short, Bpe::merge_long] {
+                        work.ids.clear();
+                        work.ids
+                            .extend(piece.iter().map(|&b| bpe.alphabet[usize::from(b)]));
+                        merge(&bpe, &mut work);
+                        assert_eq!(work.ids, expected);
+                    }
+                    let slot = known.slot(piece);
+                    assert_eq!(slot.is_some(), piece.len() <= KNOWN_BYTES);
+                    if let Some(slot) = slot {
+                        slot.keep(piece, &expected);
+                        let kept =
+                            slot.is(piece) && slot.ids[..usize::from(slot.count)] == expected;
+                        assert_eq!(kept, expected.len() <= KNOWN_IDS || slot.is(piece));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whole_pieces_go_before_merges_where_the_file_says_so() {
+        let tokens: Vec<Vec<u8>> = (0..=u8::MAX)
+            .map(|b| vec![b])
+            .chain([b"abc".to_vec()])
+            .collect();
+        let ids = |ignore_merges| {
+            let bpe = Bpe::new(
+                Split::Gpt2,
+                &tokens,
+                Vec::new(),
+                Vec::new(),
+                0,
+                ignore_merges,
+            );
+            let mut ids = Vec::new();
+            bpe.encode(b"abc abc", &mut ids);
+            ids
+        };
+        assert_eq!(ids(true), [256, 32, 97, 98, 99]);
+        assert_eq!(ids(false), [97, 98, 99, 32, 97, 98, 99]);
+    }
+
+    #[test]
+    fn threads_change_no_id() {
+        let corpus = texts().concat();
+        let tokenizer = Tokenizer::bpe(&[&corpus], 400);
+        let large = corpus.repeat(1 + (5 << 20) / corpus.len());
+        let strange = [
+            "x".repeat(3 << 20),
+            " \n".repeat(2 << 20),
+            "\u{4F60}".repeat(1 << 20),
+        ];
+        for text in strange.iter().map(String::as_bytes).chain([&large[..]]) {
+            let alone = tokenizer.encode(text).unwrap();
+            assert!(alone == tokenizer.encode_on(text, 3).unwrap());
+            assert!(tokenizer.decode(&alone) == text);
+        }
+    }
+}

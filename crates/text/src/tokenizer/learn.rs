@@ -250,3 +250,62 @@ impl Learning {
         self.words[at as usize].length = (write - from) as u32;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(bpe: &Bpe) -> Vec<String> {
+        let learnt = 256..bpe.vocabulary_size() as u32 - 1;
+        learnt
+            .map(|id| String::from_utf8_lossy(bpe.token(id)).into_owned())
+            .collect()
+    }
+
+    /// What Hugging Face's `tokenizers` 0.23.3 learns from this text (`vocab_size` 269,
+    /// `min_frequency` 2, `max_token_length` 64), which settles ties and overlaps.
+    #[test]
+    fn the_same_tokens_as_the_library_learns() {
+        let text = "low lower lowest newer newest wider aaaa aaaaaa bababab\n".repeat(3);
+        let learnt = tokens(&learn(&[text.as_bytes()], 270, Split::Qwen2));
+        assert_eq!(learnt, GOLDEN);
+    }
+
+    const GOLDEN: [&str; 13] = [
+        "aa", "we", "ab", "lo", "aaaa", "ewe", "newe", "st", " lo", " aaaa", " newe", "abab",
+        " lowe",
+    ];
+
+    #[test]
+    fn nothing_is_learnt_from_what_occurs_once() {
+        for text in [&b""[..], b"a", b"abcdefgh"] {
+            let bpe = learn(&[text], 1000, Split::Qwen2);
+            assert_eq!((bpe.vocabulary_size(), bpe.end_of_text), (257, 256));
+        }
+    }
+
+    #[test]
+    fn tokens_stay_short_and_a_large_text_is_sampled_evenly() {
+        let bpe = learn(&[&b"A".repeat(100_000)], 300, Split::Qwen2);
+        assert!(tokens(&bpe).iter().all(|token| token.len() < TOKEN_BYTES));
+        let mut text = b"begin ".repeat(2 * SAMPLE_BYTES / 6);
+        text.extend("\u{4F60}end".repeat(SAMPLE_BYTES / 6).as_bytes());
+        let total: usize = sample(&text, text.len()).map(<[u8]>::len).sum();
+        assert!(
+            total > SAMPLE_BYTES * 9 / 10 && total < SAMPLE_BYTES * 11 / 10,
+            "{total}"
+        );
+        let words = count_words(
+            &[&text[..2 * SAMPLE_BYTES], &text[2 * SAMPLE_BYTES..]],
+            Split::Qwen2,
+        );
+        let count = |word: &[u8]| {
+            words
+                .iter()
+                .filter(|(w, _)| w.windows(3).any(|x| x == word))
+                .count()
+        };
+        assert!(count(b"gin") > 0 && count(b"end") > 0);
+        assert!(sample(&text, text.len()).all(|part| std::str::from_utf8(part).is_ok()));
+    }
+}
