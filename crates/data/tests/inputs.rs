@@ -11,7 +11,8 @@ fn every_format_gives_its_documents() {
     let files = Files::new();
     let two = ["first\nline", "second 你好"];
     let jsonl = "{\"n\": {\"text\": 1}, \"text\": \"first\\nline\"}\r\n\n \"second 你好\"\n";
-    let json = "[\n{\"text\": \"first\\nline\", \"x\": [\"]\"]},\n {\"content\": \"second 你好\"} ]\n";
+    let json =
+        "[\n{\"text\": \"first\\nline\", \"x\": [\"]\"]},\n {\"content\": \"second 你好\"} ]\n";
     let csv = "id,text\n1,\"first\nline\"\n2,second 你好\n";
     let tsv = "content\tid\r\n\"first\nline\"\t1\r\nsecond 你好\t2\r\n";
     let columns = parquet(&two.map(|t| Some(t.as_bytes())));
@@ -55,13 +56,22 @@ fn the_field_can_be_chosen() {
     assert_eq!(texts(&table, &o), ["yes"]);
     let none = files.put("b.jsonl", "{\"text\": \"no\"}");
     let told = error(&none, &o);
-    assert!(told.contains("line 1: no field `body`") && told.contains("--field"), "{told}");
+    assert!(
+        told.contains("line 1: no field `body`") && told.contains("--field"),
+        "{told}"
+    );
     let told = error(&files.put("b.csv", "a,b\n1,2"), &all());
-    assert!(told.contains("no column `text` or `content`; it has a, b"), "{told}");
-    let told = error(&files.put("p", parquet(&[Some(b"x")])), &Options {
-        field: Some("id".into()),
-        ..all()
-    });
+    assert!(
+        told.contains("no column `text` or `content`; it has a, b"),
+        "{told}"
+    );
+    let told = error(
+        &files.put("p", parquet(&[Some(b"x")])),
+        &Options {
+            field: Some("id".into()),
+            ..all()
+        },
+    );
     assert!(told.contains("column `id` is INT64, not a text"), "{told}");
 }
 
@@ -73,15 +83,47 @@ fn bad_records_are_placed_or_counted() {
     long.extend(b"\"\n{\"text\": \"ok\"}");
     let broken = parquet(&[Some(b"ok"), Some(b"\xFF"), None]);
     for (name, content, words) in [
-        ("a.jsonl", b"\"ok\"\n{\"text\": \"x\"\n".to_vec(), ["line 2", "not JSON"]),
-        ("b.jsonl", b"\"ok\"\n{\"other\": 1}".to_vec(), ["line 2", "no field"]),
-        ("c.jsonl", b"\"ok\"\n{\"text\": null}".to_vec(), ["line 2", "is null"]),
-        ("d.jsonl", b"\"ok\"\n{\"text\": [1]}".to_vec(), ["line 2", "an array"]),
-        ("e.jsonl", b"\"ok\"\n\"a\xFF\"".to_vec(), ["line 2", "not UTF-8"]),
+        (
+            "a.jsonl",
+            b"\"ok\"\n{\"text\": \"x\"\n".to_vec(),
+            ["line 2", "not JSON"],
+        ),
+        (
+            "b.jsonl",
+            b"\"ok\"\n{\"other\": 1}".to_vec(),
+            ["line 2", "no field"],
+        ),
+        (
+            "c.jsonl",
+            b"\"ok\"\n{\"text\": null}".to_vec(),
+            ["line 2", "is null"],
+        ),
+        (
+            "d.jsonl",
+            b"\"ok\"\n{\"text\": [1]}".to_vec(),
+            ["line 2", "an array"],
+        ),
+        (
+            "e.jsonl",
+            b"\"ok\"\n\"a\xFF\"".to_vec(),
+            ["line 2", "not UTF-8"],
+        ),
         ("f.jsonl", long, ["line 1", "longer"]),
-        ("g.csv", b"text,b\nok,1\nx\n".to_vec(), ["line 3", "columns"]),
-        ("h.csv", b"text\nok\na\xFF\n".to_vec(), ["line 3", "not UTF-8"]),
-        ("i.json", b"[\"ok\",\n{\"text\": }]".to_vec(), ["line 2", "not JSON"]),
+        (
+            "g.csv",
+            b"text,b\nok,1\nx\n".to_vec(),
+            ["line 3", "columns"],
+        ),
+        (
+            "h.csv",
+            b"text\nok\na\xFF\n".to_vec(),
+            ["line 3", "not UTF-8"],
+        ),
+        (
+            "i.json",
+            b"[\"ok\",\n{\"text\": }]".to_vec(),
+            ["line 2", "not JSON"],
+        ),
         ("j.json", b"\"ok\"\n\n[\"x".to_vec(), ["line 3", "not JSON"]),
         ("k.pq", broken, ["row 2", "not UTF-8"]),
     ] {
@@ -134,7 +176,12 @@ fn damaged_files_are_named() {
     assert!(error(&files.path("none"), &all()).contains("no such file"));
     assert!(error(&files.put("empty.txt", ""), &all()).contains("the file is empty"));
     assert!(error(&files.put("empty.jsonl", "\n"), &all()).contains("the file is empty"));
-    assert!(read(&[], &all()).unwrap_err().to_string().contains("no text was given"));
+    assert!(
+        read(&[], &all())
+            .unwrap_err()
+            .to_string()
+            .contains("no text was given")
+    );
 }
 
 /// The first block of a tar file.
@@ -177,7 +224,12 @@ fn folders_by_name_without_what_is_no_text() {
         let found = r.skipped.iter().find(|(reason, _)| reason.contains(word));
         found.map_or(0, |(_, s)| s.count)
     };
-    assert_eq!((skipped("UTF-8"), skipped("field")), (2, 1), "{:?}", r.skipped);
+    assert_eq!(
+        (skipped("UTF-8"), skipped("field")),
+        (2, 1),
+        "{:?}",
+        r.skipped
+    );
     if cfg!(unix) {
         assert_eq!((skipped("around it"), skipped("nothing")), (1, 1));
     }
@@ -186,7 +238,10 @@ fn folders_by_name_without_what_is_no_text() {
     assert_eq!(with.train.len(), 5);
     files.put("void/x.png", b"\xFF");
     let told = error(&files.path("void"), &all());
-    assert!(told.contains("not UTF-8 text") && told.contains("x.png"), "{told}");
+    assert!(
+        told.contains("not UTF-8 text") && told.contains("x.png"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -231,7 +286,13 @@ fn the_last_tenth_of_one_text_validates_and_no_character_is_cut() {
     let p = read(&[path.clone()], &Options::default()).unwrap();
     let whole = std::fs::read(path).unwrap();
     let cut = whole.len() * 9 / 10;
-    let cut = (0..=cut).rev().find(|&at| whole[at] & 0xC0 != 0x80).unwrap();
+    let cut = (0..=cut)
+        .rev()
+        .find(|&at| whole[at] & 0xC0 != 0x80)
+        .unwrap();
     assert_eq!(p.tokenizer.decode(&p.train.all().unwrap()), whole[..cut]);
-    assert_eq!(p.tokenizer.decode(&p.validation.all().unwrap()), whole[cut..]);
+    assert_eq!(
+        p.tokenizer.decode(&p.validation.all().unwrap()),
+        whole[cut..]
+    );
 }

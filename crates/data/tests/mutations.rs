@@ -89,13 +89,30 @@ fn read_mutations(name: &str, seeds: &[Vec<u8>], words: &[&[u8]]) {
 }
 
 const JSON_WORDS: &[&[u8]] = &[
-    b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\n", b"\r\n", b"\\u", b"\\ud800", b"1e999",
-    b"\"text\":", b"null", b"\xFF", b"\xEF\xBB\xBF", b"[[[[[[[[",
+    b"\"",
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\n",
+    b"\r\n",
+    b"\\u",
+    b"\\ud800",
+    b"1e999",
+    b"\"text\":",
+    b"null",
+    b"\xFF",
+    b"\xEF\xBB\xBF",
+    b"[[[[[[[[",
 ];
 
 #[test]
 fn jsonl() {
-    let seed = b"{\"text\": \"a \\u4f60\\n\", \"n\": [1, 2.5e3, true]}\n\"b\"\n{\"content\": \"c\"}\n";
+    let seed =
+        b"{\"text\": \"a \\u4f60\\n\", \"n\": [1, 2.5e3, true]}\n\"b\"\n{\"content\": \"c\"}\n";
     read_mutations("a.jsonl", &[seed.to_vec()], JSON_WORDS);
 }
 
@@ -111,7 +128,9 @@ fn json() {
 #[test]
 fn csv() {
     let seed = "id,text,more\n1,\"a, \"\"b\"\"\nc\",x\n2,你好,y\r\n3,,\n";
-    let words: &[&[u8]] = &[b"\"", b",", b"\n", b"\r", b"text", b"\0", b"\xFF", b"\"\"\""];
+    let words: &[&[u8]] = &[
+        b"\"", b",", b"\n", b"\r", b"text", b"\0", b"\xFF", b"\"\"\"",
+    ];
     read_mutations("a.csv", &[seed.as_bytes().to_vec()], words);
 }
 
@@ -123,7 +142,13 @@ fn parquet_files() {
         .enumerate()
         .map(|(n, t)| (n % 9 > 0).then_some(t.as_bytes()))
         .collect();
-    let words: &[&[u8]] = &[b"PAR1", &[0xFF; 4], &[0; 4], &[0x15, 0x80], &[0x7F, 0xFF, 0xFF, 0xFF]];
+    let words: &[&[u8]] = &[
+        b"PAR1",
+        &[0xFF; 4],
+        &[0; 4],
+        &[0x15, 0x80],
+        &[0x7F, 0xFF, 0xFF, 0xFF],
+    ];
     read_mutations("a.parquet", &[parquet(&each), parquet(&each[..2])], words);
 }
 
@@ -131,14 +156,26 @@ fn parquet_files() {
 fn compressed() {
     let text = "{\"text\": \"a line of text\"}\n".repeat(200);
     let seeds = [gz(text.as_bytes()), zst(text.as_bytes())];
-    let words: &[&[u8]] = &[&[0x1F, 0x8B], &[0x28, 0xB5, 0x2F, 0xFD], &[0xFF; 8], &[0; 8]];
+    let words: &[&[u8]] = &[
+        &[0x1F, 0x8B],
+        &[0x28, 0xB5, 0x2F, 0xFD],
+        &[0xFF; 8],
+        &[0; 8],
+    ];
     read_mutations("a.jsonl.gz", &seeds, words);
 }
 
 #[test]
 fn plain() {
-    let seeds = ["a text, 你好 \u{1F600}\r\n".repeat(20).into_bytes(), vec![0; 300]];
-    read_mutations("a.txt", &seeds, &[b"\xFF", b"\xE4\xBD", b"\xEF\xBB\xBF", b"\0", b"\xFF\xFE"]);
+    let seeds = [
+        "a text, 你好 \u{1F600}\r\n".repeat(20).into_bytes(),
+        vec![0; 300],
+    ];
+    read_mutations(
+        "a.txt",
+        &seeds,
+        &[b"\xFF", b"\xE4\xBD", b"\xEF\xBB\xBF", b"\0", b"\xFF\xFE"],
+    );
 }
 
 /// A shard that isn't the one that was written is refused; so is data.json, or it says the same.

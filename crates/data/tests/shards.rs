@@ -15,13 +15,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 fn jsonl(count: u64) -> String {
     let each = (0..count).map(|n| {
         let n = if n % 50 == 7 { 7 } else { n };
-        format!("{{\"id\": {n}, \"text\": \"Document {n}\\nsays 你好 {} times.\"}}\n", n * n)
+        format!(
+            "{{\"id\": {n}, \"text\": \"Document {n}\\nsays 你好 {} times.\"}}\n",
+            n * n
+        )
     });
     each.collect()
 }
 
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path());
     let read = |p: PathBuf| {
         let name = p.file_name().unwrap().to_str().unwrap().to_owned();
         (name, std::fs::read(&p).unwrap())
@@ -61,7 +66,11 @@ fn the_same_bytes_for_any_number_of_threads() {
     let ratio = p.validation.len() as f64 / 100_000.0;
     assert!((0.25..2.0).contains(&ratio), "{ratio}");
     let excerpts = p.sample(5, 10, 3).unwrap();
-    assert!(excerpts.iter().all(|e| train.iter().any(|t| t.starts_with(&e.text))));
+    assert!(
+        excerpts
+            .iter()
+            .all(|e| train.iter().any(|t| t.starts_with(&e.text)))
+    );
 }
 
 #[test]
@@ -95,10 +104,18 @@ fn an_interrupted_preparation_goes_on() {
         validation_bytes: 5,
         ..Options::default()
     };
-    let told = with_bytes(&paths, None, &more, &place, &fresh).unwrap_err().to_string();
-    assert!(told.contains("unfinished preparation of other texts"), "{told}");
+    let told = with_bytes(&paths, None, &more, &place, &fresh)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("unfinished preparation of other texts"),
+        "{told}"
+    );
     with_bytes(&paths, None, &o, &place, &fresh).unwrap();
-    assert_eq!(std::fs::metadata(&shard).unwrap().modified().unwrap(), written);
+    assert_eq!(
+        std::fs::metadata(&shard).unwrap().modified().unwrap(),
+        written
+    );
     with_bytes(&paths, None, &o, &Place::Folder(other.clone()), &fresh).unwrap();
     assert!(contents(&out) == contents(&other));
     let p = Prepared::open(&out).unwrap();
@@ -139,8 +156,11 @@ fn damaged_shards_are_named_and_refused() {
     let mut other = good.clone();
     other[at] = if other[at] == b'0' { b'1' } else { b'0' };
     assert!(refused(&other).contains("another tokenizer"));
-    std::fs::write(out.join("tokenizer.json"), text::Tokenizer::chars(&[b"ab"]).unwrap().to_json())
-        .unwrap();
+    std::fs::write(
+        out.join("tokenizer.json"),
+        text::Tokenizer::chars(&[b"ab"]).unwrap().to_json(),
+    )
+    .unwrap();
     let told = Prepared::open(&out).unwrap_err().to_string();
     assert!(told.contains("isn't the tokenizer"), "{told}");
 }
@@ -166,7 +186,10 @@ fn a_file_that_changes_is_noticed() {
         let paths = [path.clone()];
         let error = with_bytes(&paths, None, &all(), &Place::Memory, &watch).unwrap_err();
         let told = error.to_string();
-        assert!(told.contains("changed while it was read") && told.contains("a.txt"), "{told}");
+        assert!(
+            told.contains("changed while it was read") && told.contains("a.txt"),
+            "{told}"
+        );
     }
 }
 
@@ -197,8 +220,12 @@ fn the_loader_gives_each_step_its_batch() {
         assert!(pairs.into_iter().all(|(x, y)| (x + 1) % 10_007 == *y));
     }
     // 626 windows make an epoch: every token is a target, no window comes twice.
-    let epoch: Vec<u32> = batches.iter().flat_map(|b| b.targets.chunks(16)).take(626)
-        .map(|w| w[0]).collect();
+    let epoch: Vec<u32> = batches
+        .iter()
+        .flat_map(|b| b.targets.chunks(16))
+        .take(626)
+        .map(|w| w[0])
+        .collect();
     let different: std::collections::BTreeSet<_> = epoch.iter().collect();
     assert_eq!(different.len(), 626);
 }

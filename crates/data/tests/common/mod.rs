@@ -94,13 +94,15 @@ pub fn parquet(texts: &[Option<&[u8]>]) -> Vec<u8> {
     use parquet::schema::parser::parse_message_type;
     let schema = "message m { required int64 id; optional binary text (UTF8); }";
     let schema = std::sync::Arc::new(parse_message_type(schema).unwrap());
-    let mut writer =
-        SerializedFileWriter::new(Vec::new(), schema, Default::default()).unwrap();
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Default::default()).unwrap();
     for group in texts.chunks(texts.len().div_ceil(2).max(1)) {
         let mut rows = writer.next_row_group().unwrap();
         let mut column = rows.next_column().unwrap().unwrap();
         let ids: Vec<i64> = (0..group.len() as i64).collect();
-        column.typed::<Int64Type>().write_batch(&ids, None, None).unwrap();
+        column
+            .typed::<Int64Type>()
+            .write_batch(&ids, None, None)
+            .unwrap();
         column.close().unwrap();
         let mut column = rows.next_column().unwrap().unwrap();
         let values: Vec<ByteArray> = group.iter().flatten().map(|t| t.to_vec().into()).collect();
