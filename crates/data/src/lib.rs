@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod encode;
 mod error;
 mod formats;
 mod inputs;

@@ -1,13 +1,13 @@
 //! From texts to tokens: how is a corpus prepared?
 
-use crate::batch::{Batch, Batcher, Piece};
+use crate::encode::encode;
 use crate::inputs::{self, Places, STANDARD_INPUT};
 use crate::prepared::{DATA, Index, PartIndex, Prepared};
-use crate::scan::{self, DocumentHash, PieceHash, Scan, hex, piece_hash};
+use crate::scan::{self, Scan, hex};
 use crate::shard::Width;
 use crate::watch::Stage;
-use crate::writer::{Entry, Journal, PartWriter, Run, read_journal};
-use crate::{Error, Options, Part, Report, Result, Tokens, Watch, pipeline, source};
+use crate::writer::{Entry, Journal, PartWriter, read_journal};
+use crate::{Error, Options, Part, Report, Result, Tokens, Watch};
 use run::{Disk, Files, write_atomic};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -226,7 +226,7 @@ impl Work<'_> {
         })
     }
 
-    fn into_folder(mut self, folder: &Path) -> Result<Prepared> {
+    fn into_folder(self, folder: &Path) -> Result<Prepared> {
         if folder.join(DATA).exists() {
             let there = Prepared::open(folder)?;
             return match there.key() == self.key {
@@ -238,6 +238,12 @@ impl Work<'_> {
                 )),
             };
         }
+        self.prepare_folder(folder)?;
+        Prepared::open(folder)
+    }
+
+    /// Prepares into a folder that is new or was begun.
+    fn prepare_folder(mut self, folder: &Path) -> Result<()> {
         let work = folder.join(WORK);
         Disk.create_folder(&work)?;
         let path = work.join("journal.jsonl");
@@ -302,8 +308,7 @@ impl Work<'_> {
             report: self.scan.report,
         }
         .write(&Disk, folder)?;
-        Disk.remove_folder(&work)?;
-        Prepared::open(folder)
+        Ok(Disk.remove_folder(&work)?)
     }
 
     fn make_tokenizer(&mut self) -> Result<Tokenizer> {
@@ -334,158 +339,6 @@ impl Work<'_> {
             ));
         }
         Ok((Tokenizer::open(folder)?, json))
-    }
-}
-
-/// What a thread makes of a batch.
-struct Encoded {
-    pieces: Vec<(Piece, PieceHash)>,
-    runs: [Run; 2],
-}
-
-/// The second reading: every document of a part becomes tokens.
-fn encode(
-    scan: &Scan,
-    o: &Options,
-    tokenizer: &Tokenizer,
-    writers: &mut [PartWriter; 2],
-    mut journal: Option<&mut Journal>,
-    watch: &Watch,
-) -> Result<()> {
-    watch.begin(scan.inputs.iter().map(|input| input.stamp.bytes).sum());
-    let first = [writers[0].first_batch(), writers[1].first_batch()];
-    let encoder = Encoder {
-        scan,
-        tokenizer,
-        raw_bytes: o.raw_bytes,
-        first,
-    };
-    let (mut hash, mut document) = (DocumentHash::default(), 0);
-    let changed = |document: u64| Error::Changed {
-        path: match scan.input(document) {
-            Some(input) => input.path.clone(),
-            None => PathBuf::from("the text"),
-        },
-    };
-    pipeline::run(
-        watch.threads,
-        |hand_on| {
-            let mut batcher = Batcher::new(hand_on);
-            let (mut report, mut files) = (Report::default(), Vec::new());
-            source::read(
-                &scan.inputs,
-                o,
-                &mut batcher,
-                &mut report,
-                &mut files,
-                watch,
-            )?;
-            batcher.finish()
-        },
-        |number, batch| encoder.encode(number, &batch),
-        |number, encoded| {
-            for (piece, piece_hash) in &encoded.pieces {
-                if let Some(hash) = hash.add(piece, piece_hash) {
-                    let known = scan.documents.get(piece.document as usize);
-                    if known.map(|d| d.hash) != Some(hash) {
-                        return Err(changed(piece.document));
-                    }
-                    document = piece.document + 1;
-                }
-            }
-            for (writer, run) in writers.iter_mut().zip(&encoded.runs) {
-                writer.add(number, run, journal.as_deref_mut())?;
-            }
-            watch.tick(Stage::Encoding)
-        },
-    )?;
-    match document == scan.documents.len() as u64 {
-        true => Ok(()),
-        false => Err(changed(document)),
-    }
-}
-
-struct Encoder<'a> {
-    scan: &'a Scan,
-    tokenizer: &'a Tokenizer,
-    raw_bytes: bool,
-    /// The first batch that each part still needs.
-    first: [u64; 2],
-}
-
-impl Encoder<'_> {
-    fn encode(&self, number: u64, batch: &Batch) -> Result<Encoded> {
-        let mut runs = [Run::default(), Run::default()];
-        let mut pieces = Vec::with_capacity(batch.pieces.len());
-        for piece in &batch.pieces {
-            let text = &batch.text[piece.start..piece.end];
-            pieces.push((*piece, piece_hash(text)));
-            let document = self.scan.documents.get(piece.document as usize);
-            let Some(part) = document.and_then(|d| d.fate.part()) else {
-                continue;
-            };
-            let cut = self.cut(piece, text);
-            let (head, tail) = text.split_at(cut.unwrap_or(text.len()));
-            // The document that is cut counts as one of the training part until the cut.
-            let behind = self.scan.split.cut.is_some_and(|(document, offset)| {
-                document == piece.document && offset < piece.offset
-            });
-            let part = if behind { Part::Validation } else { part };
-            let ends = piece.last && cut.is_none();
-            let first = piece.offset == 0;
-            self.add(number, piece, head, part, (first, ends), &mut runs)?;
-            if cut.is_some() {
-                let ends = (true, piece.last);
-                self.add(number, piece, tail, Part::Validation, ends, &mut runs)?;
-            }
-        }
-        Ok(Encoded { pieces, runs })
-    }
-
-    /// Where the validation part begins within this piece, at the beginning of a character.
-    fn cut(&self, piece: &Piece, text: &[u8]) -> Option<usize> {
-        let (document, offset) = self.scan.split.cut?;
-        let mut cut = offset.checked_sub(piece.offset)? as usize;
-        if document != piece.document || cut >= text.len() {
-            return None;
-        }
-        while !self.raw_bytes && cut > 0 && text[cut] & 0xC0 == 0x80 {
-            cut -= 1;
-        }
-        Some(cut)
-    }
-
-    fn add(
-        &self,
-        number: u64,
-        piece: &Piece,
-        text: &[u8],
-        part: Part,
-        (first, ends): (bool, bool),
-        runs: &mut [Run; 2],
-    ) -> Result<()> {
-        if number < self.first[part as usize] {
-            return Ok(());
-        }
-        let run = &mut runs[part as usize];
-        if first {
-            run.starts.push(run.tokens.len());
-        }
-        let tokens = self.tokenizer.encode(text).map_err(|error| Error::Encode {
-            path: match self.scan.input(piece.document) {
-                Some(input) => input.path.clone(),
-                None => PathBuf::from("the text"),
-            },
-            error,
-        })?;
-        match run.tokens.is_empty() {
-            true => run.tokens = tokens,
-            false => run.tokens.extend(tokens),
-        }
-        if ends && self.scan.split.separate[part as usize] {
-            run.tokens.push(self.tokenizer.end_of_text());
-        }
-        Ok(())
     }
 }
 

@@ -78,9 +78,7 @@ fn the_field_can_be_chosen() {
 #[test]
 fn bad_records_are_placed_or_counted() {
     let files = Files::new();
-    let mut long = vec![b'"'; 1];
-    long.resize(65 << 20, b'x');
-    long.extend(b"\"\n{\"text\": \"ok\"}");
+    let long = [&vec![b'x'; 65 << 20][..], b"\n{\"text\": \"ok\"}"].concat();
     let broken = parquet(&[Some(b"ok"), Some(b"\xFF"), None]);
     for (name, content, words) in [
         (
@@ -283,7 +281,7 @@ fn the_last_tenth_of_one_text_validates_and_no_character_is_cut() {
     assert_eq!(lengths(&few), (96, 3));
     // The same of a text of several pieces.
     let path = files.put("long.txt", "A word, 你好 and more.\n".repeat(80_000));
-    let p = read(&[path.clone()], &Options::default()).unwrap();
+    let p = read(std::slice::from_ref(&path), &Options::default()).unwrap();
     let whole = std::fs::read(path).unwrap();
     let cut = whole.len() * 9 / 10;
     let cut = (0..=cut)
