@@ -70,7 +70,7 @@ fn a_bad_text_is_told_and_leaves_no_run_behind() {
         let line = format!("train {path} --preset tiny --steps 1 --quiet");
         place.run(&line).fails(1, &[words]);
     }
-    let prompt = "train story.txt --preset tiny --steps 1 --set sample.prompt=Zoe";
+    let prompt = "train story.txt --preset tiny --steps 1 --set data.tokenizer=chars --set sample.prompt=Zoe";
     place.run(prompt).fails(1, &["'Z'"]);
     let validation = "train story.txt --preset tiny --steps 1 --val nowhere.txt";
     place.run(validation).fails(1, &["nowhere.txt"]);

@@ -35,7 +35,7 @@ fn prepared_once_inspected_sampled_and_trained_on() {
     let line = "data prepare notes chats.jsonl --tokenizer chars --out d";
     let told = place.run(line).fine().out;
     for part in [
-        "302 documents in 3 files",
+        "302 documents in 4 files",
         "1 × not UTF-8 text: notes/picture.png",
         "train d",
     ] {
@@ -126,7 +126,7 @@ fn a_large_text_is_prepared_in_the_cache_and_a_change_is_noticed() {
         .run("train --resume one --steps 6")
         .fails(1, &["its text changed", "big.txt"]);
     place.run(&format!("{train} three")).fine();
-    assert!(bits(&place, "one", 3) != bits(&place, "three", 3));
+    assert_eq!(caches(), 2);
 }
 
 #[test]
