@@ -2,11 +2,13 @@
 
 mod bench;
 mod config;
+mod data;
 mod eval;
 mod fit;
 mod graph;
 mod predict;
 mod sample;
+mod tokenize;
 mod train;
 mod verify;
 
@@ -25,5 +27,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Graph(a) => graph::run(&a),
         Command::Bench(a) => bench::run(&a),
         Command::Config(a) => config::run(&a),
+        Command::Data(a) => data::run(&a),
+        Command::Tokenize(a) => tokenize::run(&a),
     }
 }

@@ -34,6 +34,7 @@ impl From<train::Error> for Failure {
     fn from(error: train::Error) -> Failure {
         match error {
             train::Error::Config { .. } => Failure::Usage(error.to_string()),
+            train::Error::Data(error) => error.into(),
             _ => Failure::Failed(error.to_string()),
         }
     }
@@ -46,6 +47,16 @@ impl From<bench::Error> for Failure {
             bench::Error::Unknown { .. } => Failure::Usage(error.to_string()),
             _ => Failure::Failed(error.to_string()),
         }
+    }
+}
+
+impl From<data::Error> for Failure {
+    fn from(error: data::Error) -> Failure {
+        if let data::Error::Stopped = error {
+            eprintln!("{error}");
+            return Failure::Interrupted;
+        }
+        Failure::Failed(error.to_string())
     }
 }
 

@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod family;
 mod merge;
+mod tokenizer;
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ use toml::{Table, Value};
 
 pub use error::{ConfigError, Mistake};
 pub use family::{Family, Mlp, Norm, Position};
+pub use tokenizer::Tokenizer;
 
 /// The whole config of a run, what depends on the family filled in. Made by [`Config::load`] alone,
 /// which also takes the values of flags (as assignments), so that nothing escapes its checks.
@@ -118,6 +120,9 @@ pub struct DataConfig {
     pub tokenizer: Tokenizer,
     pub validation_bytes: usize,
     pub lossy: bool,
+    pub field: String,
+    pub skip_bad: bool,
+    pub gitignore: bool,
 }
 
 /// `sample.*`
@@ -189,16 +194,6 @@ impl Precision {
             _ => engine::Precision::F32,
         }
     }
-}
-
-/// `data.tokenizer`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tokenizer {
-    /// One token a byte.
-    Bytes,
-    /// One token a character of the text.
-    Chars,
 }
 
 /// What the decoder and the model's files need to know.

@@ -32,7 +32,7 @@ fn keys_are_as_promised() {
         "train: batch steps seed threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
-        "data: tokenizer validation_bytes lossy",
+        "data: tokenizer validation_bytes lossy field skip_bad gitignore",
         "sample: prompt tokens temperature top_k top_p seed",
     ];
     let promised: Vec<String> = promised

@@ -2,10 +2,11 @@
 
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::saved::{TOKENIZER, tokenizer, weights};
+use crate::saved::{TOKENIZER, TOKENIZER_CONFIG, tokenizer, weights};
 use crate::scorer::Scorer;
 use crate::task::{Measured, Recording, Task};
 use crate::write::{begin, write_text};
+use data::Loader;
 use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
     Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
@@ -13,7 +14,6 @@ use model::{
 use run::{Checkpoint, Eval, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
-use text::Windows;
 
 /// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any
 /// batch size. A constant, so that bits don't depend on the machine.
@@ -27,15 +27,13 @@ pub struct LanguageTask {
     config: Config,
     shape: ModelShape,
     corpus: Corpus,
-    windows: Windows,
+    loader: Loader,
     /// Its values; the graph itself is shared with the device.
     decoder: Decoder,
     graph: Arc<Graph>,
     micros: usize,
     scorer: Scorer,
     generator: Option<Generator>,
-    inputs: Vec<u32>,
-    targets: Vec<u32>,
     positions: Vec<u32>,
 }
 
@@ -53,13 +51,11 @@ impl LanguageTask {
         let sequences = micro_batch(batch, time, MICRO_TOKENS);
         let mut decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
         Ok(LanguageTask {
-            windows: Windows::new(corpus.train.len(), time, config.train.seed)?,
+            loader: Loader::new(corpus.train.clone(), time, batch, config.train.seed)?,
             scorer: Scorer::new(shape.clone(), vocabulary),
             graph: Arc::new(std::mem::take(&mut decoder.graph)),
             micros: batch / sequences,
             generator: None,
-            inputs: vec![0; batch * time],
-            targets: vec![0; batch * time],
             positions: (0..batch * time).map(|i| (i % time) as u32).collect(),
             config: config.clone(),
             shape,
@@ -110,17 +106,13 @@ impl Task for LanguageTask {
     }
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
-        let batch = self.config.train.batch;
-        let (inputs, targets) = (&mut self.inputs, &mut self.targets);
-        let first = step * batch as u64;
-        self.windows
-            .fill(&self.corpus.train, first, batch, inputs, targets);
-        device.write(ready, self.decoder.tokens, Host::Tokens(&self.inputs))?;
+        let batch = self.loader.batch(step)?;
+        device.write(ready, self.decoder.tokens, Host::Tokens(&batch.inputs))?;
         if let Some(positions) = self.decoder.positions {
             device.write(ready, positions, Host::Tokens(&self.positions))?;
         }
         if let Some(targets) = self.decoder.targets {
-            device.write(ready, targets, Host::Tokens(&self.targets))?;
+            device.write(ready, targets, Host::Tokens(&batch.targets))?;
         }
         Ok(())
     }
@@ -212,7 +204,7 @@ impl Task for LanguageTask {
         let mut files = hugging_face::save(&self.shape, vocabulary, eos, tensor)?;
         files.push((TOKENIZER.into(), tokenizer.to_json().into_bytes()));
         let config = tokenizer.config_json(self.shape.context);
-        files.push(("tokenizer_config.json".into(), config.into_bytes()));
+        files.push((TOKENIZER_CONFIG.into(), config.into_bytes()));
         Ok(files)
     }
 }

@@ -14,4 +14,4 @@ mod units;
 
 pub use screen::Screen;
 pub use terminal::TerminalLog;
-pub use units::{amount, count};
+pub use units::{amount, count, duration};

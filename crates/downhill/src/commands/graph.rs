@@ -19,7 +19,8 @@ pub fn run(a: &Arguments) -> Result<()> {
     let (shape, batch) = (config.shape(), config.train.batch);
     let sequences = micro_batch(batch, shape.context, MICRO_TOKENS);
     let of = (sequences, shape.context);
-    let graph = decoder(&shape, vocabulary(&config), of, Mode::Train)?.graph;
+    let vocabulary = vocabulary(&config)?;
+    let graph = decoder(&shape, vocabulary, of, Mode::Train)?.graph;
     let purpose = Purpose::Train(optimiser(&config.optim));
     let plan = Plan::new(&graph, batch / sequences, purpose)?;
     let totals = dry_run(&graph, &plan);
@@ -36,17 +37,19 @@ pub fn run(a: &Arguments) -> Result<()> {
         writeln!(out, "{object}")?;
         return Ok(());
     }
-    print_totals(&mut out, &graph, &plan, &config, &totals)?;
+    print_totals(&mut out, &graph, &plan, &config, vocabulary, &totals)?;
     print_table(&mut out, &rows, plan.micros)?;
     Ok(())
 }
 
 /// Tokens to plan for, since no text is read here: an English text has about this many characters.
-fn vocabulary(config: &Config) -> usize {
-    match config.data.tokenizer {
+fn vocabulary(config: &Config) -> Result<usize> {
+    Ok(match &config.data.tokenizer {
         Tokenizer::Bytes => 257,
-        Tokenizer::Chars => 66,
-    }
+        Tokenizer::Auto | Tokenizer::Chars => 66,
+        Tokenizer::Bpe(size) => *size,
+        Tokenizer::Path(path) => text::Tokenizer::open(path)?.vocabulary_size(),
+    })
 }
 
 /// One step of the list.
@@ -254,6 +257,7 @@ fn print_totals(
     g: &Graph,
     plan: &Plan,
     config: &Config,
+    vocabulary: usize,
     totals: &Totals,
 ) -> io::Result<()> {
     let (batch, context) = (config.train.batch, config.model.context);
@@ -266,7 +270,7 @@ fn print_totals(
         "model         {}, {} parameters with a vocabulary of {}",
         word(&config.model.family),
         count(totals.parameters),
-        vocabulary(config)
+        vocabulary
     )?;
     writeln!(
         out,
