@@ -39,7 +39,7 @@ fn a_model_with_bpe_is_used_like_any_other() {
     place.run("train --resume runs/b --steps 8 --quiet").fine();
     place
         .run(&format!("{line}=./outside --overwrite"))
-        .fails(1, &["outside", "tokenizer.json"]);
+        .fails(1, &["outside"]);
     for wrong in ["bpe", "bpe:256", "bpe:1000001", "bpe:x", "gpt2"] {
         place
             .run(&format!("train mixed.txt --set data.tokenizer={wrong}"))
@@ -53,7 +53,8 @@ fn pieces_ids_and_their_sizes_are_shown() {
     let json = place.run("tokenize 小狗the --json").fine().json();
     let tokens = json["tokens"].as_array().unwrap();
     let joined: String = tokens.iter().map(|t| t.as_str().unwrap()).collect();
-    assert_eq!(joined, "小狗the");
+    // A character of several tokens is shown by its bytes.
+    assert_eq!(joined.replace("<E7><8B><97>", "狗"), "小狗the");
     assert_eq!(json["ids"].as_array().unwrap().len(), tokens.len());
     assert_eq!(json["bytes"], 9);
     let separator = place.run("tokenize <|endoftext|> --json").fine().json();

@@ -198,6 +198,11 @@ fn shortened(message: &str) -> String {
     }
 }
 
+/// The bytes of each id.
+type Tokens = Vec<Vec<u8>>;
+/// Ids and names of the added tokens.
+type Special = Vec<(u32, String)>;
+
 /// What of a tokenizer.json matters.
 #[derive(Deserialize)]
 struct File {
@@ -418,11 +423,8 @@ impl File {
             .as_ref()
             .ok_or("it has no pre_tokenizer")?
             .split()?;
-        if !self
-            .decoder
-            .as_ref()
-            .is_some_and(|decoder| decoder.r#type == "ByteLevel")
-        {
+        let decoder = self.decoder.as_ref().map(|decoder| decoder.r#type.as_str());
+        if decoder != Some("ByteLevel") {
             return Err("its decoder isn't ByteLevel".into());
         }
         let model = &self.model;
@@ -457,7 +459,7 @@ impl File {
     }
 
     /// The bytes of each id, none for an added token; and the added tokens.
-    fn tokens(&self) -> Result<(Vec<Vec<u8>>, Vec<(u32, String)>), String> {
+    fn tokens(&self) -> Result<(Tokens, Special), String> {
         let vocab = &self.model.vocab.0;
         let ids = vocab
             .iter()

@@ -11,7 +11,7 @@
 //! Bytes that aren't UTF-8 count as signs, one by one.
 
 use std::sync::LazyLock;
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+use unicode_general_category::{GeneralCategory as Category, get_general_category};
 
 /// The most bytes of a run that is left whole.
 pub const LONGEST_RUN: usize = 4096;
@@ -292,7 +292,8 @@ struct Look {
     end: usize,
 }
 
-/// No letter, number or white space has a code point from here on (Unicode 17).
+/// No letter, number or white space has a code point from here on. The classes are those of Unicode
+/// 16, as in Hugging Face's `tokenizers` 0.23: letters that came later are signs there.
 const CLASSES: usize = 0x34000;
 
 static TABLE: LazyLock<Vec<Class>> = LazyLock::new(|| (0..CLASSES as u32).map(class).collect());
@@ -301,11 +302,15 @@ fn class(code: u32) -> Class {
     let Some(c) = char::from_u32(code) else {
         return Class::Sign;
     };
-    match c.general_category_group() {
+    match get_general_category(c) {
         _ if c == '\r' || c == '\n' => Class::Newline,
         _ if c.is_whitespace() => Class::Space,
-        GeneralCategoryGroup::Letter => Class::Letter,
-        GeneralCategoryGroup::Number => Class::Number,
+        Category::UppercaseLetter
+        | Category::LowercaseLetter
+        | Category::TitlecaseLetter
+        | Category::ModifierLetter
+        | Category::OtherLetter => Class::Letter,
+        Category::DecimalNumber | Category::LetterNumber | Category::OtherNumber => Class::Number,
         _ => Class::Sign,
     }
 }
@@ -471,6 +476,19 @@ mod tests {
             }
         }
         assert!(found > 1000, "{found}");
+    }
+
+    #[test]
+    fn letters_of_later_versions_are_signs() {
+        let class = |c: char| look(c.to_string().as_bytes(), 0).class;
+        assert_eq!(
+            (class('\u{A7F1}'), class('\u{323B0}')),
+            (Class::Sign, Class::Sign)
+        );
+        assert_eq!(
+            (class('\u{A7DC}'), class('\u{323AF}')),
+            (Class::Letter, Class::Letter)
+        );
     }
 
     #[test]

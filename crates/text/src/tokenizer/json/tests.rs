@@ -72,14 +72,35 @@ fn files_from_outside_are_read() {
     assert_eq!(read(&gpt2.to_json()).unwrap(), gpt2);
 }
 
+fn swapped(json: &str, from: &str, to: &str) -> String {
+    assert!(json.contains(from), "{from}");
+    json.replace(from, to)
+}
+
+fn refused(cases: &[(String, &str)]) {
+    for (case, part) in cases {
+        let error = read(case).unwrap_err().to_string();
+        assert!(error.contains(part), "{error:?} doesn't say {part:?}");
+        assert!(
+            error.contains("byte-level BPE") && error.len() < 400,
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn golden_bpe_file() {
+    let golden = include_str!("../../../tests/golden/tokenizer_bpe.json");
+    let text = "low lower lowest newer newest wider aaaa aaaaaa bababab\n".repeat(3);
+    assert_eq!(Tokenizer::bpe(&[text.as_bytes()], 270).to_json(), golden);
+}
+
 #[test]
 fn other_files_are_refused() {
-    let [bytes, chars, bpe] = ours().map(|t| t.to_json());
-    let swapped = |json: &str, from: &str, to: &str| {
-        assert!(json.contains(from), "{from}");
-        json.replace(from, to)
-    };
-    let cases = [
+    let [bytes, chars, _] = ours().map(|t| t.to_json());
+    let spaced = "\"use_regex\": true, \"add_prefix_space\": true, \"_\": 0";
+    let spaced = swapped(&bytes, "\"use_regex\": false", spaced);
+    refused(&[
         (String::new(), "EOF"),
         ("[".repeat(100_000), "invalid type"),
         (
@@ -104,60 +125,34 @@ fn other_files_are_refused() {
         (swapped(&chars, "\"b\": 3", "\"b\": 2"), "code point"),
         (swapped(&chars, "Fuse", "Strip"), "characters"),
         (
-            swapped(
-                &bytes,
-                "\"use_regex\": false",
-                "\"use_regex\": true, \"add_prefix_space\": true, \"_\": 0",
-            )
-            .replace("\"add_prefix_space\": false,", ""),
+            spaced.replace("\"add_prefix_space\": false,", ""),
             "space before",
         ),
         (
             swapped(&bytes, "\"merges\": []", "\"merges\": [\"ab\"]"),
             "known splits",
         ),
-        (
-            swapped(&bpe, "\"id\": 264", "\"id\": 4000000000"),
-            "out of range",
-        ),
-        (
-            swapped(&bpe, "\"Ġthe\": ", "\"Ġthe\": 9000"),
-            "out of range",
-        ),
-        (swapped(&bpe, "\"!\": 0", "\"!\": 1"), "two tokens"),
-        (swapped(&bpe, "\"!\": 0", "\"☃\": 0"), "isn't made of bytes"),
-        (swapped(&bpe, "\"!\": 0", "\"!!\": 0"), "0x21"),
-        (
-            swapped(&bpe, "\"Ġ the\"", "\"Ġ thee\""),
-            "isn't in its vocab",
-        ),
-        (swapped(&bpe, "\"Ġ the\"", "\"Ġthe\""), "isn't a pair"),
-        (
-            swapped(&bpe, "\"Ġ the\"", "[\"Ġ\", \"the\", \"e\"]"),
-            "isn't a pair",
-        ),
-        (swapped(&bpe, "\"id\": 264", "\"id\": 258"), "added token"),
-        (
-            swapped(&bpe, "\"dropout\": null", "\"dropout\": 0.1"),
-            "dropout",
-        ),
-        (
-            swapped(
-                &bpe,
-                "\"normalizer\": null",
-                "\"normalizer\": {\"type\": \"Lowercase\"}",
-            ),
-            "Lowercase",
-        ),
-        (swapped(&bpe, "\\\\p{N}|", "(a+)+$|"), "regular expression"),
         (" ".repeat(LARGEST_JSON + 1), "64 MiB"),
+    ]);
+}
+
+#[test]
+fn bpe_files_that_would_cut_texts_otherwise_are_refused() {
+    let [_, _, bpe] = ours().map(|t| t.to_json());
+    let lowercase = "\"normalizer\": {\"type\": \"Lowercase\"}";
+    let cases = [
+        ("\"id\": 264", "\"id\": 4000000000", "out of range"),
+        ("\"Ġthe\": ", "\"Ġthe\": 9000", "out of range"),
+        ("\"!\": 0", "\"!\": 1", "two tokens"),
+        ("\"!\": 0", "\"☃\": 0", "isn't made of bytes"),
+        ("\"!\": 0", "\"!!\": 0", "0x21"),
+        ("\"Ġ the\"", "\"Ġ thee\"", "isn't in its vocab"),
+        ("\"Ġ the\"", "\"Ġthe\"", "isn't a pair"),
+        ("\"Ġ the\"", "[\"Ġ\", \"the\", \"e\"]", "isn't a pair"),
+        ("\"id\": 264", "\"id\": 258", "added token"),
+        ("\"dropout\": null", "\"dropout\": 0.1", "dropout"),
+        ("\"normalizer\": null", lowercase, "Lowercase"),
+        ("\\\\p{N}|", "(a+)+$|", "regular expression"),
     ];
-    for (case, part) in cases {
-        let error = read(&case).unwrap_err().to_string();
-        assert!(error.contains(part), "{error:?} doesn't say {part:?}");
-        assert!(
-            error.contains("byte-level BPE") && error.len() < 400,
-            "{error}"
-        );
-    }
+    refused(&cases.map(|(from, to, part)| (swapped(&bpe, from, to), part)));
 }
