@@ -33,7 +33,7 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     let mut machine = vec![
         plural(start.threads, "thread"),
         line(&start.processor),
-        format!("{} products", line(&start.precision)),
+        line(&start.precision),
     ];
     if start.bytes_peak > 0 {
         machine.push(format!("{} planned", amount(start.bytes_peak, "B")));
