@@ -75,7 +75,8 @@ impl Shape {
 pub fn shapes(model: &Model) -> Result<Vec<Shape>> {
     let config = model.config()?;
     let s = config.shape();
-    let rows = micro_batch(config.train.batch, s.context, train::MICRO_TOKENS) * s.context;
+    let tokens = train::micro_tokens(model.vocabulary);
+    let rows = micro_batch(config.train.batch, s.context, tokens) * s.context;
     let qkv = s.width + 2 * s.kv_heads * s.head_size;
     let layers = [
         ("qkv", s.width, qkv),

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::ops;
 use engine::micro_batch;
 use model::{Config, Decoder, Mode, decoder};
-use train::MICRO_TOKENS;
+use train::micro_tokens;
 
 /// A model to measure.
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +174,7 @@ impl Model {
     pub fn record(&self) -> Result<Recorded> {
         let config = self.config()?;
         let (shape, batch) = (config.shape(), config.train.batch);
-        let sequences = micro_batch(batch, shape.context, MICRO_TOKENS);
+        let sequences = micro_batch(batch, shape.context, micro_tokens(self.vocabulary));
         let of = (sequences, shape.context);
         Ok(Recorded {
             decoder: decoder(&shape, self.vocabulary, of, Mode::Train)?,

@@ -225,7 +225,8 @@ impl<'a> Case<'a> {
     fn measure(&mut self, s: &Session) -> Result<()> {
         let config = self.model.config()?;
         let shape = config.shape();
-        let sequences = micro_batch(config.train.batch, shape.context, train::MICRO_TOKENS);
+        let tokens = train::micro_tokens(self.model.vocabulary);
+        let sequences = micro_batch(config.train.batch, shape.context, tokens);
         let sizes = Sizes {
             rows: sequences * shape.context,
             vocabulary: self.model.vocabulary,

@@ -17,7 +17,15 @@ use std::time::Instant;
 
 /// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any
 /// batch size. A constant, so that bits don't depend on the machine.
-pub const MICRO_TOKENS: usize = 2048;
+const MICRO_TOKENS: usize = 2048;
+
+/// Most logits of a micro-batch: they and their gradient take twice 128 MiB.
+const MICRO_LOGITS: usize = 1 << 25;
+
+/// Most tokens of a micro-batch of a model with this vocabulary: a function of the shape alone.
+pub fn micro_tokens(vocabulary: usize) -> usize {
+    MICRO_TOKENS.min(MICRO_LOGITS / vocabulary.max(1))
+}
 
 /// Bits below the entropy floor that chance explains once in 2⁴⁰ texts.
 const LUCK: f64 = 40.0;
@@ -48,7 +56,7 @@ impl LanguageTask {
         let (batch, time) = (config.train.batch, shape.context);
         let vocabulary = corpus.tokenizer.vocabulary_size();
         begin(&corpus.tokenizer, &config.sample.prompt)?;
-        let sequences = micro_batch(batch, time, MICRO_TOKENS);
+        let sequences = micro_batch(batch, time, micro_tokens(vocabulary));
         let mut decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
         Ok(LanguageTask {
             loader: Loader::new(corpus.train.clone(), time, batch, config.train.seed)?,

@@ -3,7 +3,7 @@
 use crate::arguments::Graph as Arguments;
 use crate::failure::Result;
 use crate::session::config;
-use ::train::{MICRO_TOKENS, optimiser};
+use ::train::{micro_tokens, optimiser};
 use engine::{Graph, Item, NodeId, Place, Plan, Purpose, Source, Spec, Step, ValueId, Write as To};
 use engine::{RowKind, Totals, dry_run, micro_batch};
 use model::{Config, Mode, Tokenizer, decoder};
@@ -17,9 +17,9 @@ const WIDTH: usize = 100;
 pub fn run(a: &Arguments) -> Result<()> {
     let config = config(&a.configured, &[])?;
     let (shape, batch) = (config.shape(), config.train.batch);
-    let sequences = micro_batch(batch, shape.context, MICRO_TOKENS);
-    let of = (sequences, shape.context);
     let vocabulary = vocabulary(&config)?;
+    let sequences = micro_batch(batch, shape.context, micro_tokens(vocabulary));
+    let of = (sequences, shape.context);
     let graph = decoder(&shape, vocabulary, of, Mode::Train)?.graph;
     let purpose = Purpose::Train(optimiser(&config.optim));
     let plan = Plan::new(&graph, batch / sequences, purpose)?;
