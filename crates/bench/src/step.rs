@@ -30,7 +30,6 @@ pub struct Part {
     /// Forward, backward or update.
     pub pass: &'static str,
     /// Shapes of the first two inputs; none where several are added up.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<String>,
     /// Entries of the list.
     pub count: usize,
