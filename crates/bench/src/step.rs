@@ -30,7 +30,6 @@ pub struct Part {
     /// Forward, backward or update.
     pub pass: &'static str,
     /// Shapes of the first two inputs; none where several are added up.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<String>,
     /// Entries of the list.
     pub count: usize,
@@ -78,7 +77,8 @@ pub struct Measured {
     pub share_of_peak: f64,
     /// Tokens of a step by its median time.
     pub tokens_per_second: f64,
-    /// Peak memory of the process while this model alone was there, where the system tells.
+    /// Peak memory of the process while this model alone was there (of the round that needed
+    /// least), where the system tells.
     pub peak_bytes: Option<u64>,
     /// Σ max(FLOPs / peak, bytes / bandwidth) over the list.
     pub bound_seconds: f64,
@@ -162,7 +162,12 @@ fn measure(s: &mut Session, model: &Model, taken: &mut Taken) -> Result<()> {
         taken.seconds.push(prepared.step()?);
         taken.entries.push(prepared.times.clone());
     }
-    taken.peak_bytes = taken.peak_bytes.max(run::peak_bytes());
+    // The least of the rounds, which do the same: what an allocator still holds from another model
+    // is not this one's.
+    let peak = run::peak_bytes();
+    taken.peak_bytes = taken
+        .peak_bytes
+        .map_or(peak, |least| peak.map(|p| p.min(least)));
     Ok(())
 }
 

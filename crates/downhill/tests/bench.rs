@@ -65,18 +65,18 @@ fn json_has_every_part_with_its_fields() {
     assert_eq!(own(&ops["measured"]), expected);
     assert_eq!(ops["measured"].as_array().unwrap().len(), 32);
     let step = &all["step"]["measured"];
-    let part = |kind: &str, shape: &str| {
-        let names = format!("operation pass {shape}count flops bytes bound_seconds seconds");
-        let each = names.split(' ').map(|name| format!("{kind}.{name} "));
-        format!("{kind} {}", each.collect::<String>())
+    let part = |kind: &str| {
+        let names = "operation pass shape flops bytes bound_seconds seconds";
+        let each = names.split(' ').map(|name| format!(" {kind}.{name}"));
+        format!("{kind}{}", each.collect::<String>())
     };
     let expected = format!(
-        "name family parameters batch context flops bytes seconds flops_per_second share_of_peak \
-         tokens_per_second peak_bytes bound_seconds times_bound {}{}",
-        part("parts", "").replace("parts.count ", ""),
-        part("shapes", "shape ").replace("shapes.count ", "")
+        "name family precision parameters batch context flops bytes seconds flops_per_second \
+         share_of_peak tokens_per_second peak_bytes bound_seconds times_bound {} {}",
+        part("parts"),
+        part("shapes")
     );
-    assert_eq!(own(step), expected.trim_end());
+    assert_eq!(own(step), expected);
     for kind in ["parts", "shapes"] {
         let parts = step[0][kind].as_array().unwrap();
         let sum = |field: &str| {
@@ -89,8 +89,10 @@ fn json_has_every_part_with_its_fields() {
         assert_eq!(sum("bytes"), step[0]["bytes"], "{kind}");
     }
     let gemm = "shapes shapes.model shapes.layer shapes.product shapes.m shapes.n shapes.k \
-                shapes.counted rungs rungs.rung rungs.threads rungs.flops_per_second \
-                rungs.share_of_peak rungs.seconds limits limits.flops limits.bytes";
+                shapes.counted rungs rungs.rung rungs.threads rungs.precision \
+                rungs.peak_flops_per_second rungs.flops_per_second rungs.share_of_peak \
+                rungs.seconds machine machine.threads machine.f32_flops machine.bf16_flops \
+                machine.read_bytes machine.triad_bytes machine.barrier_seconds";
     assert_eq!(own(&all["gemm"]), gemm);
     assert_eq!(all["gemm"]["shapes"].as_array().unwrap().len(), 15);
     let writing =

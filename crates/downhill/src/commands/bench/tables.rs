@@ -77,10 +77,10 @@ pub fn ops(out: &mut dyn Write, precision: Precision, found: &Found<ops::Measure
     limits(out, &found.machine, precision)?;
     let row = |out: &mut dyn Write, cells: [String; 8]| {
         let [name, shape, pass, took, flops, peak, bytes, bound] = cells;
-        let left = format!("{name:<22} {shape:<20} {pass:<8}");
+        let left = format!("{name:<23} {shape:<19} {pass:<8}");
         writeln!(
             out,
-            "{left} {took:>15} {flops:>11} {peak:>6} {bytes:>9} {bound:>7}"
+            "{left} {took:>13} {flops:>8} {peak:>6} {bytes:>9} {bound:>7}"
         )
     };
     let titles = [
