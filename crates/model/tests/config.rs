@@ -72,6 +72,12 @@ fn every_key_has_a_value_prose_and_an_enforced_range() {
     }
 }
 
+#[test]
+fn heads_too_wide_for_attention_are_refused() {
+    let sets = ["model.width=1024", "model.heads=1", "model.kv_heads=1"];
+    refused(load("tiny", &sets), &["model.width", "more than 512"]);
+}
+
 /// The commented lines of default.toml show what those keys are derived to.
 #[test]
 fn the_derived_values_shown_are_true() {

@@ -35,6 +35,11 @@ pub struct Heads {
     pub head_size: usize,
 }
 
+impl Heads {
+    /// Most numbers of a head: what a thread's scratch memory has room for.
+    pub const WIDEST: usize = tiles::WIDEST;
+}
+
 /// The operation; q [N, H·D], k and v [N, K·D] → y [N, H·D], in sequences of T rows; keeps
 /// log Σ exp(s) of each row and head [N, H].
 #[derive(Debug)]
