@@ -1,4 +1,4 @@
-//! exp, tanh and log of the engine on every f32 number there is.
+//! exp, tanh, log and rsqrt of the engine on every f32 number there is.
 
 use engine::functions::{FUNCTIONS, Function, Worst};
 use engine::{Isa, cores, processor, tolerance::FUNCTION_ULP};

@@ -15,7 +15,7 @@ const HELP: &str = "\
 cargo run -p xtask -- tidy   checks floors, names, sizes and papers of the house
 cargo run -p xtask -- ci     runs what CI runs, and stops at the first failure
 cargo run --release -p xtask -- functions
-                             holds exp, tanh and log against f64 on every f32 number";
+                             holds exp, tanh, log and rsqrt against f64 on every f32 number";
 
 fn main() -> ExitCode {
     let root = root();

@@ -1,7 +1,7 @@
-//! How exact are exp, tanh and log? Each is held against f64 on any of the 2³² numbers there are:
+//! How exact are exp, tanh, log and rsqrt? Each is held against f64 on any of the 2³² numbers there are:
 //! all of them by `xtask functions`, a sample in a test.
 
-use crate::lanes::{LANES, Lanes, lanes, log};
+use crate::lanes::{LANES, lanes};
 use crate::machine::Isa;
 
 /// A function on 16 lanes, with the same in f64.
@@ -16,8 +16,8 @@ pub struct Function {
     pub holds: fn(f32) -> bool,
 }
 
-/// Every function that the engine computes by a polynomial of its own.
-pub const FUNCTIONS: [Function; 3] = [
+/// Every function that the engine computes by a formula of its own.
+pub const FUNCTIONS: [Function; 4] = [
     Function {
         name: "exp",
         fast: exp_all,
@@ -35,6 +35,12 @@ pub const FUNCTIONS: [Function; 3] = [
         fast: log_all,
         exact: libm::log,
         holds: |x| x.is_normal() && x > 0.0,
+    },
+    Function {
+        name: "rsqrt",
+        fast: rsqrt_all,
+        exact: |x| 1.0 / libm::sqrt(x),
+        holds: |x| x > 0.0,
     },
 ];
 
@@ -56,7 +62,17 @@ lanes! {
 
 lanes! {
     fn log_all(x: &[f32], y: &mut [f32]) {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = log(*x));
+        for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {
+            Lanes::load(x, 0.0).log().store(y);
+        }
+    }
+}
+
+lanes! {
+    fn rsqrt_all(x: &[f32], y: &mut [f32]) {
+        for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {
+            Lanes::load(x, 0.0).rsqrt().store(y);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! each element of C is one chain of fused multiply-adds over k in rising order. For `downhill
 //! bench gemm` and for whoever wants to see why packing and register tiles are there.
 
-use crate::lanes::{LANES, Lanes, lanes};
+use crate::lanes::{LANES, Vector, lanes};
 use crate::machine::Isa;
 
 /// A matrix as it lies: element (i, j) is number `i · row + j · column`.
@@ -126,7 +126,7 @@ lanes! {
             for top in (0..m).step_by(ROWS) {
                 let rows = ROWS.min(m - top);
                 if rows == ROWS && columns == COLUMNS {
-                    tile(a, &b[left..], &mut c[top * n + left..], (top, n, k));
+                    tile::<Lanes>(a, &b[left..], &mut c[top * n + left..], (top, n, k));
                     continue;
                 }
                 for c in c.chunks_mut(n).skip(top).take(rows) {
@@ -144,7 +144,7 @@ lanes! {
 }
 
 #[inline(always)]
-fn tile(a: Laid, b: &[f32], c: &mut [f32], (top, n, k): (usize, usize, usize)) {
+fn tile<Lanes: Vector>(a: Laid, b: &[f32], c: &mut [f32], (top, n, k): (usize, usize, usize)) {
     let mut sums = [[Lanes::all(0.0); 2]; ROWS];
     for p in 0..k {
         let b = &b[p * n..][..COLUMNS];

@@ -4,7 +4,7 @@
 
 use crate::arena::Arena;
 use crate::error::Result;
-use crate::lanes::{LANES, Lanes, lanes, sum_by};
+use crate::lanes::{LANES, Vector, lanes, sum_by};
 use crate::machine::Isa;
 use crate::team::{Order, Team, Workers};
 use std::hint::black_box;
@@ -176,6 +176,7 @@ const PORTABLE_CHAINS: usize = 6;
 
 /// Chains of fused multiply-adds on 16 lanes.
 fn portable_chains(x: f32) -> f32 {
+    use crate::lanes::Plain as Lanes;
     let (a, b) = (Lanes::all(x), Lanes::all(1.0 - x));
     let mut sums = [Lanes::all(x); PORTABLE_CHAINS];
     for _ in 0..LINKS {
@@ -239,7 +240,7 @@ mod x86 {
 
 lanes! {
     fn sum_of(x: &[f32]) -> f32 {
-        sum_by(x, 0.0, |x| x)
+        sum_by(x, 0.0, |x: Lanes| x)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::tree::Tree;
 const UNSAFE: &[&str] = &[
     "crates/engine/src/arena.rs",
     "crates/engine/src/team.rs",
-    "crates/engine/src/lanes.rs",
+    "crates/engine/src/lanes",
     "crates/engine/src/measure.rs",
     "crates/engine/src/gemm.rs",
     "crates/engine/src/gemm/",

@@ -8,7 +8,7 @@
 
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes, sum_by};
+use crate::lanes::{LANES, band, lanes, sum_by};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write, elementwise,
@@ -175,10 +175,10 @@ lanes! {
         let width = w.len();
         let all = x.chunks(width).zip(y.chunks_mut(width));
         for ((x, y), (kept_mean, kept_inverse)) in all.zip(means.iter_mut().zip(inverses)) {
-            *kept_mean = sum_by(x, 0.0, |x| x) / width as f32;
+            *kept_mean = sum_by(x, 0.0, |x: Lanes| x) / width as f32;
             let mean = Lanes::all(*kept_mean);
             // Lanes past the end of the row are filled with the mean: they add 0.
-            let squares = sum_by(x, *kept_mean, |x| (x - mean) * (x - mean));
+            let squares = sum_by(x, *kept_mean, |x: Lanes| (x - mean) * (x - mean));
             *kept_inverse = 1.0 / (squares / width as f32 + epsilon).sqrt();
             let inverse = Lanes::all(*kept_inverse);
             for (i, y) in y.chunks_mut(LANES).enumerate() {
@@ -248,7 +248,7 @@ lanes! {
             let (at, end) = (from + first, from + (first + LANES).min(columns));
             let dw = dw.get_mut(first..).unwrap_or_default();
             let db = db.get_mut(first..).unwrap_or_default();
-            let (mut total_w, mut total_b) = (write[0].start(dw), write[1].start(db));
+            let (mut total_w, mut total_b): (Lanes, Lanes) = (write[0].start(dw), write[1].start(db));
             for ((x, dy), (&mean, &inverse)) in rows.clone() {
                 let dy = Lanes::load(&dy[at..end], 0.0);
                 let unit = (Lanes::load(&x[at..end], 0.0) - Lanes::all(mean)) * Lanes::all(inverse);

@@ -6,7 +6,7 @@
 use crate::error::{Result, shape};
 use crate::gemm::{Start, View, cut, product};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, lanes};
+use crate::lanes::{LANES, lanes};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write,
@@ -174,7 +174,7 @@ lanes! {
         for (part, db) in db.chunks_mut(LANES).enumerate() {
             let at = from + part * LANES;
             let end = at + db.len();
-            let mut total = write.start(db);
+            let mut total: Lanes = write.start(db);
             for dy in dy.chunks(width) {
                 total = total + Lanes::load(&dy[at..end], 0.0);
             }

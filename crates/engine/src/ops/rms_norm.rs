@@ -10,7 +10,7 @@
 
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes, sum_by};
+use crate::lanes::{LANES, band, lanes, sum_by};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write, elementwise,
@@ -151,7 +151,7 @@ lanes! {
         let width = w.len();
         let all = x.chunks(width).zip(y.chunks_mut(width));
         for ((x, y), kept) in all.zip(kept.iter_mut()) {
-            let mean = sum_by(x, 0.0, |x| x * x) / width as f32;
+            let mean = sum_by(x, 0.0, |x: Lanes| x * x) / width as f32;
             *kept = 1.0 / (mean + epsilon).sqrt();
             let inverse = Lanes::all(*kept);
             for ((x, w), y) in x.chunks(LANES).zip(w.chunks(LANES)).zip(y.chunks_mut(LANES)) {

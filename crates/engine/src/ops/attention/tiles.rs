@@ -7,7 +7,7 @@
 use super::{Attention, Heads};
 use crate::arena::Patch;
 use crate::gemm::{Panels, Start, View};
-use crate::lanes::{LANES, Lanes, dot, each, lanes, log};
+use crate::lanes::{LANES, Vector, dot, lanes};
 use crate::machine::Isa;
 use crate::op::Write;
 use crate::team::SCRATCH;
@@ -332,9 +332,9 @@ const MASK: [f32; 2 * LANES] = {
 
 /// Scores from key `at` on, −∞ where the key is not among those `seen`.
 #[inline(always)]
-fn masked(scores: &[f32; LANES], at: usize, seen: usize) -> Lanes {
+fn masked<Lanes: Vector>(scores: &[f32; LANES], at: usize, seen: usize) -> Lanes {
     let hidden = LANES - seen.saturating_sub(at).min(LANES);
-    Lanes(*scores) + Lanes::load(&MASK[hidden..hidden + LANES], 0.0)
+    Lanes::from_array(*scores) + Lanes::load(&MASK[hidden..hidden + LANES], 0.0)
 }
 
 lanes! {
@@ -354,32 +354,34 @@ lanes! {
             let shift = Lanes::all(-most[r]);
             let mut sum = Lanes::all(0.0);
             for (c, s) in row.iter_mut().enumerate() {
-                let p = masked(s, c * LANES, seen).mul_add(by, shift).exp();
-                *s = p.0;
+                let p = masked::<Lanes>(s, c * LANES, seen).mul_add(by, shift).exp();
+                *s = p.to_array();
                 sum = sum + p;
             }
             sums[r] = sum.sum();
         }
-        let here = Lanes(each(|r| most[r] + log(sums[r])));
-        let mut factors = Lanes::all(1.0) / Lanes(sums);
+        let sums = Lanes::from_array(sums);
+        let here = (Lanes::from_array(most) + sums.log()).to_array();
+        let mut factors = (Lanes::all(1.0) / sums).to_array();
         let mut old = [1.0; LANES];
         if before {
+            let one = Lanes::all(1.0);
             for r in 0..tile.rows {
                 let seen = tile.sees(r) > 0;
-                let here = if seen { here.0[r] } else { f32::NEG_INFINITY };
+                let here = if seen { here[r] } else { f32::NEG_INFINITY };
                 let (low, high) = if here < totals[r] { (here, totals[r]) } else { (totals[r], here) };
-                let new = high + log(1.0 + Lanes::all(low - high).exp().0[0]);
-                factors.0[r] = if seen { factors.0[r] * Lanes::all(here - new).exp().0[0] } else { 0.0 };
-                old[r] = Lanes::all(totals[r] - new).exp().0[0];
+                let new = high + (one + Lanes::all(low - high).exp()).log().first();
+                factors[r] = if seen { factors[r] * Lanes::all(here - new).exp().first() } else { 0.0 };
+                old[r] = Lanes::all(totals[r] - new).exp().first();
                 totals[r] = new;
             }
         } else {
-            *totals = here.0;
+            *totals = here;
         }
-        for r in 0..tile.rows {
-            let factor = Lanes::all(factors.0[r]);
+        for (r, factor) in factors.iter().enumerate().take(tile.rows) {
+            let factor = Lanes::all(*factor);
             for s in tile.row(scores, r) {
-                *s = (Lanes(*s) * factor).0;
+                *s = (Lanes::from_array(*s) * factor).to_array();
             }
         }
         old
@@ -397,7 +399,7 @@ lanes! {
 lanes! {
     /// δ = y·dy.
     fn delta(y: &[f32], dy: &[f32]) -> f32 {
-        dot(y, dy)
+        dot::<Lanes>(y, dy)
     }
 }
 
@@ -409,9 +411,9 @@ lanes! {
             let (shift, delta) = (Lanes::all(-totals[r]), Lanes::all(deltas[r]));
             let (p, seen) = (tile.row(p, r), tile.sees(r));
             for (c, (p, ds)) in p.iter_mut().zip(tile.row(ds, r)).enumerate() {
-                let probability = masked(p, c * LANES, seen).mul_add(by, shift).exp();
-                *ds = (probability * (Lanes(*ds) - delta) * by).0;
-                *p = probability.0;
+                let probability = masked::<Lanes>(p, c * LANES, seen).mul_add(by, shift).exp();
+                *ds = (probability * (Lanes::from_array(*ds) - delta) * by).to_array();
+                *p = probability.to_array();
             }
         }
     }
