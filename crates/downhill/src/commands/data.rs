@@ -95,7 +95,7 @@ fn object(p: &Prepared) -> Value {
         "validation_documents": r.validation_documents,
         "validation_bytes": r.validation_bytes, "split": r.split,
         "tokenizer": p.tokenizer.kind(), "vocabulary": p.tokenizer.vocabulary_size(),
-        "characters": r.characters, "scripts": scripts,
+        "tokenizer_sample_bytes": p.sampled(), "characters": r.characters, "scripts": scripts,
         "longest_line": r.longest_line, "longest_line_in": r.longest_line_in,
         "duplicates": r.duplicates, "duplicate_bytes": r.duplicate_bytes,
         "empty": r.empty, "bad_records": r.bad_records, "skipped": r.skipped,
@@ -131,6 +131,10 @@ fn show(p: &Prepared) -> Result<()> {
         "tokens       {} · {per_token:.2} bytes per token · {kind}, vocabulary {size}",
         count(tokens)
     )?;
+    if let Some(sample) = p.sampled() {
+        let sample = amount(sample, "B");
+        writeln!(out, "             learnt from a sample of {sample}")?;
+    }
     let how = match r.split.as_str() {
         "documents" => "documents chosen by their content",
         "given" => "the text given",
