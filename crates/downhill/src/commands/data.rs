@@ -211,7 +211,8 @@ fn sample(a: &DataSample) -> Result<()> {
         );
         let rule = "─".repeat(80usize.saturating_sub(head.chars().count()));
         writeln!(out, "{head}{rule}")?;
-        // What a terminal would take for a command is shown as a mark.
+        // What a terminal would take for a command is shown as a mark, but for lines that end as
+        // Windows ends them.
         let plain = |c: char| {
             if c.is_control() && c != '\n' && c != '\t' {
                 '\u{FFFD}'
@@ -219,7 +220,8 @@ fn sample(a: &DataSample) -> Result<()> {
                 c
             }
         };
-        let text: String = excerpt.text.chars().map(plain).collect();
+        let lines = excerpt.text.replace("\r\n", "\n");
+        let text: String = lines.chars().map(plain).collect();
         writeln!(
             out,
             "{}{}",
