@@ -2,11 +2,13 @@
 """Times `downhill data prepare` and its peak memory on large texts of many kinds.
 
     cargo build --release && cargo build --release -p downhill-text --example encode
+    cargo build --release -p downhill-data --example loader
     python3 scripts/bench_data.py [--bytes 1000000000] [--only english,nul] [--threads 2]
 
 Texts are streamed from generators with fixed seeds into a temporary folder, one at a time, prepared
 with bpe:8192, and removed. The encoding rate beside it is that of `encode run` on 64 MB of the same
-text with the tokenizer that was made. Needs as much free disk as the texts have bytes, twice.
+text with the tokenizer that was made; "loader" is how many million tokens a second the loader gives
+for the default's windows, on the shards. Needs as much free disk as the texts have bytes, twice.
 """
 
 import argparse
@@ -139,14 +141,21 @@ def encoding_rate(source, out, threads, folder):
     return len(text) / min(float(line) for line in said.stdout.split())
 
 
-def row(name, seen, seconds, peak, rate):
+def loader_rate(out):
+    """Tokens a second that the loader gives, over an epoch at least."""
+    command = [ROOT_TARGET / "examples" / "loader", out, "512", "2", "1"]
+    said = subprocess.run([str(c) for c in command], capture_output=True, check=True, text=True)
+    return float(said.stdout)
+
+
+def row(name, seen, seconds, peak, rate, loader):
     speed = seen["bytes"] / seconds
     share = f"{speed / rate:5.2f}" if rate else "    -"
     rate = f"{rate / 1e6:8.1f}" if rate else "       -"
     print(
         f"{name:10} {seen['bytes'] / 1e6:8.0f} MB {seen['documents']:9,} {seconds:7.1f} s "
         f"{speed / 1e6:7.1f} MB/s {rate} MB/s {share} {peak / 1e6:6.0f} MB "
-        f"{seen['bytes_per_token']:6.2f}",
+        f"{seen['bytes_per_token']:6.2f} {loader / 1e6:6.1f} M/s",
         flush=True,
     )
 
@@ -161,7 +170,7 @@ def main():
     global ROOT_TARGET
     ROOT_TARGET = pathlib.Path(chosen.target) / "release"
     only = set(filter(None, chosen.only.split(",")))
-    print("text           bytes    documents    time    prepare     encode    share   peak  B/token")
+    print("text           bytes    documents    time    prepare     encode    share   peak  B/token  loader")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         scale = chosen.bytes / 1_000_000_000
@@ -179,7 +188,7 @@ def main():
                 write(source, CASES[name](), chosen.bytes)
             seen, seconds, peak = prepare(source, out, chosen.threads)
             rate = encoding_rate(source, out, chosen.threads, folder) if source.suffix == ".txt" else 0
-            row(name, seen, seconds, peak, rate)
+            row(name, seen, seconds, peak, rate, loader_rate(out))
             shutil.rmtree(out)
             shutil.rmtree(source) if source.is_dir() else source.unlink()
 

@@ -6,6 +6,7 @@ use crate::watch::Stage;
 use crate::writer::{Journal, PartWriter, Run};
 use crate::{Error, Options, Part, Report, Result, Watch, pipeline, source};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use text::Tokenizer;
 
 /// What a thread makes of a batch.
@@ -28,6 +29,7 @@ pub(crate) fn encode(
     let encoder = Encoder {
         scan,
         tokenizer,
+        idle: Mutex::default(),
         raw_bytes: o.raw_bytes,
         first,
     };
@@ -79,6 +81,8 @@ pub(crate) fn encode(
 struct Encoder<'a> {
     scan: &'a Scan,
     tokenizer: &'a Tokenizer,
+    /// One for each thread; between two batches they wait here.
+    idle: Mutex<Vec<text::Encoder<'a>>>,
     raw_bytes: bool,
     /// The first batch that each part still needs.
     first: [u64; 2],
@@ -86,6 +90,20 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     fn encode(&self, number: u64, batch: &Batch) -> Result<Encoded> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = idle().pop();
+        let mut encoder = waiting.unwrap_or_else(|| text::Encoder::new(self.tokenizer));
+        let encoded = self.encode_by(&mut encoder, number, batch);
+        idle().push(encoder);
+        encoded
+    }
+
+    fn encode_by(
+        &self,
+        encoder: &mut text::Encoder,
+        number: u64,
+        batch: &Batch,
+    ) -> Result<Encoded> {
         let mut runs = [Run::default(), Run::default()];
         let mut pieces = Vec::with_capacity(batch.pieces.len());
         for piece in &batch.pieces {
@@ -104,10 +122,15 @@ impl Encoder<'_> {
             let part = if behind { Part::Validation } else { part };
             let ends = piece.last && cut.is_none();
             let first = piece.offset == 0;
-            self.add(number, piece, head, part, (first, ends), &mut runs)?;
-            if cut.is_some() {
-                let ends = (true, piece.last);
-                self.add(number, piece, tail, Part::Validation, ends, &mut runs)?;
+            let cut_off = (tail, Part::Validation, true, piece.last);
+            let parts = [Some((head, part, first, ends)), cut.map(|_| cut_off)];
+            for (text, part, first, ends) in parts.into_iter().flatten() {
+                let place = part as usize;
+                if number >= self.first[place] {
+                    let separator = ends && self.scan.split.separate[place];
+                    let run = &mut runs[place];
+                    self.add(encoder, piece, text, (first, separator), run)?;
+                }
             }
         }
         Ok(Encoded { pieces, runs })
@@ -128,21 +151,16 @@ impl Encoder<'_> {
 
     fn add(
         &self,
-        number: u64,
+        encoder: &mut text::Encoder,
         piece: &Piece,
         text: &[u8],
-        part: Part,
-        (first, ends): (bool, bool),
-        runs: &mut [Run; 2],
+        (first, separator): (bool, bool),
+        run: &mut Run,
     ) -> Result<()> {
-        if number < self.first[part as usize] {
-            return Ok(());
-        }
-        let run = &mut runs[part as usize];
         if first {
             run.starts.push(run.tokens.len());
         }
-        let tokens = self.tokenizer.encode(text).map_err(|error| Error::Encode {
+        let tokens = encoder.encode(text).map_err(|error| Error::Encode {
             path: match self.scan.input(piece.document) {
                 Some(input) => input.path.clone(),
                 None => PathBuf::from("the text"),
@@ -153,7 +171,7 @@ impl Encoder<'_> {
             true => run.tokens = tokens,
             false => run.tokens.extend(tokens),
         }
-        if ends && self.scan.split.separate[part as usize] {
+        if separator {
             run.tokens.push(self.tokenizer.end_of_text());
         }
         Ok(())

@@ -100,6 +100,13 @@ impl Prepared {
         folder.join(DATA).is_file() && folder.join(TOKENIZER).is_file()
     }
 
+    /// How many bytes the tokenizer was learnt from, where that is a sample of the text.
+    pub fn sampled(&self) -> Option<u64> {
+        let sample = text::SAMPLE_BYTES as u64;
+        let learnt = self.index.as_ref()?.recipe.starts_with("bpe:");
+        (learnt && self.report.bytes > sample).then_some(sample)
+    }
+
     /// Opens a prepared folder.
     ///
     /// # Errors

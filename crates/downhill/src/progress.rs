@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Cells of the bar.
-const CELLS: u64 = 24;
+const CELLS: u64 = 16;
 
 /// The line; a clone of it would be a second one.
 pub struct ProgressLine {
@@ -52,7 +52,10 @@ impl ProgressLine {
             return;
         }
         (state.shown, state.visible) = (now, true);
-        let line = line(p, now - state.began);
+        // A line that is broken in two couldn't be written over.
+        let width = terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0));
+        let room = if width > 0 { width - 1 } else { 79 };
+        let line: String = line(p, now - state.began).chars().take(room).collect();
         // A terminal that goes away doesn't stop the work.
         let _ = write!(stderr(), "\r{line}\x1b[K").and_then(|()| stderr().flush());
     }
@@ -109,5 +112,6 @@ mod tests {
         ] {
             assert!(line.contains(part), "{line}");
         }
+        assert!(line.chars().count() < 80, "{line}");
     }
 }

@@ -127,6 +127,15 @@ fn a_large_text_is_prepared_in_the_cache_and_a_change_is_noticed() {
         .fails(1, &["its text changed", "big.txt"]);
     place.run(&format!("{train} three")).fine();
     assert_eq!(caches(), 2);
+    // What the tokenizer has seen of it is said.
+    place
+        .run("data prepare big.txt --tokenizer bpe:300 --out d")
+        .fine();
+    let tiny = TINY.replace(" --quiet", "");
+    for look in ["data inspect d", &format!("train d {tiny} --run four")] {
+        let said = place.run(look).fine().out;
+        assert!(said.contains("learnt from a sample"), "{said}");
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | mostly Han, kana or Hangul | `chars` | a character is a syllable or a word already; BPE needs a large vocabulary to catch up |
 //! | below 100 kB | `chars` | too little for tokens of several letters to be seen often |
-//! | any other | `bpe:1024` | a window sees twice as much text; a larger vocabulary costs more than it saves at this size of model |
+//! | below 150 kB | `bpe:1024` | a window sees twice as much text |
+//! | any other | `bpe:4096` | a window sees three times as much text; a larger vocabulary costs more than it saves at this size of model |
 
 /// What is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,11 @@ pub enum Choice {
 /// Below this many bytes, words are too rare.
 const SMALL: usize = 100_000;
 
-/// This many tokens are learnt otherwise.
-const TOKENS: usize = 1024;
+/// Below this many bytes, long words are too rare.
+const MIDDLE: usize = 150_000;
+
+/// How many tokens are learnt below that, and from there on.
+const TOKENS: [usize; 2] = [1024, 4096];
 
 /// So many parts of a text, of so many bytes each, are looked at.
 const PARTS: (usize, usize) = (64, 4096);
@@ -42,7 +46,7 @@ pub fn choose(text: &[u8]) -> Choice {
     if text.len() < SMALL || 4 * syllables > characters {
         Choice::Chars
     } else {
-        Choice::Bpe(TOKENS)
+        Choice::Bpe(TOKENS[usize::from(text.len() >= MIDDLE)])
     }
 }
 
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn size_and_script_decide() {
         let of = |unit: &str, bytes: usize| choose(unit.repeat(bytes / unit.len() + 1).as_bytes());
-        let bpe = Choice::Bpe(TOKENS);
+        let bpe = Choice::Bpe(4096);
         for (unit, small, large) in [
             ("To be, or not to be. ", Choice::Chars, bpe),
             (
@@ -92,5 +96,6 @@ mod tests {
         }
         // Numbers and bytes have no script, and nothing at all is no text.
         assert_eq!((of("12 34\n", 200_000), choose(b"")), (bpe, Choice::Chars));
+        assert_eq!(of("12 34\n", 120_000), Choice::Bpe(1024));
     }
 }

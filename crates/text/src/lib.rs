@@ -19,6 +19,8 @@ mod windows;
 pub use choose::{Choice, choose};
 pub use error::Error;
 pub use tales::{Text, tales};
-pub use tokenizer::{Bpe, Chars, END_OF_TEXT, LONGEST_RUN, SAMPLE_BYTES, Split, Tokenizer};
+pub use tokenizer::{
+    Bpe, Chars, END_OF_TEXT, Encoder, LONGEST_RUN, SAMPLE_BYTES, Split, Tokenizer,
+};
 pub use utf8::Utf8Stream;
 pub use windows::{Windows, check_length};

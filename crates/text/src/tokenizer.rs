@@ -4,6 +4,7 @@
 //! of [`Tokenizer`].
 
 mod bpe;
+mod encoder;
 mod json;
 mod learn;
 mod parallel;
@@ -15,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bpe::Bpe;
+pub use encoder::Encoder;
 pub use learn::SAMPLE_BYTES;
 pub use split::{LONGEST_RUN, Split};
 
@@ -167,25 +169,9 @@ impl Tokenizer {
 
     /// The ids of a text. `chars` errors on invalid UTF-8 and on a character that it doesn't know:
     /// an unknown token would falsify bits per byte. No text is encoded to a special token, not even
-    /// one that spells its name.
+    /// one that spells its name. For many texts, an [`Encoder`] is faster.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<u32>, Error> {
-        match self {
-            Tokenizer::Bytes => Ok(text.iter().map(|&byte| u32::from(byte)).collect()),
-            Tokenizer::Chars(chars) => {
-                let text = utf8(text)?;
-                let mut ids = Vec::with_capacity(text.len());
-                for (offset, character) in text.char_indices() {
-                    let id = chars.id(character);
-                    ids.push(id.ok_or(Error::UnknownCharacter { character, offset })?);
-                }
-                Ok(ids)
-            }
-            Tokenizer::Bpe(bpe) => {
-                let mut ids = Vec::with_capacity(text.len() / 3);
-                bpe.encode(text, &mut ids);
-                Ok(ids)
-            }
-        }
+        Encoder::new(self).encode(text)
     }
 
     /// The bytes that ids stand for. The end of text and ids outside the vocabulary give nothing.
@@ -218,6 +204,7 @@ impl Tokenizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Purpose, Random};
 
     const MIXED: &str = "  Hello, \u{4F60}\u{597D}\n\t\u{1F600} caf\u{E9} ";
 
@@ -237,6 +224,30 @@ mod tests {
                     .decode(&[tokenizer.end_of_text(), 999_999, u32::MAX])
                     .is_empty()
             );
+        }
+    }
+
+    #[test]
+    fn any_text_of_known_characters_comes_back() {
+        let mut random = Random::new(11, Purpose::TrainTales, 0);
+        for n in 0..300 {
+            // Characters of all planes, few or many.
+            let most = [0x80, 0x800, 0x3000, 0x11_0000][n % 4];
+            let mut known: Vec<char> = (0..1 + random.below(200))
+                .filter_map(|_| char::from_u32(random.below(most) as u32))
+                .collect();
+            known.push('\n');
+            let all: String = known.iter().collect();
+            let tokenizer = Tokenizer::chars(&[all.as_bytes()]).unwrap();
+            let pick = |_| known[random.below(known.len() as u64) as usize];
+            let text: String = (0..n).map(pick).collect();
+            let ids = tokenizer.encode(text.as_bytes()).unwrap();
+            assert_eq!(ids.len(), text.chars().count());
+            assert_eq!(tokenizer.decode(&ids), text.as_bytes());
+            assert!(!ids.contains(&tokenizer.end_of_text()));
+            // And from the file.
+            let again = Tokenizer::from_json(&tokenizer.to_json(), None).unwrap();
+            assert_eq!(again.encode(text.as_bytes()).unwrap(), ids);
         }
     }
 

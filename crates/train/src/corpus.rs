@@ -39,6 +39,8 @@ pub struct Corpus {
     pub train: Arc<Tokens>,
     /// Validation part.
     pub validation: Vec<u32>,
+    /// How many bytes the tokenizer was learnt from, where that is a sample of the text.
+    pub sampled: Option<u64>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
 }
@@ -100,6 +102,7 @@ impl Corpus {
                 validation.map(absolute),
             ),
         };
+        let sampled = from.sampled();
         Ok(Corpus {
             source: Source {
                 corpus: from.name,
@@ -112,6 +115,7 @@ impl Corpus {
                 "chars" => model::Tokenizer::Chars,
                 _ => model::Tokenizer::Bpe(from.tokenizer.vocabulary_size()),
             },
+            sampled,
             tokenizer: from.tokenizer,
             train: from.train,
             validation: from.validation.all()?,
@@ -296,6 +300,7 @@ fn stories(data: &model::DataConfig, known: Option<Tokenizer>) -> Result<Corpus>
         validation: tokenizer.encode(&text.validation)?,
         tokenizer,
         chosen,
+        sampled: None,
         source: Source {
             corpus: text.name.clone(),
             paths: Vec::new(),

@@ -26,6 +26,7 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
             chosen: config.data.tokenizer.clone(),
             train: std::sync::Arc::new(data::Tokens::in_memory(&tokens)),
             validation: tokens.clone(),
+            sampled: None,
             floor_bits: Some(floor_bits),
         };
         let mut task = LanguageTask::new(&config, corpus).unwrap();

@@ -8,57 +8,85 @@ use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, ByteArrayType};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::path::Path;
+use std::sync::Once;
 
 /// Rows read at once.
 const ROWS: usize = 256;
 
+thread_local! {
+    /// Whether this thread is in the library.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What the library gives. It has asserts that a damaged file can reach: they are errors like any
+/// other, and nothing is printed of them.
+fn library<T>(
+    path: &Path,
+    place: &str,
+    what: impl FnOnce() -> std::result::Result<T, ParquetError>,
+) -> Result<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !INSIDE.get() {
+                before(panic);
+            }
+        }));
+    });
+    INSIDE.set(true);
+    let done = catch_unwind(AssertUnwindSafe(what));
+    INSIDE.set(false);
+    match done {
+        Ok(done) => done.map_err(|e| Error::damaged(path, format!("{place}: {e}"))),
+        Err(_) => Err(Error::damaged(path, place)),
+    }
+}
+
+const UNSOUND: &str = "not a sound parquet file";
+
 /// Reads all row groups in order.
 pub(crate) fn read(r: &mut Reading, file: File) -> Result<Left> {
     let path = r.input.path.clone();
-    let damaged = |e: ParquetError| Error::damaged(&path, format!("not a sound parquet file: {e}"));
-    // The library has asserts that a damaged file can reach.
-    let guarded = |what: &mut dyn FnMut() -> Result<Left>| {
-        let done = catch_unwind(AssertUnwindSafe(what));
-        done.unwrap_or_else(|_| Err(Error::damaged(&path, "not a sound parquet file")))
+    let reader = library(&path, UNSOUND, || SerializedFileReader::new(file))?;
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let fields = fields(r.options);
+    let column = fields.iter().find_map(|field| {
+        (0..schema.num_columns()).find(|&at| schema.column(at).path().string() == **field)
+    });
+    let Some(column) = column else {
+        let names: Vec<String> = (0..schema.num_columns().min(8))
+            .map(|at| schema.column(at).path().string())
+            .collect();
+        let reason = format!("no column {}; it has {}", wanted(&fields), names.join(", "));
+        return r.no_field(reason);
     };
-    guarded(&mut || {
-        let file = file.try_clone().map_err(|e| Error::reading(&path, &e))?;
-        let reader = SerializedFileReader::new(file).map_err(damaged)?;
-        let schema = reader.metadata().file_metadata().schema_descr_ptr();
-        let fields = fields(r.options);
-        let column = fields.iter().find_map(|field| {
-            (0..schema.num_columns()).find(|&at| schema.column(at).path().string() == **field)
-        });
-        let Some(column) = column else {
-            let names: Vec<String> = (0..schema.num_columns().min(8))
-                .map(|at| schema.column(at).path().string())
-                .collect();
-            let reason = format!("no column {}; it has {}", wanted(&fields), names.join(", "));
-            return r.no_field(reason);
+    let kind = schema.column(column);
+    if kind.physical_type() != Type::BYTE_ARRAY || kind.max_rep_level() > 0 {
+        let name = kind.path().string();
+        let what = match kind.max_rep_level() {
+            0 => kind.physical_type().to_string(),
+            _ => "a list".into(),
         };
-        let kind = schema.column(column);
-        if kind.physical_type() != Type::BYTE_ARRAY || kind.max_rep_level() > 0 {
-            let name = kind.path().string();
-            let what = match kind.max_rep_level() {
-                0 => kind.physical_type().to_string(),
-                _ => "a list".into(),
-            };
-            return r.no_field(format!("column `{name}` is {what}, not a text"));
-        }
-        let mut row = 0;
-        for group in 0..reader.num_row_groups() {
-            let group = reader.get_row_group(group).map_err(damaged)?;
-            match group.get_column_reader(column).map_err(damaged)? {
-                ColumnReader::ByteArrayColumnReader(column) => {
-                    row = read_group(r, column, kind.max_def_level(), row)?;
-                }
-                _ => return Err(Error::damaged(&path, "not a sound parquet file")),
+        return r.no_field(format!("column `{name}` is {what}, not a text"));
+    }
+    let mut row = 0;
+    for group in 0..reader.num_row_groups() {
+        let group = library(&path, UNSOUND, || {
+            reader.get_row_group(group)?.get_column_reader(column)
+        })?;
+        match group {
+            ColumnReader::ByteArrayColumnReader(column) => {
+                row = read_group(r, column, kind.max_def_level(), row)?;
             }
+            _ => return Err(Error::damaged(&path, UNSOUND)),
         }
-        Ok(Left::Read)
-    })
+    }
+    Ok(Left::Read)
 }
 
 /// Reads one row group; `row` counts the rows before it.
@@ -72,9 +100,9 @@ fn read_group(
     loop {
         levels.clear();
         values.clear();
-        let read = column.read_records(ROWS, Some(&mut levels), None, &mut values);
-        let read =
-            read.map_err(|e| Error::damaged(r.path(), format!("damaged after row {row}: {e}")))?;
+        let read = library(r.path(), &format!("damaged after row {row}"), || {
+            column.read_records(ROWS, Some(&mut levels), None, &mut values)
+        })?;
         if read.0 == 0 {
             return Ok(row);
         }

@@ -95,7 +95,7 @@ fn object(p: &Prepared) -> Value {
         "validation_documents": r.validation_documents,
         "validation_bytes": r.validation_bytes, "split": r.split,
         "tokenizer": p.tokenizer.kind(), "vocabulary": p.tokenizer.vocabulary_size(),
-        "characters": r.characters, "scripts": scripts,
+        "tokenizer_sample_bytes": p.sampled(), "characters": r.characters, "scripts": scripts,
         "longest_line": r.longest_line, "longest_line_in": r.longest_line_in,
         "duplicates": r.duplicates, "duplicate_bytes": r.duplicate_bytes,
         "empty": r.empty, "bad_records": r.bad_records, "skipped": r.skipped,
@@ -131,6 +131,10 @@ fn show(p: &Prepared) -> Result<()> {
         "tokens       {} · {per_token:.2} bytes per token · {kind}, vocabulary {size}",
         count(tokens)
     )?;
+    if let Some(sample) = p.sampled() {
+        let sample = amount(sample, "B");
+        writeln!(out, "             learnt from a sample of {sample}")?;
+    }
     let how = match r.split.as_str() {
         "documents" => "documents chosen by their content",
         "given" => "the text given",
@@ -207,7 +211,8 @@ fn sample(a: &DataSample) -> Result<()> {
         );
         let rule = "─".repeat(80usize.saturating_sub(head.chars().count()));
         writeln!(out, "{head}{rule}")?;
-        // What a terminal would take for a command is shown as a mark.
+        // What a terminal would take for a command is shown as a mark, but for lines that end as
+        // Windows ends them.
         let plain = |c: char| {
             if c.is_control() && c != '\n' && c != '\t' {
                 '\u{FFFD}'
@@ -215,7 +220,8 @@ fn sample(a: &DataSample) -> Result<()> {
                 c
             }
         };
-        let text: String = excerpt.text.chars().map(plain).collect();
+        let lines = excerpt.text.replace("\r\n", "\n");
+        let text: String = lines.chars().map(plain).collect();
         writeln!(
             out,
             "{}{}",

@@ -88,6 +88,13 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     }
     let corpus = corpus(&a.paths, f.val.as_deref(), &config, None, f, stop)?;
     config.data.tokenizer = corpus.chosen.clone();
+    if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
+        let sample = ::watch::amount(sample, "B");
+        writeln!(
+            stdout(),
+            "the tokenizer is learnt from a sample of the text, {sample}"
+        )?;
+    }
     let choice = match &f.run {
         Some(path) => Choice::Exact {
             path: path.clone(),

@@ -98,16 +98,16 @@ impl Bpe {
     }
 
     /// Appends the ids of a text.
-    pub fn encode(&self, text: &[u8], ids: &mut Vec<u32>) {
-        let mut known = Known::for_text(text.len());
-        let mut work = Work::default();
+    pub(super) fn encode(&self, text: &[u8], memory: &mut Memory, ids: &mut Vec<u32>) {
+        let Memory { known, work } = memory;
+        known.grow_for(text.len());
         for piece in self.split.pieces(text) {
             if let [byte] = piece[..] {
                 ids.push(self.alphabet[usize::from(byte)]);
                 continue;
             }
             let Some(slot) = known.slot(piece) else {
-                self.merge(piece, &mut work, ids);
+                self.merge(piece, work, ids);
                 continue;
             };
             if slot.is(piece) {
@@ -115,7 +115,7 @@ impl Bpe {
                 continue;
             }
             let from = ids.len();
-            self.merge(piece, &mut work, ids);
+            self.merge(piece, work, ids);
             slot.keep(piece, &ids[from..]);
         }
     }
@@ -211,8 +211,15 @@ const NONE: u32 = u32::MAX;
 /// Up to this many bytes, searching all ranks is faster than a heap.
 const SHORT: usize = 96;
 
+/// What encoding keeps from one text to the next; of one tokenizer alone.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    known: Known,
+    work: Work,
+}
+
 /// Memory that is used again for each piece.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Work {
     ids: Vec<u32>,
     ranks: Vec<u32>,
@@ -267,12 +274,13 @@ const KNOWN_BYTES: usize = 34;
 const KNOWN_IDS: usize = 7;
 
 /// Pieces met before. Each has one place, where a later one takes it over.
+#[derive(Debug, Default)]
 struct Known {
     /// A power of two of them.
     slots: Vec<Slot>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Slot {
     ids: [u32; KNOWN_IDS],
@@ -282,17 +290,17 @@ struct Slot {
 }
 
 impl Known {
-    /// As many places as a text of this length is worth.
-    fn for_text(bytes: usize) -> Known {
+    /// Has as many places as a text of this length is worth, at least.
+    fn grow_for(&mut self, bytes: usize) {
         let slots = (bytes / 16).next_power_of_two().clamp(1, 1 << 15);
-        let free = Slot {
-            ids: [0; KNOWN_IDS],
-            length: 0,
-            count: 0,
-            bytes: [0; KNOWN_BYTES],
-        };
-        Known {
-            slots: vec![free; slots],
+        if slots > self.slots.len() {
+            let free = Slot {
+                ids: [0; KNOWN_IDS],
+                length: 0,
+                count: 0,
+                bytes: [0; KNOWN_BYTES],
+            };
+            self.slots = vec![free; slots];
         }
     }
 
@@ -408,7 +416,9 @@ mod tests {
     #[test]
     fn every_path_gives_what_the_definition_says() {
         for bpe in tokenizers() {
-            let (mut known, mut work) = (Known::for_text(1 << 12), Work::default());
+            let (mut known, mut work) = (Known::default(), Work::default());
+            known.grow_for(1 << 12);
+            let mut memory = Memory::default();
             for text in texts() {
                 let expected: Vec<u32> = bpe
                     .split
@@ -416,7 +426,7 @@ mod tests {
                     .flat_map(|piece| plainly(&bpe, piece))
                     .collect();
                 let mut ids = Vec::new();
-                bpe.encode(&text, &mut ids);
+                bpe.encode(&text, &mut memory, &mut ids);
                 assert_eq!(ids, expected);
                 assert_eq!(
                     ids.iter()
@@ -464,7 +474,7 @@ mod tests {
                 ignore_merges,
             );
             let mut ids = Vec::new();
-            bpe.encode(b"abc abc", &mut ids);
+            bpe.encode(b"abc abc", &mut Memory::default(), &mut ids);
             ids
         };
         assert_eq!(ids(true), [256, 32, 97, 98, 99]);

@@ -13,8 +13,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Of a larger text, this many bytes are learnt from: enough for tens of thousands of tokens, and
-/// the memory stays small whatever the text.
-pub const SAMPLE_BYTES: usize = 16 << 20;
+/// time and memory stay small whatever the text.
+pub const SAMPLE_BYTES: usize = 8 << 20;
 
 /// Bytes of one of the sample's parts, which are spread evenly over the text.
 const PART_BYTES: usize = 64 << 10;

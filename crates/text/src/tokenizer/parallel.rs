@@ -1,6 +1,6 @@
 //! One text, several threads, the same ids: the text is cut where every split has a boundary.
 
-use super::Tokenizer;
+use super::{Encoder, Tokenizer};
 use crate::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -50,9 +50,9 @@ impl Tokenizer {
         }
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut done = Vec::new();
+            let (mut done, mut encoder) = (Vec::new(), Encoder::new(self));
             while let Some((from, chunk)) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push((*from, self.encode(chunk)));
+                done.push((*from, encoder.encode(chunk)));
             }
             done
         };
