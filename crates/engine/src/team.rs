@@ -99,6 +99,11 @@ impl Team {
         self.barrier.threads
     }
 
+    /// Whether this is the team's first thread, which keeps the time.
+    pub fn leads(&self) -> bool {
+        self.worker == 0
+    }
+
     /// Does `work` for every tile of `cuts`, shared among the threads, and ends with a barrier.
     /// `work` gets the tile's number, its patches and the thread's scratch memory.
     pub fn each<C: Cuts>(&self, cuts: C, work: impl Fn(usize, C::Patches<'_>, &mut [f32])) {

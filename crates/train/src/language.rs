@@ -2,6 +2,8 @@
 
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
+use crate::ladder::climb;
+use crate::probe::Probe;
 use crate::saved::{TOKENIZER, tokenizer, weights};
 use crate::scorer::Scorer;
 use crate::task::{Measured, Recording, Task};
@@ -10,7 +12,7 @@ use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
     Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
 };
-use run::{Checkpoint, Eval, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, Ladder, Profile, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
 use text::Windows;
@@ -34,6 +36,7 @@ pub struct LanguageTask {
     micros: usize,
     scorer: Scorer,
     generator: Option<Generator>,
+    probe: Probe,
     inputs: Vec<u32>,
     targets: Vec<u32>,
     positions: Vec<u32>,
@@ -58,6 +61,7 @@ impl LanguageTask {
             graph: Arc::new(std::mem::take(&mut decoder.graph)),
             micros: batch / sequences,
             generator: None,
+            probe: Probe::default(),
             inputs: vec![0; batch * time],
             targets: vec![0; batch * time],
             positions: (0..batch * time).map(|i| (i % time) as u32).collect(),
@@ -121,6 +125,10 @@ impl Task for LanguageTask {
         }
         if let Some(targets) = self.decoder.targets {
             device.write(ready, targets, Host::Tokens(&self.targets))?;
+        }
+        let (done, train) = (step + 1, self.config.train.steps as u64);
+        if done.is_multiple_of(self.config.eval.every as u64) || done == train {
+            self.probe.remember(device, &self.graph.rows)?;
         }
         Ok(())
     }
@@ -194,6 +202,44 @@ impl Task for LanguageTask {
             temperature: s.temperature,
             ..Sample::default()
         }))
+    }
+
+    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let (tokenizer, corpus) = (&self.corpus.tokenizer, &self.corpus);
+        if step == 0 {
+            let vocabulary = tokenizer.vocabulary_size();
+            let rungs = climb(&corpus.train, &corpus.validation, vocabulary);
+            events.extend(rungs.map(|r| {
+                Event::from(Ladder {
+                    uniform: r.uniform,
+                    unigram: r.unigram,
+                    bigram: r.bigram,
+                    trigram: r.trigram,
+                    tokens: r.tokens as u64,
+                    ..Ladder::default()
+                })
+            }));
+        }
+        let text = &corpus.validation;
+        let looked = self
+            .probe
+            .look(device, &self.shape, tokenizer, text, step)?;
+        let (stream, lens) = looked;
+        events.extend(lens.map(Event::from));
+        let layers = self.probe.layers(device, &self.graph.rows, &stream)?;
+        events.push(layers.into());
+        let seconds = device.profile();
+        if !seconds.is_empty() {
+            events.push(
+                Profile {
+                    seconds,
+                    ..Profile::default()
+                }
+                .into(),
+            );
+        }
+        Ok(events)
     }
 
     fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>> {

@@ -3,7 +3,9 @@
 
 mod corpus;
 mod error;
+mod ladder;
 mod language;
+mod probe;
 mod saved;
 mod schedule;
 mod scorer;

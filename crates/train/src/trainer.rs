@@ -194,6 +194,7 @@ impl<'a> Trainer<'a> {
         if self.step == 0 {
             self.measure(false)?;
             self.sample()?;
+            self.probe()?;
         }
         let mut settled = false;
         while self.step < steps && !settled && !self.stopped() {
@@ -214,6 +215,7 @@ impl<'a> Trainer<'a> {
             self.measure(true)?;
         }
         self.sample()?;
+        self.probe()?;
         self.save(Some(subset))?;
         self.end(if settled { "target" } else { "finished" })?;
         Ok(Outcome::Finished)
@@ -286,6 +288,9 @@ impl<'a> Trainer<'a> {
             true => Some(self.measure(false)?),
             false => None,
         };
+        if evaluates {
+            self.probe()?;
+        }
         if shows_sample(self.step) {
             self.sample()?;
         }
@@ -318,6 +323,13 @@ impl<'a> Trainer<'a> {
             sample.step = self.step;
             sample.time = now();
             self.emit(sample.into())?;
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self) -> Result<()> {
+        for event in self.task.probe(self.device, self.step)? {
+            self.emit(event.at(now(), self.step))?;
         }
         Ok(())
     }

@@ -11,7 +11,8 @@ use crate::schedule::{Item, Purpose, Step};
 use crate::team::{Order, Team, Workers};
 use crate::update::{Optimiser, blocks, norm};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How the processor is used. Tests force what users never need to.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +56,27 @@ enum Task {
     Update(Optimiser, usize, Out, Read, Vec<Out>),
 }
 
+impl Task {
+    /// What it does, as `linear backward`.
+    fn kind(&self, graph: &Graph) -> String {
+        let name = |node: &NodeId| graph.nodes[node.0].op.get().name();
+        match self {
+            Task::Forward(node, ..) => format!("{} forward", name(node)),
+            Task::Backward(node, ..) => format!("{} backward", name(node)),
+            Task::Norm(..) => "gradient norm".into(),
+            Task::Update(..) => "update".into(),
+        }
+    }
+}
+
 struct Prepared {
     graph: Arc<Graph>,
     plan: Plan,
     arena: Arena,
     tasks: Vec<Task>,
+    /// Time that each task took since it was last asked for, and runs since then. The first thread
+    /// reads the clock after each task's barrier: 25 ns a task.
+    times: Mutex<(Vec<Duration>, u32)>,
 }
 
 /// The processor.
@@ -345,7 +362,7 @@ impl Device for Cpu {
             arena: &arena,
             store,
         };
-        let tasks = plan
+        let tasks: Vec<Task> = plan
             .items
             .iter()
             .map(|i| resolver.task(i))
@@ -354,6 +371,7 @@ impl Device for Cpu {
             graph,
             plan,
             arena,
+            times: Mutex::new((vec![Duration::ZERO; tasks.len()], 0)),
             tasks,
         });
         Ok(Ready(self.prepared.len() - 1))
@@ -384,8 +402,20 @@ impl Device for Cpu {
         let norm_value = self.store()?.norm_places().1;
         let p = &self.prepared[ready.0];
         self.workers.run(&|team: &Team| {
-            for task in &p.tasks {
+            if !team.leads() {
+                p.tasks
+                    .iter()
+                    .for_each(|task| run_task(p, task, scalars, norm_value, team));
+                return;
+            }
+            let mut times = p.times.lock().unwrap_or_else(PoisonError::into_inner);
+            times.1 = times.1.saturating_add(1);
+            let mut from = Instant::now();
+            for (task, time) in p.tasks.iter().zip(&mut times.0) {
                 run_task(p, task, scalars, norm_value, team);
+                let now = Instant::now();
+                *time += now - from;
+                from = now;
             }
         })
     }
@@ -407,6 +437,27 @@ impl Device for Cpu {
             Some(store) => f64::from(store.norm_places().1.real()[0]),
             None => f64::NAN,
         }
+    }
+
+    fn profile(&mut self) -> Vec<(String, f64)> {
+        let mut kinds: Vec<(String, f64)> = Vec::new();
+        for p in &mut self.prepared {
+            let times = p.times.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let runs = std::mem::take(&mut times.1);
+            if runs == 0 || !matches!(p.plan.purpose, Purpose::Train(_)) {
+                continue;
+            }
+            for (task, time) in p.tasks.iter().zip(&mut times.0) {
+                let name = task.kind(&p.graph);
+                let seconds = std::mem::take(time).as_secs_f64() / f64::from(runs);
+                match kinds.iter_mut().find(|(kind, _)| *kind == name) {
+                    Some((_, sum)) => *sum += seconds,
+                    None => kinds.push((name, seconds)),
+                }
+            }
+        }
+        kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
+        kinds
     }
 
     fn write_row(&mut self, name: &str, part: Part, host: Host) -> Result<()> {

@@ -313,6 +313,10 @@ impl Device for Reference {
         Ok(())
     }
 
+    fn profile(&mut self) -> Vec<(String, f64)> {
+        Vec::new()
+    }
+
     fn norm(&self) -> f64 {
         self.norm
     }

@@ -9,7 +9,7 @@ use super::model::{FILE, Line, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
 use engine::{Device, Graph, Host, HostMut, Init, Part, Ready, Row, ValueId, micro_batch};
-use run::{Checkpoint, Eval, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
@@ -304,6 +304,10 @@ impl Task for FitTask {
 
     fn sample(&mut self, _: &mut dyn Device) -> train::Result<Option<Sample>> {
         Ok(None)
+    }
+
+    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<Event>> {
+        Ok(Vec::new())
     }
 
     fn files(&self, device: &dyn Device) -> train::Result<Vec<(String, Vec<u8>)>> {
