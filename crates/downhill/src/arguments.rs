@@ -34,6 +34,10 @@ pub enum Command {
     Sample(Sample),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),
+    /// Show runs on a page in the browser, live or finished
+    Watch(Watch),
+    /// Lay runs over each other on one page
+    Compare(Compare),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
     /// Predict with a fitted line
@@ -95,6 +99,34 @@ pub struct TrainFlags {
     /// Print only the end
     #[arg(long)]
     pub quiet: bool,
+    /// Don't show the page in the browser (it isn't with --json and --quiet)
+    #[arg(long)]
+    pub no_page: bool,
+    /// Let the page save and stop, by a token that is printed
+    #[arg(long, conflicts_with_all = ["no_page", "json", "quiet"])]
+    pub allow_control: bool,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// A run, or a folder of runs [default: runs]
+    #[arg(value_name = "RUN|FOLDER")]
+    pub run: Option<PathBuf>,
+    /// Port on 127.0.0.1 [default: the first free from 8311 on]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+}
+
+/// `compare`
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The runs
+    #[arg(value_name = "RUN", required = true, num_args = 2..)]
+    pub runs: Vec<PathBuf>,
+    /// Port on 127.0.0.1 [default: the first free from 8311 on]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
 }
 
 /// `train`

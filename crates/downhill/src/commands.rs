@@ -8,6 +8,7 @@ mod predict;
 mod sample;
 mod train;
 mod verify;
+mod watch;
 
 use crate::arguments::Command;
 use crate::failure::Result;
@@ -18,6 +19,8 @@ pub fn run(command: Command) -> Result<()> {
         Command::Train(a) => train::run(&a),
         Command::Sample(a) => sample::run(&a),
         Command::Eval(a) => eval::run(&a),
+        Command::Watch(a) => watch::run(&a),
+        Command::Compare(a) => watch::compare(&a),
         Command::Fit(a) => fit::run(&a),
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),

@@ -60,6 +60,23 @@ impl Event {
         }
     }
 
+    /// The name of its kind, as JSON has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Step(_) => "step",
+            Self::Eval(_) => "eval",
+            Self::Sample(_) => "sample",
+            Self::Saved(_) => "saved",
+            Self::Warning(_) => "warning",
+            Self::Ladder(_) => "ladder",
+            Self::Lens(_) => "lens",
+            Self::Layers(_) => "layers",
+            Self::Profile(_) => "profile",
+            Self::End(_) => "end",
+        }
+    }
+
     /// The same event at this time and step, where it is a probe.
     pub fn at(mut self, at: f64, done: u64) -> Self {
         let (time, step) = match &mut self {

@@ -10,6 +10,7 @@ use model::{Config, OptimConfig, Optimizer};
 use run::{
     Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
 };
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -80,6 +81,8 @@ pub struct Trainer<'a> {
     about: Start,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
+    /// Set by whoever wants a checkpoint after the step at hand.
+    wanted: Arc<AtomicBool>,
 }
 
 /// Steps at which samples are shown: 0, 250, 500, 1,000, 2,000 …
@@ -130,6 +133,7 @@ impl<'a> Trainer<'a> {
             last: None,
             about: Start::default(),
             saved: None,
+            wanted: Arc::default(),
         };
         match from {
             None => trainer
@@ -139,6 +143,11 @@ impl<'a> Trainer<'a> {
         }
         trainer.start(totals)?;
         Ok(trainer)
+    }
+
+    /// Saves a checkpoint whenever this flag is set, and clears it.
+    pub fn save_when(&mut self, wanted: Arc<AtomicBool>) {
+        self.wanted = wanted;
     }
 
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
@@ -283,7 +292,9 @@ impl<'a> Trainer<'a> {
     fn between(&mut self) -> Result<()> {
         let config = &self.settings.config;
         let due = |every: usize| self.step.is_multiple_of(every.max(1) as u64);
-        let (evaluates, saves) = (due(config.eval.every), due(config.checkpoint.every));
+        let wanted = self.wanted.swap(false, Ordering::Relaxed);
+        let evaluates = due(config.eval.every);
+        let saves = wanted || due(config.checkpoint.every);
         let loss = match evaluates || saves {
             true => Some(self.measure(false)?),
             false => None,

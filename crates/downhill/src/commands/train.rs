@@ -1,5 +1,6 @@
 //! `downhill train`: from a text to a model.
 
+use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::session::{RUNS, assignments, config, cpu, stop_flag, threads};
@@ -9,6 +10,7 @@ use run::{Choice, Disk, Event, Files, RunFolder, Which};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use watch::{Screen, TerminalLog};
 
@@ -47,6 +49,8 @@ pub fn run(a: &Train) -> Result<()> {
         began,
         stop: &stop,
     };
+    let save = Arc::new(AtomicBool::new(false));
+    let page = page(&a.flags, &job.folder, &save, &stop);
     let mut screen = Output::new(a.flags.json, a.flags.quiet);
     let outcome = {
         let mut show = |event: &Event| screen.event(event);
@@ -58,13 +62,33 @@ pub fn run(a: &Train) -> Result<()> {
             from.as_ref(),
             &mut show,
         )
-        .and_then(|mut trainer| trainer.run())
+        .and_then(|mut trainer| {
+            trainer.save_when(save);
+            trainer.run()
+        })
     };
+    drop(page);
     screen.finish();
     match outcome? {
         Outcome::Finished => Ok(()),
         Outcome::Interrupted => Err(Failure::Interrupted),
     }
+}
+
+/// The page, where it is wanted and can be had.
+fn page(
+    f: &TrainFlags,
+    folder: &RunFolder,
+    save: &Arc<AtomicBool>,
+    stop: &Arc<AtomicBool>,
+) -> Option<Page> {
+    if f.no_page || f.json || f.quiet {
+        return None;
+    }
+    let control = f.allow_control.then(|| (save.clone(), stop.clone()));
+    let page = Page::beside(folder, control);
+    page.iter().for_each(Page::tell);
+    page
 }
 
 fn new(a: &Train) -> Result<Job> {

@@ -1,0 +1,102 @@
+//! `downhill watch` and `downhill compare`: the page for any run, live or finished.
+
+use crate::arguments::{Compare, Watch};
+use crate::failure::{Failure, Result};
+use crate::session::{RUNS, open, stop_flag};
+use run::{Disk, RunFolder};
+use serve::{Control, Options, Runs, Server};
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+pub fn run(a: &Watch) -> Result<()> {
+    let runs = match &a.run {
+        // A folder that is no run, but holds some, shows all of them.
+        Some(path) if RunFolder::open(Arc::new(Disk), path).is_err() => {
+            match RunFolder::newest(Arc::new(Disk), path) {
+                Ok(_) => Runs::Folder(path.clone()),
+                Err(_) => {
+                    RunFolder::open(Arc::new(Disk), path)?;
+                    return Ok(());
+                }
+            }
+        }
+        Some(path) => Runs::These(vec![path.clone()]),
+        None => {
+            RunFolder::newest(Arc::new(Disk), PathBuf::from(RUNS).as_path())?;
+            Runs::Folder(PathBuf::from(RUNS))
+        }
+    };
+    show(runs, a.port)
+}
+
+pub fn compare(a: &Compare) -> Result<()> {
+    for path in &a.runs {
+        open(Some(path))?;
+    }
+    show(Runs::These(a.runs.clone()), a.port)
+}
+
+/// Shows the page until Ctrl-C.
+pub fn show(runs: Runs, port: Option<u16>) -> Result<()> {
+    let stop = stop_flag()?;
+    let options = Options {
+        runs,
+        port,
+        control: None,
+    };
+    let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
+    writeln!(stdout(), "page     {} · Ctrl-C ends it", server.address())?;
+    stdout().flush()?;
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The page beside a training.
+pub struct Page {
+    server: Server,
+    token: Option<String>,
+}
+
+impl Page {
+    /// Starts it, where it can be had: if not, a warning says why, and the training goes on.
+    pub fn beside(
+        run: &RunFolder,
+        control: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>,
+    ) -> Option<Page> {
+        let control = control.map(|(save, stop)| Control::new(save, stop));
+        let start = || -> std::result::Result<Page, String> {
+            let control = control.transpose().map_err(|e| e.to_string())?;
+            let token = control.as_ref().map(|c| c.token().to_owned());
+            let options = Options {
+                runs: Runs::These(vec![run.path().to_path_buf()]),
+                port: None,
+                control,
+            };
+            let server = Server::start(options).map_err(|e| e.to_string())?;
+            Ok(Page { server, token })
+        };
+        match start() {
+            Ok(page) => Some(page),
+            Err(why) => {
+                eprintln!("warning: {why}");
+                None
+            }
+        }
+    }
+
+    /// Tells where it is.
+    pub fn tell(&self) {
+        // A reader that went away doesn't stop the training.
+        let mut out = stdout().lock();
+        let _ = writeln!(out, "page     {}", self.server.address());
+        if let Some(token) = &self.token {
+            let _ = writeln!(out, "control  {token}");
+        }
+        let _ = out.flush();
+    }
+}

@@ -1,0 +1,240 @@
+//! One run as the page sees it: its steps in a pyramid, everything else as small events in order. A
+//! later session that went on from an earlier step leaves one curve.
+
+use crate::pyramid::Pyramid;
+use crate::tail::{Found, Tail, read_at};
+use run::{Disk, Event, RunFolder, Step};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Most events of one kind that are kept; beyond, every second one goes.
+const MOST: usize = 1024;
+/// How often the pyramid's state is saved.
+const SAVE: Duration = Duration::from_secs(5);
+
+/// An event that is not a step.
+struct Kept {
+    serial: u64,
+    kind: &'static str,
+    step: Option<u64>,
+    /// Where its line lies in events.jsonl.
+    place: (u64, usize),
+    /// The line, where it is small.
+    line: Option<Box<str>>,
+}
+
+/// One event as it is sent.
+#[derive(Serialize)]
+pub struct Sent<'a> {
+    serial: u64,
+    kind: &'static str,
+    step: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a RawValue>,
+}
+
+/// What the page is told when something happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct News {
+    /// Grows when what was sent before is no longer true.
+    pub epoch: u64,
+    /// Serial number of the newest event.
+    pub serial: u64,
+    /// Steps known.
+    pub steps: u64,
+    /// The newest step.
+    pub last: Option<Step>,
+    /// Whether the run is still training, as far as its events say.
+    pub live: bool,
+    /// Lines that are no events.
+    pub broken: u64,
+}
+
+/// A run.
+pub struct Shown {
+    tail: Tail,
+    first: Vec<u8>,
+    /// Bytes of events.jsonl whose steps the pyramid had when it was opened.
+    covered: u64,
+    /// The last line of a step that was left out for that reason.
+    skipped: Option<(u64, usize)>,
+    pyramid: Pyramid,
+    kept: Vec<Kept>,
+    news: News,
+    saved: Instant,
+}
+
+impl Shown {
+    /// Opens a run and reads its events so far.
+    ///
+    /// # Errors
+    /// Where neither its folder nor a temporary one can be used.
+    pub fn open(folder: &RunFolder) -> run::Result<Shown> {
+        let mut shown = Shown {
+            tail: Tail::new(folder.events_path()),
+            pyramid: Pyramid::open(Arc::new(Disk), &folder.path().join("pyramid"))?,
+            first: Vec::new(),
+            covered: 0,
+            skipped: None,
+            kept: Vec::new(),
+            news: News::default(),
+            saved: Instant::now(),
+        };
+        shown.look();
+        Ok(shown)
+    }
+
+    /// Reads what is new. What can't be read now may be later.
+    pub fn look(&mut self) -> &News {
+        let before = self.news.clone();
+        let mut tail = std::mem::replace(&mut self.tail, Tail::new(PathBuf::new()));
+        let found = tail.follow(|place, line| self.line(place, line));
+        self.tail = tail;
+        if matches!(found, Ok(Found::Replaced)) {
+            self.restart();
+            return self.look();
+        }
+        if let Some((place, length)) = self.skipped.take() {
+            let line = read_at(self.tail.path(), place, length).unwrap_or_default();
+            self.news.last = serde_json::from_slice(&line).ok();
+        }
+        self.news.steps = self.pyramid.len();
+        if before != self.news && (self.saved.elapsed() > SAVE || !self.news.live) {
+            self.save();
+        }
+        &self.news
+    }
+
+    fn save(&mut self) {
+        self.saved = Instant::now();
+        // The records are only a cache.
+        let _ = self.pyramid.save(self.tail.read_so_far(), &self.first);
+    }
+
+    fn restart(&mut self) {
+        self.tail = Tail::new(self.tail.path().to_path_buf());
+        self.first.clear();
+        self.covered = 0;
+        self.kept.clear();
+        let _ = self.pyramid.clear();
+        self.news = News {
+            epoch: self.news.epoch + 1,
+            ..News::default()
+        };
+    }
+
+    fn line(&mut self, place: u64, line: &[u8]) {
+        if place == 0 {
+            self.first = line.to_vec();
+            self.covered = self.pyramid.covers(line);
+            if self.covered == 0 {
+                let _ = self.pyramid.clear();
+            }
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        // A step is read as one at once, or not at all where the records have it: a run may have a
+        // million.
+        let read = match line.starts_with(br#"{"event":"step""#) {
+            true if place < self.covered => {
+                self.skipped = Some((place, line.len()));
+                return;
+            }
+            true => serde_json::from_slice(line).map(Event::Step),
+            false => serde_json::from_slice(line),
+        };
+        match read {
+            Ok(Event::Step(step)) => {
+                self.skipped = None;
+                self.pyramid.push(&step);
+                self.news.last = Some(step);
+            }
+            Ok(event) => self.event(&event, place, line),
+            // A newer version's events are none of this one's business; a broken line is told.
+            Err(_) if serde_json::from_slice::<&RawValue>(line).is_ok() => {}
+            Err(_) => self.news.broken += 1,
+        }
+    }
+
+    fn event(&mut self, event: &Event, place: u64, line: &[u8]) {
+        if let Event::Start(start) = event {
+            self.go_back(start.first_step, place);
+        }
+        self.news.live = !matches!(event, Event::End(_));
+        let kind = event.kind();
+        let text = std::str::from_utf8(line).ok();
+        self.news.serial += 1;
+        self.kept.push(Kept {
+            serial: self.news.serial,
+            kind,
+            step: event.step(),
+            place: (place, line.len()),
+            line: text.filter(|_| kind != "lens").map(Into::into),
+        });
+        self.thin(kind);
+    }
+
+    /// A session begins at a step: what an earlier one did beyond is no longer part of the run.
+    fn go_back(&mut self, step: u64, place: u64) {
+        let (many, steps) = (self.kept.len(), self.pyramid.len());
+        self.kept.retain(|k| k.step.is_none_or(|s| s <= step));
+        if place >= self.covered {
+            let _ = self.pyramid.back_to(step);
+        }
+        if many > self.kept.len() || steps > self.pyramid.len() {
+            self.news.epoch += 1;
+        }
+    }
+
+    /// Keeps the number of events of a kind bounded: of the older ones every second goes.
+    fn thin(&mut self, kind: &str) {
+        if self.kept.iter().filter(|k| k.kind == kind).count() <= MOST {
+            return;
+        }
+        let mut number = 0;
+        self.kept.retain(|k| {
+            number += usize::from(k.kind == kind);
+            k.kind != kind || number > MOST - 16 || number % 2 == 1
+        });
+    }
+
+    /// What happened last.
+    pub fn news(&self) -> &News {
+        &self.news
+    }
+
+    /// The events after this serial number.
+    pub fn events(&self, after: u64) -> Vec<Sent<'_>> {
+        let new = self.kept.iter().filter(|k| k.serial > after);
+        new.map(|k| Sent {
+            serial: k.serial,
+            kind: k.kind,
+            step: k.step,
+            event: k.line.as_deref().and_then(|l| serde_json::from_str(l).ok()),
+        })
+        .collect()
+    }
+
+    /// The line of one event.
+    pub fn event_line(&self, serial: u64) -> io::Result<Option<Vec<u8>>> {
+        let kept = self.kept.iter().find(|k| k.serial == serial);
+        kept.map(|k| read_at(self.tail.path(), k.place.0, k.place.1))
+            .transpose()
+    }
+
+    /// The steps' records.
+    pub fn pyramid(&mut self) -> &mut Pyramid {
+        &mut self.pyramid
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.save();
+    }
+}
