@@ -38,8 +38,12 @@ pub enum Command {
     Watch(Watch),
     /// Lay runs over each other on one page
     Compare(Compare),
+    /// Tell a run in one HTML file, or in single pictures
+    Report(Report),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
+    /// Draw the cost of a fitted line as a mountain, and a crowd that walks down it
+    Landscape(Landscape),
     /// Predict with a fitted line
     Predict(Predict),
     /// Check every gradient on this very machine
@@ -116,6 +120,20 @@ pub struct Watch {
     /// Port on 127.0.0.1 [default: the first free from 8311 on]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The run [default: the newest in runs/]
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// The file [default: report.html]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write each picture as an SVG file to this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub svg: Option<PathBuf>,
 }
 
 /// `compare`
@@ -209,6 +227,9 @@ pub struct Fit {
     /// Set one value, as optim.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// Then show the cost as a mountain, and a crowd that walks down it
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub watch: bool,
     /// Folder of the run [default: runs/fit, runs/fit-2, …]
     #[arg(long, value_name = "FOLDER")]
     pub run: Option<PathBuf>,
@@ -221,6 +242,20 @@ pub struct Fit {
     /// Print only the end
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// `landscape`
+#[derive(Debug, Args)]
+pub struct Landscape {
+    /// A run of `downhill fit` with one column
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Write the picture from above as SVG files, one for each rule, instead of showing the page
+    #[arg(long, value_name = "FOLDER")]
+    pub svg: Option<PathBuf>,
+    /// Port on 127.0.0.1 [default: the first free from 8311 on]
+    #[arg(long, value_name = "PORT", conflicts_with = "svg")]
+    pub port: Option<u16>,
 }
 
 /// `predict`

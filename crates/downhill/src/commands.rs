@@ -4,7 +4,9 @@ mod config;
 mod eval;
 mod fit;
 mod graph;
+mod landscape;
 mod predict;
+mod report;
 mod sample;
 mod train;
 mod verify;
@@ -20,8 +22,10 @@ pub fn run(command: Command) -> Result<()> {
         Command::Sample(a) => sample::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Watch(a) => watch::run(&a),
+        Command::Report(a) => report::run(&a),
         Command::Compare(a) => watch::compare(&a),
         Command::Fit(a) => fit::run(&a),
+        Command::Landscape(a) => landscape::run(&a),
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),

@@ -132,6 +132,15 @@ impl RunFolder {
         )
     }
 
+    /// Writes a file that an event or a picture rests on to the run's `probes/`, in one atomic step.
+    pub fn write_probe(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let folder = self.path.join("probes");
+        self.files.create_folder(&folder)?;
+        let path = folder.join(name);
+        write_atomic(self.files.as_ref(), &path, bytes)?;
+        Ok(path)
+    }
+
     /// Reads run.toml.
     pub fn read_config(&self) -> Result<String> {
         let path = self.path.join(CONFIG);

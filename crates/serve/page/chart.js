@@ -25,7 +25,7 @@ export function draw(where, traces, layout = {}) {
   const full = {
     margin: { l: 55, r: 15, t: 10, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("ink"), size: 12 }, xaxis: styled({}), yaxis: styled({}),
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("ink") }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } },
     ...layout, ...axes,
   };
   return Plotly.react(where, traces, full, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage"] });

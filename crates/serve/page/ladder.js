@@ -36,9 +36,11 @@ export function gauge(where, feed) {
   const low = Math.min(all.at(-1)?.[1] ?? 0, loss) * 0.97;
   const place = (/** @type {number} */ nats) => `left:${((high - nats) / (high - low)) * 100}%`;
   const rail = make("div", { class: "gauge", role: "img", "aria-label": word(stage(feed, loss)) }, make("div", { class: "rail" }));
-  all.forEach(([name, nats], i) => rail.append(
-    make("div", { class: "mark", style: place(nats) }),
-    make("div", { class: `name ${i % 2 ? "down" : "up"}`, style: place(nats) }, `${word(name)} ${nats.toFixed(2)}`)));
+  all.forEach(([name, nats], i) => {
+    const end = i === 0 ? "first" : i === all.length - 1 ? "last" : "";
+    rail.append(make("div", { class: "mark", style: place(nats) }),
+      make("div", { class: `name ${i % 2 ? "down" : "up"} ${end}`, style: place(nats) }, `${word(name)} ${nats.toFixed(2)}`));
+  });
   rail.append(make("div", { class: "here", style: place(loss), title: loss.toFixed(4) }));
   fill(where, make("p", {}, make("b", {}, `${word("stage")}: `), word(stage(feed, loss)), ` (${loss.toFixed(3)})`), rail);
 }

@@ -55,7 +55,7 @@ export function lens(root, feed) {
       const shown = token.replace(/\n/g, "⏎\n");
       return make("span", { "data-at": i, class: i === chosen ? "chosen" : "", role: "option", tabindex: i === chosen ? 0 : -1, "aria-selected": i === chosen, style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`, title: `${figure(p.nats[i])} nats` }, shown);
     });
-    fill(text, p.tokens[0], ...spans);
+    fill(text, p.tokens[0].replace(/\n/g, "⏎\n"), ...spans);
     const truth = p.tokens[chosen + 1];
     const rows = p.top[chosen].flatMap(([token, share]) => [
       make("div", { class: token === truth ? "token truth" : "token" }, visible(token)),

@@ -16,8 +16,8 @@ function svg(tag, attributes, text) {
 
 /** The recorded operations, one below the other; a side line shows what is used later. @param {any[]} nodes */
 function picture(nodes) {
-  const [height, width, left] = [40, 330, 70];
-  const root = svg("svg", { width: 420, height: nodes.length * height + 10, role: "img", "aria-label": word("graph") });
+  const [height, width, left] = [40, 400, 70];
+  const root = svg("svg", { width: 480, height: nodes.length * height + 10, role: "img", "aria-label": word("graph") });
   nodes.forEach((node, i) => {
     for (const from of node.inputs) {
       if (typeof from !== "number") continue;
@@ -30,7 +30,7 @@ function picture(nodes) {
     root.append(svg("rect", { x: left, y, width, height: 26, rx: 5 }));
     root.append(svg("text", { x: left + 8, y: y + 17 }, `${node.operation}  ${node.shape ? node.shape.join("×") : ""}`));
     const parameters = node.parameters.map((/** @type {any} */ p) => `${p.name} ${p.shape.join("×")}`).join(", ");
-    if (parameters) root.append(svg("text", { x: left + width - 6, y: y + 17, "text-anchor": "end", class: "soft" }, parameters.length > 34 ? `${parameters.slice(0, 33)}…` : parameters));
+    if (parameters) root.append(svg("text", { x: left + width - 6, y: y + 17, "text-anchor": "end", class: "soft" }, parameters.length > 38 ? `${parameters.slice(0, 37)}…` : parameters));
     const title = svg("title", {}, parameters);
     root.lastElementChild?.append(title);
   });

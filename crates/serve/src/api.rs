@@ -242,7 +242,7 @@ async fn checkpoints(State(app): State<App>, Path(id): Path<usize>) -> Answer<Js
 }
 
 async fn landscape(State(app): State<App>, Path(id): Path<usize>) -> Answer<Response> {
-    let path = app.folder(id)?.join("landscape.json");
+    let path = app.folder(id)?.join("probes/landscape.json");
     match std::fs::read(&path) {
         Ok(text) => Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response()),
         Err(_) => Ok(Json(Value::Null).into_response()),

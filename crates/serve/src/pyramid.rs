@@ -31,7 +31,7 @@ const LEVELS: usize = 8;
 const SHORT: usize = 8 * 2 + 4 * COUNT;
 const LONG: usize = 8 * 3 + 4 * 3 * COUNT;
 /// The moving mean forgets this share a step.
-const FORGET: f64 = 0.02;
+const FORGET: f64 = 0.05;
 const STATE: &str = "state.json";
 const VERSION: u32 = 1;
 

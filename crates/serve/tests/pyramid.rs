@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, reason = "a test")]
 //! The records of a run: no spike is lost at any level, and they outlive the process.
 
 use run::{Disk, Step};

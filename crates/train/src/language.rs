@@ -222,9 +222,8 @@ impl Task for LanguageTask {
             }));
         }
         let text = &corpus.validation;
-        let looked = self
-            .probe
-            .look(device, &self.shape, tokenizer, text, step)?;
+        let at = (step, step == self.config.train.steps as u64);
+        let looked = self.probe.look(device, &self.shape, tokenizer, text, at)?;
         let (stream, lens) = looked;
         events.extend(lens.map(Event::from));
         let layers = self.probe.layers(device, &self.graph.rows, &stream)?;

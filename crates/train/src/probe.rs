@@ -51,14 +51,14 @@ impl Probe {
     }
 
     /// Runs the model on the passages. Gives the root mean square of the residual stream behind each
-    /// half of a block and, where it is due, the lens.
+    /// half of a block and, where it is due or this is the last step, the lens.
     pub fn look(
         &mut self,
         device: &mut dyn Device,
         shape: &ModelShape,
         tokenizer: &Tokenizer,
         validation: &[u32],
-        step: u64,
+        (step, last): (u64, bool),
     ) -> Result<(Vec<Option<f32>>, Option<Lens>)> {
         let time = TOKENS.min(shape.context).min(validation.len() - 1);
         let sequences = PASSAGES.min(((validation.len() - 1) / time).max(1));
@@ -74,7 +74,7 @@ impl Probe {
             stream.push(rms(all.iter()));
         }
         let due = |last: u64| step > last && step as f64 >= last as f64 * GROWTH;
-        if !self.looked.is_none_or(due) {
+        if !last && !self.looked.is_none_or(due) {
             return Ok((stream, None));
         }
         self.looked = Some(step);

@@ -5,13 +5,16 @@
 //! neither slow nor crash.
 #![forbid(unsafe_code)]
 
+mod report;
 mod screen;
 mod summary;
+mod svg;
 mod table;
 mod terminal;
 mod text;
 mod units;
 
+pub use report::{pictures, report};
 pub use screen::Screen;
 pub use terminal::TerminalLog;
 pub use units::{amount, count};

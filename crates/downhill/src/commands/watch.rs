@@ -29,19 +29,18 @@ pub fn run(a: &Watch) -> Result<()> {
             Runs::Folder(PathBuf::from(RUNS))
         }
     };
-    show(runs, a.port)
+    show(runs, a.port, stop_flag()?.as_ref())
 }
 
 pub fn compare(a: &Compare) -> Result<()> {
     for path in &a.runs {
         open(Some(path))?;
     }
-    show(Runs::These(a.runs.clone()), a.port)
+    show(Runs::These(a.runs.clone()), a.port, stop_flag()?.as_ref())
 }
 
 /// Shows the page until Ctrl-C.
-pub fn show(runs: Runs, port: Option<u16>) -> Result<()> {
-    let stop = stop_flag()?;
+pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
     let options = Options {
         runs,
         port,

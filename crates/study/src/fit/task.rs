@@ -59,10 +59,10 @@ impl Curvature {
 }
 
 /// The recorded step.
-struct Net {
-    graph: Graph,
-    x: ValueId,
-    target: ValueId,
+pub(crate) struct Net {
+    pub graph: Graph,
+    pub x: ValueId,
+    pub target: ValueId,
     cost: ValueId,
 }
 
@@ -79,7 +79,7 @@ pub struct FitTask {
 }
 
 /// Records y = x·wᵀ + b and its mean squared error for `rows` rows.
-fn net(rows: usize, width: usize) -> engine::Result<Net> {
+pub(crate) fn net(rows: usize, width: usize) -> engine::Result<Net> {
     let mut graph = Graph::new();
     let x = graph.input("x", rows, width);
     let target = graph.input("target", rows, 1);
