@@ -106,6 +106,9 @@ pub struct TrainFlags {
     /// Don't show the page in the browser (it isn't with --json and --quiet)
     #[arg(long)]
     pub no_page: bool,
+    /// Show a screen in the terminal instead of the log
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub tui: bool,
     /// Let the page save and stop, by a token that is printed
     #[arg(long, conflicts_with_all = ["no_page", "json", "quiet"])]
     pub allow_control: bool,
@@ -117,6 +120,9 @@ pub struct Watch {
     /// A run, or a folder of runs [default: runs]
     #[arg(value_name = "RUN|FOLDER")]
     pub run: Option<PathBuf>,
+    /// Show a screen in the terminal instead of the page
+    #[arg(long, conflicts_with = "port")]
+    pub tui: bool,
     /// Port on 127.0.0.1 [default: the first free from 8311 on]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,

@@ -5,6 +5,7 @@
 //! neither slow nor crash.
 #![forbid(unsafe_code)]
 
+mod dashboard;
 mod report;
 mod screen;
 mod summary;
@@ -12,8 +13,10 @@ mod svg;
 mod table;
 mod terminal;
 mod text;
+pub mod tui;
 mod units;
 
+pub use dashboard::Dashboard;
 pub use report::{pictures, report};
 pub use screen::Screen;
 pub use terminal::TerminalLog;

@@ -10,8 +10,11 @@ use run::{Choice, Disk, Event, Files, RunFolder, Which};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Instant;
+use watch::tui::{self, Events, Left};
 use watch::{Screen, TerminalLog};
 
 /// What is trained, and from where.
@@ -26,6 +29,9 @@ struct Job {
 pub fn run(a: &Train) -> Result<()> {
     let began = Instant::now();
     let stop = stop_flag()?;
+    if a.flags.tui {
+        terminal::needed("--tui")?;
+    }
     let mut job = match &a.flags.resume {
         None => new(a)?,
         Some(_) if !a.paths.is_empty() => {
@@ -51,7 +57,10 @@ pub fn run(a: &Train) -> Result<()> {
     };
     let save = Arc::new(AtomicBool::new(false));
     let page = page(&a.flags, &job.folder, &save, &stop);
-    let mut screen = Output::new(a.flags.json, a.flags.quiet);
+    let mut screen = match a.flags.tui {
+        true => Output::tui(&job.folder, stop.clone()),
+        false => Output::new(a.flags.json, a.flags.quiet),
+    };
     let outcome = {
         let mut show = |event: &Event| screen.event(event);
         Trainer::new(
@@ -87,7 +96,9 @@ fn page(
     }
     let control = f.allow_control.then(|| (save.clone(), stop.clone()));
     let page = Page::beside(folder, control);
-    page.iter().for_each(Page::tell);
+    if !f.tui {
+        page.iter().for_each(Page::tell);
+    }
     page
 }
 
@@ -189,6 +200,13 @@ pub enum Output {
     Json,
     /// For people, on a thread of its own.
     People(Screen),
+    /// A screen in the terminal, on a thread of its own; the end is told by the log after it.
+    Tui {
+        sender: Sender<Event>,
+        thread: JoinHandle<()>,
+        /// First and last event, for the log.
+        ends: Vec<Event>,
+    },
 }
 
 impl Output {
@@ -201,6 +219,22 @@ impl Output {
         Output::People(Screen::new(log))
     }
 
+    /// The terminal screen. Leaving it stops the training as Ctrl-C does.
+    fn tui(folder: &RunFolder, stop: Arc<AtomicBool>) -> Output {
+        let (sender, receiver) = channel();
+        let name = folder.path().display().to_string();
+        let thread = std::thread::spawn(move || match tui::show(&name, Events::Beside(receiver)) {
+            Ok(Left::User) => stop.store(true, Ordering::Relaxed),
+            Ok(Left::Over) => {}
+            Err(error) => eprintln!("warning: the screen can't be shown: {error}"),
+        });
+        Output::Tui {
+            sender,
+            thread,
+            ends: Vec::new(),
+        }
+    }
+
     /// Shows an event. A reader that went away doesn't stop the training.
     pub fn event(&mut self, event: &Event) {
         match self {
@@ -211,13 +245,33 @@ impl Output {
                 }
             }
             Output::People(screen) => screen.event(event),
+            Output::Tui { sender, ends, .. } => {
+                if matches!(event, Event::Start(_) | Event::End(_)) {
+                    ends.push(event.clone());
+                }
+                // Once the user left, nobody listens; the end is still told.
+                let _ = sender.send(event.clone());
+            }
         }
     }
 
     /// Waits until all is shown.
     pub fn finish(self) {
-        if let Output::People(screen) = self {
-            screen.finish();
+        match self {
+            Output::Json => {}
+            Output::People(screen) => screen.finish(),
+            Output::Tui {
+                sender,
+                thread,
+                ends,
+            } => {
+                drop(sender);
+                // A panic of the screen has been printed by its thread.
+                let _ = thread.join();
+                let (width, colour) = (terminal::width(), terminal::colour());
+                let mut log = TerminalLog::new(stdout(), width, colour, true);
+                let _ = ends.iter().try_for_each(|event| log.event(event));
+            }
         }
     }
 }

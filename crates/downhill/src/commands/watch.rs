@@ -3,6 +3,7 @@
 use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
 use crate::session::{RUNS, open, stop_flag};
+use crate::terminal;
 use run::{Disk, RunFolder};
 use serve::{Control, Options, Runs, Server};
 use std::io::{Write, stdout};
@@ -10,8 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use watch::tui::{self, Events, Follow};
 
 pub fn run(a: &Watch) -> Result<()> {
+    if a.tui {
+        return screen(a);
+    }
     let runs = match &a.run {
         // A folder that is no run, but holds some, shows all of them.
         Some(path) if RunFolder::open(Arc::new(Disk), path).is_err() => {
@@ -30,6 +35,19 @@ pub fn run(a: &Watch) -> Result<()> {
         }
     };
     show(runs, a.port, stop_flag()?.as_ref())
+}
+
+/// The terminal screen of a run, by default the newest.
+fn screen(a: &Watch) -> Result<()> {
+    terminal::needed("--tui")?;
+    let folder = match &a.run {
+        Some(path) => RunFolder::open(Arc::new(Disk), path)?,
+        None => RunFolder::newest(Arc::new(Disk), PathBuf::from(RUNS).as_path())?,
+    };
+    let name = folder.path().display().to_string();
+    let events = Events::Follow(Follow::new(folder.events_path()));
+    tui::show(&name, events)?;
+    Ok(())
 }
 
 pub fn compare(a: &Compare) -> Result<()> {
