@@ -21,7 +21,7 @@ export function time(root, feed) {
     const done = feed.news.last?.step ?? 0;
     if (start) {
       fill(cards,
-        card("perSecond", figure(start.tokens_per_step / typical)), card("flops", large(start.flops_per_step / typical, "FLOP/s")), card("perStep", `${figure(typical * 1000)} ms`),
+        card("perSecond", figure(start.tokens_per_step / typical)), card("flops", large(start.flops_per_step / typical, "FLOP/s")), start.peak_flops_per_second ? card("share", `${figure((100 * start.flops_per_step) / typical / start.peak_flops_per_second)} %`) : null, card("perStep", `${figure(typical * 1000)} ms`),
         feed.news.live ? card("left", duration((start.steps - done) * typical)) : null,
         card("planned", large(start.bytes_peak, "B")), feed.last("end")?.peak_bytes ? card("peak", large(feed.last("end")?.peak_bytes, "B")) : null);
     }
