@@ -30,6 +30,8 @@ const TEST: Step = ("tests", "cargo", &["test", "--workspace"]);
 const HUGGING_FACE: Step = ("Hugging Face check", "scripts/check_hugging_face.sh", &[]);
 const TENSORBOARD: Step = ("TensorBoard check", "scripts/check_tensorboard.sh", &[]);
 
+const TERMINAL: Step = ("terminal screen", "scripts/drive_terminal.sh", &[]);
+
 /// Runs every step and says how long each took.
 pub fn run(root: &Path) -> Result<(), String> {
     let start = Instant::now();
@@ -46,6 +48,7 @@ pub fn run(root: &Path) -> Result<(), String> {
     step(root, TEST)?;
     step(root, HUGGING_FACE)?;
     step(root, TENSORBOARD)?;
+    step(root, TERMINAL)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("── all that CI runs passed in {seconds:.1} s");
     Ok(())

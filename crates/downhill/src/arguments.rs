@@ -6,6 +6,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod watching;
+
+pub use watching::{Compare, Landscape, Report, Watch};
+
 /// Pretrain a language model from scratch on this machine, and watch it learn.
 #[derive(Debug, Parser)]
 #[command(
@@ -153,45 +157,6 @@ pub struct TrainFlags {
     pub allow_control: bool,
 }
 
-/// `watch`
-#[derive(Debug, Args)]
-pub struct Watch {
-    /// A run, or a folder of runs [default: runs]
-    #[arg(value_name = "RUN|FOLDER")]
-    pub run: Option<PathBuf>,
-    /// Show a screen in the terminal instead of the page
-    #[arg(long, conflicts_with = "port")]
-    pub tui: bool,
-    /// Port on 127.0.0.1 [default: the first free from 8311 on]
-    #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
-}
-
-/// `report`
-#[derive(Debug, Args)]
-pub struct Report {
-    /// The run [default: the newest in runs/]
-    #[arg(value_name = "RUN")]
-    pub run: Option<PathBuf>,
-    /// The file [default: report.html]
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Write each picture as an SVG file to this folder
-    #[arg(long, value_name = "FOLDER")]
-    pub svg: Option<PathBuf>,
-}
-
-/// `compare`
-#[derive(Debug, Args)]
-pub struct Compare {
-    /// The runs
-    #[arg(value_name = "RUN", required = true, num_args = 2..)]
-    pub runs: Vec<PathBuf>,
-    /// Port on 127.0.0.1 [default: the first free from 8311 on]
-    #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
-}
-
 /// `train`
 #[derive(Debug, Args)]
 pub struct Train {
@@ -288,20 +253,6 @@ pub struct Fit {
     /// Print only the end
     #[arg(long)]
     pub quiet: bool,
-}
-
-/// `landscape`
-#[derive(Debug, Args)]
-pub struct Landscape {
-    /// A run of `downhill fit` with one column
-    #[arg(value_name = "RUN")]
-    pub run: PathBuf,
-    /// Write the picture from above as SVG files, one for each rule, instead of showing the page
-    #[arg(long, value_name = "FOLDER")]
-    pub svg: Option<PathBuf>,
-    /// Port on 127.0.0.1 [default: the first free from 8311 on]
-    #[arg(long, value_name = "PORT", conflicts_with = "svg")]
-    pub port: Option<u16>,
 }
 
 /// `predict`

@@ -263,3 +263,88 @@ impl Drop for Shown {
         self.save();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use run::{Choice, Eval, Layers, Lens, Sample, Start};
+    use std::fmt::Write as _;
+    use std::io::Write as _;
+
+    /// Bytes that a run takes in memory.
+    fn bytes(shown: &Shown) -> usize {
+        let line = |k: &Kept| k.line.as_ref().map_or(0, |l| l.len());
+        let kept: usize = shown.kept.iter().map(line).sum();
+        kept + shown.kept.capacity() * size_of::<Kept>() + shown.pyramid.waiting()
+    }
+
+    /// What happens from one step to the next: a step, and every 100 steps all that else there is.
+    fn events(steps: std::ops::Range<u64>) -> String {
+        let mut text = String::new();
+        let mut add = |event: Event| {
+            let line = serde_json::to_string(&event).unwrap();
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{line}");
+        };
+        for step in steps {
+            add(Event::from(Step {
+                step,
+                nats_per_token: Some(1.0 + 1.0 / step as f64),
+                ..Step::default()
+            }));
+            if step % 100 == 0 {
+                let layers = Layers {
+                    names: (0..24).map(|i| format!("layers.{i}.mlp")).collect(),
+                    grad_norm: vec![Some(0.123_456); 24],
+                    ..Layers::default()
+                };
+                let sample = Sample {
+                    text: "Once upon a time. ".repeat(20),
+                    ..Sample::default()
+                };
+                add(Eval::default().into());
+                add(Event::from(sample));
+                add(Event::from(layers).at(0.0, step));
+                add(Event::from(Lens::default()).at(0.0, step));
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn a_day_of_training_takes_no_more_memory_than_an_hour() {
+        let place = tempfile::tempdir().unwrap();
+        let choice = Choice::Exact {
+            path: place.path().join("run"),
+            overwrite: false,
+        };
+        let folder = RunFolder::create(Arc::new(Disk), &choice).unwrap();
+        let mut log = std::fs::File::create(folder.events_path()).unwrap();
+        let start = serde_json::to_string(&Event::from(Start::default())).unwrap();
+        writeln!(log, "{start}").unwrap();
+        let mut shown = Shown::open(&folder).unwrap();
+        // Five steps a second for a day, looked at a thousand times.
+        let (each, looks) = (432, 1000);
+        let mut sizes = Vec::new();
+        for look in 0..looks {
+            let steps = look * each + 1..(look + 1) * each + 1;
+            log.write_all(events(steps).as_bytes()).unwrap();
+            let news = shown.look();
+            assert_eq!(news.steps, (look + 1) * each);
+            // What a page asks for: it has seen all before.
+            let serial = shown.news().serial;
+            assert!(shown.events(serial).is_empty());
+            assert!(shown.pyramid().slice(0.0, 1e9, 1500).unwrap().len() < 1560);
+            sizes.push(bytes(&shown));
+        }
+        let half = looks as usize / 2;
+        let early = sizes[..half].iter().max().unwrap();
+        let late = sizes[half..].iter().max().unwrap();
+        assert!(
+            *late <= early + early / 20 && *late < 8 << 20,
+            "{early} then {late} bytes"
+        );
+        assert!(shown.kept.len() <= 5 * MOST);
+        assert!(shown.events(0).iter().any(|e| e.kind == "start"));
+    }
+}

@@ -4,7 +4,7 @@
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use run::{End, Eval, Ladder, Sample, Start, Step, Warning};
+use run::{End, Eval, Ladder, Profile, Sample, Start, Step, Warning};
 use std::path::Path;
 use watch::Dashboard;
 
@@ -16,6 +16,8 @@ fn learning() -> Dashboard {
             family: "qwen3".into(),
             steps: 400,
             flops_per_step: 6_000_000_000,
+            peak_flops_per_second: Some(4e11),
+            bytes_peak: 41_000_000,
             ..Start::default()
         }
         .into(),
@@ -28,6 +30,16 @@ fn learning() -> Dashboard {
         ..Ladder::default()
     };
     d.event(&ladder.into());
+    let kinds = [
+        ("linear backward", 0.02),
+        ("linear forward", 0.01),
+        ("attention", 0.005),
+    ];
+    let profile = Profile {
+        seconds: kinds.map(|(kind, seconds)| (kind.into(), seconds)).into(),
+        ..Profile::default()
+    };
+    d.event(&profile.into());
     for step in 1..=300u64 {
         let loss = 1.0 + 3.0 / (1.0 + step as f64 / 40.0) + 0.1 * f64::from(step as u32 % 7);
         d.event(
