@@ -27,14 +27,14 @@ export class Feed {
     this.lost = false;
     /** @type {EventSource | null} */
     this.source = null;
-    this.clear();
+    /** @type {Record<string, Event[]>} */
+    this.kinds = {};
     this.seen = 0;
     this.busy = false;
     this.again = false;
   }
 
   clear() {
-    /** @type {Record<string, Event[]>} */
     this.kinds = {};
     this.seen = 0;
   }

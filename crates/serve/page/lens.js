@@ -23,7 +23,7 @@ export function lens(root, feed) {
   fill(root, make("p", { class: "note" }, word("lensNote")), which, frames.element, text, top);
   text.addEventListener("click", (event) => pick(event.target));
   text.addEventListener("keydown", (event) => {
-    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const move = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (move) { chosen = Math.max(0, chosen + move); event.preventDefault(); show(frames.at()); /** @type {HTMLElement | null} */ (text.querySelector(".chosen"))?.focus(); }
   });
   /** @param {EventTarget | null} target */
@@ -57,7 +57,7 @@ export function lens(root, feed) {
     });
     fill(text, p.tokens[0].replace(/\n/g, "⏎\n"), ...spans);
     const truth = p.tokens[chosen + 1];
-    const rows = p.top[chosen].flatMap(([token, share]) => [
+    const rows = p.top[chosen].flatMap((/** @type {[string, number]} */ [token, share]) => [
       make("div", { class: token === truth ? "token truth" : "token" }, visible(token)),
       make("div", { class: "share", style: `width:${(share * 100).toFixed(1)}%` }),
       make("div", {}, `${(share * 100).toFixed(1)}%`)]);

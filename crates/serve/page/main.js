@@ -12,6 +12,7 @@ import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
 import { run } from "./run.js";
+import { help } from "./keys.js";
 
 /** @typedef {{root: HTMLElement, paint: () => unknown, dirty: boolean, seen: boolean, next: number}} Panel */
 
@@ -82,7 +83,8 @@ function heading() {
     names.length > 1 ? choice(word("runs"), names, String(feed?.id ?? 0), (id) => { location.hash = id; }) : make("b", {}, names[0]?.[1] ?? ""),
     names.length > 1 ? compared : null, told,
     button(word("language"), () => { speak(language() === "zh" ? "en" : "zh"); build(); }, { id: "language" }),
-    button("◐", () => { dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); build(); }, { id: "theme", "aria-label": word("theme"), title: word("theme") }));
+    button("◐", () => { dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); build(); }, { id: "theme", "aria-label": word("theme"), title: word("theme") }),
+    button("?", help, { "aria-label": word("keys"), title: word("keys") }));
 }
 
 /** @param {number} id @param {boolean} on */
@@ -101,20 +103,19 @@ function build() {
   heading();
   panels = [];
   fill(main);
-  if (!feed) return fill(main, make("section", { class: "wide" }, word("none")));
+  if (!feed) { fill(main, make("section", { class: "wide" }, word("none"))); return; }
   const known = feed;
-  const language = !known.regression;
   /** @param {string} name @param {(root: HTMLElement) => () => unknown} fills @param {boolean} [wide] */
   const add = (name, fills, wide) => {
     const body = make("div", {});
-    const root = make("section", { id: name, class: wide ? "wide" : "", "aria-labelledby": `${name}-title` }, make("h2", { id: `${name}-title` }, word(name)), body);
+    const root = make("section", { id: name, tabindex: -1, class: wide ? "wide" : "", "aria-labelledby": `${name}-title` }, make("h2", { id: `${name}-title` }, word(name)), body);
     main.append(root);
     panels.push({ root, paint: fills(body), dirty: true, seen: false, next: 0 });
     sight.observe(root);
   };
   add("loss", (root) => loss(root, known, () => [...others.values()]), true);
   if (land) add("mountain", (root) => mountain(root, known), true);
-  if (language) {
+  if (!known.regression) {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));
     add("machine", (root) => machine(root, known));
@@ -129,7 +130,7 @@ async function show() {
   feed?.close();
   others.forEach((other) => other.close());
   others.clear();
-  if (id === undefined) { feed = null; return build(); }
+  if (id === undefined) { feed = null; build(); return; }
   feed = new Feed(id, changed);
   land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
   await feed.open();

@@ -17,7 +17,7 @@ function svg(tag, attributes, text) {
 /** The recorded operations, one below the other; a side line shows what is used later. @param {any[]} nodes */
 function picture(nodes) {
   const [height, width, left] = [40, 400, 70];
-  const root = svg("svg", { width: 480, height: nodes.length * height + 10, role: "img", "aria-label": word("graph") });
+  const root = svg("svg", { class: "graph", width: 480, height: nodes.length * height + 10, role: "img", "aria-label": word("graph") });
   nodes.forEach((node, i) => {
     for (const from of node.inputs) {
       if (typeof from !== "number") continue;
@@ -52,7 +52,7 @@ export function run(root, feed, server) {
   fill(root, cards, server.control ? control() : null,
     make("div", { class: "two" },
       make("div", {}, make("h3", {}, word("checkpoints")), checkpoints, make("h3", {}, word("events")), events),
-      make("div", {}, make("h3", {}, word("settings")), tick(word("differing"), few, (on) => { few = on; list(); }), settings, make("h3", {}, word("graph")), graph)));
+      make("div", {}, make("h3", {}, word("settings")), make("div", { class: "bar" }, tick(word("differing"), few, (on) => { few = on; list(); })), settings, make("h3", {}, word("graph")), graph)));
   ask(`/api/runs/${feed.id}/settings`).then((found) => { keys = found; list(); });
   let drawn = false;
   let saves = -1;
@@ -82,7 +82,7 @@ export function run(root, feed, server) {
     if (kind === "start") return `${word("started")} · ${word("step")} ${e.first_step}`;
     if (kind === "saved") return word("saved");
     if (kind === "warning") return `${word("warning")}: ${e.message}`;
-    return `${word("reason")}: ${e.reason}`;
+    return `${word("reason")}: ${word(e.reason)}`;
   }
   return async () => {
     const start = feed.start;
@@ -91,7 +91,7 @@ export function run(root, feed, server) {
       fill(cards, card(start.corpus, start.family), card(word("parameters"), large(start.parameters, "")), card(start.processor, `${start.threads} × ${start.precision}`), card(word("seed"), String(start.seed)));
     }
     const told = ["start", "saved", "warning", "end"].flatMap((kind) => feed.all(kind).map((e) => ({ e, kind }))).sort((a, b) => b.e.serial - a.e.serial).slice(0, 200);
-    fill(events, make("table", {}, ...told.map(({ e, kind }) => make("tr", {}, make("td", {}, new Date(e.time * 1000).toLocaleTimeString()), make("td", {}, e.step === null ? "" : String(e.step)), make("td", {}, tell(e, kind))))));
+    fill(events, make("table", {}, ...told.map(({ e, kind }) => make("tr", { class: kind === "warning" ? "differs" : "" }, make("td", {}, new Date(e.time * 1000).toLocaleTimeString(document.documentElement.lang)), make("td", {}, e.step === null ? "" : String(e.step)), make("td", {}, tell(e, kind))))));
     if (saves !== feed.all("saved").length) { saves = feed.all("saved").length; saved(); }
     if (!drawn && start?.vocabulary) {
       drawn = true;
