@@ -65,14 +65,20 @@ export function onZoom(where, zoomed) {
 
 /**
  * A dotted line across a chart, with a word at its right end.
- * @param {string} text @param {number} y @param {boolean} log whether the axis is logarithmic @param {string} [yref]
+ * @param {string} text @param {number} y @param {boolean} log whether the axis is logarithmic @param {string} [yref] @param {boolean} [left] the word at its left end
  * @returns {{shape: Trace, note: Trace}}
  */
-export function guide(text, y, log, yref = "y") {
+export function guide(text, y, log, yref = "y", left = false) {
   return {
     shape: { type: "line", xref: "paper", x0: 0, x1: 1, yref, y0: y, y1: y, line: { width: 1, dash: "dot", color: colour("green") } },
-    note: { xref: "paper", x: 1, xanchor: "right", yref, y: log ? Math.log10(y) : y, yanchor: "bottom", showarrow: false, text, bgcolor: colour("card"), opacity: 0.85, borderpad: 0, font: { size: 11, color: colour("green") } },
+    note: { xref: "paper", x: left ? 0 : 1, xanchor: left ? "left" : "right", yref, y: log ? Math.log10(y) : y, yanchor: "bottom", showarrow: false, text, bgcolor: colour("card"), opacity: 0.85, borderpad: 0, font: { size: 11, color: colour("green") } },
   };
+}
+
+/** A logarithmic axis for these values: whole powers of ten where they span many. @param {(number|null|undefined)[]} values */
+export function logarithmic(values) {
+  const known = values.map(Number).filter((v) => v > 0);
+  return { type: "log", exponentformat: "power", dtick: Math.max(...known) / Math.min(...known) > 50 ? 1 : "D2" };
 }
 
 /**

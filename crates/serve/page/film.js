@@ -1,7 +1,7 @@
 // Panel 2: the same prompt through time.
 
 import { make, fill, film as slider } from "./dom.js";
-import { word } from "./words.js";
+import { word, numbered } from "./words.js";
 
 /** Lines of the strip below the film. */
 const LINES = 9;
@@ -19,7 +19,7 @@ export function film(root, feed) {
     const samples = feed.all("sample");
     const sample = samples[at];
     if (!sample) { text.textContent = word("none"); return; }
-    frames.say(`${word("step")} ${sample.step}`);
+    frames.say(`${numbered(sample.step)}`);
     fill(text, make("b", {}, sample.prompt), sample.text);
     // The first line of some samples, evenly apart: all of the way at a glance.
     const apart = Math.max(1, (samples.length - 1) / (LINES - 1));
@@ -28,7 +28,7 @@ export function film(root, feed) {
     fill(strip, ...places.map((place) => {
       const { step, text: written } = /** @type {import("./feed.js").Event} */ (samples[place]);
       const line = [...written.trim().replace(/\s+/g, " ")].slice(0, WIDTH).join("");
-      return make("button", { type: "button", onclick: () => frames.go(place), "aria-current": place === nearest },
+      return make("button", { type: "button", onclick: () => frames.go(place), "aria-current": String(place === nearest) },
         make("small", {}, String(step)), make("bdi", {}, line));
     }));
   }

@@ -18,7 +18,7 @@ const TIMES = /** @type {const} */ ([["seconds", 1, 180], ["minutes", 60, 3 * 36
 /** @param {HTMLElement} root @param {Feed} feed @param {() => Feed[]} others */
 export function loss(root, feed, others) {
   /** @type {View} */
-  const view = { x: "step", logX: false, logY: !feed.regression, past: false, range: null };
+  const view = { x: "step", logX: false, logY: true, past: false, range: null };
   const chart = make("div", { class: "chart high", id: "loss-chart", tabindex: 0, "aria-keyshortcuts": "+ - ArrowLeft ArrowRight 0", onkeydown: key });
   const stage = make("div", { id: "loss-stage" });
   const bar = make("div", { class: "bar" });
@@ -28,7 +28,7 @@ export function loss(root, feed, others) {
     choice(word("x"), [["step", word("step")], ["tokens", word(feed.regression ? "rows" : "tokens")], ["time", word("time")]], "step", (x) => { view.x = x; all(); }),
     tick(word("logX"), view.logX, (on) => { view.logX = on; view.range = null; paint(); }),
     tick(word("logY"), view.logY, (on) => { view.logY = on; paint(); }),
-    past, button(word("all"), all), make("small", {}, word("zoomNote")));
+    past, button(word("all"), all), make("small", { class: "mouse" }, word("zoomNote")));
   fill(root, make("p", { class: "note" }, word(feed.regression ? "lossNoteFit" : "lossNote")), stage, bar, chart);
   let listening = false;
   let drawing = false;
@@ -84,8 +84,9 @@ export function loss(root, feed, others) {
     const measured = feed.all("eval").filter((e) => e.step >= (within.from ?? 0) && e.step <= (within.to ?? Infinity));
     return [
       band(x, data.loss.least, data.loss.most, word("span")),
-      { x, y: data.loss.mean, name: word("train"), mode: "lines", line: { width: 1, color: PALE } },
-      { x, y: data.smooth.mean, name: word("smooth"), mode: "lines", line: { width: 2.2, color: colour("blue") } },
+      { x, y: data.loss.mean, name: word("train"), mode: "lines", line: feed.regression ? { width: 2.2, color: colour("blue") } : { width: 1, color: PALE } },
+      // All points of a fit are in each step: there is no noise to smooth away.
+      ...(feed.regression ? [] : [{ x, y: data.smooth.mean, name: word("smooth"), mode: "lines", line: { width: 2.2, color: colour("blue") } }]),
       { x: measured.map((e) => place(feed, e.step, e.time)), y: measured.map((e) => e.val_nats_per_token ?? e.mse), name: word("validation"), mode: "lines+markers", line: { width: 1.5, color: colour("orange") } },
     ];
   }

@@ -2,7 +2,7 @@
 
 import { make, fill, choice } from "./dom.js";
 import { word } from "./words.js";
-import { draw, band, colour, guide } from "./chart.js";
+import { draw, band, colour, guide, logarithmic } from "./chart.js";
 import { ask } from "./feed.js";
 
 /** What the heat map can show. */
@@ -47,11 +47,12 @@ export function machine(root, feed) {
       ...parts.map((name, i) => ({ x: ratio.map((e) => e.step), y: ratio.map((e) => e.update_ratio[i]), name, yaxis: "y2", showlegend: false, line: { width: 1 } })),
       { x: data.last, y: data.lr.mean, name: word("lr"), yaxis: "y3", line: { width: 1.5, color: colour("orange") } },
     ];
-    const guides = [guide(word("guide"), 1e-3, true, "y2"), ...(clip ? [guide(word("clip"), clip, true)] : [])];
-    const log = { type: "log", exponentformat: "power", nticks: 5 };
+    const guides = [guide(word("guide"), 1e-3, true, "y2", true), ...(clip ? [guide(word("clip"), clip, true, "y", true)] : [])];
+    const norms = logarithmic([...data.grad_norm.least, ...data.grad_norm.most]);
+    const ratios = logarithmic(ratio.flatMap((e) => e.update_ratio));
     await draw(lines, `${word("grad_norm")}, ${word("update_ratio")}, ${word("lr")}`, traces, {
       xaxis: { title: { text: word("step") }, anchor: "y3" }, showlegend: false,
-      yaxis: { ...log, domain: [0.7, 1], title: { text: word("grad_norm") } }, yaxis2: { ...log, domain: [0.34, 0.64], title: { text: word("update_ratio") } }, yaxis3: { domain: [0, 0.28], title: { text: word("lr") }, exponentformat: "power", nticks: 4 },
+      yaxis: { ...norms, domain: [0.7, 1], title: { text: word("grad_norm") } }, yaxis2: { ...ratios, domain: [0.34, 0.64], title: { text: word("update_ratio") } }, yaxis3: { domain: [0, 0.28], title: { text: word("lr") }, exponentformat: "power", nticks: 4 },
       shapes: guides.map((g) => g.shape), annotations: guides.map((g) => g.note),
     });
   }

@@ -2,7 +2,7 @@
 // second.
 
 import { make, fill, choice, button, tick } from "./dom.js";
-import { word, speak, language, duration } from "./words.js";
+import { word, speak, language, duration, numbered } from "./words.js";
 import { Feed, ask } from "./feed.js";
 import { erase } from "./chart.js";
 import { loss } from "./loss.js";
@@ -62,7 +62,7 @@ const told = make("span", { class: "state", role: "status" });
 function state() {
   if (!feed) return;
   const { news, start } = feed;
-  const parts = [news.live ? word("live") : word("ended"), `${word("step")} ${news.last?.step ?? 0} ${word("of")} ${start?.steps ?? "–"}`];
+  const parts = [news.live ? word("live") : word("ended"), `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`];
   if (news.live && news.last && start) parts.push(`${word("left")} ${duration((start.steps - news.last.step) * news.last.step_seconds)}`);
   if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
   if (feed.lost) parts.push(word("lost"));

@@ -1,14 +1,14 @@
 // Panel 6: the exact cost surface of a line with two weights, and a crowd that walks down it.
 
 import { make, fill, choice, film } from "./dom.js";
-import { word, figure } from "./words.js";
+import { word, figure, numbered } from "./words.js";
 import { draw, change, colour, plain } from "./chart.js";
 import { ask } from "./feed.js";
 
 /** @typedef {{x: (number|null)[], y: (number|null)[], z: (number|null)[]}} Places */
 
-/** Lines of so many walkers are drawn over the data. */
-const LINES = 20;
+/** So many walkers have their line over the data, and their path on the surface. */
+const FEW = 20;
 const WALKERS = "#ff7a1a";
 
 /** @returns {Places} */
@@ -40,28 +40,30 @@ export function mountain(root, feed) {
 
   /** The crowd at a frame, and every path to there. @param {number} at */
   function crowd(at) {
-    const [here, trail] = [places(), places()];
+    const [here, trail, some] = [places(), places(), places()];
     let [gone, sum] = [0, 0];
     const add = (/** @type {Places} */ to, /** @type {number|null} */ w, /** @type {number|null} */ b) => {
       const known = w !== null && b !== null && inside(w, b);
       to.x.push(known ? w : null); to.y.push(known ? b : null); to.z.push(known ? Math.log10(cost(w, b)) : null);
       return known;
     };
-    for (const walker of land.descents[which].walkers) {
+    for (const [number, walker] of land.descents[which].walkers.entries()) {
       const to = Math.min(at, walker.w.length - 1);
       const [w, b] = [walker.w[to], walker.b[to]];
       sum += w !== null && b !== null ? cost(w, b) : Infinity;
       if (!add(here, w, b)) gone += 1;
-      for (let i = 0; i <= to; i++) add(trail, walker.w[i], walker.b[i]);
-      add(trail, null, null);
+      for (const path of number < FEW ? [trail, some] : [trail]) {
+        for (let i = 0; i <= to; i++) add(path, walker.w[i], walker.b[i]);
+        add(path, null, null);
+      }
     }
-    return { here, trail, gone, mean: sum / land.descents[which].walkers.length };
+    return { here, trail, some, gone, mean: sum / land.descents[which].walkers.length };
   }
   /** Lines of the first walkers over the data. @param {number} at */
   function fits(at) {
     const [low, high] = [Math.min(...land.data.x), Math.max(...land.data.x)];
     const { x, y } = places();
-    for (const walker of land.descents[which].walkers.slice(0, LINES)) {
+    for (const walker of land.descents[which].walkers.slice(0, FEW)) {
       const to = Math.min(at, walker.w.length - 1);
       if (walker.w[to] === null || walker.b[to] === null) continue;
       x.push(low, high, null);
@@ -72,14 +74,14 @@ export function mountain(root, feed) {
   /** @param {number} at @param {{gone: number, mean: number}} now */
   function say(at, { gone, mean }) {
     told.textContent = `${word("lowest")} ${figure(mean)} · ${word("gone")} ${gone}`;
-    frames.say(`${word("step")} ${at}`);
+    frames.say(`${numbered(at)}`);
   }
   /** @param {number} at */
   function step(at) {
     if (!ready) return;
     const now = crowd(at);
-    const [{ here, trail }, lines] = [now, fits(at)];
-    change(picture, { x: [trail.x, here.x], y: [trail.y, here.y], z: [trail.z, here.z] }, [1, 2]);
+    const [{ here, trail, some }, lines] = [now, fits(at)];
+    change(picture, { x: [some.x, here.x], y: [some.y, here.y], z: [some.z, here.z] }, [1, 2]);
     change(flat, { x: [trail.x, here.x], y: [trail.y, here.y] }, [1, 2]);
     change(data, { x: [lines.x], y: [lines.y] }, [1]);
     say(at, now);
@@ -97,14 +99,14 @@ export function mountain(root, feed) {
     if (!land) return;
     const at = frames.at();
     const now = crowd(at);
-    const [{ here, trail }, lines] = [now, fits(at)];
+    const [{ here, trail, some }, lines] = [now, fits(at)];
     const height = land.b.map((/** @type {number} */ b) => land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))));
     const axis = (/** @type {string} */ text) => ({ title: { text }, color: colour("ink"), gridcolor: colour("line"), zerolinecolor: colour("line") });
     await draw(picture, `${word("mountain")}: ${word("surface")}`, [
       { type: "surface", x: land.w, y: land.b, z: height, colorscale: "Viridis", showscale: false, opacity: 0.85, contours: { z: { show: true, usecolormap: true } }, hovertemplate: "w %{x:.3f}<br>b %{y:.3f}<br>10^%{z:.2f}<extra></extra>" },
-      { type: "scatter3d", mode: "lines", ...trail, connectgaps: false, line: { width: 1.5, color: "rgba(255,255,255,.5)" }, hoverinfo: "skip" },
+      { type: "scatter3d", mode: "lines", ...some, connectgaps: false, line: { width: 1.5, color: "#ffffff" }, opacity: 0.5, hoverinfo: "skip" },
       { type: "scatter3d", mode: "markers", ...here, marker: { size: 2.6, color: WALKERS }, hoverinfo: "skip" },
-    ], { margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: "turned", dragmode: "turntable", scene: { aspectmode: "manual", aspectratio: { x: 1.1, y: 1.1, z: 0.75 }, xaxis: axis("w"), yaxis: axis("b"), zaxis: { ...axis("log₁₀ L") }, camera: { eye: { x: 1.15, y: -1.15, z: 0.95 }, center: { x: 0, y: 0, z: -0.15 } } } });
+    ], { margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: "turned", dragmode: "turntable", scene: { aspectmode: "manual", aspectratio: { x: 1.1, y: 1.1, z: 0.75 }, xaxis: axis("w"), yaxis: axis("b"), zaxis: { ...axis("log₁₀ L") }, camera: { eye: { x: 1.25, y: -1.25, z: 1.05 }, center: { x: 0, y: 0, z: -0.15 } } } });
     await draw(flat, `${word("mountain")}: ${word("contours")}`, [
       { type: "contour", x: land.w, y: land.b, z: height, colorscale: "Viridis", showscale: false, ncontours: 24, hoverinfo: "skip" },
       { x: trail.x, y: trail.y, mode: "lines", line: { width: 0.6, color: "rgba(255,255,255,.4)" }, hoverinfo: "skip" },

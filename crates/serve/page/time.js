@@ -27,8 +27,8 @@ export function time(root, feed) {
         card("planned", large(start.bytes_peak, "B")), feed.last("end")?.peak_bytes ? card("peak", large(feed.last("end")?.peak_bytes, "B")) : null);
     }
     const y = data.tokens_per_second;
-    await draw(speed, `${word(rate)}: ${figure(start ? start.tokens_per_step / typical : null)}`, [band(data.last, y.least, y.most, word("span")), { x: data.last, y: y.mean, name: word(rate), line: { width: 1.4, color: colour("blue") } }],
-      { xaxis: { title: { text: word("step") } }, yaxis: { rangemode: "tozero", title: { text: word(rate) } } });
+    await draw(speed, `${word(rate)}: ${figure(start ? start.tokens_per_step / typical : null)}`, [band(data.last, y.least, y.most, word("span")), { x: data.last, y: y.mean, name: word(rate), showlegend: true, line: { width: 1.4, color: colour("blue") } }],
+      { xaxis: { title: { text: word("step") } }, yaxis: { rangemode: "tozero" } });
     const profile = feed.last("profile")?.seconds?.slice(0, 14).reverse();
     title.hidden = work.hidden = !profile;
     if (!profile) return;

@@ -17,7 +17,7 @@ const WORDS = {
   stageUniform: ["It is better than knowing nothing, but token frequencies alone still predict better.", "它好于一无所知，但仅凭词元频率仍能预测得更好。"],
   stageFloor: ["It is within 10% of the entropy floor: little is left to learn.", "它距熵下限不到 10%：几乎没有可学的了。"],
   film: ["The same prompt through time", "同一提示，不同时刻"], filmNote: ["What the model writes, from noise to sentences.", "模型写出的文字：从噪声到句子。"], play: ["Play", "播放"], prompt: ["prompt", "提示"],
-  lens: ["Next-token lens", "下一词元透镜"], lensNote: ["A text the model never trained on. The darker a token, the more it surprised the model. Click one.", "模型从未训练过的文本。颜色越深，模型越意外。点击一个词元。"],
+  lens: ["Next-token lens", "下一词元透镜"], lensNote: ["A text the model never trained on. The stronger its colour, the more a token surprised the model. Click one.", "模型从未训练过的文本。颜色越深，模型越意外。点击一个词元。"],
   surprise: ["surprise", "意外程度"], truth: ["what came", "实际出现"], passage: ["passage", "段落"],
   machine: ["Learning machine", "学习机理"], machineNote: ["The model's parts, one row each, through time.", "模型的各部分，每行一个，随时间变化。"],
   grad_norm: ["gradient norm", "梯度范数"], update_ratio: ["update / weight", "更新/权重"], weight_rms: ["weight size", "权重大小"], activation_rms: ["activation size", "激活大小"],
@@ -48,6 +48,9 @@ export function word(key) {
   return both ? both[chosen === "zh" ? 1 : 0] : key;
 }
 
+/** A step by its number. @param {number | string} step */
+export const numbered = (step) => (chosen === "zh" ? `第 ${step} 步` : `step ${step}`);
+
 /** A number in a few digits. @param {number | null | undefined} x @returns {string} */
 export function figure(x) {
   if (x === null || x === undefined || !Number.isFinite(x)) return "–";
@@ -61,6 +64,7 @@ export function figure(x) {
 export function large(x, unit) {
   const names = ["", "k", "M", "G", "T", "P"];
   let at = 0;
+  if (unit === "" && x < 1000) return String(x);
   while (Math.abs(x) >= 1000 && at + 1 < names.length) { x /= 1000; at += 1; }
   return `${x.toPrecision(3)} ${names[at]}${unit}`;
 }
