@@ -16,7 +16,7 @@ const DRAWN: [(&str, usize); 16] = [
     ("#loss-chart .shapelayer path", 5),
     ("#loss-stage .gauge .name", 5),
     ("#loss-stage .here", 1),
-    ("#film-strip button", 3),
+    ("#film-strip button", 2),
     ("#lens-text span", 20),
     ("#lens-top .share", 8),
     ("#machine-heat .heatmaplayer image", 1),
@@ -204,7 +204,7 @@ fn the_mountain_turns_and_the_crowd_walks() {
     };
     let start = told(0, 0).0;
     let [well, low, high] = [0, 1, 2].map(|rule| told(rule, 60));
-    assert!(well.0 < start / 50.0 && low.0 > start / 20.0 && low.0 < start && high.0 > start, "{start} {well:?} {low:?} {high:?}");
+    assert!(well.0 < start / 50.0 && low.0 > start / 40.0 && low.0 < start && high.0 > start, "{start} {well:?} {low:?} {high:?}");
     assert!(high.1 > low.1, "{high:?}");
     told(4, 14);
     browser.picture("mountain-adam");
@@ -246,7 +246,7 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
     let place = Place::new();
     let name = "<b>run<img>";
     let texts = hostile_texts();
-    place.write("<i>corpus.txt", texts.repeat(4).join("\n").as_bytes());
+    place.write("<i>corpus.txt", texts.join("\n").repeat(4).as_bytes());
     place.run(&format!(
         "train <i>corpus.txt --preset tiny --steps 10 --run {name} --quiet --lossy --set eval.every=5"
     )).fine();
@@ -334,8 +334,8 @@ fn a_training_is_live_and_saves_and_stops_from_the_page() {
     browser.wait(&format!("{saved} >= 1"));
     browser.picture("live");
     press(&token, 2);
-    let status = page.child.wait().unwrap();
-    assert!(status.success(), "{status}");
+    // As after Ctrl-C.
+    assert_eq!(page.child.wait().unwrap().code(), Some(130));
     let events = common::parse(&String::from_utf8(place.read("c/events.jsonl")).unwrap());
     assert!(common::kind(&events, "saved").len() >= 2);
     assert_eq!(common::kind(&events, "end").len(), 1);

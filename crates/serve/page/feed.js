@@ -102,5 +102,12 @@ export class Feed {
     return (start.floor_bits_per_byte * Math.LN2 * start.validation_bytes) / start.validation_tokens;
   }
 
+  /** Seconds until the last step, at the pace so far. @returns {number} */
+  get left() {
+    const { start, news: { last } } = this;
+    if (!start || !last || last.step <= start.first_step) return NaN;
+    return ((start.steps - last.step) * (last.time - start.time)) / (last.step - start.first_step);
+  }
+
   get regression() { return this.news.last?.mse !== undefined || (this.start !== undefined && this.start.vocabulary === 0); }
 }

@@ -8,6 +8,9 @@ import { ask } from "./feed.js";
 /** What the heat map can show. */
 const SHOWN = ["grad_norm", "update_ratio", "weight_rms", "activation_rms"];
 
+/** What an empty chart says. */
+const nothing = () => ({ xref: "paper", yref: "paper", x: 0.5, y: 0.5, showarrow: false, text: word("none") });
+
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function machine(root, feed) {
   let what = "update_ratio";
@@ -33,7 +36,7 @@ export function machine(root, feed) {
     const guided = what === "update_ratio" ? { zmid: -3, colorscale: "RdBu" } : { colorscale: "Viridis" };
     const powers = [-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3];
     const trace = { type: "heatmap", x: all.map((e) => e.step), y: names, z, ...guided, colorbar: { tickvals: powers, ticktext: powers.map((p) => `1e${p}`), thickness: 12 }, hovertemplate: "%{y}<br>%{x}: 10^%{z:.2f}<extra></extra>" };
-    return draw(heat, `${word("machine")}: ${word(what)}, ${names.join(", ")}`, [trace], { hovermode: "closest", xaxis: { title: { text: word("step") } }, yaxis: { autorange: "reversed", type: "category" } });
+    return draw(heat, `${word("machine")}: ${word(what)}, ${names.join(", ")}`, [trace], { hovermode: "closest", xaxis: { title: { text: word("step") } }, yaxis: { autorange: "reversed", type: "category" }, annotations: all.length ? [] : [nothing()] });
   }
   async function paint() {
     await map();

@@ -63,7 +63,7 @@ function state() {
   if (!feed) return;
   const { news, start } = feed;
   const parts = [news.live ? word("live") : word("ended"), `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`];
-  if (news.live && news.last && start) parts.push(`${word("left")} ${duration((start.steps - news.last.step) * news.last.step_seconds)}`);
+  if (news.live) parts.push(`${word("left")} ${duration(feed.left)}`);
   if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
   if (feed.lost) parts.push(word("lost"));
   told.textContent = parts.join(" · ");

@@ -19,11 +19,10 @@ export function time(root, feed) {
     const start = feed.start;
     const seconds = data.step_seconds.mean.slice(-20).filter((/** @type {any} */ s) => s !== null).sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
     const typical = seconds[Math.floor(seconds.length / 2)];
-    const done = feed.news.last?.step ?? 0;
     if (start) {
       fill(cards,
         card(rate, figure(start.tokens_per_step / typical)), card("flops", large(start.flops_per_step / typical, "FLOP/s")), card("perStep", `${figure(typical * 1000)} ms`),
-        feed.news.live ? card("left", duration((start.steps - done) * typical)) : null,
+        feed.news.live ? card("left", duration(feed.left)) : null,
         card("planned", large(start.bytes_peak, "B")), feed.last("end")?.peak_bytes ? card("peak", large(feed.last("end")?.peak_bytes, "B")) : null);
     }
     const y = data.tokens_per_second;
