@@ -395,7 +395,7 @@ fn a_page_left_open_for_a_day_does_not_grow() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    // A tenth of a day's drawings by default; DOWNHILL_LONG=1 goes on for five days.
+    // A day of one step a second; DOWNHILL_LONG=1 goes on for five.
     let long = std::env::var_os("DOWNHILL_LONG").is_some();
     let place = language_run();
     let page = Page::watch(&place, "watch r");

@@ -2,7 +2,7 @@
 
 import { make, choice, tick, button, fill } from "./dom.js";
 import { word, figure } from "./words.js";
-import { draw, band, colour, guide, onZoom, plain, shown, OTHERS, PALE } from "./chart.js";
+import { draw, band, colour, guide, logarithmic, onZoom, plain, shown, OTHERS, PALE } from "./chart.js";
 import { rungs, gauge } from "./ladder.js";
 
 /** @typedef {import("./feed.js").Feed} Feed */
@@ -82,11 +82,16 @@ export function loss(root, feed, others) {
   function ours(data, within) {
     const x = data.last.map((s, i) => place(feed, s, data.time[i] ?? 0));
     const measured = feed.all("eval").filter((e) => e.step >= (within.from ?? 0) && e.step <= (within.to ?? Infinity));
-    return [
+    const [strong, pale] = [{ width: 2.2, color: colour("blue") }, { width: 1, color: PALE }];
+    const train = { x, y: data.loss.mean, name: word("train"), mode: "lines" };
+    // All points of a fit are in each step: there is no noise to smooth away.
+    const lines = feed.regression ? [{ ...train, line: strong }] : [
       band(x, data.loss.least, data.loss.most, word("span")),
-      { x, y: data.loss.mean, name: word("train"), mode: "lines", line: feed.regression ? { width: 2.2, color: colour("blue") } : { width: 1, color: PALE } },
-      // All points of a fit are in each step: there is no noise to smooth away.
-      ...(feed.regression ? [] : [{ x, y: data.smooth.mean, name: word("smooth"), mode: "lines", line: { width: 2.2, color: colour("blue") } }]),
+      { ...train, line: pale },
+      { x, y: data.smooth.mean, name: word("smooth"), mode: "lines", line: strong },
+    ];
+    return [
+      ...lines,
       { x: measured.map((e) => place(feed, e.step, e.time)), y: measured.map((e) => e.val_nats_per_token ?? e.mse), name: word("validation"), mode: "lines+markers", line: { width: 1.5, color: colour("orange") } },
     ];
   }
@@ -118,7 +123,7 @@ export function loss(root, feed, others) {
     const told = `${word("loss")}, ${word("smooth")}: ${figure(smooth[0])} → ${figure(smooth.at(-1))}; ${word("step")} ${data.first[0] ?? 0} – ${data.last.at(-1) ?? 0}`;
     await draw(chart, told, traces, {
       xaxis: { title: { text: word(view.x === "time" ? unit()[0] : view.x === "tokens" && feed.regression ? "rows" : view.x) }, type: view.logX ? "log" : "linear", ...(view.range ? { range: view.range } : { autorange: true }) },
-      yaxis: { title: { text: word(feed.regression ? "mse" : "nats") }, type: view.logY ? "log" : "linear", autorange: true },
+      yaxis: { title: { text: word(feed.regression ? "mse" : "nats") }, autorange: true, ...(view.logY && feed.regression ? logarithmic(data.loss.mean) : { type: view.logY ? "log" : "linear" }) },
       shapes: lines.map((l) => l.shape), annotations: lines.map((l) => l.note),
     });
     if (!listening) {

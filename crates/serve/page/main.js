@@ -113,8 +113,8 @@ function build() {
     panels.push({ root, paint: fills(body), dirty: true, seen: false, next: 0 });
     sight.observe(root);
   };
-  add("loss", (root) => loss(root, known, () => [...others.values()]), true);
   if (land) add("mountain", (root) => mountain(root, known), true);
+  add("loss", (root) => loss(root, known, () => [...others.values()]), true);
   if (!known.regression) {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));

@@ -106,10 +106,10 @@ export function mountain(root, feed) {
       { type: "surface", x: land.w, y: land.b, z: height, colorscale: "Viridis", showscale: false, opacity: 0.85, contours: { z: { show: true, usecolormap: true } }, hovertemplate: "w %{x:.3f}<br>b %{y:.3f}<br>10^%{z:.2f}<extra></extra>" },
       { type: "scatter3d", mode: "lines", ...some, connectgaps: false, line: { width: 1.5, color: "#ffffff" }, opacity: 0.5, hoverinfo: "skip" },
       { type: "scatter3d", mode: "markers", ...here, marker: { size: 2.6, color: WALKERS }, hoverinfo: "skip" },
-    ], { margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: "turned", dragmode: "turntable", scene: { aspectmode: "manual", aspectratio: { x: 1.1, y: 1.1, z: 0.75 }, xaxis: axis("w"), yaxis: axis("b"), zaxis: { ...axis("log₁₀ L") }, camera: { eye: { x: 1.25, y: -1.25, z: 1.05 }, center: { x: 0, y: 0, z: -0.15 } } } });
+    ], { margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: "turned", dragmode: "turntable", scene: { aspectmode: "manual", aspectratio: { x: 1.1, y: 1.1, z: 0.75 }, xaxis: axis("w"), yaxis: axis("b"), zaxis: { ...axis("log₁₀ L") }, camera: { eye: { x: 1.35, y: -1.35, z: 1.1 }, center: { x: 0, y: 0, z: -0.15 } } } });
     await draw(flat, `${word("mountain")}: ${word("contours")}`, [
       { type: "contour", x: land.w, y: land.b, z: height, colorscale: "Viridis", showscale: false, ncontours: 24, hoverinfo: "skip" },
-      { x: trail.x, y: trail.y, mode: "lines", line: { width: 0.6, color: "rgba(255,255,255,.4)" }, hoverinfo: "skip" },
+      { x: trail.x, y: trail.y, mode: "lines", line: { width: 0.6, color: "rgba(255,255,255,.28)" }, hoverinfo: "skip" },
       { x: here.x, y: here.y, mode: "markers", marker: { size: 4, color: WALKERS }, hoverinfo: "skip" },
       { x: [land.best.w], y: [land.best.b], mode: "markers", marker: { symbol: "x", size: 9, color: "#ffffff" }, name: word("best") },
     ], { showlegend: false, hovermode: "closest", xaxis: { title: { text: "w" }, range: [land.w[0], land.w.at(-1)] }, yaxis: { title: { text: "b" }, range: [land.b[0], land.b.at(-1)] } });
