@@ -160,6 +160,7 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.press("\u{e014}");
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
     // A checkpoint writes.
+    browser.press("6");
     browser.wait("document.querySelector('#run-checkpoints table button')");
     browser.run("document.querySelector('#run-checkpoints input').value = 'The '");
     browser.click("#run-checkpoints table button");
