@@ -90,6 +90,8 @@ count qwen3 Qwen3ForCausalLM "$work/english.txt" "$english" --set model.family=q
 count english-bytes Qwen3ForCausalLM "$work/english.txt" "$english" --set data.tokenizer=bytes
 count chinese-bytes Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=bytes
 count chinese-chars Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=chars
+count english-bpe Qwen3ForCausalLM "$work/english.txt" "$english" --set data.tokenizer=bpe:320
+count chinese-bpe Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=bpe:300
 
 echo "transformers: $passed passed, $failed failed"
 ((failed == 0))

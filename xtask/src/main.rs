@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod functions;
 mod rust;
 mod tidy;
 mod tree;
@@ -12,7 +13,9 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo run -p xtask -- tidy   checks floors, names, sizes and papers of the house
-cargo run -p xtask -- ci     runs what CI runs, and stops at the first failure";
+cargo run -p xtask -- ci     runs what CI runs, and stops at the first failure
+cargo run --release -p xtask -- functions
+                             holds exp, tanh, log and rsqrt against f64 on every f32 number";
 
 fn main() -> ExitCode {
     let root = root();
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
     let done = match command.as_deref() {
         Some("tidy") => tidy::run(&root),
         Some("ci") => ci::run(&root),
+        Some("functions") => functions::run(),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);

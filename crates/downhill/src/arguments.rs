@@ -1,7 +1,7 @@
 //! The command line: every command with its flags.
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,8 +50,15 @@ pub enum Command {
     Verify(Verify),
     /// Show every step of a training step: shape, FLOPs, bytes, lifetime, offset
     Graph(Graph),
+    /// Measure this machine, and how near training comes to what it can do
+    Bench(Bench),
     /// Show every key of the config, its value and its comment
     Config(ConfigFlags),
+    /// Prepare texts once, look at what was prepared
+    #[command(subcommand)]
+    Data(Data),
+    /// Show how a text is cut into tokens
+    Tokenize(Tokenize),
 }
 
 /// Where a config comes from.
@@ -66,6 +73,36 @@ pub struct Configured {
     /// Set one value, as optim.lr=1e-3; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+}
+
+/// How texts are read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Texts {
+    /// The field or column that holds a record's text (data.field)
+    #[arg(long, value_name = "NAME")]
+    pub field: Option<String>,
+    /// Leave out and count records that hold no text (data.skip_bad)
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Leave out of folders what a .gitignore names (data.gitignore)
+    #[arg(long)]
+    pub gitignore: bool,
+    /// Replace bytes that are not UTF-8 by U+FFFD (data.lossy)
+    #[arg(long)]
+    pub lossy: bool,
+}
+
+impl Texts {
+    /// The flags as assignments.
+    pub fn assignments(&self) -> [(&'static str, Option<String>); 4] {
+        let yes = |flag: bool| flag.then(|| "true".to_owned());
+        [
+            ("data.field", self.field.clone()),
+            ("data.skip_bad", yes(self.skip_bad)),
+            ("data.gitignore", yes(self.gitignore)),
+            ("data.lossy", yes(self.lossy)),
+        ]
+    }
 }
 
 /// Flags of `train`.
@@ -89,14 +126,13 @@ pub struct TrainFlags {
     #[arg(long, requires = "run")]
     pub overwrite: bool,
     /// Go on with a run exactly where it stopped; with --steps also beyond its end
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "lossy"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
     pub resume: Option<PathBuf>,
     /// A validation text of its own; then all of the other text trains
     #[arg(long, value_name = "FILE")]
     pub val: Option<PathBuf>,
-    /// Replace bytes that are not UTF-8 by U+FFFD (data.lossy)
-    #[arg(long)]
-    pub lossy: bool,
+    #[command(flatten)]
+    pub texts: Texts,
     /// Print events as JSON, one object a line
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
@@ -156,7 +192,8 @@ pub struct Compare {
 /// `train`
 #[derive(Debug, Args)]
 pub struct Train {
-    /// Files and folders of UTF-8 text
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of these;
+    /// `-` is text from standard input; or one folder that `data prepare` made
     #[arg(value_name = "TEXT")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -296,12 +333,139 @@ pub struct Graph {
     pub json: bool,
 }
 
+/// What `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Peaks, bandwidth and barriers, for each number of threads
+    Machine,
+    /// Each operation alone, forward and backward
+    Ops,
+    /// Whole training steps, and where their time goes
+    Step,
+    /// Matrix products, from three plain loops to the kernels, rung by rung
+    Gemm,
+    /// Writing, token by token
+    Generate,
+    /// Everything
+    All,
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    pub part: Part,
+    /// Only these models (as S,M or L-qwen3) and operations (as linear), by name
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Threads that compute [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub threads: Option<u64>,
+    /// Number format of the products: f32, or bf16 where the processor has it
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: Products,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Number format of the products that `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Products {
+    /// 32-bit numbers
+    F32,
+    /// Operands rounded to 16 bits, added up in f32
+    Bf16,
+}
+
 /// `config`
 #[derive(Debug, Args)]
 pub struct ConfigFlags {
     #[command(flatten)]
     pub configured: Configured,
     /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `data`
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Turn texts into tokens on the disk; `train DIR` then starts at once
+    Prepare(DataPrepare),
+    /// Show what a prepared folder holds, and what was skipped and why
+    Inspect(DataInspect),
+    /// Show some documents of a prepared folder
+    Sample(DataSample),
+}
+
+/// `data prepare`
+#[derive(Debug, Args)]
+pub struct DataPrepare {
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of these;
+    /// `-` is text from standard input
+    #[arg(value_name = "TEXT", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The folder to make; a preparation that was interrupted there goes on
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How text is cut into tokens (data.tokenizer)
+    #[arg(long, value_name = "NAME")]
+    pub tokenizer: Option<String>,
+    /// A validation text of its own; then all of the other text trains
+    #[arg(long, value_name = "FILE")]
+    pub val: Option<PathBuf>,
+    #[command(flatten)]
+    pub texts: Texts,
+    /// Threads that work (train.threads)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u64>,
+    #[command(flatten)]
+    pub configured: Configured,
+    /// Print one JSON object: that of `data inspect`, seconds and peak_bytes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `data inspect`
+#[derive(Debug, Args)]
+pub struct DataInspect {
+    /// A prepared folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `data sample`
+#[derive(Debug, Args)]
+pub struct DataSample {
+    /// A prepared folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// How many documents
+    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 5)]
+    pub count: usize,
+    /// Seed of the drawing
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print one JSON object a document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tokenize`
+#[derive(Debug, Args)]
+pub struct Tokenize {
+    /// The text; - reads standard input
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub text: String,
+    /// A run, a tokenizer.json, or a folder with one [default: the newest run in runs/]
+    #[arg(long, value_name = "PATH")]
+    pub tokenizer: Option<PathBuf>,
+    /// Print one JSON object: ids, tokens, bytes, bytes_per_token
     #[arg(long)]
     pub json: bool,
 }

@@ -1,6 +1,8 @@
 //! One file a command.
 
+mod bench;
 mod config;
+mod data;
 mod eval;
 mod fit;
 mod graph;
@@ -8,6 +10,7 @@ mod landscape;
 mod predict;
 mod report;
 mod sample;
+mod tokenize;
 mod train;
 mod verify;
 mod watch;
@@ -29,6 +32,9 @@ pub fn run(command: Command) -> Result<()> {
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),
+        Command::Bench(a) => bench::run(&a),
         Command::Config(a) => config::run(&a),
+        Command::Data(a) => data::run(&a),
+        Command::Tokenize(a) => tokenize::run(&a),
     }
 }

@@ -34,8 +34,29 @@ impl From<train::Error> for Failure {
     fn from(error: train::Error) -> Failure {
         match error {
             train::Error::Config { .. } => Failure::Usage(error.to_string()),
+            train::Error::Data(error) => error.into(),
             _ => Failure::Failed(error.to_string()),
         }
+    }
+}
+
+impl From<bench::Error> for Failure {
+    fn from(error: bench::Error) -> Failure {
+        match error {
+            bench::Error::Stopped => Failure::Interrupted,
+            bench::Error::Unknown { .. } => Failure::Usage(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<data::Error> for Failure {
+    fn from(error: data::Error) -> Failure {
+        if let data::Error::Stopped = error {
+            eprintln!("{error}");
+            return Failure::Interrupted;
+        }
+        Failure::Failed(error.to_string())
     }
 }
 

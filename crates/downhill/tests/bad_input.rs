@@ -65,12 +65,12 @@ fn a_bad_text_is_told_and_leaves_no_run_behind() {
         ("nowhere.txt", "no such file"),
         ("empty.txt", "empty"),
         ("short.txt", "too short"),
-        ("folder", "no UTF-8 text"),
+        ("folder", "not UTF-8 text"),
     ] {
         let line = format!("train {path} --preset tiny --steps 1 --quiet");
         place.run(&line).fails(1, &[words]);
     }
-    let prompt = "train story.txt --preset tiny --steps 1 --set sample.prompt=Zoe";
+    let prompt = "train story.txt --preset tiny --steps 1 --set data.tokenizer=chars --set sample.prompt=Zoe";
     place.run(prompt).fails(1, &["'Z'"]);
     let validation = "train story.txt --preset tiny --steps 1 --val nowhere.txt";
     place.run(validation).fails(1, &["nowhere.txt"]);

@@ -7,7 +7,7 @@ use common::Place;
 
 fn trained() -> Place {
     let place = Place::with_story();
-    let line = "train story.txt --preset tiny --steps 20 --quiet --set checkpoint.every=10";
+    let line = "train story.txt --preset tiny --set data.tokenizer=chars --steps 20 --quiet --set checkpoint.every=10";
     place.run(line).fine();
     place
 }

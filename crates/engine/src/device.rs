@@ -6,6 +6,7 @@ pub mod null;
 pub mod reference;
 
 use crate::error::{Error, Result};
+use crate::gemm::Precision;
 use crate::graph::{Graph, Row, ValueId};
 use crate::plan::Plan;
 use crate::update::Optimiser;
@@ -32,13 +33,14 @@ pub struct Scalars {
 
 impl Scalars {
     /// Where a micro-batch stands.
-    pub(crate) fn at(&self, micro: usize) -> crate::op::At {
+    pub(crate) fn at(&self, micro: usize, precision: Precision) -> crate::op::At {
         crate::op::At {
             seed: self.seed,
             step: self.step,
             micro,
             position: self.position,
             loss_weight: self.loss_weight,
+            precision,
         }
     }
 }
@@ -149,6 +151,16 @@ pub trait Device {
     /// Where a thread failed.
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()>;
 
+    /// Does the same, and tells how many seconds each kind of work took, as (`linear backward`, 0.01).
+    /// Empty where the device doesn't measure it.
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    fn run_profiled(&mut self, ready: Ready, scalars: &Scalars) -> Result<Vec<(String, f64)>> {
+        self.run(ready, scalars)?;
+        Ok(Vec::new())
+    }
+
     /// Reads a held value: the content of all micro-batches, one after the other.
     ///
     /// # Errors
@@ -158,10 +170,6 @@ pub trait Device {
     /// Norm of the whole gradient in the last training step, before clipping; not finite where
     /// gradient or cost were not, and then the step was not applied.
     fn norm(&self) -> f64;
-
-    /// Seconds that each kind of work took in one training step, as (`linear backward`, 0.01): a mean
-    /// since the last call, the longest first. Empty where the device doesn't measure it.
-    fn profile(&mut self) -> Vec<(String, f64)>;
 
     /// Writes a stored row.
     ///

@@ -246,6 +246,11 @@ impl Graph {
         Ok(())
     }
 
+    /// Every value, in the order of the list.
+    pub fn value_ids(&self) -> impl Iterator<Item = ValueId> + use<> {
+        (0..self.values.len()).map(ValueId)
+    }
+
     /// Shapes of a node's inputs.
     pub fn inputs(&self, node: NodeId) -> Vec<Spec> {
         self.nodes[node.0].x.iter().map(|&v| self.spec(v)).collect()

@@ -1,24 +1,45 @@
 //! How do the same bits come out of every processor? All arithmetic that isn't a matrix product is
 //! written on 16 lanes, whatever the vector width: AVX-512 takes them at once, AVX2 in two halves.
-//! Sums run over the lanes in a fixed order; exp, tanh and log are our own polynomials.
+//! Sums run over the lanes in a fixed order; exp, tanh, log and rsqrt are our own formulas.
+//!
+//! What a lane does is written with each processor's own instructions (`x86`), since a compiler that
+//! is left to find vectors in loops finds other ones than meant, or none (EXPERIMENTS.md).
+
+mod plain;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use plain::Plain;
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
+
+use std::ops::{Add, Div, Mul, Sub};
 
 /// Number of lanes.
 pub const LANES: usize = 16;
 
-/// Compiles a function once per instruction set, choosing at run time by its first argument.
+/// Bits of 1.5 · 2²³: a number near it holds an integer in its low bits.
+const ROUND_BITS: u32 = 12_582_912.0_f32.to_bits();
+
+/// Bits of √½.
+const ROOT_BITS: u32 = 0x3F35_04F3;
+
+/// Compiles a function once per instruction set, choosing at run time by its first argument. Inside,
+/// `Lanes` is the [`Vector`](crate::lanes::Vector) of that instruction set.
 macro_rules! lanes {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(unsafe_code, clippy::too_many_arguments)]
         $vis fn $name(isa: $crate::machine::Isa, $($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
-            fn body($($arg: $type),*) $(-> $ret)? $body
+            #[allow(clippy::extra_unused_type_parameters)]
+            fn body<Lanes: $crate::lanes::Vector>($($arg: $type),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+            fn avx2($($arg: $type),*) $(-> $ret)? { body::<$crate::lanes::Avx2>($($arg),*) }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-            fn avx512($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+            fn avx512($($arg: $type),*) $(-> $ret)? { body::<$crate::lanes::Avx512>($($arg),*) }
             match isa {
                 // SAFETY: `Isa::available` names only what this processor has.
                 #[cfg(target_arch = "x86_64")]
@@ -26,7 +47,7 @@ macro_rules! lanes {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::machine::Isa::Avx2 => unsafe { avx2($($arg),*) },
-                _ => body($($arg),*),
+                _ => body::<$crate::lanes::Plain>($($arg),*),
             }
         }
     };
@@ -34,14 +55,141 @@ macro_rules! lanes {
 pub(crate) use lanes;
 
 /// 16 numbers that are worked on together.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(align(64))]
-pub struct Lanes(pub [f32; LANES]);
+pub trait Vector:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
+    /// These numbers.
+    fn from_array(x: [f32; LANES]) -> Self;
+    /// The numbers.
+    fn to_array(self) -> [f32; LANES];
+    /// The same number in every lane.
+    fn all(x: f32) -> Self;
+    /// Up to 15 numbers of a slice, then `fill`.
+    fn load_part(x: &[f32], fill: f32) -> Self;
+    /// self · b + c, rounded once.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// The greater of two; `b` where one isn't a number.
+    fn max(self, b: Self) -> Self;
+    /// The lesser of two; `b` where one isn't a number.
+    fn min(self, b: Self) -> Self;
+    /// √self, rounded once.
+    fn sqrt(self) -> Self;
+    /// Where self < bound `yes`, else `no`.
+    fn below(self, bound: Self, yes: Self, no: Self) -> Self;
+    /// These magnitudes with the signs of `x`.
+    fn with_sign(self, x: Self) -> Self;
+    /// With self = 1.5 · 2²³ + n: powers of two with exponents ⌊n / 2⌋ and n − ⌊n / 2⌋.
+    fn powers(self) -> (Self, Self);
+    /// e and m such that self = 2ᵉ·m with m in [√½, √2), for normal positive numbers.
+    fn split(self) -> (Self, Self);
+    /// The sum over the lanes: halves, quarters, … are added, always in this order.
+    fn sum(self) -> f32;
+    /// The greatest lane.
+    fn greatest(self) -> f32;
 
-/// Lane by lane. A plain loop, since `array::from_fn` is not always inlined, and what is not
-/// inlined is compiled for the lowest instruction set.
+    /// The first lane.
+    #[inline(always)]
+    fn first(self) -> f32 {
+        self.to_array()[0]
+    }
+
+    /// The first 16 numbers of a slice; `fill` where it is shorter.
+    #[inline(always)]
+    fn load(x: &[f32], fill: f32) -> Self {
+        match x.first_chunk::<LANES>() {
+            Some(chunk) => Self::from_array(*chunk),
+            None => Self::load_part(x, fill),
+        }
+    }
+
+    /// Writes as many lanes as the slice has room for.
+    #[inline(always)]
+    fn store(self, y: &mut [f32]) {
+        match y.first_chunk_mut::<LANES>() {
+            Some(chunk) => *chunk = self.to_array(),
+            None => y.copy_from_slice(&self.to_array()[..y.len()]),
+        }
+    }
+
+    /// eˣ. What would be below the smallest normal number (x < −87.34) is 0, what would be above the
+    /// greatest (x > 88.72) infinite; NaN stays NaN.
+    ///
+    /// x = n·ln 2 + r with |r| ≤ ln 2 / 2; eʳ by its Taylor polynomial of degree 7.
+    #[inline(always)]
+    fn exp(self) -> Self {
+        let all = Self::all;
+        // The least and the greatest x whose eˣ is a normal number.
+        let (least, most) = (all(-87.336_54), all(88.722_83));
+        let infinity = all(f32::INFINITY);
+        // Adding it leaves the nearest integer in the low bits.
+        let round = all(f32::from_bits(ROUND_BITS));
+        let x = most.min(least.max(self));
+        let shifted = x.mul_add(all(std::f32::consts::LOG2_E), round);
+        let n = shifted - round;
+        // ln 2 in two parts, the first with few enough bits that n · high is exact.
+        let r = n.mul_add(all(-0.693_359_4), x);
+        let r = n.mul_add(all(2.121_944_4e-4), r);
+        let p = all(1.984_126_9e-4);
+        let p = p.mul_add(r, all(1.388_888_9e-3));
+        let p = p.mul_add(r, all(8.333_334e-3));
+        let p = p.mul_add(r, all(4.166_666_7e-2));
+        let p = p.mul_add(r, all(0.166_666_67));
+        let p = p.mul_add(r, all(0.5));
+        let p = (p * r).mul_add(r, r) + all(1.0);
+        // 2ⁿ in two factors, so that n = 128 does not overflow before the product does.
+        let (half, rest) = shifted.powers();
+        let y = p * half * rest;
+        let y = self.below(least, all(0.0), y);
+        let y = most.below(self, infinity, y);
+        self.below(infinity, y, self)
+    }
+
+    /// tanh x: near 0 an odd polynomial (Taylor, to the 11th power), elsewhere 1 − 2 / (e²ˣ + 1).
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        let all = Self::all;
+        let one = all(1.0);
+        let a = self.with_sign(one);
+        let far = one - all(2.0) / ((a + a).exp() + one);
+        let z = self * self;
+        let p = all(-8.863_235e-3);
+        let p = p.mul_add(z, all(2.186_949e-2));
+        let p = p.mul_add(z, all(-5.396_825_4e-2));
+        let p = p.mul_add(z, all(0.133_333_34));
+        let p = p.mul_add(z, all(-0.333_333_34));
+        let near = (p * z).mul_add(a, a);
+        a.below(all(0.4), near, far).with_sign(self)
+    }
+
+    /// ln x for normal x > 0; infinity and NaN stay what they are.
+    ///
+    /// x = 2ᵉ·m with m in [√½, √2); ln m = 2·artanh((m − 1) / (m + 1)) by its series.
+    #[inline(always)]
+    fn log(self) -> Self {
+        let all = Self::all;
+        let (e, m) = self.split();
+        let s = (m - all(1.0)) / (m + all(1.0));
+        let z = s * s;
+        let p = all(0.111_111_11);
+        let p = p.mul_add(z, all(0.142_857_15));
+        let p = p.mul_add(z, all(0.2));
+        let p = p.mul_add(z, all(0.333_333_34));
+        let tail = (p * z).mul_add(s, s) * all(2.0);
+        let y = e.mul_add(all(0.693_359_4), e.mul_add(all(-2.121_944_4e-4), tail));
+        self.below(all(f32::INFINITY), y, self)
+    }
+
+    /// 1 / √x: a root and a quotient, each rounded once.
+    #[inline(always)]
+    fn rsqrt(self) -> Self {
+        Self::all(1.0) / self.sqrt()
+    }
+}
+
+/// A plain loop, since `array::from_fn` is not always inlined, and what is not inlined is compiled
+/// for the lowest instruction set.
 #[inline(always)]
-fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
+pub fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
     let mut y = [0.0; N];
     for (i, y) in y.iter_mut().enumerate() {
         *y = f(i);
@@ -49,165 +197,10 @@ fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
     y
 }
 
-macro_rules! operator {
-    ($trait:ident, $name:ident, $op:tt) => {
-        impl std::ops::$trait for Lanes {
-            type Output = Lanes;
-            #[inline(always)]
-            fn $name(self, other: Lanes) -> Lanes {
-                Lanes(each(|i| self.0[i] $op other.0[i]))
-            }
-        }
-    };
-}
-operator!(Add, add, +);
-operator!(Sub, sub, -);
-operator!(Mul, mul, *);
-operator!(Div, div, /);
-
-impl Lanes {
-    /// The same number in every lane.
-    #[inline(always)]
-    pub fn all(x: f32) -> Lanes {
-        Lanes([x; LANES])
-    }
-
-    /// The first 16 numbers of a slice; `fill` where it is shorter.
-    #[inline(always)]
-    pub fn load(x: &[f32], fill: f32) -> Lanes {
-        match x.first_chunk::<LANES>() {
-            Some(chunk) => Lanes(*chunk),
-            None => Lanes(each(|i| x.get(i).copied().unwrap_or(fill))),
-        }
-    }
-
-    /// Writes as many lanes as the slice has room for.
-    #[inline(always)]
-    pub fn store(self, y: &mut [f32]) {
-        match y.first_chunk_mut::<LANES>() {
-            Some(chunk) => *chunk = self.0,
-            None => y.iter_mut().zip(self.0).for_each(|(y, x)| *y = x),
-        }
-    }
-
-    /// self · b + c, rounded once.
-    #[inline(always)]
-    pub fn mul_add(self, b: Lanes, c: Lanes) -> Lanes {
-        Lanes(each(|i| self.0[i].mul_add(b.0[i], c.0[i])))
-    }
-
-    /// The greater of two, lane by lane.
-    #[inline(always)]
-    pub fn max(self, b: Lanes) -> Lanes {
-        Lanes(each(|i| {
-            if self.0[i] > b.0[i] {
-                self.0[i]
-            } else {
-                b.0[i]
-            }
-        }))
-    }
-
-    /// The sum over the lanes: halves, quarters, … are added, always in this order.
-    #[inline(always)]
-    pub fn sum(self) -> f32 {
-        let a: [f32; 8] = each(|i| self.0[i] + self.0[i + 8]);
-        let b: [f32; 4] = each(|i| a[i] + a[i + 4]);
-        (b[0] + b[2]) + (b[1] + b[3])
-    }
-
-    /// The greatest lane.
-    #[inline(always)]
-    pub fn greatest(self) -> f32 {
-        self.0
-            .into_iter()
-            .fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
-    }
-
-    /// eˣ. Below −87.3 the result is 0, above 88.7 infinite; NaN stays NaN.
-    ///
-    /// x = n·ln 2 + r with |r| ≤ ln 2 / 2; eʳ by its Taylor polynomial of degree 7.
-    #[inline(always)]
-    pub fn exp(self) -> Lanes {
-        Lanes(each(|i| exp(self.0[i])))
-    }
-
-    /// tanh x.
-    #[inline(always)]
-    pub fn tanh(self) -> Lanes {
-        Lanes(each(|i| tanh(self.0[i])))
-    }
-}
-
-/// eˣ of one lane: see [`Lanes::exp`].
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³: adding it leaves the nearest integer in the low bits
-    let c = if x < -87.3 { -87.3 } else { x };
-    let c = if c > 88.7 { 88.7 } else { c };
-    let shifted = c.mul_add(std::f32::consts::LOG2_E, ROUND);
-    let n = shifted - ROUND;
-    // ln 2 in two parts, the first with few enough bits that n · high is exact.
-    let r = n.mul_add(-0.693_359_4, c);
-    let r = n.mul_add(2.121_944_4e-4, r);
-    let p = 1.984_126_9e-4_f32;
-    let p = p.mul_add(r, 1.388_888_9e-3);
-    let p = p.mul_add(r, 8.333_334e-3);
-    let p = p.mul_add(r, 4.166_666_7e-2);
-    let p = p.mul_add(r, 0.166_666_67);
-    let p = p.mul_add(r, 0.5);
-    let p = (p * r).mul_add(r, r) + 1.0;
-    // 2ⁿ in two factors, so that n = 128 does not overflow before the product does.
-    let n = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
-    let half = n >> 1;
-    let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
-    let y = p * power(half) * power(n.wrapping_sub(half));
-    let y = if x < -87.3 { 0.0 } else { y };
-    let y = if x > 88.722_83 { f32::INFINITY } else { y };
-    if x.is_nan() { x } else { y }
-}
-
-/// tanh x of one lane: near 0 an odd polynomial (Taylor, to the 11th power), elsewhere
-/// 1 − 2 / (e²ˣ + 1).
-#[inline(always)]
-fn tanh(x: f32) -> f32 {
-    let a = x.abs();
-    let far = 1.0 - 2.0 / (exp(a + a) + 1.0);
-    let z = x * x;
-    let p = -8.863_235e-3_f32;
-    let p = p.mul_add(z, 2.186_949e-2);
-    let p = p.mul_add(z, -5.396_825_4e-2);
-    let p = p.mul_add(z, 0.133_333_34);
-    let p = p.mul_add(z, -0.333_333_34);
-    let near = (p * z).mul_add(a, a);
-    let y = if a < 0.4 { near } else { far };
-    let y = y.copysign(x);
-    if x.is_nan() { x } else { y }
-}
-
-/// ln x for x > 0; infinity and NaN stay what they are. Used once a row.
-///
-/// x = 2ᵉ·m with m in [√½, √2); ln m = 2·artanh((m − 1) / (m + 1)) by its series.
-#[inline(always)]
-pub fn log(x: f32) -> f32 {
-    let bits = x.to_bits();
-    let e = ((bits.wrapping_sub(0x3F35_04F3) as i32) >> 23) as f32;
-    let m = f32::from_bits(bits.wrapping_sub(((e as i32) << 23) as u32));
-    let s = (m - 1.0) / (m + 1.0);
-    let z = s * s;
-    let p = 0.111_111_11_f32;
-    let p = p.mul_add(z, 0.142_857_15);
-    let p = p.mul_add(z, 0.2);
-    let p = p.mul_add(z, 0.333_333_34);
-    let tail = (p * z).mul_add(s, s) * 2.0;
-    let y = e.mul_add(0.693_359_4, e.mul_add(-2.121_944_4e-4, tail));
-    if x.is_finite() { y } else { x }
-}
-
 /// Sum of f(chunk) over a slice, 16 numbers at a time; `fill` stands in for what is missing at
 /// the end.
 #[inline(always)]
-pub fn sum_by(x: &[f32], fill: f32, f: impl Fn(Lanes) -> Lanes) -> f32 {
+pub fn sum_by<Lanes: Vector>(x: &[f32], fill: f32, f: impl Fn(Lanes) -> Lanes) -> f32 {
     let mut total = Lanes::all(0.0);
     for chunk in x.chunks(LANES) {
         total = total + f(Lanes::load(chunk, fill));
@@ -218,16 +211,16 @@ pub fn sum_by(x: &[f32], fill: f32, f: impl Fn(Lanes) -> Lanes) -> f32 {
 impl crate::op::Write {
     /// Sets up to 16 numbers of a gradient, or adds to them.
     #[inline(always)]
-    pub fn to(self, dx: &mut [f32], d: Lanes) {
+    pub fn to(self, dx: &mut [f32], d: impl Vector) {
         match self {
             crate::op::Write::Set => d.store(dx),
-            crate::op::Write::Add => (Lanes::load(dx, 0.0) + d).store(dx),
+            crate::op::Write::Add => add_to(dx, d),
         }
     }
 
     /// What a sum that ends in a gradient starts from.
     #[inline(always)]
-    pub fn start(self, dx: &[f32]) -> Lanes {
+    pub fn start<Lanes: Vector>(self, dx: &[f32]) -> Lanes {
         match self {
             crate::op::Write::Set => Lanes::all(0.0),
             crate::op::Write::Add => Lanes::load(dx, 0.0),
@@ -235,16 +228,36 @@ impl crate::op::Write {
     }
 }
 
+#[inline(always)]
+fn add_to<Lanes: Vector>(dx: &mut [f32], d: Lanes) {
+    (Lanes::load(dx, 0.0) + d).store(dx);
+}
+
+/// The nearest bf16 number, of two equally near the even one: its 16 bits are the upper half, the
+/// lower is 0. NaN stays NaN.
+#[inline(always)]
+pub fn round_to_bf16(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let even = bits >> 16 & 1;
+    let rounded = bits.wrapping_add(0x7FFF + even);
+    let rounded = if x.is_nan() {
+        bits | 0x40_0000
+    } else {
+        rounded
+    };
+    rounded & 0xFFFF_0000
+}
+
 lanes! {
     /// Σ x over the lanes in order.
     pub fn total(x: &[f32]) -> f32 {
-        sum_by(x, 0.0, |x| x)
+        sum_by(x, 0.0, |x: Lanes| x)
     }
 }
 
 /// Σ a·b, 16 lanes of fused multiply-adds.
 #[inline(always)]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub fn dot<Lanes: Vector>(a: &[f32], b: &[f32]) -> f32 {
     let mut total = Lanes::all(0.0);
     for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
         total = Lanes::load(a, 0.0).mul_add(Lanes::load(b, 0.0), total);
@@ -256,37 +269,4 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// of the shape.
 pub fn band(width: usize) -> usize {
     (16_384 / width.max(1)).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Distance in units in the last place.
-    fn ulp(found: f32, expected: f64) -> f64 {
-        let near = expected as f32;
-        let unit = f64::from(f32::from_bits(near.abs().to_bits() + 1)) - f64::from(near.abs());
-        (f64::from(found) - expected).abs() / unit
-    }
-
-    #[test]
-    fn exp_tanh_and_log_are_within_two_units_in_the_last_place() {
-        let mut worst = [0.0f64; 3];
-        for i in 0..200_000 {
-            let x = (i as f32 - 100_000.0) * 8.7e-4;
-            worst[0] = worst[0].max(ulp(exp(x), libm::exp(f64::from(x))));
-            let t = x * 0.12;
-            worst[1] = worst[1].max(ulp(tanh(t), libm::tanh(f64::from(t))));
-            let l = (i as f32 + 1.0) * 0.013;
-            if (l - 1.0).abs() > 1e-3 {
-                worst[2] = worst[2].max(ulp(log(l), libm::log(f64::from(l))));
-            }
-        }
-        assert!(worst.iter().all(|&w| w <= 2.0), "{worst:?}");
-        assert!(exp(f32::NAN).is_nan() && tanh(f32::NAN).is_nan());
-        assert_eq!(
-            (exp(-1e9), exp(1e9), tanh(40.0), tanh(-40.0)),
-            (0.0, f32::INFINITY, 1.0, -1.0)
-        );
-    }
 }

@@ -6,6 +6,7 @@
 
 use crate::arena::{Out, Read};
 use crate::error::Result;
+use crate::gemm::Precision;
 use crate::team::Team;
 
 /// What a value is made of.
@@ -135,6 +136,8 @@ pub struct At {
     pub position: usize,
     /// 1 / counted targets of the whole step, so that micro-batches add up to the mean.
     pub loss_weight: f64,
+    /// Precision of matrix products.
+    pub precision: Precision,
 }
 
 /// An input in the reference.

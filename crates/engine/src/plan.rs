@@ -2,6 +2,7 @@
 //! alive together share a place. Gradients are values like any other.
 
 use crate::error::{Error, Result};
+use crate::gemm::Precision;
 use crate::graph::{Graph, NodeId, Source, ValueId};
 use crate::op::{Cost, Pass};
 use crate::schedule::{Item, Purpose, Step, backward_nodes, schedule};
@@ -40,6 +41,8 @@ impl Place {
 pub struct Plan {
     /// What it is for.
     pub purpose: Purpose,
+    /// Precision of its matrix products.
+    pub precision: Precision,
     /// Micro-batches.
     pub micros: usize,
     /// The list of steps.
@@ -66,6 +69,7 @@ impl Plan {
         let arena = place(values.iter_mut().chain(gradients.iter_mut()).flatten())?;
         let mut plan = Plan {
             purpose,
+            precision: Precision::F32,
             micros,
             items,
             values,
@@ -76,6 +80,12 @@ impl Plan {
         let costs = plan.items.iter().map(|i| plan.item_cost(g, i));
         plan.cost = costs.fold(Cost::default(), |a, b| a + b);
         Ok(plan)
+    }
+
+    /// The same plan with products in this precision.
+    #[must_use]
+    pub fn in_precision(self, precision: Precision) -> Plan {
+        Plan { precision, ..self }
     }
 
     /// Work of one entry of the list.

@@ -24,3 +24,6 @@ pub const MICRO_BATCHES: f64 = 1e-12;
 
 /// Logits from the cache, token by token, against those of one pass, in f32, relative to the norm.
 pub const CACHE: f64 = 1e-5;
+
+/// exp, tanh and log on lanes against f64, in units in the last place.
+pub const FUNCTION_ULP: f64 = 2.0;

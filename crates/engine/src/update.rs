@@ -5,7 +5,7 @@ mod adam;
 mod sgd;
 
 use crate::arena::{Out, Read};
-use crate::lanes::{Lanes, lanes, sum_by};
+use crate::lanes::{lanes, sum_by};
 use crate::op::Cost;
 use crate::team::Team;
 

@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod family;
 mod merge;
+mod tokenizer;
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ use toml::{Table, Value};
 
 pub use error::{ConfigError, Mistake};
 pub use family::{Family, Mlp, Norm, Position};
+pub use tokenizer::Tokenizer;
 
 /// The whole config of a run, what depends on the family filled in. Made by [`Config::load`] alone,
 /// which also takes the values of flags (as assignments), so that nothing escapes its checks.
@@ -118,6 +120,9 @@ pub struct DataConfig {
     pub tokenizer: Tokenizer,
     pub validation_bytes: usize,
     pub lossy: bool,
+    pub field: String,
+    pub skip_bad: bool,
+    pub gitignore: bool,
 }
 
 /// `sample.*`
@@ -161,19 +166,34 @@ pub enum Schedule {
 /// `train.precision`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Precision {
+    /// bf16 where the processor multiplies it itself, else f32.
+    Auto,
+    /// Operands as they are.
     F32,
+    /// Operands rounded to bf16, on any processor, sums in f32.
+    Bf16,
 }
 
-/// `data.tokenizer`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tokenizer {
-    /// One token a byte.
-    Bytes,
-    /// One token a character of the text.
-    Chars,
+impl Precision {
+    /// The same, with `Auto` decided for this processor: what a run keeps, so that it goes on with
+    /// the same arithmetic elsewhere.
+    #[must_use]
+    pub fn settled(self) -> Precision {
+        match self {
+            Precision::Auto if engine::has_bf16() => Precision::Bf16,
+            Precision::Auto => Precision::F32,
+            known => known,
+        }
+    }
+
+    /// For the engine.
+    pub fn of_products(self) -> engine::Precision {
+        match self.settled() {
+            Precision::Bf16 => engine::Precision::Bf16,
+            _ => engine::Precision::F32,
+        }
+    }
 }
 
 /// What the decoder and the model's files need to know.

@@ -32,7 +32,7 @@ fn keys_are_as_promised() {
         "train: batch steps seed threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
-        "data: tokenizer validation_bytes lossy",
+        "data: tokenizer validation_bytes lossy field skip_bad gitignore",
         "sample: prompt tokens temperature top_k top_p seed",
     ];
     let promised: Vec<String> = promised
@@ -59,7 +59,7 @@ fn every_key_has_a_value_prose_and_an_enforced_range() {
             assert!(prose.len() > 15 && allowed.ends_with('.'), "{}", key.key);
             let of_a_preset = load(preset, &[&format!("{}={}", key.key, key.value)]);
             assert_eq!(of_a_preset, load(preset, &[]), "{} in {preset}", key.key);
-            if key.key != "sample.prompt" {
+            if !["sample.prompt", "data.field"].contains(&key.key.as_str()) {
                 refused(
                     load(preset, &[&format!("{}=nonsense", key.key)]),
                     &[&key.key],
@@ -70,6 +70,12 @@ fn every_key_has_a_value_prose_and_an_enforced_range() {
             }
         }
     }
+}
+
+#[test]
+fn heads_too_wide_for_attention_are_refused() {
+    let sets = ["model.width=1024", "model.heads=1", "model.kv_heads=1"];
+    refused(load("tiny", &sets), &["model.width", "more than 512"]);
 }
 
 /// The commented lines of default.toml show what those keys are derived to.

@@ -165,7 +165,7 @@ pub struct Start {
     pub threads: u64,
     /// The processor's name.
     pub processor: String,
-    /// The precision of the products, as `f32`.
+    /// The precision of the products: `f32`, `bf16` or `f64`.
     pub precision: String,
     /// The seed of every random number.
     pub seed: u64,

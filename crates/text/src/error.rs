@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
+/// What a refused tokenizer.json could be instead.
+const KNOWN_TOKENIZERS: &str = "the known kinds are this program's own and byte-level BPE \
+     with the split of GPT-2, Llama 3 or Qwen2";
+
 /// What is wrong, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A path that doesn't exist.
-    #[error("{}: no such file or folder", path.display())]
-    Missing {
-        /// The path as the user wrote it.
-        path: PathBuf,
-    },
     /// A file or folder that can't be read.
     #[error("{}: can't be read: {reason}", path.display())]
     Unreadable {
@@ -18,34 +16,6 @@ pub enum Error {
         path: PathBuf,
         /// What the system says.
         reason: String,
-    },
-    /// A file without a single byte.
-    #[error("{}: the file is empty", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A folder in which nothing is text.
-    #[error("{}: no UTF-8 text in this folder (hidden and binary files are skipped)", path.display())]
-    NoText {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// No path was given at all.
-    #[error("no text was given: name at least one file or folder")]
-    NoPaths,
-    /// A named file that isn't UTF-8.
-    #[error(
-        "{}: not UTF-8 text: the byte at offset {offset} is invalid; \
-         use --lossy to replace such bytes with U+FFFD, \
-         or --set data.tokenizer=bytes to train on raw bytes",
-        path.display()
-    )]
-    FileNotUtf8 {
-        /// The file.
-        path: PathBuf,
-        /// Offset of the first invalid byte.
-        offset: usize,
     },
     /// Bytes given to the `chars` tokenizer that aren't UTF-8.
     #[error("not UTF-8 text: the byte at offset {offset} is invalid")]
@@ -78,10 +48,28 @@ pub enum Error {
         /// How many it needs.
         needed: usize,
     },
-    /// A tokenizer.json that isn't one of ours.
-    #[error("tokenizer.json: {reason}; the supported kinds are \"bytes\" and \"chars\"")]
+    /// A tokenizer.json of no known kind.
+    #[error("tokenizer.json: {reason}; {KNOWN_TOKENIZERS}")]
     Tokenizer {
         /// What is wrong with it.
         reason: String,
     },
+    /// The same, of a file whose path is known.
+    #[error("{}: {reason}; {KNOWN_TOKENIZERS}", path.display())]
+    TokenizerFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The same error of a text that begins `by` bytes earlier.
+    pub(crate) fn moved(mut self, by: usize) -> Error {
+        if let Error::NotUtf8 { offset } | Error::UnknownCharacter { offset, .. } = &mut self {
+            *offset += by;
+        }
+        self
+    }
 }

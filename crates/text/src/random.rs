@@ -12,6 +12,10 @@ pub enum Purpose {
     TrainTales = 2,
     /// Stories of the validation text.
     ValidationTales = 3,
+    /// Order of the training windows of a large text; the stream is the epoch.
+    LargeOrder = 4,
+    /// Documents that are shown.
+    Documents = 5,
 }
 
 /// Four words from a counter and a key: ten rounds.
@@ -55,6 +59,17 @@ impl Random {
             words: [0; 4],
             used: 4,
         }
+    }
+
+    /// The 32 bits of block `index` of a stream, without going through those before.
+    pub fn at(seed: u64, purpose: Purpose, stream: u64, index: u64) -> u32 {
+        let counter = [
+            index as u32,
+            (index >> 32) as u32,
+            stream as u32,
+            purpose as u32,
+        ];
+        philox(counter, [seed as u32, (seed >> 32) as u32])[0]
     }
 
     /// The next 32 bits.

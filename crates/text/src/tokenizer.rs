@@ -1,9 +1,22 @@
 //! Text to token ids and back.
 //!
-//! Two kinds, each saved as a tokenizer.json (see `tokenizer_json.rs`). A further kind is a further
-//! variant of [`Tokenizer`].
+//! Three kinds, each saved as a tokenizer.json (see `json.rs`). A further kind is a further variant
+//! of [`Tokenizer`].
+
+mod bpe;
+mod json;
+mod learn;
+mod parallel;
+mod split;
 
 use crate::Error;
+use json::stand_in_order;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use bpe::Bpe;
+pub use learn::SAMPLE_BYTES;
+pub use split::{LONGEST_RUN, Split};
 
 /// The token that ends a text. No text is encoded to it.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
@@ -15,6 +28,8 @@ pub enum Tokenizer {
     Bytes,
     /// A token for each character of a closed set.
     Chars(Chars),
+    /// Tokens of one or more bytes, learnt from a text.
+    Bpe(Arc<Bpe>),
 }
 
 /// The characters of the `chars` tokenizer; a character's id is its place.
@@ -78,29 +93,81 @@ impl Tokenizer {
         )))
     }
 
-    /// "bytes" or "chars".
+    /// A byte-level BPE of at most `size` tokens, learnt from `texts`; where they have more than
+    /// [`SAMPLE_BYTES`], from parts spread evenly over them. There are fewer tokens than `size` where
+    /// no pair of tokens occurs twice, and never fewer than the 256 bytes and the end of text.
+    pub fn bpe(texts: &[&[u8]], size: usize) -> Self {
+        Tokenizer::Bpe(Arc::new(learn::learn(texts, size, Split::Qwen2)))
+    }
+
+    /// The tokenizer of a tokenizer.json or of a folder that has one (a Hugging Face model).
+    ///
+    /// # Errors
+    /// Where it can't be read, or isn't of a known kind.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let folder = path.is_dir();
+        let file = if folder {
+            path.join("tokenizer.json")
+        } else {
+            path.to_owned()
+        };
+        let unreadable = |e: std::io::Error| Error::Unreadable {
+            path: file.clone(),
+            reason: e.to_string(),
+        };
+        let size = std::fs::metadata(&file).map_err(unreadable)?.len();
+        let refuse = |reason: String| Error::TokenizerFile {
+            path: file.clone(),
+            reason,
+        };
+        if size > json::LARGEST_JSON as u64 {
+            return Err(refuse(format!(
+                "larger than {} MiB",
+                json::LARGEST_JSON >> 20
+            )));
+        }
+        let bytes = std::fs::read(&file).map_err(unreadable)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| refuse("not UTF-8".into()))?;
+        // Beside the file, so that both ways of naming a model give the same tokenizer.
+        let config = file.with_file_name("tokenizer_config.json");
+        let small = std::fs::metadata(&config).is_ok_and(|m| m.len() <= json::LARGEST_JSON as u64);
+        let config = std::fs::read_to_string(config).ok().filter(|_| small);
+        Tokenizer::from_json(text, config.as_deref()).map_err(|error| match error {
+            Error::Tokenizer { reason } => refuse(reason),
+            other => other,
+        })
+    }
+
+    /// "bytes", "chars" or "bpe".
     pub fn kind(&self) -> &'static str {
         match self {
             Tokenizer::Bytes => "bytes",
             Tokenizer::Chars(_) => "chars",
+            Tokenizer::Bpe(_) => "bpe",
         }
     }
 
     /// How many ids there are, the end of text included.
     pub fn vocabulary_size(&self) -> usize {
-        self.end_of_text() as usize + 1
+        match self {
+            Tokenizer::Bytes => 257,
+            Tokenizer::Chars(chars) => chars.sorted.len() + 1,
+            Tokenizer::Bpe(bpe) => bpe.vocabulary_size(),
+        }
     }
 
-    /// The id of the end of text: the last one.
+    /// The id of the end of text: the last one, but for a tokenizer from outside.
     pub fn end_of_text(&self) -> u32 {
         match self {
             Tokenizer::Bytes => 256,
             Tokenizer::Chars(chars) => chars.sorted.len() as u32,
+            Tokenizer::Bpe(bpe) => bpe.end_of_text,
         }
     }
 
     /// The ids of a text. `chars` errors on invalid UTF-8 and on a character that it doesn't know:
-    /// an unknown token would falsify bits per byte.
+    /// an unknown token would falsify bits per byte. No text is encoded to a special token, not even
+    /// one that spells its name.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<u32>, Error> {
         match self {
             Tokenizer::Bytes => Ok(text.iter().map(|&byte| u32::from(byte)).collect()),
@@ -111,6 +178,11 @@ impl Tokenizer {
                     let id = chars.id(character);
                     ids.push(id.ok_or(Error::UnknownCharacter { character, offset })?);
                 }
+                Ok(ids)
+            }
+            Tokenizer::Bpe(bpe) => {
+                let mut ids = Vec::with_capacity(text.len() / 3);
+                bpe.encode(text, &mut ids);
                 Ok(ids)
             }
         }
@@ -127,6 +199,7 @@ impl Tokenizer {
                         text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                     }
                 }
+                Tokenizer::Bpe(bpe) => text.extend_from_slice(bpe.token(id)),
             }
         }
         text
@@ -137,6 +210,7 @@ impl Tokenizer {
         match self {
             Tokenizer::Bytes => usize::from(id < 256),
             Tokenizer::Chars(chars) => chars.sorted.get(id as usize).map_or(0, |c| c.len_utf8()),
+            Tokenizer::Bpe(bpe) => bpe.token(id).len(),
         }
     }
 }
@@ -152,6 +226,7 @@ mod tests {
         for tokenizer in [
             Tokenizer::bytes(),
             Tokenizer::chars(&[MIXED.as_bytes()]).unwrap(),
+            Tokenizer::bpe(&[MIXED.repeat(9).as_bytes()], 280),
         ] {
             let ids = tokenizer.encode(MIXED.as_bytes()).unwrap();
             assert_eq!(tokenizer.decode(&ids), MIXED.as_bytes());

@@ -18,6 +18,10 @@ pub fn check_length(tokens: usize, context: usize, what: &str) -> Result<(), Err
     Ok(())
 }
 
+/// The most windows of an epoch whose order is kept as a list, of 4 MiB then. More are put in order
+/// by a function, which takes no memory.
+const LISTED: u64 = 1 << 20;
+
 /// The order of training windows, a function of (seed, epoch).
 ///
 /// The `n` tokens are seen as a ring. An epoch lays ⌈n / context⌉ windows side by side on it,
@@ -32,7 +36,8 @@ pub struct Windows {
     seed: u64,
     epoch: Option<u64>,
     offset: usize,
-    order: Vec<usize>,
+    /// The order of an epoch of few windows.
+    order: Vec<u32>,
 }
 
 impl Windows {
@@ -40,14 +45,13 @@ impl Windows {
     pub fn new(tokens: usize, context: usize, seed: u64) -> Result<Self, Error> {
         let context = context.max(1);
         check_length(tokens, context, "the training text")?;
-        let order = Vec::with_capacity(tokens.div_ceil(context));
         Ok(Windows {
             tokens,
             context,
             seed,
             epoch: None,
             offset: 0,
-            order,
+            order: Vec::new(),
         })
     }
 
@@ -63,7 +67,11 @@ impl Windows {
         if self.epoch != Some(epoch) {
             self.shuffle(epoch);
         }
-        let slot = self.order[(window % self.per_epoch()) as usize];
+        let place = window % self.per_epoch();
+        let slot = match self.order.get(place as usize) {
+            Some(&slot) => u64::from(slot),
+            None => permute(place, self.per_epoch(), self.seed, epoch),
+        };
         ((self.offset as u128 + slot as u128 * self.context as u128) % self.tokens as u128) as usize
     }
 
@@ -71,47 +79,42 @@ impl Windows {
     fn shuffle(&mut self, epoch: u64) {
         let mut random = Random::new(self.seed, Purpose::Windows, epoch);
         self.offset = random.below(self.tokens as u64) as usize;
+        self.epoch = Some(epoch);
+        if self.per_epoch() > LISTED {
+            return;
+        }
         self.order.clear();
-        self.order.extend(0..self.tokens.div_ceil(self.context));
+        self.order.extend(0..self.per_epoch() as u32);
         for last in (1..self.order.len()).rev() {
             self.order
                 .swap(last, random.below(last as u64 + 1) as usize);
         }
-        self.epoch = Some(epoch);
-    }
-
-    /// Fills `inputs` and `targets` (both `[batch, context]`, row-major) with the windows
-    /// `first_window`, `first_window + 1`, … of `tokens`, which must be the text that this order
-    /// was made for.
-    pub fn fill(
-        &mut self,
-        tokens: &[u32],
-        first_window: u64,
-        batch: usize,
-        inputs: &mut [u32],
-        targets: &mut [u32],
-    ) {
-        assert_eq!(tokens.len(), self.tokens, "tokens of another text");
-        assert_eq!(
-            (inputs.len(), targets.len()),
-            (batch * self.context, batch * self.context)
-        );
-        let rows = inputs.chunks_exact_mut(self.context);
-        let rows = rows.zip(targets.chunks_exact_mut(self.context));
-        for ((input, target), window) in rows.zip(first_window..) {
-            let start = self.start(window);
-            copy_ring(tokens, start, input);
-            copy_ring(tokens, (start + 1) % tokens.len(), target);
-        }
     }
 }
 
-/// Copies from a ring that is at least as long as `out`.
-fn copy_ring(ring: &[u32], start: usize, out: &mut [u32]) {
-    let straight = out.len().min(ring.len() - start);
-    let (head, tail) = out.split_at_mut(straight);
-    head.copy_from_slice(&ring[start..start + straight]);
-    tail.copy_from_slice(&ring[..tail.len()]);
+/// Halves that a place is cut into and mixed, so many times.
+const ROUNDS: u64 = 8;
+
+/// A permutation of 0..n as a function of (seed, epoch), without a list: a Feistel network over the
+/// least even number of bits that holds n, walked until it comes out below n (Black and Rogaway,
+/// "Ciphers with arbitrary finite domains", CT-RSA 2002, methods 2 and 3).
+fn permute(place: u64, n: u64, seed: u64, epoch: u64) -> u64 {
+    let bits = (64 - n.saturating_sub(1).leading_zeros())
+        .div_ceil(2)
+        .max(1);
+    let mask = (1u64 << bits) - 1;
+    let mut at = place;
+    loop {
+        let (mut left, mut right) = (at >> bits, at & mask);
+        for round in 0..ROUNDS {
+            let mixed = Random::at(seed, Purpose::LargeOrder, epoch, right * ROUNDS + round);
+            (left, right) = (right, (left ^ u64::from(mixed)) & mask);
+        }
+        at = left << bits | right;
+        if at < n {
+            return at;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,26 +124,41 @@ mod tests {
     #[test]
     fn an_epoch_covers_every_token_and_repeats_no_start() {
         for (n, context) in [(9, 8), (16, 4), (17, 4), (1000, 7), (257, 256), (5, 1)] {
-            let tokens: Vec<u32> = (0..n as u32).collect();
             let mut windows = Windows::new(n, context, 3).unwrap();
             for epoch in 0..3 {
                 let count = windows.per_epoch();
                 let mut targets_seen = vec![0usize; n];
                 let mut starts = std::collections::BTreeSet::new();
                 for window in epoch * count..(epoch + 1) * count {
-                    let (mut x, mut y) = (vec![0; context], vec![0; context]);
-                    windows.fill(&tokens, window, 1, &mut x, &mut y);
-                    assert!(starts.insert(x[0]), "start {} twice", x[0]);
-                    for (x, y) in x.iter().zip(&y) {
-                        assert_eq!((*x as usize + 1) % n, *y as usize);
-                        targets_seen[*y as usize] += 1;
-                    }
+                    let start = windows.start(window);
+                    assert!(starts.insert(start), "start {start} twice");
+                    (1..=context).for_each(|j| targets_seen[(start + j) % n] += 1);
                 }
                 assert!(targets_seen.iter().all(|&t| (1..=2).contains(&t)));
                 let twice = targets_seen.iter().filter(|&&t| t == 2).count();
                 assert_eq!(twice, count as usize * context - n);
             }
         }
+    }
+
+    #[test]
+    fn the_order_without_a_list_is_a_permutation_too() {
+        for n in [1, 2, 3, 4, 5, 100, 1000, 4097] {
+            let order = |epoch| (0..n).map(move |at| permute(at, n, 7, epoch));
+            let mut seen: Vec<u64> = order(0).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..n).collect::<Vec<_>>());
+            assert!(n < 100 || order(0).ne(order(1)), "epochs differ");
+        }
+        // Neighbours come far apart: their mean distance is a third of all for a random order.
+        let n = 100_000;
+        let at = |i| permute(i, n, 7, 0) as f64;
+        let distance: f64 = (1..n).map(|i| (at(i) - at(i - 1)).abs()).sum();
+        let mean = distance / n as f64 / n as f64;
+        assert!((0.32..0.345).contains(&mean), "{mean}");
+        let mut large = Windows::new(1 << 30, 64, 1).unwrap();
+        let starts: std::collections::BTreeSet<usize> = (0..1000).map(|w| large.start(w)).collect();
+        assert!(starts.len() == 1000 && large.order.is_empty());
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub enum Error {
     /// The text or its tokenizer.
     #[error(transparent)]
     Text(#[from] text::Error),
+    /// The texts, or prepared data.
+    #[error(transparent)]
+    Data(#[from] data::Error),
     /// The engine.
     #[error(transparent)]
     Engine(#[from] engine::Error),

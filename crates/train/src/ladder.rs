@@ -5,10 +5,13 @@
 //!
 //! where kinds(h) is how many different tokens were seen after h, and h' is h without its first token.
 
-/// Most tokens of the training part that are counted, and of the validation part that are predicted:
-/// a fraction of a second.
-const COUNTED: usize = 4_000_000;
-const PREDICTED: usize = 200_000;
+/// Most tokens of the training part that are counted, and of the validation part that are predicted.
+/// They bound the time, to some tenths of a second, and the memory, to 100 MB, for any vocabulary.
+pub const COUNTED: usize = 2_000_000;
+const PREDICTED: usize = 100_000;
+
+/// Bits of a token in a key: three of them fit 64 bits, so that vocabularies have 2 million tokens.
+const BITS: u32 = 21;
 
 /// Mean nats a token.
 pub struct Rungs {
@@ -29,46 +32,40 @@ struct Follows {
 
 /// Counts of contexts of one length, sorted: (context and token, count), and (context, follows).
 struct Counts {
-    grams: Vec<(u128, u32)>,
-    contexts: Vec<(u128, Follows)>,
+    grams: Vec<(u64, u32)>,
+    contexts: Vec<(u64, Follows)>,
 }
 
 /// Tokens as one number, the last in the lowest bits.
-fn key(tokens: &[u32]) -> u128 {
-    tokens.iter().fold(0, |key, &t| key << 32 | u128::from(t))
+fn key(tokens: &[u32]) -> u64 {
+    tokens.iter().fold(0, |key, &t| key << BITS | u64::from(t))
 }
 
 impl Counts {
     /// Counts all grams of `length` tokens.
     fn new(tokens: &[u32], length: usize) -> Counts {
-        let mut all: Vec<u128> = tokens.windows(length).map(key).collect();
+        let mut all: Vec<u64> = tokens.windows(length).map(key).collect();
         all.sort_unstable();
-        let mut grams: Vec<(u128, u32)> = Vec::new();
-        for gram in all {
-            match grams.last_mut() {
-                Some((last, count)) if *last == gram => *count += 1,
-                _ => grams.push((gram, 1)),
-            }
+        let same = all.chunk_by(|a, b| a == b);
+        let grams: Vec<(u64, u32)> = same.map(|same| (same[0], same.len() as u32)).collect();
+        let same = grams.chunk_by(|a, b| a.0 >> BITS == b.0 >> BITS);
+        let contexts = same.map(|same| {
+            let follows = Follows {
+                count: same.iter().map(|(_, count)| f64::from(*count)).sum(),
+                kinds: same.len() as f64,
+            };
+            (same[0].0 >> BITS, follows)
+        });
+        Counts {
+            contexts: contexts.collect(),
+            grams,
         }
-        let mut contexts: Vec<(u128, Follows)> = Vec::new();
-        for &(gram, count) in &grams {
-            let context = gram >> 32;
-            let new = contexts.last().is_none_or(|(last, _)| *last != context);
-            if new {
-                contexts.push((context, Follows::default()));
-            }
-            if let Some((_, follows)) = contexts.last_mut() {
-                follows.count += f64::from(count);
-                follows.kinds += 1.0;
-            }
-        }
-        Counts { grams, contexts }
     }
 
     /// P(last token | those before), given the shorter model's.
     fn probability(&self, gram: &[u32], shorter: f64) -> f64 {
         let gram = key(gram);
-        let found = self.contexts.binary_search_by_key(&(gram >> 32), |c| c.0);
+        let found = self.contexts.binary_search_by_key(&(gram >> BITS), |c| c.0);
         let Ok(at) = found else { return shorter };
         let Follows { count, kinds } = self.contexts[at].1;
         let seen = self.grams.binary_search_by_key(&gram, |g| g.0);
@@ -77,11 +74,11 @@ impl Counts {
     }
 }
 
-/// Counts the training part and predicts the validation part; none where that is too short.
+/// Counts the training part's tokens and predicts the validation part; none where that is too short,
+/// or the vocabulary has more tokens than keys have room for.
 pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Rungs> {
-    let train = &train[..train.len().min(COUNTED)];
     let validation = &validation[..validation.len().min(PREDICTED)];
-    if validation.len() < 3 {
+    if validation.len() < 3 || vocabulary > 1 << BITS {
         return None;
     }
     let counts = [1, 2, 3].map(|length| Counts::new(train, length));

@@ -2,24 +2,32 @@
 
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::ladder::climb;
+use crate::ladder::{COUNTED, climb};
 use crate::probe::Probe;
-use crate::saved::{TOKENIZER, tokenizer, weights};
+use crate::saved::{TOKENIZER, TOKENIZER_CONFIG, tokenizer, weights};
 use crate::scorer::Scorer;
 use crate::task::{Measured, Recording, Task};
 use crate::write::{begin, write_text};
+use data::Loader;
 use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
     Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
 };
-use run::{Checkpoint, Eval, Event, Ladder, Profile, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, Ladder, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
-use text::Windows;
 
 /// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any
 /// batch size. A constant, so that bits don't depend on the machine.
-pub const MICRO_TOKENS: usize = 2048;
+const MICRO_TOKENS: usize = 2048;
+
+/// Most logits of a micro-batch: they and their gradient take twice 128 MiB.
+const MICRO_LOGITS: usize = 1 << 25;
+
+/// Most tokens of a micro-batch of a model with this vocabulary: a function of the shape alone.
+pub fn micro_tokens(vocabulary: usize) -> usize {
+    MICRO_TOKENS.min(MICRO_LOGITS / vocabulary.max(1))
+}
 
 /// Bits below the entropy floor that chance explains once in 2⁴⁰ texts.
 const LUCK: f64 = 40.0;
@@ -29,7 +37,7 @@ pub struct LanguageTask {
     config: Config,
     shape: ModelShape,
     corpus: Corpus,
-    windows: Windows,
+    loader: Loader,
     /// Its values; the graph itself is shared with the device.
     decoder: Decoder,
     graph: Arc<Graph>,
@@ -37,8 +45,6 @@ pub struct LanguageTask {
     scorer: Scorer,
     generator: Option<Generator>,
     probe: Probe,
-    inputs: Vec<u32>,
-    targets: Vec<u32>,
     positions: Vec<u32>,
 }
 
@@ -53,17 +59,15 @@ impl LanguageTask {
         let (batch, time) = (config.train.batch, shape.context);
         let vocabulary = corpus.tokenizer.vocabulary_size();
         begin(&corpus.tokenizer, &config.sample.prompt)?;
-        let sequences = micro_batch(batch, time, MICRO_TOKENS);
+        let sequences = micro_batch(batch, time, micro_tokens(vocabulary));
         let mut decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
         Ok(LanguageTask {
-            windows: Windows::new(corpus.train.len(), time, config.train.seed)?,
+            loader: Loader::new(corpus.train.clone(), time, batch, config.train.seed)?,
             scorer: Scorer::new(shape.clone(), vocabulary),
             graph: Arc::new(std::mem::take(&mut decoder.graph)),
             micros: batch / sequences,
             generator: None,
             probe: Probe::default(),
-            inputs: vec![0; batch * time],
-            targets: vec![0; batch * time],
             positions: (0..batch * time).map(|i| (i % time) as u32).collect(),
             config: config.clone(),
             shape,
@@ -114,17 +118,13 @@ impl Task for LanguageTask {
     }
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
-        let batch = self.config.train.batch;
-        let (inputs, targets) = (&mut self.inputs, &mut self.targets);
-        let first = step * batch as u64;
-        self.windows
-            .fill(&self.corpus.train, first, batch, inputs, targets);
-        device.write(ready, self.decoder.tokens, Host::Tokens(&self.inputs))?;
+        let batch = self.loader.batch(step)?;
+        device.write(ready, self.decoder.tokens, Host::Tokens(&batch.inputs))?;
         if let Some(positions) = self.decoder.positions {
             device.write(ready, positions, Host::Tokens(&self.positions))?;
         }
         if let Some(targets) = self.decoder.targets {
-            device.write(ready, targets, Host::Tokens(&self.targets))?;
+            device.write(ready, targets, Host::Tokens(&batch.targets))?;
         }
         let (done, train) = (step + 1, self.config.train.steps as u64);
         if done.is_multiple_of(self.config.eval.every as u64) || done == train {
@@ -209,7 +209,9 @@ impl Task for LanguageTask {
         let (tokenizer, corpus) = (&self.corpus.tokenizer, &self.corpus);
         if step == 0 {
             let vocabulary = tokenizer.vocabulary_size();
-            let rungs = climb(&corpus.train, &corpus.validation, vocabulary);
+            let mut counted = vec![0; corpus.train.len().min(COUNTED)];
+            corpus.train.read(0, &mut counted)?;
+            let rungs = climb(&counted, &corpus.validation, vocabulary);
             events.extend(rungs.map(|r| {
                 Event::from(Ladder {
                     uniform: r.uniform,
@@ -228,16 +230,6 @@ impl Task for LanguageTask {
         events.extend(lens.map(Event::from));
         let layers = self.probe.layers(device, &self.graph.rows, &stream)?;
         events.push(layers.into());
-        let seconds = device.profile();
-        if !seconds.is_empty() {
-            events.push(
-                Profile {
-                    seconds,
-                    ..Profile::default()
-                }
-                .into(),
-            );
-        }
         Ok(events)
     }
 
@@ -257,7 +249,7 @@ impl Task for LanguageTask {
         let mut files = hugging_face::save(&self.shape, vocabulary, eos, tensor)?;
         files.push((TOKENIZER.into(), tokenizer.to_json().into_bytes()));
         let config = tokenizer.config_json(self.shape.context);
-        files.push(("tokenizer_config.json".into(), config.into_bytes()));
+        files.push((TOKENIZER_CONFIG.into(), config.into_bytes()));
         Ok(files)
     }
 }

@@ -14,10 +14,10 @@ mod task;
 mod trainer;
 mod write;
 
-pub use corpus::{Corpus, Source};
+pub use corpus::{Corpus, Source, prepare, tokens_of};
 pub use error::{Error, Result};
-pub use language::{LanguageTask, MICRO_TOKENS};
-pub use saved::{SavedModel, Settings, check_same_text, check_unchanged};
+pub use language::{LanguageTask, micro_tokens};
+pub use saved::{SavedModel, Settings, check_same_text, check_unchanged, tokenizer};
 pub use schedule::rate;
 pub use scorer::{Score, Scorer};
 pub use task::{Measured, Recording, Task};

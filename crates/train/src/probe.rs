@@ -225,7 +225,13 @@ impl Inside {
 /// What the logits [T, V] say of a passage of T + 1 tokens.
 fn passage(tokenizer: &Tokenizer, tokens: &[u32], logits: &[f32]) -> Passage {
     let vocabulary = tokenizer.vocabulary_size();
-    let text = |token: u32| String::from_utf8_lossy(&tokenizer.decode(&[token])).into_owned();
+    // A token may be part of a character: then its bytes are shown.
+    let text = |token: u32| {
+        String::from_utf8(tokenizer.decode(&[token])).unwrap_or_else(|broken| {
+            let bytes = broken.as_bytes().iter();
+            bytes.map(|byte| format!("\\x{byte:02X}")).collect()
+        })
+    };
     let mut passage = Passage {
         tokens: tokens.iter().map(|&t| text(t)).collect(),
         ..Passage::default()

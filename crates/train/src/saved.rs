@@ -11,6 +11,8 @@ use toml::Table;
 
 /// Tokenizer file of a model directory.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
+/// The file beside it that names the end of a text.
+pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// What run.toml holds: the whole merged config, and where the text came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,9 +165,14 @@ impl SavedModel {
 }
 
 /// Reads a checkpoint's tokenizer.
-pub(crate) fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
-    let bytes = checkpoint.read(TOKENIZER)?;
-    Ok(Tokenizer::from_json(&String::from_utf8_lossy(&bytes))?)
+///
+/// # Errors
+/// Where its files are damaged.
+pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
+    let [file, config] = [TOKENIZER, TOKENIZER_CONFIG].map(|name| checkpoint.read(name));
+    let (file, config) = (file?, config?);
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    Ok(Tokenizer::from_json(&text(&file), Some(&text(&config)))?)
 }
 
 /// Gives a checkpoint's weights to a device whose store has these rows.

@@ -8,7 +8,8 @@ use crate::task::{Measured, Recording, Task};
 use engine::{Device, HostMut, Optimiser, Plan, Purpose, Ready, Rule, Scalars};
 use model::{Config, OptimConfig, Optimizer};
 use run::{
-    Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
+    Checkpoint, End, Event, EventLog, Profile, RunFolder, Saved, Start, Step, Warning, now,
+    peak_bytes,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,7 +84,12 @@ pub struct Trainer<'a> {
     saved: Option<u64>,
     /// Set by whoever wants a checkpoint after the step at hand.
     wanted: Arc<AtomicBool>,
+    /// Seconds of each kind of work, summed over so many steps since the last probe.
+    profile: (Vec<(String, f64)>, u32),
 }
+
+/// Steps before a probe whose time is measured, kind by kind.
+const PROFILED: u64 = 4;
 
 /// Steps at which samples are shown: 0, 250, 500, 1,000, 2,000 …
 fn shows_sample(step: u64) -> bool {
@@ -109,7 +115,8 @@ impl<'a> Trainer<'a> {
             &recording.graph,
             recording.micros,
             Purpose::Train(optimiser),
-        )?;
+        )?
+        .in_precision(settings.config.train.precision.of_products());
         let totals = engine::dry_run(&recording.graph, &plan);
         device.create(&recording.graph.rows, Some(optimiser))?;
         let ready = device.prepare(recording.graph.clone(), plan)?;
@@ -134,6 +141,7 @@ impl<'a> Trainer<'a> {
             about: Start::default(),
             saved: None,
             wanted: Arc::default(),
+            profile: (Vec::new(), 0),
         };
         match from {
             None => trainer
@@ -174,11 +182,12 @@ impl<'a> Trainer<'a> {
             bytes_peak: totals.bytes,
             threads: self.settings.threads as u64,
             processor: engine::processor(),
-            precision: if self.recording.double {
-                "f64".into()
-            } else {
-                "f32".into()
-            },
+            precision: match config.train.precision.of_products() {
+                _ if self.recording.double => "f64",
+                engine::Precision::F32 => "f32",
+                engine::Precision::Bf16 => "bf16",
+            }
+            .into(),
             seed: config.train.seed,
             version: env!("CARGO_PKG_VERSION").into(),
             ..Start::default()
@@ -247,7 +256,18 @@ impl<'a> Trainer<'a> {
             position: 0,
             loss_weight: self.recording.loss_weight,
         };
-        self.device.run(self.ready, &scalars)?;
+        if self.profiles() {
+            let kinds = self.device.run_profiled(self.ready, &scalars)?;
+            self.profile.1 += 1;
+            for (kind, seconds) in kinds {
+                match self.profile.0.iter_mut().find(|(known, _)| *known == kind) {
+                    Some((_, sum)) => *sum += seconds,
+                    None => self.profile.0.push((kind, seconds)),
+                }
+            }
+        } else {
+            self.device.run(self.ready, &scalars)?;
+        }
         let mut shares = vec![0.0f64; self.recording.micros];
         let cost = self.recording.cost;
         self.device
@@ -274,6 +294,14 @@ impl<'a> Trainer<'a> {
         self.task.report(cost, &mut event);
         self.emit(event.into())?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
+    }
+
+    /// Whether the step at hand is one of the last before a probe.
+    fn profiles(&self) -> bool {
+        let train = &self.settings.config.train;
+        let every = self.settings.config.eval.every.max(1) as u64;
+        let left = (train.steps as u64 - self.step).min(every - self.step % every);
+        left <= PROFILED
     }
 
     fn not_finite(&mut self, cost: f64) -> Error {
@@ -339,7 +367,18 @@ impl<'a> Trainer<'a> {
     }
 
     fn probe(&mut self) -> Result<()> {
-        for event in self.task.probe(self.device, self.step)? {
+        let mut events = self.task.probe(self.device, self.step)?;
+        let (mut seconds, steps) = std::mem::take(&mut self.profile);
+        if !events.is_empty() && !seconds.is_empty() {
+            seconds.iter_mut().for_each(|(_, s)| *s /= f64::from(steps));
+            seconds.sort_by(|a, b| b.1.total_cmp(&a.1));
+            let profile = Profile {
+                seconds,
+                ..Profile::default()
+            };
+            events.push(profile.into());
+        }
+        for event in events {
             self.emit(event.at(now(), self.step))?;
         }
         Ok(())

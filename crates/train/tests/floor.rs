@@ -23,7 +23,8 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
                 sha256: String::new(),
             },
             tokenizer: tokenizer.clone(),
-            train: tokens.clone(),
+            chosen: config.data.tokenizer.clone(),
+            train: std::sync::Arc::new(data::Tokens::in_memory(&tokens)),
             validation: tokens.clone(),
             floor_bits: Some(floor_bits),
         };

@@ -20,4 +20,4 @@ pub use dashboard::Dashboard;
 pub use report::{pictures, report};
 pub use screen::Screen;
 pub use terminal::TerminalLog;
-pub use units::{amount, count};
+pub use units::{amount, count, duration};

@@ -47,7 +47,7 @@ fn scaled(value: f64, unit: &str, least: f64) -> String {
 }
 
 /// A time span: `3.2s`, `42s`, `2m03s`, `1h02m`, `4d03h`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
         return "-".to_string();
     }

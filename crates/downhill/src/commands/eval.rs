@@ -1,19 +1,24 @@
 //! `downhill eval`: how well a trained model predicts a text.
 
 use crate::arguments::Eval;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::session::{checkpoint, cpu, threads};
+use data::Watch;
 use std::io::{Write, stdout};
-use std::path::Path;
-use text::ReadOptions;
-use train::{Corpus, SavedModel, Scorer, check_same_text};
+use std::sync::atomic::AtomicBool;
+use train::{Corpus, SavedModel, Scorer, check_same_text, tokens_of};
 
 pub fn run(a: &Eval) -> Result<()> {
     let (folder, checkpoint) = checkpoint(&a.saved)?;
     let threads = threads(a.saved.threads.map(|n| n as usize));
     let mut model = SavedModel::load(&folder, &checkpoint, cpu(threads))?;
     let (tokens, floor, what) = match &a.text {
-        Some(path) => (read(path, &model)?, None, path.display().to_string()),
+        Some(path) => {
+            let what = path.display().to_string();
+            let tokens = tokens_of(path, &model.tokenizer, &model.settings.config.data)?;
+            text::check_length(tokens.len(), 1, &what)?;
+            (tokens, None, what)
+        }
         None => {
             let (config, source) = (&model.settings.config, &model.settings.source);
             let validation = source.validation.as_deref();
@@ -22,6 +27,8 @@ pub fn run(a: &Eval) -> Result<()> {
                 validation,
                 &config.data,
                 config.model.context,
+                Some(model.tokenizer.clone()),
+                &Watch::new(threads, &AtomicBool::new(false), &|_| {}),
             )?;
             check_same_text(&folder, source, &corpus)?;
             let floor = corpus.floor_bits_per_byte();
@@ -62,22 +69,4 @@ pub fn run(a: &Eval) -> Result<()> {
         score.tokens, score.bytes
     )?;
     Ok(())
-}
-
-/// A text of one's own, in the model's tokens.
-fn read(path: &Path, model: &SavedModel) -> Result<Vec<u32>> {
-    let config = &model.settings.config.data;
-    let options = ReadOptions {
-        raw_bytes: config.tokenizer == model::Tokenizer::Bytes,
-        lossy: config.lossy,
-        validation_bytes: 0,
-    };
-    let text = text::read(&[path.to_path_buf()], None, &options)?;
-    let tokens = model
-        .tokenizer
-        .encode(&[text.train, text.validation].concat());
-    let named = |e: text::Error| Failure::Failed(format!("{}: {e}", path.display()));
-    let tokens = tokens.map_err(named)?;
-    text::check_length(tokens.len(), 1, &path.display().to_string())?;
-    Ok(tokens)
 }

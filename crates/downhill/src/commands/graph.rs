@@ -3,7 +3,7 @@
 use crate::arguments::Graph as Arguments;
 use crate::failure::Result;
 use crate::session::config;
-use ::train::{MICRO_TOKENS, optimiser};
+use ::train::{micro_tokens, optimiser};
 use engine::{Graph, Item, NodeId, Place, Plan, Purpose, Source, Spec, Step, ValueId, Write as To};
 use engine::{RowKind, Totals, dry_run, micro_batch};
 use model::{Config, Mode, Tokenizer, decoder};
@@ -17,9 +17,10 @@ const WIDTH: usize = 100;
 pub fn run(a: &Arguments) -> Result<()> {
     let config = config(&a.configured, &[])?;
     let (shape, batch) = (config.shape(), config.train.batch);
-    let sequences = micro_batch(batch, shape.context, MICRO_TOKENS);
+    let vocabulary = vocabulary(&config)?;
+    let sequences = micro_batch(batch, shape.context, micro_tokens(vocabulary));
     let of = (sequences, shape.context);
-    let graph = decoder(&shape, vocabulary(&config), of, Mode::Train)?.graph;
+    let graph = decoder(&shape, vocabulary, of, Mode::Train)?.graph;
     let purpose = Purpose::Train(optimiser(&config.optim));
     let plan = Plan::new(&graph, batch / sequences, purpose)?;
     let totals = dry_run(&graph, &plan);
@@ -36,17 +37,19 @@ pub fn run(a: &Arguments) -> Result<()> {
         writeln!(out, "{object}")?;
         return Ok(());
     }
-    print_totals(&mut out, &graph, &plan, &config, &totals)?;
+    print_totals(&mut out, &graph, &plan, &config, vocabulary, &totals)?;
     print_table(&mut out, &rows, plan.micros)?;
     Ok(())
 }
 
 /// Tokens to plan for, since no text is read here: an English text has about this many characters.
-fn vocabulary(config: &Config) -> usize {
-    match config.data.tokenizer {
+fn vocabulary(config: &Config) -> Result<usize> {
+    Ok(match &config.data.tokenizer {
         Tokenizer::Bytes => 257,
-        Tokenizer::Chars => 66,
-    }
+        Tokenizer::Auto | Tokenizer::Chars => 66,
+        Tokenizer::Bpe(size) => *size,
+        Tokenizer::Path(path) => text::Tokenizer::open(path)?.vocabulary_size(),
+    })
 }
 
 /// One step of the list.
@@ -254,6 +257,7 @@ fn print_totals(
     g: &Graph,
     plan: &Plan,
     config: &Config,
+    vocabulary: usize,
     totals: &Totals,
 ) -> io::Result<()> {
     let (batch, context) = (config.train.batch, config.model.context);
@@ -266,7 +270,7 @@ fn print_totals(
         "model         {}, {} parameters with a vocabulary of {}",
         word(&config.model.family),
         count(totals.parameters),
-        vocabulary(config)
+        vocabulary
     )?;
     writeln!(
         out,

@@ -3,17 +3,21 @@
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
+use crate::progress::ProgressLine;
 use crate::session::{RUNS, assignments, config, cpu, stop_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
+use data::Watch;
+use model::Config;
 use run::{Choice, Disk, Event, Files, RunFolder, Which};
 use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
+use text::Tokenizer;
 use watch::tui::{self, Events, Left};
 use watch::{Screen, TerminalLog};
 
@@ -33,12 +37,12 @@ pub fn run(a: &Train) -> Result<()> {
         terminal::needed("--tui")?;
     }
     let mut job = match &a.flags.resume {
-        None => new(a)?,
+        None => new(a, &stop)?,
         Some(_) if !a.paths.is_empty() => {
             let message = "--resume goes on with the run's own text: leave the text out";
             return Err(Failure::Usage(message.into()));
         }
-        Some(path) => match resume(path.clone(), &a.flags)? {
+        Some(path) => match resume(path.clone(), &a.flags, &stop)? {
             Some(job) => job,
             None => return Ok(()),
         },
@@ -102,25 +106,22 @@ fn page(
     page
 }
 
-fn new(a: &Train) -> Result<Job> {
+fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     let f = &a.flags;
     let text = |n: Option<u64>| n.map(|n| n.to_string());
-    let flags = assignments(&[
+    let mut flags = assignments(&[
         ("train.steps", text(f.steps)),
         ("train.seed", text(f.seed)),
         ("train.threads", text(f.threads)),
-        ("data.lossy", f.lossy.then(|| "true".into())),
     ]);
-    let config = config(&f.configured, &flags)?;
+    flags.extend(assignments(&f.texts.assignments()));
+    let mut config = config(&f.configured, &flags)?;
+    config.train.precision = config.train.precision.settled();
     if a.paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
-    let corpus = Corpus::read(
-        &a.paths,
-        f.val.as_deref(),
-        &config.data,
-        config.model.context,
-    )?;
+    let corpus = corpus(&a.paths, f.val.as_deref(), &config, None, f, stop)?;
+    config.data.tokenizer = corpus.chosen.clone();
     let choice = match &f.run {
         Some(path) => Choice::Exact {
             path: path.clone(),
@@ -149,7 +150,7 @@ fn new(a: &Train) -> Result<Job> {
 }
 
 /// The run to go on with; none where it is finished, which is said.
-fn resume(path: PathBuf, f: &TrainFlags) -> Result<Option<Job>> {
+fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>> {
     let folder = RunFolder::open(Arc::new(Disk), &path)?;
     let last = folder.checkpoints().open(Which::Last)?;
     let text = |n: Option<u64>| n.map(|n| n.to_string());
@@ -177,11 +178,14 @@ fn resume(path: PathBuf, f: &TrainFlags) -> Result<Option<Job>> {
     }
     let source = &settings.source;
     let config = &settings.config;
-    let corpus = Corpus::read(
+    let known = Some(::train::tokenizer(&last)?);
+    let corpus = corpus(
         &source.paths,
         source.validation.as_deref(),
-        &config.data,
-        config.model.context,
+        config,
+        known,
+        f,
+        stop,
     )?;
     ::train::check_same_text(&folder, source, &corpus)?;
     let task = LanguageTask::new(&settings.config, corpus)?;
@@ -192,6 +196,29 @@ fn resume(path: PathBuf, f: &TrainFlags) -> Result<Option<Job>> {
         folder,
         resumed: true,
     }))
+}
+
+/// The text in tokens; a line says how far it is where that takes time.
+fn corpus(
+    paths: &[PathBuf],
+    validation: Option<&Path>,
+    config: &Config,
+    known: Option<Tokenizer>,
+    f: &TrainFlags,
+    stop: &AtomicBool,
+) -> Result<Corpus> {
+    let line = ProgressLine::new(f.json || f.quiet);
+    let show = |progress| line.show(progress);
+    let watch = Watch::new(threads(config.train.threads), stop, &show);
+    let context = config.model.context;
+    Ok(Corpus::read(
+        paths,
+        validation,
+        &config.data,
+        context,
+        known,
+        &watch,
+    )?)
 }
 
 /// Where events are shown: as lines of JSON, or as the log that people know.

@@ -50,6 +50,7 @@ impl Place {
         command
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
+            .env("XDG_CACHE_HOME", self.path(".cache"))
             .stdin(Stdio::null());
         command
     }

@@ -11,7 +11,7 @@ use crate::schedule::{Item, Purpose, Step};
 use crate::team::{Order, Team, Workers};
 use crate::update::{Optimiser, blocks, norm};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How the processor is used. Tests force what users never need to.
@@ -74,9 +74,6 @@ struct Prepared {
     plan: Plan,
     arena: Arena,
     tasks: Vec<Task>,
-    /// Time that each task took since it was last asked for, and runs since then. The first thread
-    /// reads the clock after each task's barrier: 25 ns a task.
-    times: Mutex<(Vec<Duration>, u32)>,
 }
 
 /// The processor.
@@ -100,6 +97,45 @@ impl Cpu {
         self.store
             .as_ref()
             .ok_or_else(|| Error::Parameter("(no store yet)".into()))
+    }
+
+    /// Runs the whole list of steps and tells how long each entry of it took, from barrier to
+    /// barrier, as the caller's thread saw it.
+    ///
+    /// # Errors
+    /// Where a thread failed, or `times` is not as long as the plan's list.
+    pub fn run_timed(
+        &mut self,
+        ready: Ready,
+        scalars: &Scalars,
+        times: &mut [Duration],
+    ) -> Result<()> {
+        let entries = self.prepared[ready.0].tasks.len();
+        fits("times of a plan's steps", entries, times.len())?;
+        self.walk(ready, scalars, Some(&Mutex::new(times)))
+    }
+
+    /// All threads walk the list; the first keeps the clock, where one is wanted.
+    fn walk(
+        &mut self,
+        ready: Ready,
+        scalars: &Scalars,
+        clock: Option<&Mutex<&mut [Duration]>>,
+    ) -> Result<()> {
+        let norm_value = self.store()?.norm_places().1;
+        let p = &self.prepared[ready.0];
+        self.workers.run(&|team: &Team| {
+            let clock = clock.filter(|_| team.worker() == 0);
+            let mut clock = clock.map(|c| (c.lock(), Instant::now()));
+            for (entry, task) in p.tasks.iter().enumerate() {
+                run_task(p, task, scalars, norm_value, team);
+                if let Some((Ok(times), from)) = &mut clock {
+                    let now = Instant::now();
+                    times[entry] = now - *from;
+                    *from = now;
+                }
+            }
+        })
     }
 }
 
@@ -331,8 +367,12 @@ impl Resolver<'_> {
 fn run_task(p: &Prepared, task: &Task, scalars: &Scalars, norm_value: Read, team: &Team) {
     let op = |node: &NodeId| p.graph.nodes[node.0].op.get();
     match task {
-        Task::Forward(node, micro, f) => op(node).forward(f, &scalars.at(*micro), team),
-        Task::Backward(node, micro, b) => op(node).backward(b, &scalars.at(*micro), team),
+        Task::Forward(node, micro, f) => {
+            op(node).forward(f, &scalars.at(*micro, p.plan.precision), team)
+        }
+        Task::Backward(node, micro, b) => {
+            op(node).backward(b, &scalars.at(*micro, p.plan.precision), team)
+        }
         Task::Norm(gradient, costs, partial, out) => norm(*gradient, costs, partial, out, team),
         Task::Update(optimiser, group, w, g, states) => {
             let norm = f64::from(norm_value.real()[0]);
@@ -362,7 +402,7 @@ impl Device for Cpu {
             arena: &arena,
             store,
         };
-        let tasks: Vec<Task> = plan
+        let tasks = plan
             .items
             .iter()
             .map(|i| resolver.task(i))
@@ -371,7 +411,6 @@ impl Device for Cpu {
             graph,
             plan,
             arena,
-            times: Mutex::new((vec![Duration::ZERO; tasks.len()], 0)),
             tasks,
         });
         Ok(Ready(self.prepared.len() - 1))
@@ -399,25 +438,22 @@ impl Device for Cpu {
     }
 
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()> {
-        let norm_value = self.store()?.norm_places().1;
+        self.walk(ready, scalars, None)
+    }
+
+    fn run_profiled(&mut self, ready: Ready, scalars: &Scalars) -> Result<Vec<(String, f64)>> {
+        let mut times = vec![Duration::ZERO; self.prepared[ready.0].tasks.len()];
+        self.run_timed(ready, scalars, &mut times)?;
         let p = &self.prepared[ready.0];
-        self.workers.run(&|team: &Team| {
-            if !team.leads() {
-                p.tasks
-                    .iter()
-                    .for_each(|task| run_task(p, task, scalars, norm_value, team));
-                return;
+        let mut kinds: Vec<(String, f64)> = Vec::new();
+        for (task, time) in p.tasks.iter().zip(times) {
+            let name = task.kind(&p.graph);
+            match kinds.iter_mut().find(|(kind, _)| *kind == name) {
+                Some((_, sum)) => *sum += time.as_secs_f64(),
+                None => kinds.push((name, time.as_secs_f64())),
             }
-            let mut times = p.times.lock().unwrap_or_else(PoisonError::into_inner);
-            times.1 = times.1.saturating_add(1);
-            let mut from = Instant::now();
-            for (task, time) in p.tasks.iter().zip(&mut times.0) {
-                run_task(p, task, scalars, norm_value, team);
-                let now = Instant::now();
-                *time += now - from;
-                from = now;
-            }
-        })
+        }
+        Ok(kinds)
     }
 
     fn read(&self, ready: Ready, value: ValueId, mut host: HostMut) -> Result<()> {
@@ -437,27 +473,6 @@ impl Device for Cpu {
             Some(store) => f64::from(store.norm_places().1.real()[0]),
             None => f64::NAN,
         }
-    }
-
-    fn profile(&mut self) -> Vec<(String, f64)> {
-        let mut kinds: Vec<(String, f64)> = Vec::new();
-        for p in &mut self.prepared {
-            let times = p.times.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let runs = std::mem::take(&mut times.1);
-            if runs == 0 || !matches!(p.plan.purpose, Purpose::Train(_)) {
-                continue;
-            }
-            for (task, time) in p.tasks.iter().zip(&mut times.0) {
-                let name = task.kind(&p.graph);
-                let seconds = std::mem::take(time).as_secs_f64() / f64::from(runs);
-                match kinds.iter_mut().find(|(kind, _)| *kind == name) {
-                    Some((_, sum)) => *sum += seconds,
-                    None => kinds.push((name, seconds)),
-                }
-            }
-        }
-        kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
-        kinds
     }
 
     fn write_row(&mut self, name: &str, part: Part, host: Host) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use super::{Device, Host, HostMut, Part, Ready, Scalars, fits};
 use crate::error::{Error, Result};
+use crate::gemm::Precision;
 use crate::graph::{Graph, Node, NodeId, Row, RowKind, Source, ValueId};
 use crate::op::{At, BackwardF64, ForwardF64, In, Kind, Write};
 use crate::plan::Plan;
@@ -287,7 +288,7 @@ impl Device for Reference {
         for i in 0..self.prepared[ready.0].plan.items.len() {
             let plan = &self.prepared[ready.0].plan;
             let (item, purpose) = (plan.items[i], plan.purpose);
-            let at = scalars.at(item.micro);
+            let at = scalars.at(item.micro, Precision::F32);
             match item.step {
                 Step::Forward(node) => self.forward(ready.0, node, at),
                 Step::Backward(node) => self.backward(ready.0, node, &item, at),
@@ -311,10 +312,6 @@ impl Device for Reference {
         )?;
         host.fill_f64(p.values[value.0].iter());
         Ok(())
-    }
-
-    fn profile(&mut self) -> Vec<(String, f64)> {
-        Vec::new()
     }
 
     fn norm(&self) -> f64 {

@@ -1,15 +1,29 @@
 //! The kernel for any processor: 16-lane arrays of fused multiply-adds, which the compiler turns
 //! into the vectors there are (on Arm this is the NEON path, not yet run there).
 
-/// Rows of the register tile.
-pub const ROWS: usize = 4;
+use super::Kernel;
+
 /// Columns of the register tile.
 pub const COLUMNS: usize = 16;
 
+/// For tiles of 1, 2, … rows: A row by row.
+pub const BY_ROWS: &[Kernel] = &[
+    kernel::<true, 1>,
+    kernel::<true, 2>,
+    kernel::<true, 3>,
+    kernel::<true, 4>,
+];
+/// For tiles of 1, 2, … rows: A column by column.
+pub const BY_COLUMNS: &[Kernel] = &[
+    kernel::<false, 1>,
+    kernel::<false, 2>,
+    kernel::<false, 3>,
+    kernel::<false, 4>,
+];
+
 /// # Safety
-/// `b`, and `a` by columns, are packed for whole tiles of this depth; `a` by rows has whole rows at
-/// `a_stride`; `c` is valid for a whole tile.
-pub unsafe fn kernel<const BY_ROWS: bool>(
+/// As [`Kernel`].
+unsafe fn kernel<const BY_ROWS: bool, const ROWS: usize>(
     depth: usize,
     (a, a_stride): (*const f32, usize),
     b: *const f32,
@@ -31,7 +45,7 @@ pub unsafe fn kernel<const BY_ROWS: bool>(
                 let a = *a.add(if BY_ROWS {
                     r * a_stride + k
                 } else {
-                    k * ROWS + r
+                    k * a_stride + r
                 });
                 for (acc, b) in acc.iter_mut().zip(b) {
                     *acc = a.mul_add(b, *acc);

@@ -1,29 +1,32 @@
 //! The kernels for x86-64: a tile of C in vector registers, 6 × 16 for AVX2 and 12 × 32 for AVX-512.
 //! They differ in nothing but the width of a vector and the size of the tile.
 
+use super::{Kernel, ROWS_AT_MOST};
 use std::arch::x86_64::*;
 
 macro_rules! kernel {
     (
-        $(#[$meta:meta])* $name:ident, $feature:literal, $rows:literal by $columns:literal, $vector:literal:
+        $(#[$meta:meta])* $name:ident, $feature:literal, $columns:literal columns, $vector:literal,
+        rows $($rows:literal)*:
         $zero:ident, $load:ident, $set:ident, $fma:ident, $store:ident
     ) => {
         $(#[$meta])*
         pub mod $name {
             use super::*;
 
-            /// Rows of the register tile.
-            pub const ROWS: usize = $rows;
             /// Columns of the register tile.
             pub const COLUMNS: usize = $columns;
             const VECTOR: usize = $vector;
 
+            /// For tiles of 1, 2, … rows: A row by row.
+            pub const BY_ROWS: &[Kernel] = &[$(kernel::<true, $rows>),*];
+            /// For tiles of 1, 2, … rows: A column by column.
+            pub const BY_COLUMNS: &[Kernel] = &[$(kernel::<false, $rows>),*];
+
             /// # Safety
-            /// The processor has the instructions; `b`, and `a` by columns, are packed for whole
-            /// tiles of this depth; `a` by rows has whole rows at `a_stride`; `c` is valid for a
-            /// whole tile.
+            /// As [`Kernel`]; the processor has the instructions.
             #[target_feature(enable = $feature)]
-            pub unsafe fn kernel<const BY_ROWS: bool>(
+            unsafe fn kernel<const BY_ROWS: bool, const ROWS: usize>(
                 depth: usize,
                 (a, a_stride): (*const f32, usize),
                 b: *const f32,
@@ -43,20 +46,26 @@ macro_rules! kernel {
                     }
                     // Three rows share one pointer, with the stride once or twice added by the
                     // instruction's own addressing: a pointer a row would not fit the registers.
-                    let mut rows: [_; ROWS / 3] = std::array::from_fn(|i| a.add(3 * i * a_stride));
+                    let mut rows: [_; ROWS_AT_MOST / 3] =
+                        std::array::from_fn(|i| a.add((3 * i).min(ROWS - 1) * a_stride));
+                    let mut column = a;
                     for k in 0..depth {
                         let b: [_; COLUMNS / VECTOR] =
                             std::array::from_fn(|v| $load(b.add(k * COLUMNS + v * VECTOR)));
                         for (r, acc) in acc.iter_mut().enumerate() {
                             let a = $set(match BY_ROWS {
                                 true => *rows[r / 3].add(r % 3 * a_stride),
-                                false => *a.add(k * ROWS + r),
+                                false => *column.add(r),
                             });
                             for (acc, b) in acc.iter_mut().zip(b) {
                                 *acc = $fma(a, b, *acc);
                             }
                         }
-                        rows = rows.map(|row| row.add(1));
+                        if BY_ROWS {
+                            rows = rows.map(|row| row.add(1));
+                        } else {
+                            column = column.add(a_stride);
+                        }
                     }
                     for (r, acc) in acc.iter().enumerate() {
                         for (v, acc) in acc.iter().enumerate() {
@@ -71,12 +80,30 @@ macro_rules! kernel {
 
 kernel!(
     /// AVX2 with FMA.
-    avx2, "avx2,fma", 6 by 16, 8:
+    avx2, "avx2,fma", 16 columns, 8,
+    rows 1 2 3 4 5 6:
     _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_storeu_ps
 );
 
 kernel!(
     /// AVX-512.
-    avx512, "avx512f", 12 by 32, 16:
+    avx512, "avx512f", 32 columns, 16,
+    rows 1 2 3 4 5 6 7 8 9 10 11 12:
     _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps
 );
+
+kernel!(
+    /// AVX-512 with bf16: A, B are pairs, and each multiply-add is two of them.
+    avx512_bf16, "avx512f,avx512bf16", 32 columns, 16,
+    rows 1 2 3 4 5 6 7 8 9 10 11 12:
+    _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, multiply_add_pairs, _mm512_storeu_ps
+);
+
+/// c + a·b for the number in the upper half of each pair, then for the one in the lower half.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn multiply_add_pairs(a: __m512, b: __m512, c: __m512) -> __m512 {
+    // SAFETY: any bits are pairs of bf16 numbers.
+    let pairs = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
+    _mm512_dpbf16_ps(c, pairs(a), pairs(b))
+}

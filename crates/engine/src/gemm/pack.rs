@@ -1,98 +1,185 @@
 //! Packing: a block of an operand is copied into the order in which the kernel reads it.
 
-use super::{DEPTH, View};
-use crate::lanes::lanes;
+use super::{DEPTH, View, pairs};
+use crate::lanes::{each, lanes, round_to_bf16};
 use crate::machine::Isa;
 
-/// Rows of A for register tiles, whole ones perhaps as they lie.
-pub struct Rows<'a> {
+/// How packed operands look to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Numbers as they are.
+    Plain,
+    /// Numbers rounded to bf16, each still an f32.
+    Rounded,
+    /// Two bf16 numbers that follow each other in k in the place of one f32, the first in its upper
+    /// half.
+    Pairs,
+}
+
+impl Form {
+    /// Numbers in one unit of 4 bytes.
+    pub fn numbers(self) -> usize {
+        match self {
+            Form::Plain | Form::Rounded => 1,
+            Form::Pairs => 2,
+        }
+    }
+
+    /// Units for this many numbers.
+    pub fn units(self, numbers: usize) -> usize {
+        numbers.div_ceil(self.numbers())
+    }
+}
+
+/// Rows of A for register tiles, as they lie or packed.
+pub struct Left<'a> {
     /// Whether a tile is read row by row.
     pub by_rows: bool,
-    /// The operand itself with its stride, for whole tiles that need no packing.
-    direct: Option<(&'a [f32], usize)>,
-    /// Rows from here on are packed.
-    packed_from: usize,
-    packed: &'a [f32],
-    depth: usize,
+    data: &'a [f32],
+    /// From one row to the next.
+    step: usize,
+    /// From one row to the next where a tile is read by rows, else from one k to the next.
+    stride: usize,
 }
 
-impl Rows<'_> {
-    /// First number and row stride of the tile that begins with row `top`.
-    pub fn tile(&self, top: usize, tile: usize) -> (*const f32, usize) {
-        match self.direct {
-            Some((data, stride)) if top + tile <= self.packed_from => {
-                // The kernel reads `depth` numbers of each of the tile's rows.
-                let end = (top + tile - 1) * stride + self.depth;
-                (data[top * stride..end].as_ptr(), stride)
+impl<'a> Left<'a> {
+    /// The operand as it lies.
+    pub fn direct(a: View<'a>) -> Left<'a> {
+        let by_rows = a.column_stride == 1;
+        Left {
+            by_rows,
+            data: a.data,
+            step: a.row_stride,
+            stride: if by_rows {
+                a.row_stride
+            } else {
+                a.column_stride
+            },
+        }
+    }
+
+    /// First number and stride of the tile of `rows` rows from `top` on.
+    pub fn tile(&self, top: usize, rows: usize, depth: usize) -> (*const f32, usize) {
+        let needed = match self.by_rows {
+            true => (rows - 1) * self.stride + depth,
+            false => depth.saturating_sub(1) * self.stride + rows,
+        };
+        (self.data[top * self.step..][..needed].as_ptr(), self.stride)
+    }
+}
+
+/// Packs operands.
+#[derive(Clone, Copy)]
+pub struct Packer {
+    /// Instruction set of the loops.
+    pub isa: Isa,
+    /// How packed operands look.
+    pub form: Form,
+}
+
+impl Packer {
+    /// Prepares rows of A for register tiles of `tile` rows.
+    ///
+    /// Where the numbers of a row follow each other, the kernel reads them as they lie; but rows a
+    /// multiple of 4 KB apart would all fall into one set of the first-level cache and are copied,
+    /// and so are numbers to be rounded. Otherwise tiles are packed, in each the columns one after
+    /// the other.
+    pub fn rows<'a>(self, a: View<'a>, tile: usize, packed: &'a mut [f32]) -> Left<'a> {
+        let by_rows = a.column_stride == 1;
+        if !by_rows {
+            let size = (a.rows, a.columns);
+            self.panels(a.data, a.column_stride, size, tile, packed);
+            return Left {
+                by_rows,
+                data: packed,
+                step: self.form.units(a.columns),
+                stride: tile,
+            };
+        }
+        if self.form == Form::Plain && !a.row_stride.is_multiple_of(1024) {
+            return Left::direct(a);
+        }
+        let depth = self.form.units(a.columns);
+        for (r, to) in packed.chunks_mut(DEPTH).take(a.rows).enumerate() {
+            let row = &a.data[r * a.row_stride..][..a.columns];
+            self.line(row, &mut to[..depth]);
+        }
+        Left {
+            by_rows,
+            data: packed,
+            step: DEPTH,
+            stride: DEPTH,
+        }
+    }
+
+    /// Packs columns of B for register tiles of `tile` columns: panel after panel, in each the rows
+    /// one after the other. Columns missing from the last panel are 0. `spare` holds one panel.
+    pub fn columns(self, b: View, tile: usize, packed: &mut [f32], spare: &mut [f32]) {
+        let depth = self.form.units(b.rows);
+        if b.column_stride == 1 {
+            let size = (b.columns, b.rows);
+            self.panels(b.data, b.row_stride, size, tile, packed);
+            return;
+        }
+        let panels = packed
+            .chunks_mut(tile * depth)
+            .take(b.columns.div_ceil(tile));
+        for (t, out) in panels.enumerate() {
+            let count = tile.min(b.columns - t * tile);
+            if count < tile {
+                out.fill(0.0);
             }
-            _ => {
-                let width = if self.by_rows { DEPTH } else { self.depth };
-                (
-                    self.packed[(top - self.packed_from) * width..].as_ptr(),
-                    DEPTH,
-                )
+            let source = &b.data[t * tile * b.column_stride..];
+            if self.form == Form::Plain {
+                transpose(self.isa, source, b.column_stride, (count, depth), out, tile);
+                continue;
             }
+            for (column, line) in spare.chunks_mut(DEPTH).take(count).enumerate() {
+                let column = &source[column * b.column_stride..][..b.rows];
+                self.line(column, &mut line[..depth]);
+            }
+            transpose(self.isa, spare, DEPTH, (count, depth), out, tile);
+        }
+    }
+
+    /// Panels of `tile` numbers that follow each other in each of `size.1` rows.
+    fn panels(
+        self,
+        data: &[f32],
+        stride: usize,
+        size: (usize, usize),
+        tile: usize,
+        to: &mut [f32],
+    ) {
+        let rounded = self.form == Form::Rounded;
+        match self.form {
+            Form::Pairs => pairs::panels(data, stride, size, tile, to),
+            _ => panels(self.isa, data, stride, size, tile, rounded, to),
+        }
+    }
+
+    /// Numbers that follow each other, in k.
+    fn line(self, from: &[f32], to: &mut [f32]) {
+        match self.form {
+            Form::Plain => to.copy_from_slice(from),
+            Form::Rounded => round(self.isa, from, to),
+            Form::Pairs => pairs::line(from, to),
         }
     }
 }
 
-/// Prepares rows of A for register tiles of `tile` rows.
-///
-/// Where the numbers of a row follow each other, the kernel reads whole tiles as they lie and only
-/// the ragged last one is copied, its missing rows 0; but rows a multiple of 4 KB apart would all
-/// fall into one set of the first-level cache and are copied too. Otherwise tiles are packed, in
-/// each the columns one after the other.
-pub fn rows<'a>(isa: Isa, a: View<'a>, tile: usize, packed: &'a mut [f32]) -> Rows<'a> {
-    let depth = a.columns;
-    let by_rows = a.column_stride == 1;
-    let alone = a.row_stride.is_multiple_of(1024);
-    let packed_from = if by_rows && !alone {
-        a.rows / tile * tile
-    } else {
-        0
-    };
-    if by_rows {
-        for (i, r) in (packed_from..a.rows).enumerate() {
-            packed[i * DEPTH..][..depth].copy_from_slice(&a.data[r * a.row_stride..][..depth]);
+lanes! {
+    /// Numbers rounded to bf16.
+    fn round(from: &[f32], to: &mut [f32]) {
+        for (from, to) in from.iter().zip(to) {
+            *to = f32::from_bits(round_to_bf16(*from));
         }
-        let missing = a.rows - packed_from..(a.rows - packed_from).next_multiple_of(tile);
-        missing.for_each(|i| packed[i * DEPTH..][..depth].fill(0.0));
-    } else {
-        panels(isa, a.data, a.column_stride, (a.rows, depth), tile, packed);
-    }
-    Rows {
-        by_rows,
-        direct: (packed_from > 0).then_some((a.data, a.row_stride)),
-        packed_from,
-        packed,
-        depth,
-    }
-}
-
-/// Packs columns of B for register tiles of `tile` columns: panel after panel, in each the rows
-/// one after the other. Columns missing from the last panel are 0.
-pub fn columns(isa: Isa, b: View, tile: usize, packed: &mut [f32]) {
-    let depth = b.rows;
-    if b.column_stride == 1 {
-        panels(isa, b.data, b.row_stride, (b.columns, depth), tile, packed);
-        return;
-    }
-    let panels = packed
-        .chunks_mut(tile * depth)
-        .take(b.columns.div_ceil(tile));
-    for (t, out) in panels.enumerate() {
-        let count = tile.min(b.columns - t * tile);
-        if count < tile {
-            out.fill(0.0);
-        }
-        let source = &b.data[t * tile * b.column_stride..];
-        transpose(isa, source, b.column_stride, (count, depth), out, tile);
     }
 }
 
 lanes! {
     /// Panels of `tile` numbers that follow each other in each of `depth` rows.
-    fn panels(data: &[f32], stride: usize, size: (usize, usize), tile: usize, packed: &mut [f32]) {
+    fn panels(data: &[f32], stride: usize, size: (usize, usize), tile: usize, rounded: bool, packed: &mut [f32]) {
         match tile {
             4 => panels_of::<4>(data, stride, size, packed),
             6 => panels_of::<6>(data, stride, size, packed),
@@ -100,8 +187,16 @@ lanes! {
             16 => panels_of::<16>(data, stride, size, packed),
             _ => panels_of::<32>(data, stride, size, packed),
         }
+        if rounded {
+            for x in &mut packed[..size.0.next_multiple_of(tile) * size.1] {
+                *x = f32::from_bits(round_to_bf16(*x));
+            }
+        }
     }
 }
+
+/// Rows of the source that are packed together.
+const ROWS_AT_ONCE: usize = 8;
 
 /// With the tile's size known, a whole row of it moves in one or two registers.
 #[inline(always)]
@@ -111,19 +206,18 @@ fn panels_of<const TILE: usize>(
     (width, depth): (usize, usize),
     packed: &mut [f32],
 ) {
-    // Row by row of the source: it is read once, in order, and every panel is written in order.
+    // A few rows of the source at a time, panel after panel: every panel is written in order, and
+    // neither the rows nor the panels, often a multiple of 4 KB apart, crowd one set of the cache.
     let tiles = packed.as_chunks_mut::<TILE>().0;
-    for k in 0..depth {
-        let row = &data[k * stride..][..width];
-        let (whole, rest) = row.as_chunks::<TILE>();
-        for (t, part) in whole.iter().enumerate() {
-            tiles[t * depth + k] = *part;
-        }
-        if !rest.is_empty() {
-            let last = &mut tiles[whole.len() * depth + k];
-            let (filled, missing) = last.split_at_mut(rest.len());
-            filled.copy_from_slice(rest);
-            missing.fill(0.0);
+    for from in (0..depth).step_by(ROWS_AT_ONCE) {
+        for t in 0..width.div_ceil(TILE) {
+            for k in from..depth.min(from + ROWS_AT_ONCE) {
+                let row = &data[k * stride + t * TILE..k * stride + width];
+                tiles[t * depth + k] = match row.first_chunk::<TILE>() {
+                    Some(part) => *part,
+                    None => each(|i| row.get(i).copied().unwrap_or(0.0)),
+                };
+            }
         }
     }
 }

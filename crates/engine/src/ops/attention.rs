@@ -3,7 +3,7 @@
 //! For head h of `H`, which shares key and value head h·K/H of `K`, and position t:
 //! s[t,u] = q[t]·k[u] / √D for u ≤ t, p = softmax(s[t]), y[t] = Σᵤ p[t,u]·v[u].
 //! Vaswani et al., 2017, equation 1; grouped heads: Ainslie et al., 2023. The softmax is taken
-//! online, block by block (Milakov and Gimelshein, 2018; Dao et al., "FlashAttention", 2022), so no
+//! by blocks of keys (Milakov and Gimelshein, 2018; Dao et al., "FlashAttention", 2022), so no
 //! T × T matrix is ever kept: only log Σ exp of each row.
 //!
 //! Backward: p again from what was kept; δ[t] = dy[t]·y[t]; dp = dy·vᵀ; ds = p∘(dp − δ)/√D;
@@ -33,6 +33,11 @@ pub struct Heads {
     pub kv_heads: usize,
     /// D: numbers of a head.
     pub head_size: usize,
+}
+
+impl Heads {
+    /// Most numbers of a head: what a thread's scratch memory has room for.
+    pub const WIDEST: usize = tiles::WIDEST;
 }
 
 /// The operation; q [N, H·D], k and v [N, K·D] → y [N, H·D], in sequences of T rows; keeps
@@ -137,6 +142,11 @@ impl Operation for Attention {
         } else {
             self.time > 0 && x[0].rows.is_multiple_of(self.time) && x[1].rows == x[0].rows
         };
+        if head_size > tiles::WIDEST {
+            let most = tiles::WIDEST;
+            let message = format!("heads of {head_size} numbers; {most} is the most");
+            return shape(self.name(), message);
+        }
         if !widths || !grouped || !rows || x[1] != x[2] {
             return shape(self.name(), format!("{x:?} do not fit {:?}", self.heads));
         }
@@ -219,13 +229,19 @@ impl Operation for Attention {
     }
 
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
-        let (heads, size) = (self.heads.heads, self.heads.head_size);
-        let y = a.y[0].grid(heads * size, self.time, size);
-        let kept = a.kept[0].grid(heads, self.time, 1);
+        let Heads {
+            heads,
+            kv_heads,
+            head_size,
+        } = self.heads;
+        let members = heads / kv_heads;
+        let y = a.y[0].grid(heads * head_size, self.time, members * head_size);
+        let kept = a.kept[0].grid(heads, self.time, members);
         team.each((y, kept), |tile, (mut y, mut kept), scratch| {
-            let head = self.head(tile / heads, tile % heads, at.position);
-            let operands = [a.x[0].real(), a.x[1].real(), a.x[2].real()];
-            head.forward(team.isa(), operands, &mut y, &mut kept, scratch);
+            let (sequence, shared) = (tile / kv_heads, tile % kv_heads);
+            let group = self.group(team.isa(), sequence, shared, at.position);
+            let x = [a.x[0].real(), a.x[1].real(), a.x[2].real()];
+            group.forward(x, &mut y, &mut kept, scratch);
         });
     }
 
@@ -235,36 +251,32 @@ impl Operation for Attention {
             kv_heads,
             head_size,
         } = self.heads;
-        let group = heads / kv_heads;
         let cut = |slot: usize, width: usize, strip: usize| {
             let (write, out) = a.dx[slot].as_ref()?;
             Some((*write, out.grid(width, self.time, strip)))
         };
-        let dq = cut(0, heads * head_size, group * head_size);
-        let (dk, dv) = (
-            cut(1, kv_heads * head_size, head_size),
-            cut(2, kv_heads * head_size, head_size),
-        );
+        let members = heads / kv_heads;
+        let dq = cut(0, heads * head_size, members * head_size);
+        let dk = cut(1, kv_heads * head_size, head_size);
+        let dv = cut(2, kv_heads * head_size, head_size);
         let write = [dq, dk, dv].map(|d| d.map_or(Write::Add, |(write, _)| write));
         let cuts = (dq.map(|d| d.1), dk.map(|d| d.1), dv.map(|d| d.1));
-        team.each(cuts, |tile, (mut dq, mut dk, mut dv), scratch| {
-            let mut all = [&mut dq, &mut dk, &mut dv];
-            for (d, write) in all.iter_mut().zip(write) {
-                if let (Some(d), Write::Set) = (d.as_mut(), write) {
-                    d.clear();
-                }
-            }
-            for g in 0..group {
-                let head = self.head(tile / kv_heads, tile % kv_heads * group + g, at.position);
-                let saved = tiles::Saved {
-                    x: [a.x[0].real(), a.x[1].real(), a.x[2].real()],
-                    y: a.y[0].real(),
-                    total: a.kept[0].real(),
-                    dy: a.dy[0].real(),
-                };
-                let dq = dq.as_mut().map(|d| d.strip(g * head_size, head_size));
-                head.backward(team.isa(), &saved, dq, dk.as_mut(), dv.as_mut(), scratch);
-            }
+        team.each(cuts, |tile, (dq, dk, dv), scratch| {
+            let (sequence, shared) = (tile / kv_heads, tile % kv_heads);
+            let group = self.group(team.isa(), sequence, shared, at.position);
+            let saved = tiles::Saved {
+                x: [a.x[0].real(), a.x[1].real(), a.x[2].real()],
+                y: a.y[0].real(),
+                total: a.kept[0].real(),
+                dy: a.dy[0].real(),
+            };
+            let dx = [
+                dq.zip(Some(write[0])),
+                dk.zip(Some(write[1])),
+                dv.zip(Some(write[2])),
+            ];
+            let dx = dx.map(|d| d.map(|(patch, write)| (write, patch)));
+            group.backward(&saved, dx, scratch);
         });
     }
 }
@@ -273,7 +285,7 @@ impl Operation for Attention {
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (batch, kv_heads, group) = (d.size(2), d.size(2), d.size(2));
     let (time, head_size) = match d.size(8) {
-        1 => (60 + d.size(10), d.size(3)),
+        1 => (60 + d.size(60), d.size(3)),
         _ => (d.size(12), d.size(20)),
     };
     let rows = batch * time;
@@ -286,4 +298,34 @@ pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let k = d.parameter(g, rows, kv_heads * head_size);
     let v = d.parameter(g, rows, kv_heads * head_size);
     g.attention(q, k, v, heads, time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Isa;
+    use crate::tolerance::FAST;
+    use crate::verify::fast_errors;
+
+    /// Heads so wide that the keys come in several blocks, the last a ragged one.
+    fn wide(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
+        let (time, head_size) = (205, tiles::WIDEST);
+        let heads = Heads {
+            heads: 2,
+            kv_heads: 1,
+            head_size,
+        };
+        let q = d.parameter(g, 2 * time, 2 * head_size);
+        let k = d.parameter(g, 2 * time, head_size);
+        let v = d.parameter(g, 2 * time, head_size);
+        g.attention(q, k, v, heads, time)
+    }
+
+    #[test]
+    fn several_blocks_of_keys_give_what_one_would() {
+        for isa in Isa::available() {
+            let errors = fast_errors(wide, isa).unwrap();
+            assert!(errors.iter().all(|&e| e <= FAST), "{isa:?} {errors:?}");
+        }
+    }
 }

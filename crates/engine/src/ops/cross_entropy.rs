@@ -6,7 +6,7 @@
 
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes, log, sum_by, total};
+use crate::lanes::{LANES, band, lanes, sum_by, total};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Kind, Operation, Outputs, Pass, Reads,
     Spec, Write, elementwise,
@@ -142,8 +142,8 @@ lanes! {
             }
             let most = most.greatest();
             let shift = Lanes::all(most);
-            let sum = sum_by(x, f32::NEG_INFINITY, |x| (x - shift).exp());
-            *kept = most + log(sum);
+            let sum = sum_by(x, f32::NEG_INFINITY, |x: Lanes| (x - shift).exp());
+            *kept = most + Lanes::all(sum).log().first();
             *nats = *kept - x[target as usize];
         }
     }

@@ -10,7 +10,7 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes};
+use crate::lanes::{LANES, Vector, band, lanes};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write, elementwise,
@@ -101,7 +101,7 @@ impl Operation for Gelu {
 
 /// s = 1 / (1 + e⁻²ᵘ), where `square` is x².
 #[inline(always)]
-fn gate(x: Lanes, square: Lanes) -> Lanes {
+fn gate<Lanes: Vector>(x: Lanes, square: Lanes) -> Lanes {
     let linear = Lanes::all((-2.0 * SCALE) as f32);
     let cubic = Lanes::all((-2.0 * SCALE * CUBE) as f32);
     let one = Lanes::all(1.0);

@@ -8,7 +8,7 @@
 
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes, sum_by};
+use crate::lanes::{LANES, band, lanes, sum_by};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write, elementwise,
@@ -175,10 +175,10 @@ lanes! {
         let width = w.len();
         let all = x.chunks(width).zip(y.chunks_mut(width));
         for ((x, y), (kept_mean, kept_inverse)) in all.zip(means.iter_mut().zip(inverses)) {
-            *kept_mean = sum_by(x, 0.0, |x| x) / width as f32;
+            *kept_mean = sum_by(x, 0.0, |x: Lanes| x) / width as f32;
             let mean = Lanes::all(*kept_mean);
             // Lanes past the end of the row are filled with the mean: they add 0.
-            let squares = sum_by(x, *kept_mean, |x| (x - mean) * (x - mean));
+            let squares = sum_by(x, *kept_mean, |x: Lanes| (x - mean) * (x - mean));
             *kept_inverse = 1.0 / (squares / width as f32 + epsilon).sqrt();
             let inverse = Lanes::all(*kept_inverse);
             for (i, y) in y.chunks_mut(LANES).enumerate() {
@@ -222,14 +222,34 @@ lanes! {
     /// Columns `from` … of dw and db: each one chain over the rows, in order. One of them may be
     /// empty: nobody needs it.
     fn parameter_columns(x: &[f32], means: &[f32], inverses: &[f32], dy: &[f32], width: usize, from: usize, write: [Write; 2], dw: &mut [f32], db: &mut [f32]) {
+        let rows = x.chunks(width).zip(dy.chunks(width));
+        let rows = rows.zip(means.iter().zip(inverses));
+        if dw.len() == STRIP && db.is_empty() {
+            // Several vectors of columns at once: each row is met once, and the chains overlap.
+            let mut total = [Lanes::all(0.0); STRIP / LANES];
+            for (v, total) in total.iter_mut().enumerate() {
+                *total = write[0].start(&dw[v * LANES..]);
+            }
+            for ((x, dy), (&mean, &inverse)) in rows {
+                let (x, dy) = (&x[from..from + STRIP], &dy[from..from + STRIP]);
+                let (mean, inverse) = (Lanes::all(mean), Lanes::all(inverse));
+                for (v, total) in total.iter_mut().enumerate() {
+                    let unit = (Lanes::load(&x[v * LANES..], 0.0) - mean) * inverse;
+                    *total = unit.mul_add(Lanes::load(&dy[v * LANES..], 0.0), *total);
+                }
+            }
+            for (v, total) in total.iter().enumerate() {
+                total.store(&mut dw[v * LANES..]);
+            }
+            return;
+        }
         let columns = dw.len().max(db.len());
         for first in (0..columns).step_by(LANES) {
             let (at, end) = (from + first, from + (first + LANES).min(columns));
             let dw = dw.get_mut(first..).unwrap_or_default();
             let db = db.get_mut(first..).unwrap_or_default();
-            let (mut total_w, mut total_b) = (write[0].start(dw), write[1].start(db));
-            let rows = x.chunks(width).zip(dy.chunks(width));
-            for ((x, dy), (&mean, &inverse)) in rows.zip(means.iter().zip(inverses)) {
+            let (mut total_w, mut total_b): (Lanes, Lanes) = (write[0].start(dw), write[1].start(db));
+            for ((x, dy), (&mean, &inverse)) in rows.clone() {
                 let dy = Lanes::load(&dy[at..end], 0.0);
                 let unit = (Lanes::load(&x[at..end], 0.0) - Lanes::all(mean)) * Lanes::all(inverse);
                 total_w = unit.mul_add(dy, total_w);

@@ -6,7 +6,7 @@
 use crate::error::{Result, shape};
 use crate::gemm::{Start, View, cut, product};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, lanes};
+use crate::lanes::{LANES, lanes};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write,
@@ -112,7 +112,8 @@ impl Operation for Linear {
         }
     }
 
-    fn forward(&self, a: &Forward, _: &At, team: &Team) {
+    fn forward(&self, a: &Forward, at: &At, team: &Team) {
+        let arithmetic = team.arithmetic(at.precision);
         let (x, w) = (a.x[0].real(), a.x[1].real());
         let (inner, out) = (self.inner, self.out);
         let n = x.len() / inner;
@@ -127,11 +128,12 @@ impl Operation for Linear {
             }
             let x = x.rows(y.first_row, y.rows);
             let w = w.columns(y.first_column, y.columns);
-            product(team.isa(), x, w, &mut y, start, scratch);
+            product(arithmetic, x, w, &mut y, start, scratch);
         });
     }
 
-    fn backward(&self, a: &Backward, _: &At, team: &Team) {
+    fn backward(&self, a: &Backward, at: &At, team: &Team) {
+        let arithmetic = team.arithmetic(at.precision);
         let (x, w, dy) = (a.x[0].real(), a.x[1].real(), a.dy[0].real());
         let (inner, out) = (self.inner, self.out);
         let n = x.len() / inner;
@@ -146,14 +148,14 @@ impl Operation for Linear {
             team.each(cut(dx, n, inner, team), |_, mut dx, scratch| {
                 let dy = dy.rows(dx.first_row, dx.rows);
                 let w = w.columns(dx.first_column, dx.columns);
-                product(team.isa(), dy, w, &mut dx, start(*write), scratch);
+                product(arithmetic, dy, w, &mut dx, start(*write), scratch);
             });
         }
         if let Some((write, dw)) = &a.dx[1] {
             team.each(cut(dw, out, inner, team), |_, mut dw, scratch| {
                 let dy = dy.columns(dw.first_row, dw.rows).transposed();
                 let x = x.columns(dw.first_column, dw.columns);
-                product(team.isa(), dy, x, &mut dw, start(*write), scratch);
+                product(arithmetic, dy, x, &mut dw, start(*write), scratch);
             });
         }
         if let Some(Some((write, db))) = a.dx.get(2) {
@@ -172,7 +174,7 @@ lanes! {
         for (part, db) in db.chunks_mut(LANES).enumerate() {
             let at = from + part * LANES;
             let end = at + db.len();
-            let mut total = write.start(db);
+            let mut total: Lanes = write.start(db);
             for dy in dy.chunks(width) {
                 total = total + Lanes::load(&dy[at..end], 0.0);
             }

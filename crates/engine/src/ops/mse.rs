@@ -5,7 +5,7 @@
 
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes, total};
+use crate::lanes::{LANES, band, lanes, total};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write, elementwise,

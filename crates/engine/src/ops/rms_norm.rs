@@ -10,7 +10,7 @@
 
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes, sum_by};
+use crate::lanes::{LANES, band, lanes, sum_by};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write, elementwise,
@@ -18,6 +18,9 @@ use crate::op::{
 use crate::ops::Op;
 use crate::team::Team;
 use crate::verify::Draw;
+
+/// Columns of dw that a tile sums.
+const STRIP: usize = 4 * LANES;
 
 /// The operation; x [N, …·C], w [C] → y [N, …·C]; keeps 1/r for each row.
 #[derive(Debug)]
@@ -134,7 +137,7 @@ impl Operation for RmsNorm {
             });
         }
         if let Some((write, dw)) = &a.dx[1] {
-            team.each(dw.strips(width, 4 * LANES), |_, mut dw, _| {
+            team.each(dw.strips(width, STRIP), |_, mut dw, _| {
                 let from = dw.first_column;
                 weight_columns(team.isa(), x, inverse, dy, width, from, *write, dw.row(0));
             });
@@ -148,7 +151,7 @@ lanes! {
         let width = w.len();
         let all = x.chunks(width).zip(y.chunks_mut(width));
         for ((x, y), kept) in all.zip(kept.iter_mut()) {
-            let mean = sum_by(x, 0.0, |x| x * x) / width as f32;
+            let mean = sum_by(x, 0.0, |x: Lanes| x * x) / width as f32;
             *kept = 1.0 / (mean + epsilon).sqrt();
             let inverse = Lanes::all(*kept);
             for ((x, w), y) in x.chunks(LANES).zip(w.chunks(LANES)).zip(y.chunks_mut(LANES)) {
@@ -185,11 +188,31 @@ lanes! {
 lanes! {
     /// Columns `from` … of dw: each one chain over the rows, in order.
     fn weight_columns(x: &[f32], kept: &[f32], dy: &[f32], width: usize, from: usize, write: Write, dw: &mut [f32]) {
+        let rows = x.chunks(width).zip(dy.chunks(width)).zip(kept);
+        if dw.len() == STRIP {
+            // Several vectors of columns at once: each row is met once, and the chains overlap.
+            let mut total = [Lanes::all(0.0); STRIP / LANES];
+            for (v, total) in total.iter_mut().enumerate() {
+                *total = write.start(&dw[v * LANES..]);
+            }
+            for ((x, dy), &inverse) in rows {
+                let (x, dy) = (&x[from..from + STRIP], &dy[from..from + STRIP]);
+                let inverse = Lanes::all(inverse);
+                for (v, total) in total.iter_mut().enumerate() {
+                    let unit = Lanes::load(&x[v * LANES..], 0.0) * inverse;
+                    *total = unit.mul_add(Lanes::load(&dy[v * LANES..], 0.0), *total);
+                }
+            }
+            for (v, total) in total.iter().enumerate() {
+                total.store(&mut dw[v * LANES..]);
+            }
+            return;
+        }
         for (part, dw) in dw.chunks_mut(LANES).enumerate() {
             let at = from + part * LANES;
             let end = at + dw.len();
             let mut total = write.start(dw);
-            for ((x, dy), &inverse) in x.chunks(width).zip(dy.chunks(width)).zip(kept) {
+            for ((x, dy), &inverse) in rows.clone() {
                 let unit = Lanes::load(&x[at..end], 0.0) * Lanes::all(inverse);
                 total = unit.mul_add(Lanes::load(&dy[at..end], 0.0), total);
             }

@@ -7,7 +7,7 @@
 
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Lanes, band, lanes};
+use crate::lanes::{LANES, Vector, band, lanes};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
     Write, elementwise,
@@ -111,7 +111,7 @@ impl Operation for Swiglu {
 
 /// s = 1 / (1 + e⁻ˣ).
 #[inline(always)]
-fn sigmoid(x: Lanes) -> Lanes {
+fn sigmoid<Lanes: Vector>(x: Lanes) -> Lanes {
     let one = Lanes::all(1.0);
     one / (one + (x * Lanes::all(-1.0)).exp())
 }

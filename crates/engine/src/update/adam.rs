@@ -7,7 +7,7 @@
 //! regularization", ICLR 2019, algorithm 2.
 
 use super::{Rule, Setting};
-use crate::lanes::{LANES, Lanes, lanes};
+use crate::lanes::{LANES, lanes};
 
 /// Constants of one update.
 #[derive(Clone, Copy)]
@@ -64,37 +64,36 @@ pub fn plain(rule: Rule, s: &Setting, w: &mut [f64], g: &[f64], m: &mut [f64], v
     }
 }
 
-/// Constants of one update, in f32 on lanes.
+/// Constants of one update, in f32.
 #[derive(Clone, Copy)]
 pub struct Fast {
-    beta1: Lanes,
-    beta2: Lanes,
-    rest1: Lanes,
-    rest2: Lanes,
-    epsilon: Lanes,
-    coupled: Lanes,
-    shrink: Lanes,
-    rate: Lanes,
-    correction: Lanes,
-    scale: Lanes,
+    beta1: f32,
+    beta2: f32,
+    rest1: f32,
+    rest2: f32,
+    epsilon: f32,
+    coupled: f32,
+    shrink: f32,
+    rate: f32,
+    correction: f32,
+    scale: f32,
 }
 
 impl Fast {
     /// Rounds the constants once.
     pub fn new(rule: Rule, s: &Setting) -> Fast {
         let c = constants(rule, s);
-        let all = |x: f64| Lanes::all(x as f32);
         Fast {
-            beta1: all(c.beta1),
-            beta2: all(c.beta2),
-            rest1: all(1.0 - c.beta1),
-            rest2: all(1.0 - c.beta2),
-            epsilon: all(c.epsilon),
-            coupled: all(c.coupled),
-            shrink: all(c.shrink),
-            rate: all(-c.rate),
-            correction: all(c.correction),
-            scale: all(c.scale),
+            beta1: c.beta1 as f32,
+            beta2: c.beta2 as f32,
+            rest1: (1.0 - c.beta1) as f32,
+            rest2: (1.0 - c.beta2) as f32,
+            epsilon: c.epsilon as f32,
+            coupled: c.coupled as f32,
+            shrink: c.shrink as f32,
+            rate: (-c.rate) as f32,
+            correction: c.correction as f32,
+            scale: c.scale as f32,
         }
     }
 }
@@ -102,17 +101,20 @@ impl Fast {
 lanes! {
     /// A block.
     pub fn fast(c: Fast, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+        let [beta1, beta2, rest1, rest2, epsilon] =
+            [c.beta1, c.beta2, c.rest1, c.rest2, c.epsilon].map(Lanes::all);
+        let [coupled, shrink, rate, correction, scale] =
+            [c.coupled, c.shrink, c.rate, c.correction, c.scale].map(Lanes::all);
         let state = m.chunks_mut(LANES).zip(v.chunks_mut(LANES));
         for ((w, g), (m, v)) in w.chunks_mut(LANES).zip(g.chunks(LANES)).zip(state) {
             let old = Lanes::load(w, 0.0);
-            let g = Lanes::load(g, 0.0).mul_add(c.scale, c.coupled * old);
-            let mean = c.beta1.mul_add(Lanes::load(m, 0.0), c.rest1 * g);
-            let square = c.beta2.mul_add(Lanes::load(v, 0.0), c.rest2 * g * g);
+            let g = Lanes::load(g, 0.0).mul_add(scale, coupled * old);
+            let mean = beta1.mul_add(Lanes::load(m, 0.0), rest1 * g);
+            let square = beta2.mul_add(Lanes::load(v, 0.0), rest2 * g * g);
             mean.store(m);
             square.store(v);
-            let root = Lanes(square.0.map(f32::sqrt));
-            let by = mean / root.mul_add(c.correction, c.epsilon);
-            c.rate.mul_add(by, old * c.shrink).store(w);
+            let by = mean / square.sqrt().mul_add(correction, epsilon);
+            rate.mul_add(by, old * shrink).store(w);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! learning", ICML 2013, in the parametrisation that PyTorch uses.
 
 use super::{Rule, Setting};
-use crate::lanes::{LANES, Lanes, lanes};
+use crate::lanes::{LANES, lanes};
 
 /// The oracle; `velocity` is empty without momentum.
 pub fn plain(rule: Rule, s: &Setting, w: &mut [f64], g: &[f64], velocity: &mut [f64]) {

@@ -29,7 +29,7 @@ struct Check {
 }
 
 /// The heads share the width among them.
-fn heads(m: &ModelConfig) -> [Check; 3] {
+fn heads(m: &ModelConfig) -> [Check; 4] {
     let (width, heads, kv_heads) = (m.width, m.heads, m.kv_heads);
     let divides = |part: usize, whole: usize| part != 0 && whole.is_multiple_of(part);
     let even = divides(2 * heads, width) || !divides(heads, width);
@@ -38,6 +38,15 @@ fn heads(m: &ModelConfig) -> [Check; 3] {
             keys: vec!["model.width", "model.heads"],
             ok: divides(heads, width),
             message: format!("model.heads = {heads} doesn't divide model.width = {width}"),
+        },
+        Check {
+            keys: vec!["model.width", "model.heads"],
+            ok: width / heads.max(1) <= engine::Heads::WIDEST,
+            message: format!(
+                "model.width = {width} over model.heads = {heads} gives heads of more than {} \
+                 numbers; take more heads",
+                engine::Heads::WIDEST
+            ),
         },
         Check {
             keys: vec!["model.heads", "model.kv_heads"],

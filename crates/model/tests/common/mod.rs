@@ -6,8 +6,8 @@
 )]
 
 use engine::{
-    Device, Graph, Host, HostMut, Optimiser, Part, Plan, Purpose, RandomPurpose, Ready, Rule,
-    Scalars, Stream, ValueId,
+    Device, Graph, Host, HostMut, Optimiser, Part, Plan, Precision, Purpose, RandomPurpose, Ready,
+    Rule, Scalars, Stream, ValueId,
 };
 use model::{Config, Mode, ModelShape, decoder};
 use std::sync::Arc;
@@ -113,7 +113,18 @@ impl Recorded {
 
     /// Makes a plan ready.
     pub fn prepare(&self, device: &mut dyn Device, purpose: Purpose) -> Ready {
+        self.prepare_in(device, purpose, Precision::F32)
+    }
+
+    /// Makes a plan ready with products in this precision.
+    pub fn prepare_in(
+        &self,
+        device: &mut dyn Device,
+        purpose: Purpose,
+        precision: Precision,
+    ) -> Ready {
         let plan = Plan::new(&self.graph, self.micros, purpose).unwrap();
+        let plan = plan.in_precision(precision);
         device.prepare(self.graph.clone(), plan).unwrap()
     }
 

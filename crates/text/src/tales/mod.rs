@@ -13,9 +13,21 @@ mod plots;
 mod tell;
 mod words;
 
-use crate::Text;
 use crate::random::{Purpose, Random};
 use grammar::Grammar;
+
+/// A corpus of stories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text {
+    /// A short name, good for a folder.
+    pub name: String,
+    /// What is learnt from.
+    pub train: Vec<u8>,
+    /// What the model is judged on.
+    pub validation: Vec<u8>,
+    /// Entropy floor of the validation text after its first byte, in bits.
+    pub floor_bits: f64,
+}
 
 /// Compiles the grammar. The templates are part of the program, so an error is one of the program,
 /// and the tests below would meet it first.
@@ -55,10 +67,9 @@ pub fn tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
     let floor = stories(&grammar, random, validation_bytes, &mut validation);
     Text {
         name: "tales".to_owned(),
-        sources: Vec::new(),
         train: train.into_bytes(),
         validation: validation.into_bytes(),
-        floor_bits: Some(floor),
+        floor_bits: floor,
     }
 }
 

@@ -9,7 +9,7 @@ fn the_letters_alone_give_the_probability_and_allow_one_derivation_only() {
         let text = tales(seed, 30_000, 10_000);
         let validation = std::str::from_utf8(&text.validation).unwrap();
         let bits = story_bits(validation.strip_prefix('\n').unwrap()).unwrap();
-        let floor = text.floor_bits.unwrap();
+        let floor = text.floor_bits;
         assert!(
             (bits - floor).abs() < 1e-9 * floor,
             "seed {seed}: {bits} but {floor}"

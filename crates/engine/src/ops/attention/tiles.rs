@@ -1,25 +1,50 @@
-//! One head of one sequence, block by block: each block of queries meets each block of keys that
-//! it sees; the scores between them never leave the cache.
+//! The heads of one sequence that share keys and values: tiles of queries meet the keys that they
+//! see; the scores between them never leave the cache, and what is masked is not computed.
+//!
+//! Products are in f32 whatever the plan's precision: they are a small part of a model's work, and
+//! rounding the scores would cost more than it saves.
 
 use super::{Attention, Heads};
 use crate::arena::Patch;
-use crate::gemm::{Start, View, product, product_into};
-use crate::lanes::{LANES, Lanes, dot, lanes, log};
+use crate::gemm::{Panels, Start, View};
+use crate::lanes::{LANES, Vector, dot, lanes};
 use crate::machine::Isa;
+use crate::op::Write;
+use crate::team::SCRATCH;
 
-/// Queries, and keys, of a block: constants of the arithmetic.
-const BLOCK: usize = 64;
+/// Queries, and keys, of a tile: a constant of the arithmetic. Every tile begins at a multiple.
+const TILE: usize = 12;
 
-/// One head of one sequence.
-pub struct Head {
+/// Queries of a block in the backward pass: tiles of keys gather over it.
+const BLOCK: usize = 8 * TILE;
+
+/// Numbers between two rows of scores, beyond the keys: rows a multiple of 4 KB apart would crowd
+/// one set of the cache.
+const GAP: usize = 16;
+
+/// Widest head that the scratch memory has room for.
+pub const WIDEST: usize = 512;
+
+/// Keys that are worked on together: as many as the scratch memory has room for, and at most a
+/// number that keeps their panels in the second-level cache. A constant of the shape.
+fn keys_at_once(size: usize) -> usize {
+    let size = size.next_multiple_of(32);
+    let room = SCRATCH - 2 * BLOCK * (size + GAP);
+    (room / (3 * size + 2 * BLOCK)).min(10 * BLOCK) / BLOCK * BLOCK
+}
+
+/// The heads of one sequence that share one head of keys and values.
+pub struct Group {
     heads: Heads,
+    isa: Isa,
     /// First row of the sequence in q, k and v.
     first: usize,
     /// Queries.
     time: usize,
     /// Keys before the first query.
     before: usize,
-    head: usize,
+    /// The head of keys and values.
+    shared: usize,
     scale: f32,
 }
 
@@ -32,213 +57,364 @@ pub struct Saved<'a> {
 }
 
 impl Attention {
-    /// Head `head` of sequence `sequence`.
-    pub fn head(&self, sequence: usize, head: usize, position: usize) -> Head {
-        Head {
+    /// The heads of sequence `sequence` that share head `shared` of keys and values.
+    pub fn group(&self, isa: Isa, sequence: usize, shared: usize, position: usize) -> Group {
+        Group {
             heads: self.heads,
+            isa,
             first: sequence * self.time,
             time: self.time,
             before: if self.cached { position } else { 0 },
-            head,
+            shared,
             scale: self.scale() as f32,
         }
     }
 }
 
-impl Head {
-    /// This head's part of q, y or dy.
-    fn queries<'a>(&self, q: &'a [f32]) -> View<'a> {
-        let (width, size) = (
-            self.heads.heads * self.heads.head_size,
-            self.heads.head_size,
-        );
-        let all = View::new(q, q.len() / width, width, width);
-        all.rows(self.first, self.time)
-            .columns(self.head * size, size)
+impl Group {
+    /// Heads in it.
+    fn members(&self) -> usize {
+        self.heads.heads / self.heads.kv_heads
     }
 
-    /// This head's part of k or v.
+    /// A head's part of q, y or dy, for the sequence.
+    fn queries<'a>(&self, q: &'a [f32], member: usize) -> View<'a> {
+        let size = self.heads.head_size;
+        let width = self.heads.heads * size;
+        let all = View::new(q, q.len() / width, width, width);
+        let head = self.shared * self.members() + member;
+        all.rows(self.first, self.time).columns(head * size, size)
+    }
+
+    /// The shared part of k or v, for the sequence.
     fn keys<'a>(&self, k: &'a [f32]) -> View<'a> {
-        let (width, size) = (
-            self.heads.kv_heads * self.heads.head_size,
-            self.heads.head_size,
-        );
-        let shared = self.head * self.heads.kv_heads / self.heads.heads;
+        let size = self.heads.head_size;
+        let width = self.heads.kv_heads * size;
         let all = View::new(k, k.len() / width, width, width);
         all.rows(self.first, self.before + self.time)
-            .columns(shared * size, size)
+            .columns(self.shared * size, size)
     }
 
-    /// Blocks of queries: first query and number.
-    fn query_blocks(&self) -> impl Iterator<Item = (usize, usize)> {
-        let time = self.time;
-        (0..time)
-            .step_by(BLOCK)
-            .map(move |from| (from, BLOCK.min(time - from)))
+    /// Blocks of keys: first and number.
+    fn key_blocks(&self) -> impl Iterator<Item = (usize, usize)> {
+        let (all, most) = (self.before + self.time, keys_at_once(self.heads.head_size));
+        (0..all)
+            .step_by(most)
+            .map(move |from| (from, most.min(all - from)))
     }
 
-    /// Blocks of keys that the queries up to `last` see: first key and number.
-    fn key_blocks(&self, last: usize) -> impl Iterator<Item = (usize, usize)> {
-        let seen = self.before + last + 1;
-        (0..seen)
-            .step_by(BLOCK)
-            .map(move |from| (from, BLOCK.min(seen - from)))
-    }
-
-    /// y and log Σ exp of each query.
+    /// y and log Σ exp of each query, of every head.
     pub fn forward(
         &self,
-        isa: Isa,
         [q, k, v]: [&[f32]; 3],
         y: &mut Patch,
         total: &mut Patch,
         scratch: &mut [f32],
     ) {
-        let (q, k, v) = (self.queries(q), self.keys(k), self.keys(v));
-        let (scores, rest) = scratch.split_at_mut(BLOCK * BLOCK);
-        let (most, rest) = rest.split_at_mut(BLOCK);
-        let (sums, scratch) = rest.split_at_mut(BLOCK);
-        for (from, count) in self.query_blocks() {
-            let mut y = y.band(from, count);
-            y.clear();
-            most.fill(f32::NEG_INFINITY);
-            sums.fill(0.0);
-            for (key, keys) in self.key_blocks(from + count - 1) {
-                let (q, k) = (q.rows(from, count), k.rows(key, keys).transposed());
-                product_into(isa, q, k, (scores, BLOCK), Start::Zero, scratch);
-                for r in 0..count {
-                    let seen = (self.before + from + r + 1).saturating_sub(key).min(keys);
-                    let scores = &mut scores[r * BLOCK..][..keys];
-                    let (most, sum) = (&mut most[r], &mut sums[r]);
-                    online(isa, scores, seen, self.scale, most, sum, y.row(r));
+        let size = self.heads.head_size;
+        let (k, v) = (self.keys(k), self.keys(v));
+        for (key, keys) in self.key_blocks() {
+            let stride = keys.next_multiple_of(32) + GAP;
+            let (scores, rest) = scratch.split_at_mut(TILE * stride);
+            let (for_k, for_v) = rest.split_at_mut(Panels::room(size, keys));
+            let k = Panels::pack(self.isa, k.rows(key, keys).transposed(), for_k);
+            let v = Panels::pack(self.isa, v.rows(key, keys), for_v);
+            for member in 0..self.members() {
+                let q = self.queries(q, member);
+                let mut y = y.strip(member * size, size);
+                // Tiles before this one see none of the block's keys.
+                let tile = key.saturating_sub(self.before) / TILE * TILE;
+                for from in (tile..self.time).step_by(TILE) {
+                    let count = TILE.min(self.time - from);
+                    let tile = Scores {
+                        stride,
+                        rows: count,
+                        first: (self.before + from + 1) as isize - key as isize,
+                        keys,
+                        scale: self.scale,
+                    };
+                    let last = tile.last();
+                    if last == 0 {
+                        continue;
+                    }
+                    let all = (&mut *scores, stride, last.next_multiple_of(32));
+                    k.product_into(q.rows(from, count), 0, all, Start::Zero);
+                    let mut y = y.band(from, count);
+                    let mut totals = [0.0; LANES];
+                    for (r, to) in totals.iter_mut().enumerate().take(count) {
+                        *to = total.row(from + r)[member];
+                    }
+                    let old = probabilities(self.isa, &tile, scores, key > 0, &mut totals);
+                    for (r, new) in totals.iter().enumerate().take(count) {
+                        total.row(from + r)[member] = *new;
+                        if key > 0 {
+                            shrink(self.isa, old[r], y.row(r));
+                        }
+                    }
+                    let p = View::new(scores, count, last, stride);
+                    let start = if key == 0 { Start::Zero } else { Start::Held };
+                    v.product(p, 0, &mut y, start);
                 }
-                let p = View::new(scores, count, keys, BLOCK);
-                product(isa, p, v.rows(key, keys), &mut y, Start::Held, scratch);
-            }
-            for r in 0..count {
-                finish(isa, sums[r], y.row(r));
-                total.row(from + r)[0] = most[r] + log(sums[r]);
             }
         }
     }
 
-    /// Adds this head's share to dq, dk and dv.
+    /// Sets, or adds to, dq of every head, dk and dv. There is no cache here: query t sees the keys
+    /// 0 … t.
     pub fn backward(
         &self,
-        isa: Isa,
         saved: &Saved,
-        mut dq: Option<Patch>,
-        mut dk: Option<&mut Patch>,
-        mut dv: Option<&mut Patch>,
+        mut dx: [Option<(Write, Patch)>; 3],
         scratch: &mut [f32],
     ) {
-        let [q, k, v] = saved.x;
-        let (q, k, v, dy) = (
-            self.queries(q),
-            self.keys(k),
-            self.keys(v),
-            self.queries(saved.dy),
-        );
-        let (p, rest) = scratch.split_at_mut(BLOCK * BLOCK);
-        let (ds, scratch) = rest.split_at_mut(BLOCK * BLOCK);
-        for (from, count) in self.query_blocks() {
-            let (q, dy) = (q.rows(from, count), dy.rows(from, count));
-            for (key, keys) in self.key_blocks(from + count - 1) {
-                let (k, v) = (k.rows(key, keys), v.rows(key, keys));
-                product_into(isa, q, k.transposed(), (p, BLOCK), Start::Zero, scratch);
-                product_into(isa, dy, v.transposed(), (ds, BLOCK), Start::Zero, scratch);
-                for r in 0..count {
-                    let seen = (self.before + from + r + 1).saturating_sub(key).min(keys);
-                    let row = self.first + from + r;
-                    let total = saved.total[row * self.heads.heads + self.head];
-                    let at = (row * self.heads.heads + self.head) * self.heads.head_size;
-                    let end = at + self.heads.head_size;
-                    let (p, ds) = (&mut p[r * BLOCK..][..keys], &mut ds[r * BLOCK..][..keys]);
-                    let (y, dy) = (&saved.y[at..end], &saved.dy[at..end]);
-                    score_gradient(isa, p, ds, seen, self.scale, total, y, dy);
-                }
-                let (p, ds) = (
-                    View::new(p, count, keys, BLOCK),
-                    View::new(ds, count, keys, BLOCK),
-                );
-                if let Some(dq) = &mut dq {
-                    product(isa, ds, k, &mut dq.band(from, count), Start::Held, scratch);
-                }
-                if let Some(dk) = &mut dk {
-                    product(
-                        isa,
-                        ds.transposed(),
-                        q,
-                        &mut dk.band(key, keys),
-                        Start::Held,
-                        scratch,
-                    );
-                }
-                if let Some(dv) = &mut dv {
-                    product(
-                        isa,
-                        p.transposed(),
-                        dy,
-                        &mut dv.band(key, keys),
-                        Start::Held,
-                        scratch,
-                    );
+        let size = self.heads.head_size;
+        let (k, v) = (self.keys(saved.x[1]), self.keys(saved.x[2]));
+        for (key, keys) in self.key_blocks() {
+            let (turned, panels) = (Panels::room(size, keys), Panels::room(keys, size));
+            let (for_kt, rest) = scratch.split_at_mut(turned);
+            let (for_vt, rest) = rest.split_at_mut(turned);
+            let (for_k, rest) = rest.split_at_mut(panels);
+            let (k, v) = (k.rows(key, keys), v.rows(key, keys));
+            let block = Block {
+                group: self,
+                key,
+                keys,
+                turned: [
+                    Panels::pack(self.isa, k.transposed(), for_kt),
+                    Panels::pack(self.isa, v.transposed(), for_vt),
+                ],
+                k: Panels::pack(self.isa, k, for_k),
+            };
+            for member in 0..self.members() {
+                for from in (key / BLOCK * BLOCK..self.time).step_by(BLOCK) {
+                    let count = BLOCK.min(self.time - from);
+                    block.backward(saved, (member, from, count), &mut dx, rest);
                 }
             }
         }
     }
 }
 
+/// A block of keys in the backward pass.
+struct Block<'a> {
+    group: &'a Group,
+    /// First key.
+    key: usize,
+    keys: usize,
+    /// kᵀ and vᵀ.
+    turned: [Panels<'a>; 2],
+    k: Panels<'a>,
+}
+
+impl Block<'_> {
+    /// What a block of queries of one head adds.
+    fn backward(
+        &self,
+        saved: &Saved,
+        (member, from, count): (usize, usize, usize),
+        [dq, dk, dv]: &mut [Option<(Write, Patch)>; 3],
+        scratch: &mut [f32],
+    ) {
+        let g = self.group;
+        let (isa, size) = (g.isa, g.heads.head_size);
+        let stride = self.keys.next_multiple_of(32) + GAP;
+        let (p, rest) = scratch.split_at_mut(BLOCK * stride);
+        let (ds, rest) = rest.split_at_mut(BLOCK * stride);
+        let (for_q, for_dy) = rest.split_at_mut(Panels::room(count, size));
+        let [q, dy, y] =
+            [saved.x[0], saved.dy, saved.y].map(|x| g.queries(x, member).rows(from, count));
+        let head = g.shared * g.members() + member;
+        for top in (0..count).step_by(TILE) {
+            let rows = TILE.min(count - top);
+            let tile = Scores {
+                stride,
+                rows,
+                first: (from + top + 1) as isize - self.key as isize,
+                keys: self.keys,
+                scale: g.scale,
+            };
+            let (last, at) = (tile.last(), top * stride);
+            for ((to, panels), x) in [&mut *p, &mut *ds]
+                .into_iter()
+                .zip(&self.turned)
+                .zip([q, dy])
+            {
+                let to = (&mut to[at..], stride, last.next_multiple_of(32));
+                panels.product_into(x.rows(top, rows), 0, to, Start::Zero);
+            }
+            let (mut totals, mut deltas) = ([0.0; TILE], [0.0; TILE]);
+            for r in 0..rows {
+                let row = g.first + from + top + r;
+                totals[r] = saved.total[row * g.heads.heads + head];
+                deltas[r] = delta(isa, y.line(top + r), dy.line(top + r));
+            }
+            score_gradients(isa, &tile, &mut p[at..], &mut ds[at..], &totals, &deltas);
+            if let Some((write, dq)) = dq {
+                let ds = View::new(&ds[at..], rows, last, stride);
+                let start = start(*write, self.key == 0);
+                let mut dq = dq.strip(member * size, size);
+                self.k.product(ds, 0, &mut dq.band(from + top, rows), start);
+            }
+        }
+        let q = Panels::pack(isa, q, for_q);
+        let dy = Panels::pack(isa, dy, for_dy);
+        let seen = (from + count - self.key).min(self.keys);
+        for tile in (0..seen).step_by(TILE) {
+            let rows = TILE.min(seen - tile);
+            // Queries from the first tile on that sees any of these keys.
+            let first = (self.key + tile).saturating_sub(from);
+            for (to, x, panels) in [(&mut *dk, &*ds, &q), (&mut *dv, &*p, &dy)] {
+                let Some((write, to)) = to else { continue };
+                let x = View::new(x, count, self.keys, stride);
+                let x = x.rows(first, count - first).columns(tile, rows);
+                // The first block of queries that sees these keys is the one that holds them.
+                let start = start(*write, member == 0 && from <= self.key + tile);
+                let mut to = to.band(self.key + tile, rows);
+                panels.product(x.transposed(), first, &mut to, start);
+            }
+        }
+    }
+}
+
+/// What a chain starts from: the first one of a gradient that is set starts from 0.
+fn start(write: Write, first: bool) -> Start {
+    match write {
+        Write::Set if first => Start::Zero,
+        _ => Start::Held,
+    }
+}
+
+/// Scores of a tile of queries, row after row.
+struct Scores {
+    /// Numbers from one row to the next.
+    stride: usize,
+    /// Rows.
+    rows: usize,
+    /// Keys that the first row would see if there were enough; each row sees one more.
+    first: isize,
+    /// Keys there are.
+    keys: usize,
+    /// Factor on the scores.
+    scale: f32,
+}
+
+impl Scores {
+    /// Keys that a row sees.
+    #[inline(always)]
+    fn sees(&self, row: usize) -> usize {
+        (self.first + row as isize).clamp(0, self.keys as isize) as usize
+    }
+
+    /// Keys that the last row sees: no row of the tile sees more.
+    #[inline(always)]
+    fn last(&self) -> usize {
+        self.sees(self.rows - 1)
+    }
+
+    /// A row, up to the last key that any row of the tile sees.
+    #[inline(always)]
+    fn row<'a>(&self, all: &'a mut [f32], row: usize) -> &'a mut [[f32; LANES]] {
+        let lanes = self.last().next_multiple_of(LANES);
+        all[row * self.stride..][..lanes].as_chunks_mut::<LANES>().0
+    }
+}
+
+/// What is added to scores that are seen, then to those that are not.
+const MASK: [f32; 2 * LANES] = {
+    let mut mask = [0.0; 2 * LANES];
+    let mut i = LANES;
+    while i < 2 * LANES {
+        mask[i] = f32::NEG_INFINITY;
+        i += 1;
+    }
+    mask
+};
+
+/// Scores from key `at` on, −∞ where the key is not among those `seen`.
+#[inline(always)]
+fn masked<Lanes: Vector>(scores: &[f32; LANES], at: usize, seen: usize) -> Lanes {
+    let hidden = LANES - seen.saturating_sub(at).min(LANES);
+    Lanes::from_array(*scores) + Lanes::load(&MASK[hidden..hidden + LANES], 0.0)
+}
+
 lanes! {
-    /// One row of the online softmax: scores become exp(s − most), where `most` is the greatest
-    /// seen so far; the sum and y so far are brought to it.
-    fn online(scores: &mut [f32], seen: usize, scale: f32, most: &mut f32, sum: &mut f32, y: &mut [f32]) {
-        let by = Lanes::all(scale);
-        let (visible, hidden) = scores.split_at_mut(seen);
-        hidden.fill(0.0);
-        let mut greatest = Lanes::all(*most);
-        for s in visible.chunks_mut(LANES) {
-            let x = Lanes::load(s, f32::NEG_INFINITY) * by;
-            x.store(s);
-            greatest = greatest.max(x);
+    /// The softmax of a tile: of the keys seen, scores become probabilities; the others become 0.
+    /// `totals` become log Σ exp. Where keys came `before`, they hold theirs, and the result is the
+    /// factors that bring y, which those made, to the new totals.
+    fn probabilities(tile: &Scores, scores: &mut [f32], before: bool, totals: &mut [f32; LANES]) -> [f32; LANES] {
+        let by = Lanes::all(tile.scale);
+        let (mut most, mut sums) = ([0.0; LANES], [1.0; LANES]);
+        for r in (0..tile.rows).filter(|&r| tile.sees(r) > 0) {
+            let (row, seen) = (tile.row(scores, r), tile.sees(r));
+            let mut greatest = Lanes::all(f32::NEG_INFINITY);
+            for (c, s) in row.iter().enumerate() {
+                greatest = greatest.max(masked(s, c * LANES, seen));
+            }
+            most[r] = greatest.greatest() * tile.scale;
+            let shift = Lanes::all(-most[r]);
+            let mut sum = Lanes::all(0.0);
+            for (c, s) in row.iter_mut().enumerate() {
+                let p = masked::<Lanes>(s, c * LANES, seen).mul_add(by, shift).exp();
+                *s = p.to_array();
+                sum = sum + p;
+            }
+            sums[r] = sum.sum();
         }
-        let new = greatest.greatest();
-        let shift = Lanes::all(new);
-        let mut total = Lanes::all(0.0);
-        for s in visible.chunks_mut(LANES) {
-            let p = (Lanes::load(s, f32::NEG_INFINITY) - shift).exp();
-            p.store(s);
-            total = total + p;
+        let sums = Lanes::from_array(sums);
+        let here = (Lanes::from_array(most) + sums.log()).to_array();
+        let mut factors = (Lanes::all(1.0) / sums).to_array();
+        let mut old = [1.0; LANES];
+        if before {
+            let one = Lanes::all(1.0);
+            for r in 0..tile.rows {
+                let seen = tile.sees(r) > 0;
+                let here = if seen { here[r] } else { f32::NEG_INFINITY };
+                let (low, high) = if here < totals[r] { (here, totals[r]) } else { (totals[r], here) };
+                let new = high + (one + Lanes::all(low - high).exp()).log().first();
+                factors[r] = if seen { factors[r] * Lanes::all(here - new).exp().first() } else { 0.0 };
+                old[r] = Lanes::all(totals[r] - new).exp().first();
+                totals[r] = new;
+            }
+        } else {
+            *totals = here;
         }
-        let old = (Lanes::all(*most) - shift).exp();
-        *sum = sum.mul_add(old.0[0], total.sum());
-        if new > *most {
-            y.chunks_mut(LANES).for_each(|y| (Lanes::load(y, 0.0) * old).store(y));
+        for (r, factor) in factors.iter().enumerate().take(tile.rows) {
+            let factor = Lanes::all(*factor);
+            for s in tile.row(scores, r) {
+                *s = (Lanes::from_array(*s) * factor).to_array();
+            }
         }
-        *most = new;
+        old
     }
 }
 
 lanes! {
-    /// y / sum.
-    fn finish(sum: f32, y: &mut [f32]) {
-        let by = Lanes::all(1.0 / sum);
+    /// y · factor.
+    fn shrink(factor: f32, y: &mut [f32]) {
+        let by = Lanes::all(factor);
         y.chunks_mut(LANES).for_each(|y| (Lanes::load(y, 0.0) * by).store(y));
     }
 }
 
 lanes! {
-    /// One row: scores become p, and dp becomes ds = p∘(dp − δ)·scale.
-    fn score_gradient(p: &mut [f32], ds: &mut [f32], seen: usize, scale: f32, total: f32, y: &[f32], dy: &[f32]) {
-        let delta = Lanes::all(dot(y, dy));
-        let (by, shift) = (Lanes::all(scale), Lanes::all(-total));
-        p[seen..].fill(0.0);
-        ds[seen..].fill(0.0);
-        for (p, ds) in p[..seen].chunks_mut(LANES).zip(ds[..seen].chunks_mut(LANES)) {
-            let probability = Lanes::load(p, 0.0).mul_add(by, shift).exp();
-            let d = probability * (Lanes::load(ds, 0.0) - delta) * by;
-            probability.store(p);
-            d.store(ds);
+    /// δ = y·dy.
+    fn delta(y: &[f32], dy: &[f32]) -> f32 {
+        dot::<Lanes>(y, dy)
+    }
+}
+
+lanes! {
+    /// A tile: scores become p, and dp becomes ds = p∘(dp − δ)·scale.
+    fn score_gradients(tile: &Scores, p: &mut [f32], ds: &mut [f32], totals: &[f32; TILE], deltas: &[f32; TILE]) {
+        let by = Lanes::all(tile.scale);
+        for r in 0..tile.rows {
+            let (shift, delta) = (Lanes::all(-totals[r]), Lanes::all(deltas[r]));
+            let (p, seen) = (tile.row(p, r), tile.sees(r));
+            for (c, (p, ds)) in p.iter_mut().zip(tile.row(ds, r)).enumerate() {
+                let probability = masked::<Lanes>(p, c * LANES, seen).mul_add(by, shift).exp();
+                *ds = (probability * (Lanes::from_array(*ds) - delta) * by).to_array();
+                *p = probability.to_array();
+            }
         }
     }
 }

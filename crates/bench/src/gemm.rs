@@ -1,0 +1,467 @@
+//! Matrix products on a ladder from three plain loops to the kernels on all threads, at the shapes
+//! of a model's linear layers: forward, dX and dW. Every rung of f32 gives the same bits, which is checked.
+
+use crate::error::{Error, Result};
+use crate::machine::{Gauge, READINGS};
+use crate::models::Model;
+use crate::single::Single;
+use crate::{Reading, Session, Spread};
+use engine::ladder::{self, Laid};
+use engine::{
+    Graph, Init, Isa, Order, Part, Precision, Row, Settings, ValueId, has_bf16, micro_batch,
+};
+use serde::Serialize;
+use std::time::Instant;
+
+/// Rounds: in each, every rung of every shape is measured for a while.
+const ROUNDS: usize = 3;
+/// Seconds that a rung's repeats of one shape and round take, about.
+const ROUND_SECONDS: f64 = 0.03;
+/// Most repeats of one round.
+const MOST: f64 = 40.0;
+
+/// Which of a linear layer's products; y [N, out] = x [N, in] · wᵀ, w [out, in].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Product {
+    /// y = x·wᵀ.
+    Forward,
+    /// dx = dy·w.
+    Dx,
+    /// dw = dyᵀ·x.
+    Dw,
+}
+
+/// One product at one shape: m × n results, each a chain of k.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shape {
+    /// The model whose layer it is.
+    pub model: &'static str,
+    /// The layer.
+    pub layer: &'static str,
+    /// The product.
+    pub product: Product,
+    /// Rows of the result.
+    pub m: usize,
+    /// Columns of the result.
+    pub n: usize,
+    /// Links of each chain.
+    pub k: usize,
+    /// Whether it is one of the layers that the mean is taken of; the head is an extra.
+    pub counted: bool,
+}
+
+impl Shape {
+    /// Floating-point operations.
+    pub fn flops(&self) -> u64 {
+        2 * (self.m * self.n * self.k) as u64
+    }
+
+    /// N, in and out of the layer.
+    fn layer_sizes(&self) -> (usize, usize, usize) {
+        let (m, n, k) = (self.m, self.n, self.k);
+        match self.product {
+            Product::Forward => (m, k, n),
+            Product::Dx => (m, n, k),
+            Product::Dw => (k, n, m),
+        }
+    }
+}
+
+/// The shapes of a model's layers: 12, and 3 of its head.
+///
+/// # Errors
+/// Where the model's config is refused.
+pub fn shapes(model: &Model) -> Result<Vec<Shape>> {
+    let config = model.config()?;
+    let s = config.shape();
+    let tokens = train::micro_tokens(model.vocabulary);
+    let rows = micro_batch(config.train.batch, s.context, tokens) * s.context;
+    let qkv = s.width + 2 * s.kv_heads * s.head_size;
+    let layers = [
+        ("qkv", s.width, qkv),
+        ("projection", s.width, s.width),
+        ("mlp up", s.width, s.hidden),
+        ("mlp down", s.hidden, s.width),
+        ("head", s.width, model.vocabulary),
+    ];
+    let each = layers.into_iter().flat_map(|(layer, inner, out)| {
+        [
+            (Product::Forward, rows, out, inner),
+            (Product::Dx, rows, inner, out),
+            (Product::Dw, out, inner, rows),
+        ]
+        .map(|(product, m, n, k)| Shape {
+            model: model.name,
+            layer,
+            product,
+            m,
+            n,
+            k,
+            counted: layer != "head",
+        })
+    });
+    Ok(each.collect())
+}
+
+/// How a rung computes.
+#[derive(Clone, Copy)]
+enum How {
+    /// A rung of the engine's ladder, on one thread.
+    Loops(ladder::Rung),
+    /// The engine's own operation, packing included.
+    Kernel(Settings, Precision),
+}
+
+struct Rung {
+    name: String,
+    threads: usize,
+    how: How,
+}
+
+impl Rung {
+    fn precision(&self) -> Precision {
+        match self.how {
+            How::Loops(_) => Precision::F32,
+            How::Kernel(_, precision) => precision,
+        }
+    }
+}
+
+/// The whole ladder on this processor.
+fn rungs(threads: usize) -> Vec<Rung> {
+    let loops = ladder::RUNGS.iter().map(|(name, rung)| Rung {
+        name: (*name).to_owned(),
+        threads: 1,
+        how: How::Loops(*rung),
+    });
+    let mut rungs: Vec<Rung> = loops.collect();
+    // The portable kernel is for processors without a kernel of their own: on x86-64 it is compiled
+    // for the oldest ones, without vectors worth the name.
+    let all = Isa::available();
+    let kernels = all
+        .iter()
+        .filter(|i| all.len() == 1 || **i != Isa::Portable);
+    let kernel = |isa: Isa, threads: usize| Rung {
+        name: format!("packed, kernel for {}", isa.name()),
+        threads,
+        how: How::Kernel(
+            Settings {
+                threads,
+                isa,
+                order: Order::Rising,
+            },
+            Precision::F32,
+        ),
+    };
+    rungs.extend(kernels.map(|&isa| kernel(isa, 1)));
+    if threads > 1 {
+        rungs.push(kernel(Isa::detect(), threads));
+    }
+    if has_bf16() {
+        rungs.push(Rung {
+            name: "packed, rounded to bf16".into(),
+            threads,
+            how: How::Kernel(Settings::with_threads(threads), Precision::Bf16),
+        });
+    }
+    rungs
+}
+
+/// One rung, measured at every shape.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measured {
+    /// What the rung does.
+    pub rung: String,
+    /// Threads.
+    pub threads: usize,
+    /// Number format of the operands.
+    pub precision: &'static str,
+    /// Peak with as many threads in this precision, FLOP/s.
+    pub peak_flops_per_second: f64,
+    /// Geometric mean over the counted shapes, FLOP/s.
+    pub flops_per_second: f64,
+    /// Geometric mean of the share of the peak with as many threads.
+    pub share_of_peak: f64,
+    /// Each shape's seconds, in the order of the shapes.
+    pub seconds: Vec<Spread>,
+}
+
+/// The ladder, measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ladder {
+    /// The shapes.
+    pub shapes: Vec<Shape>,
+    /// The rungs, the lowest first.
+    pub rungs: Vec<Measured>,
+    /// The machine's limits with one thread and with all.
+    pub machine: [Reading; 2],
+}
+
+/// Seconds that [`run`] will take, about.
+///
+/// # Errors
+/// Where a model's config is refused.
+pub fn seconds(models: &[Model], threads: usize) -> Result<f64> {
+    let shapes = models
+        .iter()
+        .map(shapes)
+        .collect::<Result<Vec<_>>>()?
+        .concat();
+    let flops: u64 = shapes.iter().map(Shape::flops).sum();
+    let turns = ROUNDS * shapes.len() * rungs(threads).len();
+    // The plain loops do about 2 GFLOP/s, and once; the other loops some ten times that.
+    Ok(flops as f64 / 1e9 + turns as f64 * 2.0 * ROUND_SECONDS)
+}
+
+/// Measures the ladder at the shapes of these models, by turns.
+///
+/// # Errors
+/// Where memory can't be had, a thread failed, two rungs differ, or the user stopped it.
+pub fn run(s: &mut Session, models: &[Model]) -> Result<Ladder> {
+    let shapes = models
+        .iter()
+        .map(shapes)
+        .collect::<Result<Vec<_>>>()?
+        .concat();
+    let rungs = rungs(s.threads);
+    let mut gauges = [Gauge::new(1), Gauge::new(s.threads)];
+    let mut taken = vec![vec![Vec::new(); rungs.len()]; shapes.len()];
+    for round in 0..ROUNDS {
+        for gauge in &mut gauges {
+            gauge.take(READINGS)?;
+        }
+        for (at, (shape, taken)) in shapes.iter().zip(&mut taken).enumerate() {
+            let (model, layer, product) = (shape.model, shape.layer, shape.product);
+            let what = format!(
+                "round {} of {ROUNDS}, {model} {layer} {product:?}",
+                round + 1
+            );
+            // The first round, with the check and the plain loops, takes the longest.
+            let ends = [0.0, 0.6, 0.8, 1.0];
+            let share = at as f64 / shapes.len() as f64;
+            s.next(&what, ends[round] + share * (ends[round + 1] - ends[round]))?;
+            Case::new(shape, &rungs)?.measure(s, round == 0, taken)?;
+        }
+    }
+    let readings = gauges.each_ref().map(Gauge::reading);
+    let all = rungs.iter().enumerate();
+    let measured = all.map(|(at, rung)| {
+        let seconds = taken.iter().map(|t| Spread::of(&t[at])).collect();
+        summary(rung, &shapes, seconds, &readings)
+    });
+    Ok(Ladder {
+        rungs: measured.collect(),
+        shapes,
+        machine: readings.clone(),
+    })
+}
+
+fn summary(
+    rung: &Rung,
+    shapes: &[Shape],
+    seconds: Vec<Spread>,
+    machine: &[Reading; 2],
+) -> Measured {
+    let counted = shapes.iter().zip(&seconds).filter(|(s, _)| s.counted);
+    let logs: Vec<f64> = counted
+        .map(|(shape, s)| (shape.flops() as f64 / s.median).ln())
+        .collect();
+    let mean = (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp();
+    let [one, all] = machine;
+    let precision = rung.precision();
+    let machine = if rung.threads == 1 { one } else { all };
+    let peak = machine.limits(precision).flops;
+    Measured {
+        rung: rung.name.clone(),
+        threads: rung.threads,
+        precision: crate::name(precision),
+        peak_flops_per_second: peak,
+        flops_per_second: mean,
+        share_of_peak: mean / peak,
+        seconds,
+    }
+}
+
+/// A shape with every rung ready to compute it.
+struct Case<'a> {
+    shape: &'a Shape,
+    ready: Vec<Ready>,
+    precisions: Vec<Precision>,
+}
+
+enum Ready {
+    Loops(ladder::Rung),
+    Kernel(Box<Single>, Places),
+}
+
+/// Where a kernel's operands and its result are.
+struct Places {
+    x: ValueId,
+    w: ValueId,
+    y: ValueId,
+}
+
+/// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y + p,
+/// shows dy: it is the gradient of p.
+fn record(shape: &Shape, how: (Settings, Precision)) -> Result<(Single, Places)> {
+    let (rows, inner, out) = shape.layer_sizes();
+    let mut g = Graph::new();
+    let learnt = |g: &mut Graph, name: &str, rows: usize, width: usize, learns: bool| match learns {
+        true => g.parameter(Row::parameter(name, &[rows, width], Init::Zeros)),
+        false => g.input(name, rows, width),
+    };
+    let x = learnt(&mut g, "x", rows, inner, shape.product == Product::Dx);
+    let w = learnt(&mut g, "w", out, inner, shape.product == Product::Dw);
+    let y = g.linear(x, w, None)?;
+    g.keep(y);
+    let mut last = y;
+    if shape.product != Product::Forward {
+        let p = learnt(&mut g, "p", rows, out, true);
+        last = g.residual(y, p)?;
+    }
+    Ok((Single::new(g, last, how, 0)?, Places { x, w, y }))
+}
+
+impl<'a> Case<'a> {
+    fn new(shape: &'a Shape, rungs: &[Rung]) -> Result<Case<'a>> {
+        let ready = rungs.iter().map(|rung| match rung.how {
+            How::Loops(rung) => Ok(Ready::Loops(rung)),
+            How::Kernel(settings, precision) => {
+                let (single, places) = record(shape, (settings, precision))?;
+                Ok(Ready::Kernel(Box::new(single), places))
+            }
+        });
+        Ok(Case {
+            shape,
+            ready: ready.collect::<Result<_>>()?,
+            precisions: rungs.iter().map(Rung::precision).collect(),
+        })
+    }
+
+    /// Measures every rung, by turns; in the first round also the plain loops, and whether all
+    /// rungs give the same bits.
+    fn measure(mut self, s: &Session, first: bool, taken: &mut [Vec<f64>]) -> Result<()> {
+        let operands = self.operands()?;
+        let mut c = vec![0.0; self.shape.m * self.shape.n];
+        let mut expected = Vec::new();
+        let mut repeats = vec![0; taken.len()];
+        for (at, ready) in self.ready.iter_mut().enumerate() {
+            s.alive()?;
+            // The plain loops are measured once: their time is long, and nobody waits for its digits.
+            if at == 0 && !first {
+                continue;
+            }
+            let seconds = ready.run(self.shape, &operands, &mut c)?;
+            if at == 0 {
+                taken[0].push(seconds);
+                expected.clone_from(&c);
+                continue;
+            }
+            repeats[at] = (ROUND_SECONDS / seconds).ceil().clamp(1.0, MOST) as usize;
+            // What is rounded has other bits.
+            let rounded = self.precisions[at] == Precision::Bf16;
+            if first && !rounded && ready.result(self.shape.product, &c)? != expected {
+                let Shape {
+                    model,
+                    layer,
+                    product,
+                    ..
+                } = self.shape;
+                let what =
+                    format!("{model} {layer} {product:?}: rung {at} differs from the plain loops");
+                return Err(Error::Differs(what));
+            }
+        }
+        for turn in 0..MOST as usize {
+            for (at, ready) in self.ready.iter_mut().enumerate() {
+                if turn < repeats[at] {
+                    taken[at].push(ready.run(self.shape, &operands, &mut c)?);
+                }
+            }
+            s.alive()?;
+        }
+        Ok(())
+    }
+
+    /// The operands of the product as the first kernel has them.
+    fn operands(&mut self) -> Result<[Vec<f32>; 2]> {
+        let kernel = self.ready.iter_mut().find_map(|ready| match ready {
+            Ready::Kernel(single, places) => Some((single, places)),
+            Ready::Loops(_) => None,
+        });
+        let Some((single, places)) = kernel else {
+            return Ok([Vec::new(), Vec::new()]);
+        };
+        single.run()?;
+        Ok(match self.shape.product {
+            Product::Forward => [single.value(places.x)?, single.value(places.w)?],
+            Product::Dx => [single.row("p", Part::Gradient)?, single.value(places.w)?],
+            Product::Dw => [single.row("p", Part::Gradient)?, single.value(places.x)?],
+        })
+    }
+}
+
+impl Ready {
+    /// Computes the product once; gives the seconds.
+    fn run(&mut self, shape: &Shape, [a, b]: &[Vec<f32>; 2], c: &mut [f32]) -> Result<f64> {
+        let laid = |data, row, column| Laid { data, row, column };
+        let Shape { m, n, k, .. } = *shape;
+        match self {
+            Ready::Loops(rung) => {
+                let (a, b) = match shape.product {
+                    Product::Forward => (laid(a, k, 1), laid(b, 1, k)),
+                    Product::Dx => (laid(a, k, 1), laid(b, n, 1)),
+                    Product::Dw => (laid(a, 1, m), laid(b, n, 1)),
+                };
+                let from = Instant::now();
+                rung(a, b, c, (m, n, k));
+                Ok(from.elapsed().as_secs_f64())
+            }
+            Ready::Kernel(single, _) => {
+                single.run()?;
+                let pass = single.pass(shape.product != Product::Forward);
+                Ok(pass.map_or(f64::NAN, |(seconds, _)| seconds))
+            }
+        }
+    }
+
+    /// What was computed; `c` is where loops put it.
+    fn result(&self, product: Product, c: &[f32]) -> Result<Vec<f32>> {
+        match (self, product) {
+            (Ready::Loops(_), _) => Ok(c.to_vec()),
+            (Ready::Kernel(single, places), Product::Forward) => single.value(places.y),
+            (Ready::Kernel(single, _), Product::Dx) => single.row("x", Part::Gradient),
+            (Ready::Kernel(single, _), Product::Dw) => single.row("w", Part::Gradient),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::choose;
+    use std::sync::atomic::AtomicBool;
+
+    /// Ragged sizes too: the head's 65 columns.
+    #[test]
+    fn every_rung_gives_the_same_bits() {
+        let stop = AtomicBool::new(false);
+        let session = Session {
+            threads: 2,
+            precision: Precision::F32,
+            stop: &stop,
+            progress: &mut |_, _| {},
+        };
+        let rungs = rungs(2);
+        let model = choose(&["tiny".to_owned()]).unwrap().models[0];
+        let shapes = shapes(&model).unwrap();
+        assert_eq!(shapes.iter().filter(|s| s.counted).count(), 12);
+        for shape in &shapes {
+            let case = Case::new(shape, &rungs).unwrap();
+            let mut taken = vec![Vec::new(); rungs.len()];
+            case.measure(&session, true, &mut taken).unwrap();
+            assert!(taken.iter().flatten().all(|s| *s > 0.0), "{taken:?}");
+        }
+    }
+}

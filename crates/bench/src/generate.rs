@@ -1,0 +1,164 @@
+//! How fast does a model write, one token at a time, and read a prompt?
+
+use crate::error::Result;
+use crate::machine::{Gauge, READINGS};
+use crate::models::Model;
+use crate::step::random_tokens;
+use crate::{Found, Limits, Session, Spread};
+use engine::{Cpu, Device, Plan, Precision, Purpose, Settings};
+use model::{Draw, Generator, Mode, decoder, initialise};
+use serde::Serialize;
+use std::time::Instant;
+
+/// Rounds: in each, every model is set up anew and writes for a while.
+const ROUNDS: usize = 3;
+/// Seconds that a model writes in a round, about.
+const ROUND_SECONDS: f64 = 0.5;
+/// Most texts of one round.
+const MOST: f64 = 20.0;
+
+/// A model's writing, measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measured {
+    /// The model's name.
+    pub name: &'static str,
+    /// Tokens of the prompt.
+    pub prompt: usize,
+    /// Tokens written after it.
+    pub written: usize,
+    /// Prompt tokens read a second.
+    pub prompt_tokens_per_second: Spread,
+    /// Tokens written a second.
+    pub tokens_per_second: Spread,
+    /// Least seconds for one token: Σ max(FLOPs / peak, bytes / bandwidth) over the list.
+    pub bound_seconds: f64,
+    /// Median time of a token by that bound.
+    pub times_bound: f64,
+}
+
+/// Models that write differently: a batch makes no difference.
+pub fn distinct(models: &[Model]) -> Result<Vec<Model>> {
+    let mut shapes = Vec::new();
+    let mut distinct = Vec::new();
+    for model in models {
+        let shape = model.config()?.shape();
+        if !shapes.contains(&shape) {
+            shapes.push(shape);
+            distinct.push(*model);
+        }
+    }
+    Ok(distinct)
+}
+
+/// Seconds that [`run`] will take, about.
+///
+/// # Errors
+/// Where a model can't be recorded.
+pub fn seconds(models: &[Model]) -> Result<f64> {
+    let mut total = 0.0;
+    for model in distinct(models)? {
+        let parameters = model.record()?.decoder.graph.parameters();
+        total += ROUNDS as f64 * (ROUND_SECONDS + parameters as f64 * 60e-9);
+    }
+    Ok(total)
+}
+
+/// Lets these models write, by turns.
+///
+/// # Errors
+/// Where memory can't be had, a thread failed, or the user stopped it.
+pub fn run(s: &mut Session, models: &[Model]) -> Result<Found<Measured>> {
+    let models = distinct(models)?;
+    let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
+    let mut gauge = Gauge::new(s.threads);
+    for round in 0..ROUNDS {
+        gauge.take(READINGS)?;
+        for (at, (model, taken)) in models.iter().zip(&mut taken).enumerate() {
+            let done = (round * models.len() + at) as f64 / (ROUNDS * models.len()) as f64;
+            let what = format!("round {} of {ROUNDS}, {}", round + 1, model.name);
+            s.next(&what, done)?;
+            measure(s, model, taken)?;
+        }
+    }
+    let machine = gauge.reading();
+    let limits = machine.limits(Precision::F32);
+    let each = models.iter().zip(&taken);
+    let measured = each.map(|(model, taken)| summary(model, taken, &limits));
+    let measured = measured.collect::<Result<_>>()?;
+    Ok(Found { machine, measured })
+}
+
+/// What was measured of one model so far.
+#[derive(Default)]
+struct Taken {
+    prompt: usize,
+    written: usize,
+    reading: Vec<f64>,
+    writing: Vec<f64>,
+}
+
+fn measure(s: &Session, model: &Model, taken: &mut Taken) -> Result<()> {
+    let config = model.config()?;
+    let shape = config.shape();
+    let mut device = Cpu::new(Settings::with_threads(s.threads));
+    let one = decoder(&shape, model.vocabulary, (1, 1), Mode::Generate)?;
+    // Caches are made with the plan; only what is learnt lies in the store.
+    device.create(&one.graph.rows, None)?;
+    let learnt = one.graph.rows.iter();
+    let learnt: Vec<_> = learnt
+        .filter(|r| r.kind == engine::RowKind::Parameter)
+        .cloned()
+        .collect();
+    initialise(&mut device, &learnt, config.train.seed)?;
+    let mut generator = Generator::new(&mut device, &shape, model.vocabulary)?;
+    taken.prompt = 32.min(shape.context / 2);
+    taken.written = (shape.context - taken.prompt).min(64);
+    let prompt = random_tokens(taken.prompt, model.vocabulary);
+    let draw = Draw {
+        temperature: 1.0,
+        top_k: None,
+        top_p: 1.0,
+        seed: config.train.seed,
+    };
+    let mut text = |generator: &mut Generator| -> Result<(f64, f64)> {
+        let from = Instant::now();
+        generator.begin(&mut device, &prompt)?;
+        let read = from.elapsed().as_secs_f64();
+        for _ in 0..taken.written {
+            let token = generator.draw(&draw);
+            generator.read(&mut device, &[token])?;
+        }
+        Ok((read, from.elapsed().as_secs_f64() - read))
+    };
+    text(&mut generator)?;
+    let (read, written) = text(&mut generator)?;
+    let repeats = (ROUND_SECONDS / (read + written)).ceil().clamp(1.0, MOST);
+    for _ in 0..repeats as usize {
+        s.alive()?;
+        let (read, written) = text(&mut generator)?;
+        taken.reading.push(taken.prompt as f64 / read);
+        taken.writing.push(taken.written as f64 / written);
+    }
+    Ok(())
+}
+
+fn summary(model: &Model, taken: &Taken, limits: &Limits) -> Result<Measured> {
+    let shape = model.config()?.shape();
+    let graph = decoder(&shape, model.vocabulary, (1, 1), Mode::Generate)?.graph;
+    let plan = Plan::new(&graph, 1, Purpose::Infer)?;
+    let bounds = plan
+        .items
+        .iter()
+        .map(|i| limits.bound(plan.item_cost(&graph, i)));
+    let bound_seconds: f64 = bounds.sum();
+    let tokens_per_second = Spread::of(&taken.writing);
+    Ok(Measured {
+        name: model.name,
+        prompt: taken.prompt,
+        written: taken.written,
+        prompt_tokens_per_second: Spread::of(&taken.reading),
+        times_bound: 1.0 / tokens_per_second.median / bound_seconds,
+        tokens_per_second,
+        bound_seconds,
+    })
+}

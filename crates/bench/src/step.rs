@@ -1,0 +1,382 @@
+//! How long does a whole training step take (forward, backward, clip, update), and where does the
+//! time go? Every entry of the plan's list is timed from barrier to barrier and held against its
+//! bound.
+
+use crate::error::Result;
+use crate::machine::{Gauge, READINGS};
+use crate::models::{Model, Recorded};
+use crate::{Found, Limits, Session, Spread};
+use engine::{
+    Cost, Cpu, Device, Graph, Host, HostMut, NodeId, Plan, Precision, Purpose, RandomPurpose,
+    Ready, Row, Scalars, Settings, Step, Stream, ValueId,
+};
+use model::initialise;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Rounds: in each, every model is set up anew and measured for a while.
+const ROUNDS: usize = 3;
+/// Seconds that a model's steps of one round take, about.
+const ROUND_SECONDS: f64 = 0.8;
+/// Most steps of one round.
+const MOST: f64 = 25.0;
+
+/// Where a share of a step's time goes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Part {
+    /// The operation.
+    pub operation: String,
+    /// Forward, backward or update.
+    pub pass: &'static str,
+    /// Shapes of the first two inputs; none where several are added up.
+    pub shape: Option<String>,
+    /// Entries of the list.
+    pub count: usize,
+    /// FLOPs of all of them.
+    pub flops: u64,
+    /// Least bytes of all of them.
+    pub bytes: u64,
+    /// Σ max(FLOPs / peak, bytes / bandwidth).
+    pub bound_seconds: f64,
+    /// Time taken in a step.
+    pub seconds: Spread,
+}
+
+impl Part {
+    /// What is left to gain, in seconds.
+    pub fn gap(&self) -> f64 {
+        self.seconds.median - self.bound_seconds
+    }
+}
+
+/// A model's step, measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measured {
+    /// The model's name.
+    pub name: &'static str,
+    /// Its family.
+    pub family: &'static str,
+    /// Number format of the products.
+    pub precision: &'static str,
+    /// Parameters.
+    pub parameters: u64,
+    /// B.
+    pub batch: usize,
+    /// T.
+    pub context: usize,
+    /// FLOPs of a step.
+    pub flops: u64,
+    /// Least bytes that a step moves.
+    pub bytes: u64,
+    /// Time of a step.
+    pub seconds: Spread,
+    /// FLOPs of a step by its median time.
+    pub flops_per_second: f64,
+    /// The same as a share of the peak.
+    pub share_of_peak: f64,
+    /// Tokens of a step by its median time.
+    pub tokens_per_second: f64,
+    /// Peak memory of the process while this model alone was there (of the round that needed
+    /// least), where the system tells.
+    pub peak_bytes: Option<u64>,
+    /// Σ max(FLOPs / peak, bytes / bandwidth) over the list.
+    pub bound_seconds: f64,
+    /// Median time by that bound.
+    pub times_bound: f64,
+    /// By operation and pass, the largest gap first.
+    pub parts: Vec<Part>,
+    /// By operation, pass and shape, the largest gap first.
+    pub shapes: Vec<Part>,
+}
+
+/// Seconds that [`run`] will take, about.
+///
+/// # Errors
+/// Where a model can't be recorded.
+pub fn seconds(models: &[Model], limits: &Limits) -> Result<f64> {
+    let mut total = 0.0;
+    for model in models {
+        let recorded = model.record()?;
+        let plan = plan(&recorded.decoder.graph, recorded.micros, &recorded.config)?;
+        let step = plan.cost.flops as f64 / (0.4 * limits.flops);
+        let set_up = recorded.decoder.graph.parameters() as f64 * 30e-9;
+        total += ROUNDS as f64 * (step * (1.0 + repeats(step)) + set_up);
+    }
+    Ok(total)
+}
+
+fn repeats(step: f64) -> f64 {
+    (ROUND_SECONDS / step).ceil().clamp(1.0, MOST)
+}
+
+fn plan(graph: &Graph, micros: usize, config: &model::Config) -> Result<Plan> {
+    let purpose = Purpose::Train(train::optimiser(&config.optim));
+    Ok(Plan::new(graph, micros, purpose)?)
+}
+
+/// Measures the training steps of these models, by turns, and the machine's limits between them.
+///
+/// # Errors
+/// Where memory can't be had, a thread failed, or the user stopped it.
+pub fn run(s: &mut Session, models: &[Model], limits: &Limits) -> Result<Found<Measured>> {
+    let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
+    let mut gauge = Gauge::new(s.threads);
+    let total = seconds(models, limits)?;
+    let from = Instant::now();
+    for round in 1..=ROUNDS {
+        gauge.take(READINGS)?;
+        for (model, taken) in models.iter().zip(&mut taken) {
+            let done = from.elapsed().as_secs_f64() / total;
+            s.next(
+                &format!("round {round} of {ROUNDS}, {}", model.name),
+                done.min(0.99),
+            )?;
+            measure(s, model, taken)?;
+        }
+    }
+    let machine = gauge.reading();
+    let limits = machine.limits(s.precision);
+    let each = models.iter().zip(&taken);
+    let measured = each.map(|(model, taken)| summary(model, s.precision, taken, &limits));
+    let measured = measured.collect::<Result<_>>()?;
+    Ok(Found { machine, measured })
+}
+
+/// What was measured of one model so far.
+#[derive(Default)]
+struct Taken {
+    seconds: Vec<f64>,
+    /// Of each timed step, the times of the list's entries.
+    entries: Vec<Vec<Duration>>,
+    peak_bytes: Option<u64>,
+}
+
+/// One round of one model: set up, one step to warm up, then timed steps.
+fn measure(s: &mut Session, model: &Model, taken: &mut Taken) -> Result<()> {
+    forget_peak();
+    let mut prepared = Prepared::new(s.threads, s.precision, model)?;
+    let warm = prepared.step()?;
+    for _ in 0..repeats(warm) as u64 {
+        s.alive()?;
+        taken.seconds.push(prepared.step()?);
+        taken.entries.push(prepared.times.clone());
+    }
+    // The least of the rounds, which do the same: what an allocator still holds from another model
+    // is not this one's.
+    let peak = run::peak_bytes();
+    taken.peak_bytes = taken
+        .peak_bytes
+        .map_or(peak, |least| peak.map(|p| p.min(least)));
+    Ok(())
+}
+
+/// A model on a device, with its first weights and one batch of random tokens, ready to train.
+pub struct Prepared {
+    /// The device.
+    pub device: Cpu,
+    /// What its store has.
+    pub rows: Vec<Row>,
+    /// The config.
+    pub config: model::Config,
+    /// Tokens [B·T].
+    pub inputs: Vec<u32>,
+    /// Tokens to predict [B·T].
+    pub targets: Vec<u32>,
+    ready: Ready,
+    micros: usize,
+    cost: Option<ValueId>,
+    scalars: Scalars,
+    /// What the entries of the list took in the last step.
+    times: Vec<Duration>,
+}
+
+impl Prepared {
+    /// Sets a model up.
+    ///
+    /// # Errors
+    /// Where the config is refused or memory can't be had.
+    pub fn new(threads: usize, precision: Precision, model: &Model) -> Result<Prepared> {
+        let Recorded {
+            config,
+            decoder,
+            micros,
+        } = model.record()?;
+        let mut device = Cpu::new(Settings::with_threads(threads));
+        let optimiser = train::optimiser(&config.optim);
+        device.create(&decoder.graph.rows, Some(optimiser))?;
+        initialise(&mut device, &decoder.graph.rows, config.train.seed)?;
+        let plan = plan(&decoder.graph, micros, &config)?.in_precision(precision);
+        let rows = decoder.graph.rows.clone();
+        let times = vec![Duration::ZERO; plan.items.len()];
+        let ready = device.prepare(Arc::new(decoder.graph), plan)?;
+        let (batch, time) = (config.train.batch, config.model.context);
+        let tokens = random_tokens(batch * time + 1, model.vocabulary);
+        let (inputs, targets) = (tokens[..batch * time].to_vec(), tokens[1..].to_vec());
+        device.write(ready, decoder.tokens, Host::Tokens(&inputs))?;
+        if let Some(positions) = decoder.positions {
+            let at: Vec<u32> = (0..batch * time).map(|i| (i % time) as u32).collect();
+            device.write(ready, positions, Host::Tokens(&at))?;
+        }
+        if let Some(next) = decoder.targets {
+            device.write(ready, next, Host::Tokens(&targets))?;
+        }
+        let scalars = Scalars {
+            seed: config.train.seed,
+            step: 0,
+            rate: config.optim.lr,
+            position: 0,
+            loss_weight: 1.0 / (batch * time) as f64,
+        };
+        Ok(Prepared {
+            device,
+            rows,
+            config,
+            inputs,
+            targets,
+            ready,
+            micros,
+            cost: decoder.cost.map(|(cost, _)| cost),
+            scalars,
+            times,
+        })
+    }
+
+    /// Trains one step on the batch, always the same; gives the seconds.
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    pub fn step(&mut self) -> Result<f64> {
+        let from = Instant::now();
+        self.device
+            .run_timed(self.ready, &self.scalars, &mut self.times)?;
+        self.scalars.step += 1;
+        Ok(from.elapsed().as_secs_f64())
+    }
+
+    /// The loss of the last step, before its update: nats a token.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn loss(&self) -> Result<f64> {
+        let mut shares = vec![0.0; self.micros];
+        if let Some(cost) = self.cost {
+            self.device
+                .read(self.ready, cost, HostMut::Double(&mut shares))?;
+        }
+        Ok(shares.iter().sum())
+    }
+}
+
+/// Tokens below `vocabulary`, the same on every machine.
+pub(crate) fn random_tokens(count: usize, vocabulary: usize) -> Vec<u32> {
+    let mut stream = Stream::new(1, RandomPurpose::Check, 0);
+    (0..count)
+        .map(|_| stream.below(vocabulary) as u32)
+        .collect()
+}
+
+/// Lets the system forget the process's peak memory (Linux).
+fn forget_peak() {
+    // Where it can't, the peak is of all that was measured so far.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+fn summary(
+    model: &Model,
+    precision: Precision,
+    taken: &Taken,
+    limits: &Limits,
+) -> Result<Measured> {
+    let r = model.record()?;
+    let plan = plan(&r.decoder.graph, r.micros, &r.config)?;
+    let parameters = r.decoder.graph.parameters();
+    let seconds = Spread::of(&taken.seconds);
+    let parts = |by_shape| parts(&r.decoder.graph, &plan, taken, limits, by_shape);
+    let bounds = plan
+        .items
+        .iter()
+        .map(|i| limits.bound(plan.item_cost(&r.decoder.graph, i)));
+    let bound_seconds: f64 = bounds.sum();
+    let (batch, context) = (r.config.train.batch, r.config.model.context);
+    Ok(Measured {
+        name: model.name,
+        family: r.config.model.family.name(),
+        precision: crate::name(precision),
+        parameters,
+        batch,
+        context,
+        flops: plan.cost.flops,
+        bytes: plan.cost.bytes,
+        seconds,
+        flops_per_second: plan.cost.flops as f64 / seconds.median,
+        share_of_peak: plan.cost.flops as f64 / seconds.median / limits.flops,
+        tokens_per_second: (batch * context) as f64 / seconds.median,
+        peak_bytes: taken.peak_bytes,
+        bound_seconds,
+        times_bound: seconds.median / bound_seconds,
+        parts: parts(false),
+        shapes: parts(true),
+    })
+}
+
+/// Adds up the list's entries that are alike.
+fn parts(g: &Graph, plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool) -> Vec<Part> {
+    let mut groups: Vec<(Part, Vec<f64>)> = Vec::new();
+    for (entry, item) in plan.items.iter().enumerate() {
+        let (operation, pass, shape) = describe(g, item.step);
+        let shape = shape.filter(|_| by_shape);
+        let alike =
+            |(p, _): &(Part, _)| p.operation == operation && p.pass == pass && p.shape == shape;
+        let place = groups.iter().position(alike).unwrap_or_else(|| {
+            let part = Part {
+                operation,
+                pass,
+                shape,
+                count: 0,
+                flops: 0,
+                bytes: 0,
+                bound_seconds: 0.0,
+                seconds: Spread::of(&[]),
+            };
+            groups.push((part, vec![0.0; taken.entries.len()]));
+            groups.len() - 1
+        });
+        let (part, seconds) = &mut groups[place];
+        let cost: Cost = plan.item_cost(g, item);
+        part.count += 1;
+        part.flops += cost.flops;
+        part.bytes += cost.bytes;
+        part.bound_seconds += limits.bound(cost);
+        let times = taken.entries.iter().map(|times| times[entry].as_secs_f64());
+        seconds.iter_mut().zip(times).for_each(|(sum, t)| *sum += t);
+    }
+    let each = groups.into_iter().map(|(part, seconds)| Part {
+        seconds: Spread::of(&seconds),
+        ..part
+    });
+    let mut parts: Vec<Part> = each.collect();
+    parts.sort_by(|a, b| b.gap().total_cmp(&a.gap()));
+    parts
+}
+
+/// Operation, pass and the shapes of its first two inputs.
+fn describe(g: &Graph, step: Step) -> (String, &'static str, Option<String>) {
+    let node = |node: NodeId, pass| {
+        let name = g.nodes[node.index()].op.get().name();
+        (name.to_owned(), pass, Some(shapes(g, node)))
+    };
+    match step {
+        Step::Forward(n) => node(n, "forward"),
+        Step::Backward(n) => node(n, "backward"),
+        Step::Norm => ("gradient norm".into(), "update", None),
+        Step::Update(_) => ("optimiser".into(), "update", None),
+    }
+}
+
+/// Shapes of a node's first two inputs.
+pub(crate) fn shapes(g: &Graph, node: NodeId) -> String {
+    let shapes = g.inputs(node).into_iter().take(2);
+    let shapes: Vec<String> = shapes.map(|s| format!("{}×{}", s.rows, s.width)).collect();
+    shapes.join(" ")
+}

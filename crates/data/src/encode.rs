@@ -1,0 +1,161 @@
+//! The second reading: documents become tokens.
+
+use crate::batch::{Batch, Batcher, Piece};
+use crate::scan::{DocumentHash, PieceHash, Scan, piece_hash};
+use crate::watch::Stage;
+use crate::writer::{Journal, PartWriter, Run};
+use crate::{Error, Options, Part, Report, Result, Watch, pipeline, source};
+use std::path::PathBuf;
+use text::Tokenizer;
+
+/// What a thread makes of a batch.
+struct Encoded {
+    pieces: Vec<(Piece, PieceHash)>,
+    runs: [Run; 2],
+}
+
+/// Encodes every document of a part, in parallel, and hands the tokens to the writers in order.
+pub(crate) fn encode(
+    scan: &Scan,
+    o: &Options,
+    tokenizer: &Tokenizer,
+    writers: &mut [PartWriter; 2],
+    mut journal: Option<&mut Journal>,
+    watch: &Watch,
+) -> Result<()> {
+    watch.begin(scan.inputs.iter().map(|input| input.stamp.bytes).sum());
+    let first = [writers[0].first_batch(), writers[1].first_batch()];
+    let encoder = Encoder {
+        scan,
+        tokenizer,
+        raw_bytes: o.raw_bytes,
+        first,
+    };
+    let (mut hash, mut document) = (DocumentHash::default(), 0);
+    let changed = |document: u64| Error::Changed {
+        path: match scan.input(document) {
+            Some(input) => input.path.clone(),
+            None => PathBuf::from("the text"),
+        },
+    };
+    pipeline::run(
+        watch.threads,
+        |hand_on| {
+            let mut batcher = Batcher::new(hand_on);
+            let (mut report, mut files) = (Report::default(), Vec::new());
+            source::read(
+                &scan.inputs,
+                o,
+                &mut batcher,
+                &mut report,
+                &mut files,
+                watch,
+            )?;
+            batcher.finish()
+        },
+        |number, batch| encoder.encode(number, &batch),
+        |number, encoded| {
+            for (piece, piece_hash) in &encoded.pieces {
+                if let Some(hash) = hash.add(piece, piece_hash) {
+                    let known = scan.documents.get(piece.document as usize);
+                    if known.map(|d| d.hash) != Some(hash) {
+                        return Err(changed(piece.document));
+                    }
+                    document = piece.document + 1;
+                }
+            }
+            for (writer, run) in writers.iter_mut().zip(&encoded.runs) {
+                writer.add(number, run, journal.as_deref_mut())?;
+            }
+            watch.tick(Stage::Encoding)
+        },
+    )?;
+    match document == scan.documents.len() as u64 {
+        true => Ok(()),
+        false => Err(changed(document)),
+    }
+}
+
+struct Encoder<'a> {
+    scan: &'a Scan,
+    tokenizer: &'a Tokenizer,
+    raw_bytes: bool,
+    /// The first batch that each part still needs.
+    first: [u64; 2],
+}
+
+impl Encoder<'_> {
+    fn encode(&self, number: u64, batch: &Batch) -> Result<Encoded> {
+        let mut runs = [Run::default(), Run::default()];
+        let mut pieces = Vec::with_capacity(batch.pieces.len());
+        for piece in &batch.pieces {
+            let text = &batch.text[piece.start..piece.end];
+            pieces.push((*piece, piece_hash(text)));
+            let document = self.scan.documents.get(piece.document as usize);
+            let Some(part) = document.and_then(|d| d.fate.part()) else {
+                continue;
+            };
+            let cut = self.cut(piece, text);
+            let (head, tail) = text.split_at(cut.unwrap_or(text.len()));
+            // The document that is cut counts as one of the training part until the cut.
+            let behind = self.scan.split.cut.is_some_and(|(document, offset)| {
+                document == piece.document && offset < piece.offset
+            });
+            let part = if behind { Part::Validation } else { part };
+            let ends = piece.last && cut.is_none();
+            let first = piece.offset == 0;
+            self.add(number, piece, head, part, (first, ends), &mut runs)?;
+            if cut.is_some() {
+                let ends = (true, piece.last);
+                self.add(number, piece, tail, Part::Validation, ends, &mut runs)?;
+            }
+        }
+        Ok(Encoded { pieces, runs })
+    }
+
+    /// Where the validation part begins within this piece, at the beginning of a character.
+    fn cut(&self, piece: &Piece, text: &[u8]) -> Option<usize> {
+        let (document, offset) = self.scan.split.cut?;
+        let mut cut = offset.checked_sub(piece.offset)? as usize;
+        if document != piece.document || cut >= text.len() {
+            return None;
+        }
+        while !self.raw_bytes && cut > 0 && text[cut] & 0xC0 == 0x80 {
+            cut -= 1;
+        }
+        Some(cut)
+    }
+
+    fn add(
+        &self,
+        number: u64,
+        piece: &Piece,
+        text: &[u8],
+        part: Part,
+        (first, ends): (bool, bool),
+        runs: &mut [Run; 2],
+    ) -> Result<()> {
+        if number < self.first[part as usize] {
+            return Ok(());
+        }
+        let run = &mut runs[part as usize];
+        if first {
+            run.starts.push(run.tokens.len());
+        }
+        let tokens = self.tokenizer.encode(text).map_err(|error| Error::Encode {
+            path: match self.scan.input(piece.document) {
+                Some(input) => input.path.clone(),
+                None => PathBuf::from("the text"),
+            },
+            error,
+        })?;
+        match run.tokens.is_empty() {
+            true => run.tokens = tokens,
+            false => run.tokens.extend(tokens),
+        }
+        if ends && self.scan.split.separate[part as usize] {
+            run.tokens.push(self.tokenizer.end_of_text());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Everything that can be wrong with the texts that people bring and with prepared data.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What is wrong, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The tokenizer refuses the text.
+    #[error(transparent)]
+    Text(#[from] text::Error),
+    /// A file can't be written.
+    #[error(transparent)]
+    Run(#[from] run::Error),
+    /// A path that doesn't exist.
+    #[error("{}: no such file or folder", path.display())]
+    Missing {
+        /// The path as the user wrote it.
+        path: PathBuf,
+    },
+    /// A file or folder that can't be read.
+    #[error("{}: can't be read: {reason}", path.display())]
+    Unreadable {
+        /// The path that failed.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// A file without a single document.
+    #[error("{}: the file is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder, or all paths together, without a text.
+    #[error("{}: no text in it{skipped}", path.display())]
+    NoText {
+        /// The first path.
+        path: PathBuf,
+        /// What was skipped and why, as a tail of the sentence.
+        skipped: String,
+    },
+    /// No path was given at all.
+    #[error("no text was given: name at least one file or folder")]
+    NoPaths,
+    /// A named file that isn't UTF-8.
+    #[error(
+        "{}: not UTF-8 text: the byte at offset {offset} is invalid; \
+         use --lossy to replace such bytes with U+FFFD, \
+         or --set data.tokenizer=bytes to train on raw bytes",
+        path.display()
+    )]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first invalid byte, after decompression.
+        offset: u64,
+    },
+    /// A text in UTF-16.
+    #[error("{}: the text is UTF-16: convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)", path.display())]
+    Utf16 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A record that gives no document.
+    #[error("{}, {place}: {reason}; --skip-bad leaves such records out and counts them", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// "line 17" or "row 3".
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Records without the field that holds the text.
+    #[error("{}: {reason}; choose one with --field", path.display())]
+    NoField {
+        /// The file.
+        path: PathBuf,
+        /// What is looked for and what is there.
+        reason: String,
+    },
+    /// A file that is cut short or damaged, or of a kind that isn't read.
+    #[error("{}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How it shows.
+        reason: String,
+    },
+    /// A file that is not what it was a moment ago.
+    #[error("{}: the file changed while it was read: run this again when nothing writes to it", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Text that the tokenizer can't take.
+    #[error("{}: {error}", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: text::Error,
+    },
+    /// A prepared folder that can't be used.
+    #[error("{}: {reason}", path.display())]
+    Prepared {
+        /// The shard or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Ctrl-C.
+    #[error("stopped: what is done is kept, and the same command goes on from there")]
+    Stopped,
+}
+
+impl Error {
+    /// The error of reading `path`.
+    pub(crate) fn reading(path: &Path, error: &io::Error) -> Error {
+        let path = path.to_owned();
+        match error.kind() {
+            io::ErrorKind::NotFound => Error::Missing { path },
+            _ => Error::Unreadable {
+                path,
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
+        Error::Damaged {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn prepared(path: &Path, reason: impl Into<String>) -> Error {
+        Error::Prepared {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}

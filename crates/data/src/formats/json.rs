@@ -1,0 +1,412 @@
+//! JSON: a line of a .jsonl file, an element of the array in a .json file, is a document.
+
+use super::{LONGEST_RECORD, fields, wanted};
+use crate::source::{Left, Reading, broken};
+use crate::{Error, Result};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::BufRead;
+
+/// Reads one record a line; empty lines are passed over.
+pub(crate) fn read_lines(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
+    let mut line = Vec::new();
+    let mut records = Records::default();
+    let mut number = 0u64;
+    loop {
+        line.clear();
+        number += 1;
+        match read_line(stream, &mut line).map_err(|e| broken(r.path(), &e))? {
+            Line::End => return records.end(r),
+            Line::Whole => {
+                if let Some(left) = records.take(r, &line, number)? {
+                    return Ok(left);
+                }
+            }
+            Line::TooLong => {
+                let detail = format!(" than {} MiB", LONGEST_RECORD >> 20);
+                r.bad(&format!("line {number}"), "longer", &detail)?;
+            }
+        }
+    }
+}
+
+enum Line {
+    Whole,
+    TooLong,
+    End,
+}
+
+/// Reads up to a line break, which is left out.
+fn read_line(stream: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<Line> {
+    let (mut any, mut long) = (false, false);
+    loop {
+        let block = stream.fill_buf()?;
+        if block.is_empty() {
+            break;
+        }
+        any = true;
+        let end = memchr::memchr(b'\n', block);
+        let part = &block[..end.unwrap_or(block.len())];
+        long |= line.len() + part.len() > LONGEST_RECORD;
+        if !long {
+            line.extend_from_slice(part);
+        }
+        let used = part.len() + usize::from(end.is_some());
+        stream.consume(used);
+        if end.is_some() {
+            break;
+        }
+    }
+    Ok(match (any, long) {
+        (false, _) => Line::End,
+        (true, true) => Line::TooLong,
+        (true, false) => Line::Whole,
+    })
+}
+
+/// Reads the elements of an array, or values that follow each other.
+pub(crate) fn read_values(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
+    let mut values = Values::default();
+    let mut records = Records::default();
+    loop {
+        let block = stream.fill_buf().map_err(|e| broken(&r.input.path, &e))?;
+        if block.is_empty() {
+            break;
+        }
+        let mut at = 0;
+        while at < block.len() {
+            let (used, found) = values.push(&block[at..]);
+            at += used;
+            if let Some(line) = found {
+                if let Some(left) = records.take(r, &values.value, line)? {
+                    return Ok(left);
+                }
+                values.value.clear();
+            } else if values.value.len() > LONGEST_RECORD {
+                let reason = format!(
+                    "line {}: a value longer than {} MiB; give one record a line in a .jsonl file",
+                    values.began,
+                    LONGEST_RECORD >> 20
+                );
+                return Err(Error::damaged(r.path(), reason));
+            }
+        }
+        let length = block.len();
+        stream.consume(length);
+    }
+    if let Some(line) = values.finish()
+        && let Some(left) = records.take(r, &values.value, line)?
+    {
+        return Ok(left);
+    }
+    if values.open {
+        let reason = format!(
+            "line {}: its array has no end: the file is cut short",
+            values.line
+        );
+        return Err(Error::damaged(r.path(), reason));
+    }
+    records.end(r)
+}
+
+/// Cuts a stream of JSON into its values, without checking them.
+#[derive(Default)]
+struct Values {
+    value: Vec<u8>,
+    /// Line at which the value at hand began, from 1.
+    began: u64,
+    /// Line breaks so far, plus 1.
+    line: u64,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// Inside of the array around all values.
+    open: bool,
+    started: bool,
+}
+
+impl Values {
+    /// Takes bytes up to the end of a value; gives how many, and the line where the value began.
+    fn push(&mut self, bytes: &[u8]) -> (usize, Option<u64>) {
+        if !self.started {
+            self.line = 1;
+        }
+        for (at, &byte) in bytes.iter().enumerate() {
+            if byte == b'\n' {
+                self.line += 1;
+            }
+            if self.in_string {
+                self.value.push(byte);
+                match byte {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => self.in_string = false,
+                    _ => {}
+                }
+                if !self.in_string && self.depth == 0 {
+                    return (at + 1, Some(self.began));
+                }
+                continue;
+            }
+            if self.value.is_empty() {
+                if self.between(byte) {
+                    continue;
+                }
+                self.began = self.line;
+            }
+            let ends = match byte {
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    false
+                }
+                b'}' | b']' if self.depth > 0 => {
+                    self.depth -= 1;
+                    self.depth == 0
+                }
+                b'"' => {
+                    self.in_string = true;
+                    false
+                }
+                b',' | b']' | b' ' | b'\t' | b'\r' | b'\n' if self.depth == 0 => {
+                    // A number or a word ends before this byte.
+                    self.open &= byte != b']';
+                    return (at + 1, Some(self.began));
+                }
+                _ => false,
+            };
+            self.value.push(byte);
+            if ends {
+                return (at + 1, Some(self.began));
+            }
+        }
+        (bytes.len(), None)
+    }
+
+    /// Whether a byte stands between two values.
+    fn between(&mut self, byte: u8) -> bool {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => return true,
+            b'[' if !self.started => self.open = true,
+            b',' if self.open => {}
+            b']' if self.open => self.open = false,
+            _ => {
+                self.started = true;
+                return false;
+            }
+        }
+        self.started = true;
+        true
+    }
+
+    /// The line of a value that has no end of its own.
+    fn finish(&self) -> Option<u64> {
+        (!self.value.is_empty()).then_some(self.began)
+    }
+}
+
+/// Records of a file on their way to documents.
+#[derive(Default)]
+struct Records {
+    /// Whether a record had the field.
+    found: bool,
+    /// Whether there was a record at all.
+    any: bool,
+}
+
+impl Records {
+    /// Takes a record; says how the file is left where it holds no texts at all.
+    fn take(&mut self, r: &mut Reading, json: &[u8], line: u64) -> Result<Option<Left>> {
+        let place = || format!("line {line}");
+        let lossy;
+        let json = match std::str::from_utf8(json) {
+            Ok(json) => json,
+            Err(_) if r.options.lossy => {
+                lossy = String::from_utf8_lossy(json);
+                &lossy
+            }
+            Err(e) => {
+                let detail = format!(" at byte {} of the record", e.valid_up_to());
+                r.bad(&place(), "not UTF-8", &detail)?;
+                return Ok(None);
+            }
+        };
+        if json.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let fields = fields(r.options);
+        let mut parser = serde_json::Deserializer::from_str(json);
+        let found = Record(&fields).deserialize(&mut parser);
+        let found = found.and_then(|found| parser.end().map(|()| found));
+        let first = !std::mem::replace(&mut self.any, true);
+        match found {
+            Ok(Found::Text(text)) => {
+                self.found = true;
+                r.document(&text)?;
+            }
+            Ok(Found::Nothing) if first && !r.options.skip_bad => {
+                let what = wanted(&fields);
+                return r
+                    .no_field(format!("{}: no field {what}", place()))
+                    .map(Some);
+            }
+            Ok(Found::Nothing) => {
+                let what = format!("no field {}", wanted(&fields));
+                r.bad(&place(), &what, "")?;
+            }
+            Ok(Found::Other(what)) => {
+                r.bad(&place(), &format!("the text is {what}, not a string"), "")?;
+            }
+            Err(e) => {
+                // serde_json counts lines within the record.
+                let told = e.to_string();
+                let told = told.split(" at line ").next().unwrap_or_default();
+                let detail = format!(": {told} at byte {}", e.column());
+                r.bad(&place(), "not JSON", &detail)?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn end(self, r: &mut Reading) -> Result<Left> {
+        if !self.any {
+            // Counts as an empty document.
+            r.batcher.end()?;
+        } else if !self.found && !r.input.named {
+            return Ok(Left::Skipped("records without the text's field"));
+        }
+        Ok(Left::Read)
+    }
+}
+
+/// What a record holds.
+enum Found<'a> {
+    Text(Cow<'a, str>),
+    /// The field holds something else.
+    Other(&'static str),
+    Nothing,
+}
+
+/// Looks for the first of some fields in an object; a string alone is a text as well. Nothing else
+/// is kept in memory.
+struct Record<'f>(&'f [&'f str]);
+
+impl<'de> DeserializeSeed<'de> for Record<'_> {
+    type Value = Found<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<Found<'de>, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Record<'_> {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Found<'de>, A::Error> {
+        let mut best: Option<(usize, Found<'de>)> = None;
+        while let Some(key) = map.next_key::<Cow<str>>()? {
+            let at = self.0.iter().position(|field| *field == key);
+            match at.filter(|at| best.as_ref().is_none_or(|(have, _)| at < have)) {
+                Some(at) => best = Some((at, map.next_value_seed(Value)?)),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(best.map_or(Found::Nothing, |(_, found)| found))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Found<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Nothing)
+    }
+}
+
+/// The value of the field.
+struct Value;
+
+impl<'de> DeserializeSeed<'de> for Value {
+    type Value = Found<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<Found<'de>, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Other("null"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Other("true or false"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Other("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Other("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Found<'de>, E> {
+        Ok(Found::Other("a number"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Found<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Found::Other("an object"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Found<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Other("an array"))
+    }
+}

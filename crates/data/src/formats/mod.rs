@@ -1,0 +1,26 @@
+//! One file a format; each hands its documents to the [`Reading`](crate::source::Reading).
+
+pub(crate) mod json;
+pub(crate) mod parquet;
+pub(crate) mod plain;
+pub(crate) mod table;
+
+/// The longest record, so that a file without an end of line can't fill the memory.
+pub(crate) const LONGEST_RECORD: usize = 64 << 20;
+
+/// The fields in which a record's text is looked for where none is named.
+pub(crate) const FIELDS: [&str; 2] = ["text", "content"];
+
+/// Fields to look for, the first found wins.
+pub(crate) fn fields(o: &crate::Options) -> Vec<&str> {
+    match &o.field {
+        Some(field) => vec![field.as_str()],
+        None => FIELDS.to_vec(),
+    }
+}
+
+/// "a field `text` or `content`".
+pub(crate) fn wanted(fields: &[&str]) -> String {
+    let each: Vec<String> = fields.iter().map(|f| format!("`{f}`")).collect();
+    each.join(" or ")
+}

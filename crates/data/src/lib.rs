@@ -1,0 +1,73 @@
+//! From what people bring to batches: any files to documents, documents to tokens, tokens to
+//! batches.
+//!
+//! ```text
+//! paths ─ inputs ─▶ files ─ source, formats ─▶ documents ─ batch ─▶ pieces ─┬ scan ─▶ split, report
+//!                                                                          └ prepare ─▶ shards
+//! shards ─ tokens ─▶ windows ─ loader ─▶ batches
+//! ```
+//!
+//! Texts are read twice: first to see which documents there are, which are the same and which
+//! characters occur, then to encode them. So texts of any size, and documents of any size, need only
+//! a bounded memory, but for 25 bytes a document. Read [`prepare()`] first.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod encode;
+mod error;
+mod formats;
+mod inputs;
+mod loader;
+mod pipeline;
+mod prepare;
+mod prepared;
+mod report;
+mod scan;
+mod shard;
+mod source;
+mod split;
+mod stats;
+mod tokens;
+mod watch;
+mod writer;
+
+pub use error::{Error, Result};
+pub use inputs::STANDARD_INPUT;
+pub use loader::{Batch, Loader};
+pub use prepare::{Place, Recipe, TextFacts, corpus_name, prepare};
+pub use prepared::{Excerpt, Prepared};
+pub use report::{Report, Skipped};
+pub use shard::Width;
+pub use split::Part;
+pub use tokens::Tokens;
+pub use watch::{Progress, Stage, Watch};
+
+/// How texts are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Any bytes are allowed in a named plain file, and it may be cut anywhere.
+    pub raw_bytes: bool,
+    /// Invalid UTF-8 in a named plain file or a record is replaced with U+FFFD.
+    pub lossy: bool,
+    /// The field or column that holds the text of a record; else `text`, then `content`.
+    pub field: Option<String>,
+    /// Bad records are counted and left out.
+    pub skip_bad: bool,
+    /// What .gitignore files name is left out of folders.
+    pub gitignore: bool,
+    /// The most bytes that the validation part takes where none is given.
+    pub validation_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            raw_bytes: false,
+            lossy: false,
+            field: None,
+            skip_bad: false,
+            gitignore: false,
+            validation_bytes: 2_000_000,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A corpus in tokens: what `prepare` made, or what lies in a folder that was prepared before.
+
+use crate::prepare::{TOKENIZER, corpus_name};
+use crate::scan::hex;
+use crate::shard::{SHARD_TOKENS, ShardEntry, Width};
+use crate::{Error, Part, Report, Result, Tokens};
+use run::{Files, write_atomic};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use text::Tokenizer;
+use text::random::{Purpose, Random};
+
+/// The file that says what a prepared folder holds.
+pub(crate) const DATA: &str = "data.json";
+
+/// data.json.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Index {
+    pub format: String,
+    pub version: u64,
+    pub key: String,
+    pub recipe: String,
+    pub text_sha256: String,
+    pub tokenizer_sha256: String,
+    pub vocabulary: usize,
+    pub end_of_text: u32,
+    pub width: Width,
+    pub train: PartIndex,
+    pub validation: PartIndex,
+    pub sources: Vec<PathBuf>,
+    pub report: Report,
+}
+
+/// The shards of a part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PartIndex {
+    pub tokens: u64,
+    pub shards: Vec<ShardEntry>,
+}
+
+impl PartIndex {
+    pub fn new(shards: Vec<ShardEntry>) -> Self {
+        PartIndex {
+            tokens: shards.iter().map(|s| s.tokens).sum(),
+            shards,
+        }
+    }
+}
+
+impl Index {
+    pub const FORMAT: &str = "downhill-data";
+    pub const VERSION: u64 = 1;
+
+    pub fn write(&self, files: &dyn Files, folder: &Path) -> Result<()> {
+        let mut json = serde_json::to_string_pretty(self)
+            .map_err(|e| Error::prepared(folder, format!("data.json can't be made: {e}")))?;
+        json.push('\n');
+        Ok(write_atomic(files, &folder.join(DATA), json.as_bytes())?)
+    }
+}
+
+/// A corpus in tokens.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The folder it lies in, where it is not in memory.
+    pub folder: Option<PathBuf>,
+    /// A short name, good for a folder.
+    pub name: String,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The training part.
+    pub train: Arc<Tokens>,
+    /// The validation part.
+    pub validation: Arc<Tokens>,
+    /// SHA-256 of the text and its split: equal for equal texts.
+    pub text_sha256: String,
+    /// What was read and what was left out.
+    pub report: Report,
+    pub(crate) index: Option<Index>,
+}
+
+/// The beginning of a document.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Excerpt {
+    /// The number of its first token in the training part.
+    pub token: u64,
+    /// Tokens of the whole document; not known where it goes on into another shard.
+    pub tokens: Option<u64>,
+    /// Its text, or as much of it as was asked for.
+    pub text: String,
+    /// Whether there is more of it.
+    pub cut: bool,
+}
+
+impl Prepared {
+    /// Whether a folder holds prepared data.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(DATA).is_file() && folder.join(TOKENIZER).is_file()
+    }
+
+    /// Opens a prepared folder.
+    ///
+    /// # Errors
+    /// Where a file is missing, damaged, or of another preparation.
+    pub fn open(folder: &Path) -> Result<Prepared> {
+        let path = folder.join(DATA);
+        let json = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
+        let damaged =
+            |why: String| Error::prepared(&path, format!("damaged: {why}. Prepare the data again"));
+        let index: Index = serde_json::from_slice(&json).map_err(|e| damaged(e.to_string()))?;
+        if index.format != Index::FORMAT || index.version != Index::VERSION {
+            let why = format!("it is {} version {}", index.format, index.version);
+            return Err(damaged(why));
+        }
+        let sums = [&index.train, &index.validation];
+        if sums.iter().any(|p| **p != PartIndex::new(p.shards.clone())) {
+            return Err(damaged("its numbers don't add up".into()));
+        }
+        let path = folder.join(TOKENIZER);
+        let json = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
+        let tokenizer = Tokenizer::open(folder)?;
+        let same = hex(&Sha256::digest(&json)) == index.tokenizer_sha256
+            && tokenizer.end_of_text() == index.end_of_text
+            && tokenizer.vocabulary_size() == index.vocabulary;
+        if !same {
+            let reason = "isn't the tokenizer that the data was prepared with. Put it back, or \
+                          prepare the data again";
+            return Err(Error::prepared(&path, reason));
+        }
+        let open = |part: &PartIndex| {
+            let shards = part.shards.clone();
+            Tokens::open(folder, shards, index.width, &index.tokenizer_sha256)
+        };
+        Ok(Prepared {
+            folder: Some(folder.to_owned()),
+            name: match index.sources.first() {
+                Some(first) => corpus_name(first),
+                None => corpus_name(folder),
+            },
+            tokenizer,
+            train: Arc::new(open(&index.train)?),
+            validation: Arc::new(open(&index.validation)?),
+            text_sha256: index.text_sha256.clone(),
+            report: index.report.clone(),
+            index: Some(index),
+        })
+    }
+
+    /// What decided everything that came out; empty in memory.
+    pub(crate) fn key(&self) -> &str {
+        self.index.as_ref().map_or("", |index| &index.key)
+    }
+
+    /// The tokens of a part.
+    pub fn part(&self, part: Part) -> &Arc<Tokens> {
+        match part {
+            Part::Train => &self.train,
+            Part::Validation => &self.validation,
+        }
+    }
+
+    /// Shards of both parts, and their bytes on the disk.
+    pub fn shards(&self) -> (usize, u64) {
+        let parts = self.index.iter().flat_map(|i| [&i.train, &i.validation]);
+        let shards = parts.flat_map(|part| &part.shards);
+        shards.fold((0, 0), |(count, bytes), s| (count + 1, bytes + s.bytes))
+    }
+
+    /// Where the texts lay when they were prepared; none in memory.
+    pub fn sources(&self) -> &[PathBuf] {
+        self.index.as_ref().map_or(&[], |index| &index.sources)
+    }
+
+    /// Documents of the training part, drawn by chance: the first `most` tokens of each.
+    ///
+    /// # Errors
+    /// Where a shard can't be read or is damaged.
+    pub fn sample(&self, count: usize, most: usize, seed: u64) -> Result<Vec<Excerpt>> {
+        let shards = self.index.as_ref().map_or(&[][..], |i| &i.train.shards);
+        let documents: u64 = shards.iter().map(|s| s.documents).sum();
+        let mut random = Random::new(seed, Purpose::Documents, 0);
+        let mut excerpts = Vec::new();
+        for _ in 0..count.min(documents as usize) {
+            let mut number = random.below(documents);
+            let mut shard = 0;
+            while number >= shards[shard].documents {
+                number -= shards[shard].documents;
+                shard += 1;
+            }
+            let starts = self.train.documents(shard)?;
+            let start = starts[number as usize];
+            let next = starts.get(number as usize + 1).copied();
+            let last = shard + 1 == shards.len();
+            let end = next.or(last.then_some(self.train.len() as u64));
+            let known = end.map(|end| end.saturating_sub(start));
+            let room = (self.train.len() as u64).saturating_sub(start);
+            let room = known.unwrap_or(SHARD_TOKENS).min(room);
+            let taken = room.min(most as u64);
+            let mut tokens = vec![0; taken as usize];
+            self.train.read(start as usize, &mut tokens)?;
+            let mut stream = text::Utf8Stream::new();
+            let text = stream.push(&self.tokenizer.decode(&tokens));
+            excerpts.push(Excerpt {
+                token: start,
+                tokens: known,
+                text,
+                cut: taken < room,
+            });
+        }
+        Ok(excerpts)
+    }
+}

@@ -1,0 +1,90 @@
+//! What was read, what was skipped, and why.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Paths that are named for each reason.
+const EXAMPLES: usize = 5;
+
+/// What reading the inputs found, as data.json has it and `data inspect` shows it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Files that gave documents.
+    pub files: u64,
+    /// Documents kept, in both parts.
+    pub documents: u64,
+    /// Documents of the validation part; the last one may begin in the training part.
+    pub validation_documents: u64,
+    /// Bytes of the documents kept.
+    pub bytes: u64,
+    /// Bytes of the validation part.
+    pub validation_bytes: u64,
+    /// Documents dropped because an equal one came before.
+    pub duplicates: u64,
+    /// Their bytes.
+    pub duplicate_bytes: u64,
+    /// Documents without a single byte, dropped.
+    pub empty: u64,
+    /// Bad records that `--skip-bad` left out, by what is wrong with them.
+    pub bad_records: BTreeMap<String, Skipped>,
+    /// Files of folders that were left out, by reason.
+    pub skipped: BTreeMap<String, Skipped>,
+    /// Length of the longest line in bytes.
+    pub longest_line: u64,
+    /// The file that has it.
+    pub longest_line_in: String,
+    /// Characters by script, the most frequent first; digits, marks and spaces are "Common".
+    pub scripts: Vec<(String, u64)>,
+    /// Different characters.
+    pub characters: u64,
+    /// How the validation part was chosen: `documents`, `tail` or `given`.
+    pub split: String,
+}
+
+/// Things left out for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// How many.
+    pub count: u64,
+    /// The first few.
+    pub examples: Vec<String>,
+}
+
+impl Skipped {
+    fn add(&mut self, what: String) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(what);
+        }
+    }
+}
+
+impl Report {
+    /// Notes a file that was left out.
+    pub(crate) fn skip(&mut self, path: &Path, reason: &str) {
+        let skipped = self.skipped.entry(reason.to_owned()).or_default();
+        skipped.add(path.display().to_string());
+    }
+
+    /// Notes a record that was left out.
+    pub(crate) fn bad_record(&mut self, path: &Path, place: &str, reason: &str) {
+        let skipped = self.bad_records.entry(reason.to_owned()).or_default();
+        skipped.add(format!("{}, {place}", path.display()));
+    }
+
+    /// A tail of a sentence that says what was skipped: empty where nothing was.
+    pub(crate) fn skipped_in_words(&self) -> String {
+        let all = self.skipped.iter().chain(&self.bad_records);
+        let each: Vec<String> = all
+            .map(|(reason, s)| {
+                let example = s.examples.first().map_or("", String::as_str);
+                format!("{} × {reason} (as {example})", s.count)
+            })
+            .collect();
+        match each.is_empty() {
+            true => String::new(),
+            false => format!("; skipped: {}", each.join(", ")),
+        }
+    }
+}

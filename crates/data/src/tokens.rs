@@ -1,0 +1,241 @@
+//! The tokens of a part, wherever they lie.
+
+use crate::shard::{self, Layout, SHARD_TOKENS, ShardEntry, Width};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Shards that are open at a time.
+const OPEN: usize = 64;
+
+/// Shards that are checked bit by bit when the data is opened; the others when they are first read.
+const CHECKED_AT_ONCE: usize = 16;
+
+/// The tokens of a part, in memory or in shards.
+///
+/// Shards are read at the place asked for; nothing of them is kept but open files, and the system's
+/// own cache makes it as fast as memory.
+#[derive(Debug)]
+pub struct Tokens {
+    len: u64,
+    width: Width,
+    store: Store,
+}
+
+#[derive(Debug)]
+enum Store {
+    Memory(Vec<u8>),
+    Shards(Shards),
+}
+
+#[derive(Debug)]
+struct Shards {
+    folder: PathBuf,
+    tokenizer_sha256: String,
+    entries: Vec<ShardEntry>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    files: BTreeMap<usize, (File, Layout)>,
+    checked: Vec<bool>,
+}
+
+impl Tokens {
+    /// Tokens in memory.
+    pub fn in_memory(tokens: &[u32]) -> Tokens {
+        let width = Width::for_vocabulary(tokens.iter().max().map_or(0, |&t| t as usize + 1));
+        let mut stored = Vec::with_capacity(tokens.len() * width.bytes());
+        width.store(tokens, &mut stored);
+        Tokens::stored(width, stored)
+    }
+
+    pub(crate) fn stored(width: Width, stored: Vec<u8>) -> Tokens {
+        Tokens {
+            len: (stored.len() / width.bytes()) as u64,
+            width,
+            store: Store::Memory(stored),
+        }
+    }
+
+    /// Tokens of shards in a folder. The first shards are checked now.
+    pub(crate) fn open(
+        folder: &Path,
+        entries: Vec<ShardEntry>,
+        width: Width,
+        tokenizer_sha256: &str,
+    ) -> Result<Tokens> {
+        let full = entries.len().saturating_sub(1);
+        let even = entries.iter().take(full).all(|e| e.tokens == SHARD_TOKENS);
+        let last = entries
+            .last()
+            .is_none_or(|e| (1..=SHARD_TOKENS).contains(&e.tokens));
+        if !even || !last {
+            return Err(Error::prepared(
+                folder,
+                "data.json is damaged: its shards have odd sizes",
+            ));
+        }
+        let checked = vec![false; entries.len()];
+        let shards = Shards {
+            folder: folder.to_owned(),
+            tokenizer_sha256: tokenizer_sha256.to_owned(),
+            open: Mutex::new(Open {
+                checked,
+                ..Open::default()
+            }),
+            entries,
+        };
+        for (number, entry) in shards.entries.iter().enumerate() {
+            let path = folder.join(&entry.file);
+            let bytes = std::fs::metadata(&path)
+                .map_err(|e| Error::reading(&path, &e))?
+                .len();
+            if bytes != entry.bytes {
+                let reason = format!(
+                    "the shard is damaged: it has {bytes} bytes, not {}. Prepare the data again",
+                    entry.bytes
+                );
+                return Err(Error::prepared(&path, reason));
+            }
+            if number < CHECKED_AT_ONCE {
+                shards.with(number, width, |_, _| Ok(()))?;
+            }
+        }
+        Ok(Tokens {
+            len: shards.entries.iter().map(|e| e.tokens).sum(),
+            width,
+            store: Store::Shards(shards),
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies the tokens from number `start` on; there must be as many as `out` holds.
+    ///
+    /// # Errors
+    /// Where a shard can't be read or is damaged.
+    pub fn read(&self, start: usize, out: &mut [u32]) -> Result<()> {
+        assert!(start + out.len() <= self.len(), "tokens beyond the end");
+        let bytes = self.width.bytes();
+        match &self.store {
+            Store::Memory(stored) => {
+                self.width.load(&stored[start * bytes..], out);
+                Ok(())
+            }
+            Store::Shards(shards) => shards.read(self.width, start as u64, out),
+        }
+    }
+
+    /// Copies tokens as a ring: after the last one comes the first.
+    ///
+    /// # Errors
+    /// Where a shard can't be read or is damaged.
+    pub fn read_ring(&self, start: usize, out: &mut [u32]) -> Result<()> {
+        let mut at = start % self.len().max(1);
+        let mut rest = out;
+        while !rest.is_empty() {
+            let (head, tail) = rest.split_at_mut(rest.len().min(self.len() - at));
+            self.read(at, head)?;
+            (at, rest) = (0, tail);
+        }
+        Ok(())
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// Where a shard can't be read or is damaged.
+    pub fn all(&self) -> Result<Vec<u32>> {
+        let mut all = vec![0; self.len()];
+        self.read(0, &mut all)?;
+        Ok(all)
+    }
+
+    /// The first tokens of documents that begin in shard `shard`, counted over the part.
+    pub(crate) fn documents(&self, shard: usize) -> Result<Vec<u64>> {
+        let Store::Shards(shards) = &self.store else {
+            return Ok(Vec::new());
+        };
+        let count = shards.entries[shard].documents as usize;
+        shards.with(shard, self.width, |file, layout| {
+            let mut stored = vec![0; count * 8];
+            read_at(file, &mut stored, layout.documents)?;
+            let each = stored.as_chunks::<8>().0.iter();
+            Ok(each.map(|b| u64::from_le_bytes(*b)).collect())
+        })
+    }
+}
+
+impl Shards {
+    fn read(&self, width: Width, mut start: u64, out: &mut [u32]) -> Result<()> {
+        let mut rest = out;
+        let mut stored = Vec::new();
+        while !rest.is_empty() {
+            let (shard, at) = ((start / SHARD_TOKENS) as usize, start % SHARD_TOKENS);
+            let most = (self.entries[shard].tokens - at).min(rest.len() as u64) as usize;
+            let (head, tail) = rest.split_at_mut(most);
+            stored.resize(most * width.bytes(), 0);
+            self.with(shard, width, |file, layout| {
+                read_at(file, &mut stored, layout.tokens + at * width.bytes() as u64)
+            })?;
+            width.load(&stored, head);
+            (start, rest) = (start + most as u64, tail);
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with a shard, open and checked.
+    fn with<T>(
+        &self,
+        shard: usize,
+        width: Width,
+        f: impl FnOnce(&File, Layout) -> io::Result<T>,
+    ) -> Result<T> {
+        let entry = &self.entries[shard];
+        let path = self.folder.join(&entry.file);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if !open.files.contains_key(&shard) {
+            let mut file = File::open(&path).map_err(|e| Error::reading(&path, &e))?;
+            let layout = shard::layout(&path, &mut file, entry, width, &self.tokenizer_sha256)?;
+            if !open.checked[shard] {
+                shard::verify(&path, &mut file, entry)?;
+                open.checked[shard] = true;
+            }
+            if open.files.len() >= OPEN {
+                open.files.clear();
+            }
+            open.files.insert(shard, (file, layout));
+        }
+        let (file, layout) = &open.files[&shard];
+        f(file, *layout).map_err(|e| Error::reading(&path, &e))
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut into: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !into.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, into, at)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => (into, at) = (&mut into[count..], at + count as u64),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Who looks on while data is prepared: how far it is, how many threads work, whether to stop.
+
+use crate::{Error, Result};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The texts are read for the first time: documents, duplicates, characters.
+    Reading,
+    /// The tokenizer is made.
+    Tokenizer,
+    /// The texts are read again and turned into tokens.
+    Encoding,
+}
+
+/// How far the work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Bytes of the files that were read in this stage.
+    pub done: u64,
+    /// Bytes of all files.
+    pub total: u64,
+}
+
+/// The one who looks on.
+pub struct Watch<'a> {
+    /// Threads that work.
+    pub threads: usize,
+    stop: &'a AtomicBool,
+    show: &'a (dyn Fn(Progress) + Sync),
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl<'a> Watch<'a> {
+    /// `show` is called often, on the calling thread, and should return soon; `stop` is set by
+    /// Ctrl-C.
+    pub fn new(threads: usize, stop: &'a AtomicBool, show: &'a (dyn Fn(Progress) + Sync)) -> Self {
+        Watch {
+            threads,
+            stop,
+            show,
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+        }
+    }
+
+    /// Nobody looks on, and one thread works.
+    pub fn nobody() -> Watch<'static> {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        Watch::new(1, &NEVER, &|_| {})
+    }
+
+    /// Begins to count anew.
+    pub(crate) fn begin(&self, total: u64) {
+        self.done.store(0, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Shows how far a stage is, and ends it where the user wants to stop.
+    pub(crate) fn tick(&self, stage: Stage) -> Result<()> {
+        let (done, total) = (&self.done, &self.total);
+        (self.show)(Progress {
+            stage,
+            done: done.load(Ordering::Relaxed),
+            total: total.load(Ordering::Relaxed),
+        });
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(Error::Stopped),
+            false => Ok(()),
+        }
+    }
+}

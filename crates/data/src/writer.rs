@@ -1,0 +1,187 @@
+//! Where encoded tokens go: into memory, or shard by shard into a folder, with a journal from which
+//! an interrupted preparation goes on.
+
+use crate::scan::hex;
+use crate::shard::{self, SHARD_TOKENS, ShardEntry, Width};
+use crate::{Error, Part, Result};
+use run::{Append, Files, write_atomic};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// The tokens that a batch gave for one part.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    pub tokens: Vec<u32>,
+    /// Which of them begin a document.
+    pub starts: Vec<usize>,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Entry {
+    /// What is prepared: the first line.
+    Begin {
+        key: String,
+        tokenizer_sha256: String,
+    },
+    /// A shard is on the disk. Its last token is the `used`-th that batch `batch` gave for the part.
+    Shard {
+        part: Part,
+        batch: u64,
+        used: usize,
+        shard: ShardEntry,
+    },
+}
+
+/// The journal of a preparation.
+pub(crate) struct Journal<'a> {
+    pub files: &'a dyn Files,
+    pub folder: &'a Path,
+    pub append: Box<dyn Append>,
+    pub tokenizer_sha256: String,
+}
+
+impl Journal<'_> {
+    pub fn write(&mut self, entry: &Entry) -> Result<()> {
+        let mut line = serde_json::to_string(entry)
+            .map_err(|e| Error::prepared(self.folder, format!("its journal can't be made: {e}")))?;
+        line.push('\n');
+        self.append.write(line.as_bytes())?;
+        Ok(self.append.sync()?)
+    }
+}
+
+/// Reads a journal; a line that was cut by a kill, and what follows it, counts as not written.
+/// Gives the entries and the bytes that hold them.
+pub(crate) fn read_journal(text: &[u8]) -> (Vec<Entry>, u64) {
+    let (mut entries, mut length) = (Vec::new(), 0);
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        match serde_json::from_slice(line) {
+            Ok(entry) if line.ends_with(b"\n") => entries.push(entry),
+            _ => break,
+        }
+        length += line.len() as u64;
+    }
+    (entries, length)
+}
+
+/// Takes the tokens of one part, batch by batch.
+pub(crate) struct PartWriter {
+    part: Part,
+    width: Width,
+    /// Tokens that are not in a shard yet, as they are stored.
+    stored: Vec<u8>,
+    /// Places of documents that begin in them.
+    documents: Vec<u64>,
+    /// Tokens of the shards.
+    before: u64,
+    pub shards: Vec<ShardEntry>,
+    /// Batch, and tokens of it, up to which everything is in shards already.
+    done: (u64, usize),
+}
+
+impl PartWriter {
+    /// A writer that goes on after the shards of a journal.
+    pub fn new(part: Part, width: Width, journal: &[Entry]) -> PartWriter {
+        let mut writer = PartWriter {
+            part,
+            width,
+            stored: Vec::new(),
+            documents: Vec::new(),
+            before: 0,
+            shards: Vec::new(),
+            done: (0, 0),
+        };
+        for entry in journal {
+            if let Entry::Shard {
+                part,
+                batch,
+                used,
+                shard,
+            } = entry
+                && *part == writer.part
+            {
+                writer.before += shard.tokens;
+                writer.shards.push(shard.clone());
+                writer.done = (*batch, *used);
+            }
+        }
+        writer
+    }
+
+    /// The first batch that is still needed.
+    pub fn first_batch(&self) -> u64 {
+        self.done.0
+    }
+
+    /// Takes the tokens of a batch; full shards are written where there is a journal.
+    pub fn add(&mut self, batch: u64, run: &Run, mut journal: Option<&mut Journal>) -> Result<()> {
+        let mut used = match batch == self.done.0 {
+            true => self.done.1.min(run.tokens.len()),
+            false => 0,
+        };
+        let mut starts = run.starts.iter().peekable();
+        while starts.next_if(|&&at| at < used).is_some() {}
+        loop {
+            let waiting = (self.stored.len() / self.width.bytes()) as u64;
+            let room = match journal {
+                Some(_) => (SHARD_TOKENS - waiting) as usize,
+                None => usize::MAX,
+            };
+            let take = room.min(run.tokens.len() - used);
+            while let Some(&at) = starts.next_if(|&&at| at < used + take) {
+                self.documents
+                    .push(self.before + waiting + (at - used) as u64);
+            }
+            self.width
+                .store(&run.tokens[used..used + take], &mut self.stored);
+            used += take;
+            match &mut journal {
+                Some(journal) if take == room => self.flush(batch, used, journal)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Writes what waits as a shard.
+    fn flush(&mut self, batch: u64, used: usize, journal: &mut Journal) -> Result<()> {
+        let tokens = (self.stored.len() / self.width.bytes()) as u64;
+        let name = shard::file_name(self.part, self.shards.len());
+        let sha256 = &journal.tokenizer_sha256;
+        let file = shard::file(self.width, sha256, &self.documents, &self.stored);
+        write_atomic(journal.files, &journal.folder.join(&name), &file)?;
+        let shard = ShardEntry {
+            file: name,
+            tokens,
+            documents: self.documents.len() as u64,
+            bytes: file.len() as u64,
+            sha256: hex(&Sha256::digest(&file)),
+        };
+        journal.write(&Entry::Shard {
+            part: self.part,
+            batch,
+            used,
+            shard: shard.clone(),
+        })?;
+        self.shards.push(shard);
+        self.before += tokens;
+        self.stored.clear();
+        self.documents.clear();
+        Ok(())
+    }
+
+    /// Writes the last shard.
+    pub fn finish(&mut self, journal: &mut Journal) -> Result<()> {
+        match self.stored.is_empty() {
+            true => Ok(()),
+            false => self.flush(u64::MAX, 0, journal),
+        }
+    }
+
+    /// What waits: everything, where there is no journal.
+    pub fn into_stored(self) -> Vec<u8> {
+        self.stored
+    }
+}

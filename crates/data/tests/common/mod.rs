@@ -1,0 +1,116 @@
+//! What the tests of texts share.
+#![allow(dead_code)]
+
+use data::{Error, Options, Place, Prepared, Recipe, Watch, prepare};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use text::Tokenizer;
+
+/// A folder with files.
+pub struct Files(pub TempDir);
+
+impl Files {
+    pub fn new() -> Files {
+        Files(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+/// Prepares with raw bytes as tokens.
+pub fn with_bytes(
+    paths: &[PathBuf],
+    validation: Option<&Path>,
+    o: &Options,
+    place: &Place,
+    watch: &Watch,
+) -> Result<Prepared, Error> {
+    let recipe = Recipe {
+        name: &|_| "bytes".into(),
+        sample_bytes: 0,
+        make: &|_| Ok(Tokenizer::bytes()),
+    };
+    prepare(paths, validation, o, &recipe, place, watch)
+}
+
+/// Everything trains.
+pub fn all() -> Options {
+    Options {
+        validation_bytes: 0,
+        ..Options::default()
+    }
+}
+
+/// Reads paths into memory.
+pub fn read(paths: &[PathBuf], o: &Options) -> Result<Prepared, Error> {
+    with_bytes(paths, None, o, &Place::Memory, &Watch::nobody())
+}
+
+/// The documents of a part.
+pub fn documents(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<String> {
+    let end = tokenizer.end_of_text();
+    let tokens = tokens.strip_suffix(&[end]).unwrap_or(tokens);
+    let each = tokens.split(|&t| t == end);
+    each.map(|t| String::from_utf8(tokenizer.decode(t)).unwrap())
+        .collect()
+}
+
+/// The documents of one path.
+pub fn texts(path: &Path, o: &Options) -> Vec<String> {
+    let p = read(&[path.to_owned()], o).unwrap_or_else(|e| panic!("{e}"));
+    documents(&p.tokenizer, &p.train.all().unwrap())
+}
+
+/// The error of one path.
+pub fn error(path: &Path, o: &Options) -> String {
+    read(&[path.to_owned()], o).unwrap_err().to_string()
+}
+
+pub fn gz(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    to.write_all(bytes).unwrap();
+    to.finish().unwrap()
+}
+
+pub fn zst(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+/// A parquet file with a column `id` of numbers and a column `text` of texts that may be null, two
+/// row groups.
+pub fn parquet(texts: &[Option<&[u8]>]) -> Vec<u8> {
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    let schema = "message m { required int64 id; optional binary text (UTF8); }";
+    let schema = std::sync::Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Default::default()).unwrap();
+    for group in texts.chunks(texts.len().div_ceil(2).max(1)) {
+        let mut rows = writer.next_row_group().unwrap();
+        let mut column = rows.next_column().unwrap().unwrap();
+        let ids: Vec<i64> = (0..group.len() as i64).collect();
+        column
+            .typed::<Int64Type>()
+            .write_batch(&ids, None, None)
+            .unwrap();
+        column.close().unwrap();
+        let mut column = rows.next_column().unwrap().unwrap();
+        let values: Vec<ByteArray> = group.iter().flatten().map(|t| t.to_vec().into()).collect();
+        let levels: Vec<i16> = group.iter().map(|t| i16::from(t.is_some())).collect();
+        let typed = column.typed::<ByteArrayType>();
+        typed.write_batch(&values, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        rows.close().unwrap();
+    }
+    writer.into_inner().unwrap()
+}

@@ -1,0 +1,152 @@
+//! `downhill bench`: what this machine can do, and how near training comes to it.
+
+mod tables;
+
+use crate::arguments::{Bench, Part, Products};
+use crate::failure::{Failure, Result};
+use crate::session::{stop_flag, threads};
+use crate::terminal;
+use ::bench::{Session, gemm, generate, machine, models, ops, step};
+use engine::{Precision, has_bf16, processor};
+use serde_json::{Map, Value};
+use std::io::{Write, stderr, stdout};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+pub fn run(a: &Bench) -> Result<()> {
+    if a.precision == Products::Bf16 && !has_bf16() {
+        let message = "this processor has no products of bf16: leave --precision bf16 out";
+        return Err(Failure::Failed(message.into()));
+    }
+    let chosen = models::choose(&a.only)?;
+    let mut bench = Running {
+        threads: threads(a.threads.map(|n| n as usize)),
+        precision: match a.precision {
+            Products::F32 => Precision::F32,
+            Products::Bf16 => Precision::Bf16,
+        },
+        stop: stop_flag()?,
+        json: a.json,
+        found: Map::new(),
+    };
+    bench.say(format_args!("{}, threads: {}", processor(), bench.threads))?;
+    bench.found.insert("processor".into(), processor().into());
+    bench.found.insert("threads".into(), bench.threads.into());
+    let expected = machine::seconds(bench.threads);
+    let readings = bench.part("machine", expected, machine::run)?;
+    bench.show("machine", &readings, tables::machine)?;
+    let precision = bench.precision;
+    let wants = |part| a.part == part || a.part == Part::All;
+    if wants(Part::Ops) {
+        let (models, only) = (chosen.small_sizes(), &chosen.operations);
+        let expected = ops::seconds(&models, only);
+        let found = bench.part("ops", expected, |s| ops::run(s, &models, only))?;
+        bench.show("ops", &found, |out, found| {
+            tables::ops(out, precision, found)
+        })?;
+    }
+    if wants(Part::Step) {
+        let models = chosen.all_sizes();
+        let limits = readings.last().map(|r| r.limits(bench.precision));
+        let limits = limits.unwrap_or_default();
+        let expected = step::seconds(&models, &limits)?;
+        let found = bench.part("step", expected, |s| step::run(s, &models, &limits))?;
+        bench.show("step", &found, |out, found| {
+            tables::steps(out, precision, found)
+        })?;
+    }
+    if wants(Part::Gemm) {
+        let models = chosen.small_sizes();
+        let expected = gemm::seconds(&models, bench.threads)?;
+        let found = bench.part("gemm", expected, |s| gemm::run(s, &models))?;
+        bench.show("gemm", &found, tables::gemm)?;
+    }
+    if wants(Part::Generate) {
+        let models = chosen.all_sizes();
+        let expected = generate::seconds(&models)?;
+        let found = bench.part("generate", expected, |s| generate::run(s, &models))?;
+        bench.show("generate", &found, tables::generate)?;
+    }
+    if a.json {
+        writeln!(stdout().lock(), "{}", Value::Object(bench.found))?;
+    }
+    Ok(())
+}
+
+/// What is shared by the parts.
+struct Running {
+    threads: usize,
+    precision: Precision,
+    stop: std::sync::Arc<AtomicBool>,
+    json: bool,
+    /// The object that `--json` prints.
+    found: Map<String, Value>,
+}
+
+impl Running {
+    /// Prints a line, unless JSON is wanted.
+    fn say(&self, line: std::fmt::Arguments) -> Result<()> {
+        if !self.json {
+            writeln!(stdout().lock(), "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// Runs one part: says how long it takes and, in a terminal, how far it is.
+    fn part<T>(
+        &self,
+        name: &str,
+        expected: f64,
+        work: impl FnOnce(&mut Session) -> ::bench::Result<T>,
+    ) -> Result<T> {
+        self.say(format_args!("\n{name}: takes about {expected:.0} s"))?;
+        let live = !self.json && terminal::width().is_some();
+        let from = Instant::now();
+        let mut progress = |what: &str, done: f64| {
+            let spent = from.elapsed().as_secs_f64();
+            let left = if done > 0.05 {
+                spent / done - spent
+            } else {
+                expected - spent
+            };
+            if live {
+                // Nobody is told less if this line can't be written.
+                let _ = write!(
+                    stderr(),
+                    "\r\x1b[K{name}: {what}, {:.0} s left",
+                    left.max(0.0)
+                );
+            }
+        };
+        let mut session = Session {
+            threads: self.threads,
+            precision: self.precision,
+            stop: &self.stop,
+            progress: &mut progress,
+        };
+        let done = work(&mut session);
+        if live {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+        Ok(done?)
+    }
+
+    /// Shows a result as a table, or keeps it for the JSON object.
+    fn show<T: serde::Serialize>(
+        &mut self,
+        name: &str,
+        result: &T,
+        table: impl FnOnce(&mut dyn Write, &T) -> std::io::Result<()>,
+    ) -> Result<()> {
+        if self.json {
+            self.found.insert(name.into(), value(result)?);
+        } else {
+            table(&mut stdout().lock(), result)?;
+        }
+        Ok(())
+    }
+}
+
+fn value(result: &impl serde::Serialize) -> Result<Value> {
+    serde_json::to_value(result).map_err(|e| Failure::Failed(format!("a result is no JSON: {e}")))
+}

@@ -1,0 +1,113 @@
+//! A line that says how far the preparation of a text is: on a terminal only, on standard error.
+
+use data::{Progress, Stage};
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Time between two looks of the line, and before the first: short work shows none.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Cells of the bar.
+const CELLS: u64 = 24;
+
+/// The line; a clone of it would be a second one.
+pub struct ProgressLine {
+    terminal: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    stage: Option<Stage>,
+    began: Instant,
+    shown: Instant,
+    visible: bool,
+}
+
+impl ProgressLine {
+    /// A line that isn't shown yet.
+    pub fn new(quiet: bool) -> ProgressLine {
+        let now = Instant::now();
+        ProgressLine {
+            terminal: !quiet && stderr().is_terminal(),
+            state: Mutex::new(State {
+                stage: None,
+                began: now,
+                shown: now,
+                visible: false,
+            }),
+        }
+    }
+
+    /// Shows how far the work is, now and then.
+    pub fn show(&self, p: Progress) {
+        let Ok(mut state) = self.state.lock() else {
+            return;
+        };
+        let now = Instant::now();
+        if state.stage != Some(p.stage) {
+            (state.stage, state.began) = (Some(p.stage), now);
+        }
+        if !self.terminal || now - state.shown < EVERY {
+            return;
+        }
+        (state.shown, state.visible) = (now, true);
+        let line = line(p, now - state.began);
+        // A terminal that goes away doesn't stop the work.
+        let _ = write!(stderr(), "\r{line}\x1b[K").and_then(|()| stderr().flush());
+    }
+}
+
+impl Drop for ProgressLine {
+    /// Takes the line away.
+    fn drop(&mut self) {
+        if self.state.lock().is_ok_and(|state| state.visible) {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn line(p: Progress, spent: Duration) -> String {
+    let what = match p.stage {
+        Stage::Reading => "reading ",
+        Stage::Tokenizer => return "making the tokenizer".into(),
+        Stage::Encoding => "encoding",
+    };
+    let (done, total) = (p.done.min(p.total), p.total.max(1));
+    let cells = (done * CELLS / total) as usize;
+    let (full, rest) = ("━".repeat(cells), "─".repeat(CELLS as usize - cells));
+    let rate = done as f64 / spent.as_secs_f64().max(1e-3);
+    let left = (total - done) as f64 / rate.max(1.0);
+    format!(
+        "{what} {full}{rest} {:3} % · {} of {} · {}/s · {} left",
+        done * 100 / total,
+        watch::amount(done, "B"),
+        watch::amount(p.total, "B"),
+        watch::amount(rate as u64, "B"),
+        watch::duration(left),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_how_far_how_fast_and_how_long() {
+        let p = Progress {
+            stage: Stage::Encoding,
+            done: 250_000_000,
+            total: 1_000_000_000,
+        };
+        let line = line(p, Duration::from_secs(10));
+        for part in [
+            "encoding",
+            " 25 %",
+            "250 MB of 1.00 GB",
+            "25.0 MB/s",
+            "30s left",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Which tokenizer suits a text? The rule of `data.tokenizer = "auto"`.
+//!
+//! What counts is how much is learnt in a minute, in bits per byte, measured in EXPERIMENTS.md:
+//!
+//! | text | tokenizer | why |
+//! |---|---|---|
+//! | mostly Han, kana or Hangul | `chars` | a character is a syllable or a word already; BPE needs a large vocabulary to catch up |
+//! | below 100 kB | `chars` | too little for tokens of several letters to be seen often |
+//! | any other | `bpe:1024` | a window sees twice as much text; a larger vocabulary costs more than it saves at this size of model |
+
+/// What is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// A token for each character.
+    Chars,
+    /// Byte-level BPE of this size.
+    Bpe(usize),
+}
+
+/// Below this many bytes, words are too rare.
+const SMALL: usize = 100_000;
+
+/// This many tokens are learnt otherwise.
+const TOKENS: usize = 1024;
+
+/// So many parts of a text, of so many bytes each, are looked at.
+const PARTS: (usize, usize) = (64, 4096);
+
+/// Chooses by size and script.
+pub fn choose(text: &[u8]) -> Choice {
+    let stride = (text.len() / PARTS.0).max(PARTS.1);
+    let (mut characters, mut syllables) = (0, 0);
+    for part in text.chunks(stride) {
+        let part = String::from_utf8_lossy(&part[..part.len().min(PARTS.1)]);
+        let letters = part.chars().filter(|c| c.is_alphabetic());
+        for c in letters {
+            characters += 1;
+            syllables += usize::from(is_syllable(c));
+        }
+    }
+    // A syllable says about as much as three letters.
+    if text.len() < SMALL || 4 * syllables > characters {
+        Choice::Chars
+    } else {
+        Choice::Bpe(TOKENS)
+    }
+}
+
+/// Whether a character is of a script that writes a syllable or a word by each: kana and CJK
+/// ideographs with their extensions, Hangul.
+fn is_syllable(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{312F}' | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}'
+        | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{33FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_and_script_decide() {
+        let of = |unit: &str, bytes: usize| choose(unit.repeat(bytes / unit.len() + 1).as_bytes());
+        let bpe = Choice::Bpe(TOKENS);
+        for (unit, small, large) in [
+            ("To be, or not to be. ", Choice::Chars, bpe),
+            (
+                "\u{411}\u{44B}\u{442}\u{44C} \u{438}\u{43B}\u{438} ",
+                Choice::Chars,
+                bpe,
+            ),
+            (
+                "\u{5E8A}\u{524D}\u{660E}\u{6708}\u{5149}\u{3002}\n",
+                Choice::Chars,
+                Choice::Chars,
+            ),
+            (
+                "\u{5B66}\u{4E60} Rust \u{8BED}\u{8A00}\n",
+                Choice::Chars,
+                Choice::Chars,
+            ),
+            (
+                "// \u{6CE8}\u{91CA}\nlet mut words = Vec::new();\n",
+                Choice::Chars,
+                bpe,
+            ),
+        ] {
+            assert_eq!(
+                (of(unit, 50_000), of(unit, 3_000_000)),
+                (small, large),
+                "{unit}"
+            );
+        }
+        // Numbers and bytes have no script, and nothing at all is no text.
+        assert_eq!((of("12 34\n", 200_000), choose(b"")), (bpe, Choice::Chars));
+    }
+}
