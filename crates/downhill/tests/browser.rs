@@ -106,6 +106,9 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.size(1280, 1000);
     open(&browser, &page);
     browser.wait("document.querySelector('#loss-chart .scatterlayer .trace')");
+    // The first stop leads past the head.
+    browser.press("\u{e004}\u{e007}");
+    browser.wait("document.activeElement.id === 'panels'");
     // The focus can be seen, and goes through the page in order.
     browser.press("\u{e004}\u{e004}");
     let seen = "const e = document.activeElement; const s = getComputedStyle(e);
@@ -342,6 +345,9 @@ fn a_training_is_live_and_saves_and_stops_from_the_page() {
     assert_eq!(common::kind(&events, "end").len(), 1);
 }
 
+/// The loss of one step in a day.
+const SPIKE: f64 = 9.5;
+
 /// A day at one step a second, and more measurements than the page keeps, written in parts.
 struct Day {
     log: std::fs::File,
@@ -369,7 +375,9 @@ impl Day {
             for _ in 0..steps {
                 self.step += 1;
                 let (step, wave) = (self.step, (self.step as f64 / 50.0).sin());
-                let event = json!({"event": "step", "time": 1e9 + step as f64, "step": step, "nats_per_token": 2.0 + wave / 10.0,
+                // One step in a day goes wrong: it must be seen at its end.
+                let loss = if step == 5_000 { SPIKE } else { 2.0 + wave / 10.0 };
+                let event = json!({"event": "step", "time": 1e9 + step as f64, "step": step, "nats_per_token": loss,
                     "grad_norm": 1.5 + wave, "lr": 1e-3, "step_seconds": 1.0, "tokens_per_second": 512.0});
                 text.push_str(&format!("{event}\n"));
             }
@@ -427,6 +435,7 @@ fn a_page_left_open_for_a_day_does_not_grow() {
         }
     }
     let end = held(&browser);
+    browser.wait(&format!("Math.max(...document.getElementById('loss-chart').data[0].y) === {SPIKE}"));
     let drawn = browser.run("return window.drawn");
     println!("{} steps, {drawn} drawings: {half:.1?}, then {end:.1?} (MB, nodes, listeners)", day.step);
     assert!(day.step >= 86_400 && end.0 <= 100.0, "{end:?}");

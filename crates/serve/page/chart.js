@@ -71,7 +71,7 @@ export function onZoom(where, zoomed) {
 export function guide(text, y, log, yref = "y", left = false) {
   return {
     shape: { type: "line", xref: "paper", x0: 0, x1: 1, yref, y0: y, y1: y, line: { width: 1, dash: "dot", color: colour("green") } },
-    note: { xref: "paper", x: left ? 0 : 1, xanchor: left ? "left" : "right", yref, y: log ? Math.log10(y) : y, yanchor: "bottom", showarrow: false, text, bgcolor: colour("card"), opacity: 0.85, borderpad: 0, font: { size: 11, color: colour("green") } },
+    note: { xref: "paper", x: left ? 0 : 1, xanchor: left ? "left" : "right", yref, y: log ? Math.log10(y) : y, yanchor: "bottom", showarrow: false, text, bgcolor: colour("card"), borderpad: 0, font: { size: 11, color: colour("green") } },
   };
 }
 

@@ -20,6 +20,7 @@ import { help } from "./keys.js";
 const PACE = 1000;
 
 const head = /** @type {HTMLElement} */ (document.getElementById("head"));
+const skip = /** @type {HTMLElement} */ (document.querySelector(".skip"));
 const main = /** @type {HTMLElement} */ (document.getElementById("panels"));
 /** @type {{runs: {id: number, name: string}[], control: boolean, version: string}} */
 let server = { runs: [], control: false, version: "" };
@@ -77,6 +78,7 @@ function dress(theme) {
 }
 
 function heading() {
+  skip.textContent = word("skip");
   const names = /** @type {[string, string][]} */ (server.runs.map((r) => [String(r.id), r.name]));
   const compared = make("details", {}, make("summary", {}, word("compare")), ...server.runs.filter((r) => r.id !== feed?.id).map((r) => tick(r.name, others.has(r.id), (on) => lay(r.id, on))));
   fill(head, make("h1", {}, "downhill"),
@@ -126,7 +128,8 @@ function build() {
 }
 
 async function show() {
-  const id = location.hash.length > 1 ? Number(location.hash.slice(1)) : server.runs[0]?.id;
+  const asked = server.runs.find((r) => String(r.id) === location.hash.slice(1));
+  const id = (asked ?? server.runs[0])?.id;
   feed?.close();
   others.forEach((other) => other.close());
   others.clear();
@@ -141,6 +144,8 @@ async function show() {
 speak(language());
 dress(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 addEventListener("hashchange", show);
+// The part of the address behind # names a run.
+skip.addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 server = await ask("/api/runs");
 await show();
 document.documentElement.dataset.ready = "yes";
