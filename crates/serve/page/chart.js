@@ -15,8 +15,8 @@ export function colour(name) { return getComputedStyle(document.documentElement)
 export const FAINT = "rgba(80,130,220,.22)";
 export const PALE = "rgba(80,130,220,.55)";
 
-/** Colours of runs that are laid over each other. */
-export const OTHERS = ["#c2410c", "#15803d", "#7e22ce", "#be123c", "#0e7490", "#a16207"];
+/** Colours of runs that are laid over each other: they can be seen on white and on black. */
+export const OTHERS = ["#a855f7", "#0d9f76", "#ef4444", "#0891b2", "#ca8a04", "#ec4899"];
 
 /** Text as it is: the chart library takes some tags for markup. @param {string} text */
 export function plain(text) { return text.replace(/&/g, "&amp;").replace(/</g, "&lt;"); }

@@ -62,7 +62,7 @@ export function loss(root, feed, others) {
   }
   /** Steps between two places. @param {Series} whole @returns {{from?: number, to?: number}} */
   function steps(whole) {
-    if (view.past) return { from: whole.last[Math.floor(whole.last.length * 0.05)] ?? 0 };
+    if (view.past) return { from: afterFall(whole) };
     if (!view.range) return {};
     const [a, b] = view.logX ? /** @type {[number, number]} */ ([10 ** view.range[0], 10 ** view.range[1]]) : view.range;
     if (view.x === "tokens") { const per = feed.start?.tokens_per_step ?? 1; return { from: a / per, to: b / per }; }
@@ -71,6 +71,14 @@ export function loss(root, feed, others) {
     const inside = whole.last.filter((_, i) => (x[i] ?? 0) >= a && (x[i] ?? 0) <= b);
     return { from: inside[0] ?? 0, to: inside.at(-1) ?? 0 };
   }
+  /** The step at which two thirds of the way down are done. @param {Series} whole */
+  function afterFall(whole) {
+    const smooth = whole.smooth.mean;
+    const known = smooth.filter((/** @type {number | null} */ v) => v !== null);
+    const low = Math.min(...known);
+    const at = smooth.findIndex((/** @type {number | null} */ v) => v !== null && v < low + (known[0] - low) / 3);
+    return whole.last[Math.min(at, Math.floor(whole.last.length / 2))] ?? 0;
+  }
   async function paint() {
     again = drawing;
     if (drawing) return;
@@ -78,10 +86,12 @@ export function loss(root, feed, others) {
     try { await paintNow(); } finally { drawing = false; }
     if (again) await paint();
   }
+  /** @param {Feed} run @param {{from?: number, to?: number}} within */
+  const evals = (run, within) => run.all("eval").filter((e) => e.step >= (within.from ?? 0) && e.step <= (within.to ?? Infinity));
   /** Lines of this run. @param {Series} data @param {{from?: number, to?: number}} within @returns {import("./chart.js").Trace[]} */
   function ours(data, within) {
     const x = data.last.map((s, i) => place(feed, s, data.time[i] ?? 0));
-    const measured = feed.all("eval").filter((e) => e.step >= (within.from ?? 0) && e.step <= (within.to ?? Infinity));
+    const measured = evals(feed, within);
     const [strong, pale] = [{ width: 2.2, color: colour("blue") }, { width: 1, color: PALE }];
     const train = { x, y: data.loss.mean, name: word("train"), mode: "lines" };
     // All points of a fit are in each step: there is no noise to smooth away.
@@ -95,12 +105,12 @@ export function loss(root, feed, others) {
       { x: measured.map((e) => place(feed, e.step, e.time)), y: measured.map((e) => e.val_nats_per_token ?? e.mse), name: word("validation"), mode: "lines+markers", line: { width: 1.5, color: colour("orange") } },
     ];
   }
-  /** Lines of a run that is laid over it. @param {Feed} other @param {number} number @returns {Promise<import("./chart.js").Trace[]>} */
-  async function theirs(other, number) {
-    const data = await other.series(["smooth"], { points: POINTS });
+  /** Lines of a run that is laid over it. @param {Feed} other @param {number} number @param {{from?: number, to?: number}} within @returns {Promise<import("./chart.js").Trace[]>} */
+  async function theirs(other, number, within) {
+    const data = await other.series(["smooth"], { ...within, points: POINTS });
     const color = OTHERS[number % OTHERS.length];
     const name = plain(other.start?.run ?? `#${other.id}`);
-    const measured = other.all("eval");
+    const measured = evals(other, within);
     return [
       { x: data.last.map((s, i) => place(other, s, data.time[i] ?? 0)), y: data.smooth.mean, name, mode: "lines", line: { width: 2, color } },
       { x: measured.map((e) => place(other, e.step, e.time)), y: measured.map((e) => e.val_nats_per_token ?? e.mse), name: `${name} · ${word("validation")}`, mode: "markers", marker: { color } },
@@ -115,7 +125,7 @@ export function loss(root, feed, others) {
     const data = near ? await feed.series(["loss", "smooth"], { ...within, points: POINTS }) : whole;
     const traces = ours(data, within);
     let number = 0;
-    for (const other of others()) traces.push(...await theirs(other, number++));
+    for (const other of others()) traces.push(...await theirs(other, number++, within));
     const known = (/** @type {(number | null)[]} */ values) => /** @type {number[]} */ (values.filter((v) => v !== null));
     const [least, most] = [Math.min(...known(data.loss.least)), Math.max(...known(data.loss.most))];
     const lines = rungs(feed).filter(([, nats]) => !near || (nats > least && nats < most)).map(([name, nats]) => guide(word(name), nats, view.logY));

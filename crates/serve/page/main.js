@@ -96,6 +96,7 @@ async function lay(id, on) {
     others.set(id, other);
     await other.open();
   }
+  heading();
   changed();
 }
 
