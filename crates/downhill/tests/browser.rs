@@ -73,7 +73,12 @@ fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
     let page = Page::watch(&place, "watch r");
     for (device, width, height) in [("desk", 1280, 3400), ("phone", 390, 6200)] {
         browser.size(width, height);
-        for (language, theme) in [("en", "light"), ("zh", "dark"), ("zh", "light"), ("en", "dark")] {
+        for (language, theme) in [
+            ("en", "light"),
+            ("zh", "dark"),
+            ("zh", "light"),
+            ("en", "dark"),
+        ] {
             open(&browser, &page);
             browser.run(&format!(
                 "localStorage.setItem('language', '{language}'); localStorage.setItem('theme', '{theme}')"
@@ -116,11 +121,19 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     assert_eq!(browser.run(seen), json!(true));
     browser.press("?");
     browser.wait("document.getElementById('keys').open");
-    assert!(browser.run("return document.querySelectorAll('#keys kbd').length").as_u64() >= Some(6));
+    assert!(
+        browser
+            .run("return document.querySelectorAll('#keys kbd').length")
+            .as_u64()
+            >= Some(6)
+    );
     browser.picture("keys");
     browser.press("\u{e00c}");
     browser.wait("!document.getElementById('keys').open");
-    for (key, changed) in [("t", "documentElement.dataset.theme"), ("l", "documentElement.lang")] {
+    for (key, changed) in [
+        ("t", "documentElement.dataset.theme"),
+        ("l", "documentElement.lang"),
+    ] {
         let before = browser.run(&format!("return document.{changed}"));
         browser.press(key);
         assert_ne!(browser.run(&format!("return document.{changed}")), before);
@@ -148,7 +161,9 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.wait("document.getElementById('loss-past').ariaPressed === 'true'");
     // The film plays; the lens follows a click and an arrow.
     browser.press("2");
-    browser.wait("document.activeElement.id === 'film' && document.querySelector('#film-strip button')");
+    browser.wait(
+        "document.activeElement.id === 'film' && document.querySelector('#film-strip button')",
+    );
     browser.press("p");
     browser.wait("document.querySelector('#film [data-play]').ariaPressed === 'true'");
     browser.wait("document.querySelector('#film [data-play]').ariaPressed === 'false'");
@@ -200,15 +215,25 @@ fn the_mountain_turns_and_the_crowd_walks() {
         browser.run(&format!(
             "const s = document.querySelector('#mountain input[type=range]'); s.value = {step}; s.dispatchEvent(new Event('input'))"
         ));
-        let step = format!("document.querySelector('#mountain output').textContent.endsWith(' {step}')");
+        let step =
+            format!("document.querySelector('#mountain output').textContent.endsWith(' {step}')");
         browser.wait(&step);
-        let text = browser.run("return document.getElementById('mountain-told').textContent.replace(',', '')");
-        let numbers: Vec<f64> = text.as_str().unwrap().split(' ').filter_map(|w| w.parse().ok()).collect();
+        let text = browser
+            .run("return document.getElementById('mountain-told').textContent.replace(',', '')");
+        let numbers: Vec<f64> = text
+            .as_str()
+            .unwrap()
+            .split(' ')
+            .filter_map(|w| w.parse().ok())
+            .collect();
         (numbers[0], numbers[1])
     };
     let start = told(0, 0).0;
     let [well, low, high] = [0, 1, 2].map(|rule| told(rule, 60));
-    assert!(well.0 < start / 50.0 && low.0 > start / 40.0 && low.0 < start && high.0 > start, "{start} {well:?} {low:?} {high:?}");
+    assert!(
+        well.0 < start / 50.0 && low.0 > start / 40.0 && low.0 < start && high.0 > start,
+        "{start} {well:?} {low:?} {high:?}"
+    );
     assert!(high.1 > low.1, "{high:?}");
     told(4, 14);
     browser.picture("mountain-adam");
@@ -256,14 +281,24 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
     )).fine();
     // What a model could write one day: every text, whole.
     let events = place.path(&format!("{name}/events.jsonl"));
-    let mut log = std::fs::OpenOptions::new().append(true).open(&events).unwrap();
+    let mut log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&events)
+        .unwrap();
     for text in &texts {
         let sample = json!({"event": "sample", "time": 1.0, "step": 10, "prompt": text, "text": text, "seed": 1, "temperature": 1.0});
         let warning = json!({"event": "warning", "time": 1.0, "message": text});
         writeln!(log, "{sample}\n{warning}").unwrap();
-        let tokens: Vec<&str> = texts[..10].iter().map(String::as_str).chain([text.as_str()]).collect();
-        let top: Vec<Value> = (0..10).map(|_| json!([[text, 0.5], ["<b>", 0.25]])).collect();
-        let passage = json!({"tokens": tokens, "nats": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "top": top});
+        let tokens: Vec<&str> = texts[..10]
+            .iter()
+            .map(String::as_str)
+            .chain([text.as_str()])
+            .collect();
+        let top: Vec<Value> = (0..10)
+            .map(|_| json!([[text, 0.5], ["<b>", 0.25]]))
+            .collect();
+        let passage =
+            json!({"tokens": tokens, "nats": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "top": top});
         let lens = json!({"event": "lens", "time": 1.0, "step": 10, "passages": [passage]});
         writeln!(log, "{lens}").unwrap();
     }
@@ -278,21 +313,40 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
                 "const s = document.querySelector('#{panel} input[type=range]'); s.value = Number(s.max) - {at}; s.dispatchEvent(new Event('input'))"
             ));
         }
-        let shown = json!(&texts[texts.len() - 1 - at].chars().take(400).collect::<String>());
-        browser.wait(&format!("document.getElementById('film-text').textContent.includes({shown})"));
+        let shown = json!(
+            &texts[texts.len() - 1 - at]
+                .chars()
+                .take(400)
+                .collect::<String>()
+        );
+        browser.wait(&format!(
+            "document.getElementById('film-text').textContent.includes({shown})"
+        ));
         assert_eq!(browser.run(found), json!([]));
     }
     browser.wait("document.documentElement.scrollWidth <= 390");
     browser.picture("hostile");
-    assert_eq!(browser.run("return typeof window.hacked"), json!("undefined"));
+    assert_eq!(
+        browser.run("return typeof window.hacked"),
+        json!("undefined")
+    );
     browser.is_clean(&page.address());
     place.run(&format!("report {name} -o report.html")).fine();
     let report = format!("file://{}", place.path("report.html").display());
     browser.size(1000, 3000);
     browser.open(&report);
-    assert_eq!(browser.run(&found.replace("style:not([id^=plotly])", "style ~ style")), json!([]));
-    assert_eq!(browser.run("return typeof window.hacked"), json!("undefined"));
-    assert_eq!(browser.run("return document.querySelectorAll('svg').length > 0"), json!(true));
+    assert_eq!(
+        browser.run(&found.replace("style:not([id^=plotly])", "style ~ style")),
+        json!([])
+    );
+    assert_eq!(
+        browser.run("return typeof window.hacked"),
+        json!("undefined")
+    );
+    assert_eq!(
+        browser.run("return document.querySelectorAll('svg').length > 0"),
+        json!(true)
+    );
     browser.picture("hostile-report");
     browser.is_clean("file://");
 }
@@ -376,7 +430,11 @@ impl Day {
                 self.step += 1;
                 let (step, wave) = (self.step, (self.step as f64 / 50.0).sin());
                 // One step in a day goes wrong: it must be seen at its end.
-                let loss = if step == 5_000 { SPIKE } else { 2.0 + wave / 10.0 };
+                let loss = if step == 5_000 {
+                    SPIKE
+                } else {
+                    2.0 + wave / 10.0
+                };
                 let event = json!({"event": "step", "time": 1e9 + step as f64, "step": step, "nats_per_token": loss,
                     "grad_norm": 1.5 + wave, "lr": 1e-3, "step_seconds": 1.0, "tokens_per_second": 512.0});
                 text.push_str(&format!("{event}\n"));
@@ -418,7 +476,10 @@ fn a_page_left_open_for_a_day_does_not_grow() {
         window.EventSource = class extends Real { set onmessage(hear) {
           let last; super.onmessage = (message) => { last = message; hear(message); };
           setInterval(() => { if (last) hear(last); }, 20); } };";
-    browser.command("Page.addScriptToEvaluateOnNewDocument", &json!({"source": faster}));
+    browser.command(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({"source": faster}),
+    );
     browser.size(1280, 3400);
     open(&browser, &page);
     all_drawn(&browser);
@@ -435,11 +496,19 @@ fn a_page_left_open_for_a_day_does_not_grow() {
         }
     }
     let end = held(&browser);
-    browser.wait(&format!("Math.max(...document.getElementById('loss-chart').data[0].y) === {SPIKE}"));
+    browser.wait(&format!(
+        "Math.max(...document.getElementById('loss-chart').data[0].y) === {SPIKE}"
+    ));
     let drawn = browser.run("return window.drawn");
-    println!("{} steps, {drawn} drawings: {half:.1?}, then {end:.1?} (MB, nodes, listeners)", day.step);
+    println!(
+        "{} steps, {drawn} drawings: {half:.1?}, then {end:.1?} (MB, nodes, listeners)",
+        day.step
+    );
     assert!(day.step >= 86_400 && end.0 <= 100.0, "{end:?}");
     assert!(end.0 <= half.0 + 4.0, "{half:?} {end:?}");
-    assert!(end.1 <= half.1 + 500 && end.2 <= half.2 + 50, "{half:?} {end:?}");
+    assert!(
+        end.1 <= half.1 + 500 && end.2 <= half.2 + 50,
+        "{half:?} {end:?}"
+    );
     browser.is_clean(&page.address());
 }

@@ -149,7 +149,10 @@ impl Browser {
 
     /// Clicks where an element is.
     pub fn click(&self, selector: &str) {
-        let found = self.post("/element", &json!({"using": "css selector", "value": selector}));
+        let found = self.post(
+            "/element",
+            &json!({"using": "css selector", "value": selector}),
+        );
         let id = found.as_object().unwrap().values().next().unwrap();
         let path = format!("/element/{}/click", id.as_str().unwrap());
         self.post(&path, &json!({}));
@@ -205,7 +208,10 @@ impl Drop for Browser {
         if !std::thread::panicking() && !self.session.is_empty() {
             self.ask("DELETE", "", "");
         } else if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
-            let head = format!("DELETE /session{} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", self.session);
+            let head = format!(
+                "DELETE /session{} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+                self.session
+            );
             let _ = stream.write_all(head.as_bytes());
             let _ = stream.read(&mut [0; 64]);
         }
