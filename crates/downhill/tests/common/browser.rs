@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest wait for an answer, and for what a page should come to show.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// No name is looked up, so nothing but this machine can be reached; WebGL is computed by software.
 const FLAGS: [&str; 12] = [
@@ -61,6 +61,7 @@ impl Browser {
         std::thread::spawn(move || lines.for_each(drop));
         let wish = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": FLAGS},
+            "timeouts": {"script": 300_000, "pageLoad": 300_000},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
         let session = browser.post("", &wish);
