@@ -93,14 +93,14 @@ fn a_page_left_open_for_a_day_does_not_grow() {
     browser.size(1280, 3400);
     open(&browser, &page);
     all_drawn(&browser);
-    let parts = if long { 100 } else { 20 };
+    let parts = if long { 100 } else { 10 };
     // So many that the bound on what is kept is reached in the first half.
     let mut half = (0.0, 0, 0);
     for part in 1..=parts {
-        day.go_on(120, 36);
+        day.go_on(240, 36);
         browser.wait(&format!("document.title.startsWith('{} ')", day.step));
         let drawn = browser.run("return window.drawn").as_u64().unwrap();
-        browser.wait(&format!("window.drawn >= {drawn} + 25"));
+        browser.wait(&format!("window.drawn >= {drawn} + 16"));
         if part == parts / 2 {
             half = held(&browser);
         }
