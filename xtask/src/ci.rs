@@ -29,6 +29,7 @@ const DENY: Step = (
 const PAGE: Step = ("page checks", "scripts/check_page.sh", &[]);
 const TEST: Step = ("tests", "cargo", &["test", "--workspace"]);
 const HUGGING_FACE: Step = ("Hugging Face check", "scripts/check_hugging_face.sh", &[]);
+const TENSORBOARD: Step = ("TensorBoard check", "scripts/check_tensorboard.sh", &[]);
 
 /// Runs every step and says how long each took.
 pub fn run(root: &Path) -> Result<(), String> {
@@ -50,6 +51,7 @@ pub fn run(root: &Path) -> Result<(), String> {
     }
     step(root, TEST)?;
     step(root, HUGGING_FACE)?;
+    step(root, TENSORBOARD)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("── all that CI runs passed in {seconds:.1} s");
     Ok(())

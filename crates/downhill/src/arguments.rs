@@ -145,6 +145,9 @@ pub struct TrainFlags {
     /// Show a screen in the terminal instead of the log
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub tui: bool,
+    /// Write event files for TensorBoard to the run's folder too
+    #[arg(long)]
+    pub tensorboard: bool,
     /// Let the page save and stop, by a token that is printed
     #[arg(long, conflicts_with_all = ["no_page", "json", "quiet"])]
     pub allow_control: bool,

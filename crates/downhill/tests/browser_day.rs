@@ -72,7 +72,7 @@ fn a_page_left_open_for_a_day_does_not_grow() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    // A day of one step a second; DOWNHILL_LONG=1 goes on for five.
+    // A day of one step a second; DOWNHILL_LONG=1 goes on for ten.
     let long = std::env::var_os("DOWNHILL_LONG").is_some();
     let place = language_run();
     let page = Page::watch(&place, "watch r");

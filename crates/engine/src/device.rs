@@ -161,6 +161,15 @@ pub trait Device {
         Ok(Vec::new())
     }
 
+    /// The most that it reaches in products of this precision, in FLOP/s: measured in some hundredths
+    /// of a second. None where the device doesn't measure it.
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    fn peak(&mut self, _precision: Precision) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
     /// Reads a held value: the content of all micro-batches, one after the other.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Events: what training says about itself, one JSON object a line.
 //!
 //! The trainer knows no screen; the terminal log and every later reader know only these. Fields are
-//! top-level scalars, but for the probes (`probe.rs`), which have arrays. A number that isn't finite is written as `null` and read back as not-a-number
-//! (an optional one as `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows,
+//! top-level scalars, but for the probes (`probe.rs`), which have arrays. A number that isn't finite is
+//! written as `null` and read back as not-a-number (an optional one as `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows,
 //! and its vocabulary, bytes and context are 0.
 
 use crate::probe::{Ladder, Layers, Lens, Profile};
@@ -159,6 +159,9 @@ pub struct Start {
     pub tokens_per_step: u64,
     /// Floating-point operations of a training step.
     pub flops_per_step: u64,
+    /// The most that the processor was measured to compute in a second in this precision, in FLOP/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_flops_per_second: Option<f64>,
     /// Planned peak memory in bytes.
     pub bytes_peak: u64,
     /// Threads that compute.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::files::parent;
-use crate::{Checkpoints, Error, EventLog, Files, Result, write_atomic};
+use crate::{Append, Checkpoints, Error, EventLog, Files, Result, write_atomic};
 
 const CONFIG: &str = "run.toml";
 const EVENTS: &str = "events.jsonl";
@@ -121,6 +121,11 @@ impl RunFolder {
     /// Its checkpoints.
     pub fn checkpoints(&self) -> Checkpoints {
         Checkpoints::new(self.path.join("checkpoints"), self.files.clone())
+    }
+
+    /// Opens a file in it for appending, creating it if needed.
+    pub fn append(&self, name: &str) -> Result<Box<dyn Append>> {
+        self.files.append(&self.path.join(name))
     }
 
     /// Writes run.toml in one atomic step.

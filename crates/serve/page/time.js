@@ -21,7 +21,7 @@ export function time(root, feed) {
     const typical = seconds[Math.floor(seconds.length / 2)];
     if (start) {
       fill(cards,
-        card(rate, figure(start.tokens_per_step / typical)), card("flops", large(start.flops_per_step / typical, "FLOP/s")), card("perStep", `${figure(typical * 1000)} ms`),
+        card(rate, figure(start.tokens_per_step / typical)), card("flops", large(start.flops_per_step / typical, "FLOP/s")), start.peak_flops_per_second ? card("share", `${figure((100 * start.flops_per_step) / typical / start.peak_flops_per_second)} %`) : null, card("perStep", `${figure(typical * 1000)} ms`),
         feed.news.live ? card("left", duration(feed.left)) : null,
         card("planned", large(start.bytes_peak, "B")), feed.last("end")?.peak_bytes ? card("peak", large(feed.last("end")?.peak_bytes, "B")) : null);
     }

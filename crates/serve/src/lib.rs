@@ -15,6 +15,7 @@ mod control;
 mod describe;
 mod error;
 mod guard;
+mod line;
 mod pyramid;
 mod sampler;
 mod server;

@@ -158,6 +158,11 @@ impl Pyramid {
         self.len() == 0
     }
 
+    /// Bytes that wait to be handed to the disk.
+    pub fn waiting(&self) -> usize {
+        self.levels.iter().map(|level| level.waiting.len()).sum()
+    }
+
     /// Appends a step. Its moving mean is computed here.
     pub fn push(&mut self, step: &run::Step) {
         let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);

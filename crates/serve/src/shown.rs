@@ -1,11 +1,13 @@
 //! One run as the page sees it: its steps in a pyramid, everything else as small events in order. A
 //! later session that went on from an earlier step leaves one curve.
 
+use crate::line;
 use crate::pyramid::Pyramid;
 use crate::tail::{Found, Tail, read_at};
 use run::{Disk, Event, RunFolder, Step};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 const MOST: usize = 1024;
 /// How often the pyramid's state is saved.
 const SAVE: Duration = Duration::from_secs(5);
+/// Bytes of records that may wait to be written.
+const WAITING: usize = 1 << 20;
 
 /// An event that is not a step.
 struct Kept {
@@ -64,6 +68,8 @@ pub struct Shown {
     skipped: Option<(u64, usize)>,
     pyramid: Pyramid,
     kept: Vec<Kept>,
+    /// How many of each kind are kept.
+    counts: BTreeMap<&'static str, usize>,
     news: News,
     saved: Instant,
 }
@@ -81,6 +87,7 @@ impl Shown {
             covered: 0,
             skipped: None,
             kept: Vec::new(),
+            counts: BTreeMap::new(),
             news: News::default(),
             saved: Instant::now(),
         };
@@ -120,6 +127,7 @@ impl Shown {
         self.first.clear();
         self.covered = 0;
         self.kept.clear();
+        self.counts.clear();
         let _ = self.pyramid.clear();
         self.news = News {
             epoch: self.news.epoch + 1,
@@ -145,13 +153,20 @@ impl Shown {
                 self.skipped = Some((place, line.len()));
                 return;
             }
-            true => serde_json::from_slice(line).map(Event::Step),
+            true => match line::step(line) {
+                Some(step) => Ok(Event::Step(step)),
+                None => serde_json::from_slice(line),
+            },
             false => serde_json::from_slice(line),
         };
         match read {
             Ok(Event::Step(step)) => {
                 self.skipped = None;
                 self.pyramid.push(&step);
+                if self.pyramid.waiting() > WAITING {
+                    // What can't be written now is written later.
+                    let _ = self.pyramid.flush();
+                }
                 self.news.last = Some(step);
             }
             Ok(event) => self.event(&event, place, line),
@@ -176,13 +191,18 @@ impl Shown {
             place: (place, line.len()),
             line: text.filter(|_| kind != "lens").map(Into::into),
         });
-        self.thin(kind);
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count > MOST {
+            self.thin(kind);
+        }
     }
 
     /// A session begins at a step: what an earlier one did beyond is no longer part of the run.
     fn go_back(&mut self, step: u64, place: u64) {
         let (many, steps) = (self.kept.len(), self.pyramid.len());
         self.kept.retain(|k| k.step.is_none_or(|s| s <= step));
+        self.count();
         if place >= self.covered {
             let _ = self.pyramid.back_to(step);
         }
@@ -193,14 +213,19 @@ impl Shown {
 
     /// Keeps the number of events of a kind bounded: of the older ones every second goes.
     fn thin(&mut self, kind: &str) {
-        if self.kept.iter().filter(|k| k.kind == kind).count() <= MOST {
-            return;
-        }
         let mut number = 0;
         self.kept.retain(|k| {
             number += usize::from(k.kind == kind);
             k.kind != kind || number > MOST - 16 || number % 2 == 1
         });
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.counts.clear();
+        for kept in &self.kept {
+            *self.counts.entry(kept.kind).or_default() += 1;
+        }
     }
 
     /// What happened last.

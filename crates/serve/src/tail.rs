@@ -69,7 +69,7 @@ impl Tail {
                 return Ok(Found::All);
             }
             let mut from = 0;
-            while let Some(at) = bytes[from.max(kept)..].iter().position(|&b| b == b'\n') {
+            while let Some(at) = memchr::memchr(b'\n', &bytes[from.max(kept)..]) {
                 let end = from.max(kept) + at;
                 line(self.read, &bytes[from..end]);
                 self.read += (end + 1 - from) as u64;

@@ -193,6 +193,11 @@ impl<'a> Trainer<'a> {
             ..Start::default()
         };
         self.task.describe(&mut start);
+        // A fit is over sooner than a measurement.
+        if start.vocabulary > 0 {
+            let precision = config.train.precision.of_products();
+            start.peak_flops_per_second = self.device.peak(precision)?;
+        }
         self.about = start.clone();
         self.emit(start.into())
     }

@@ -1,20 +1,22 @@
 //! What the terminal screen shows, as a picture of the events so far. It asks no clock and no
 //! terminal, so the same events at the same size always give the same screen.
 
-use crate::units::amount;
+use crate::units::{amount, duration};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
-use run::{Eval, Event, Ladder, Start, Step};
+use run::{Eval, Event, Ladder, Profile, Start, Step};
 
 /// Most points of a curve that are kept; beyond, of four neighbours the least and the largest stay.
 const MOST: usize = 8192;
 /// Below this size there is room for words only; from this width on there are two columns.
 const SMALL: (u16, u16) = (44, 14);
 const WIDE: u16 = 110;
+/// Kinds of work whose time is told.
+const KINDS: usize = 3;
 
 /// The events so far.
 #[derive(Default)]
@@ -24,6 +26,7 @@ pub struct Dashboard {
     last: Option<Step>,
     eval: Option<Eval>,
     ladder: Option<Ladder>,
+    profile: Option<Profile>,
     train: Vec<(f64, f64)>,
     validation: Vec<(f64, f64)>,
     sample: Option<(u64, String)>,
@@ -66,7 +69,8 @@ impl Dashboard {
             Event::Warning(e) => self.warning = Some(e.message.clone()),
             Event::Ladder(e) => self.ladder = Some(e.clone()),
             Event::End(e) => self.end = Some(e.reason.clone()),
-            Event::Saved(_) | Event::Lens(_) | Event::Layers(_) | Event::Profile(_) => {}
+            Event::Profile(e) => self.profile = Some(e.clone()),
+            Event::Saved(_) | Event::Lens(_) | Event::Layers(_) => {}
         }
     }
 
@@ -173,20 +177,32 @@ impl Dashboard {
         }
         if let Some(step) = last {
             let seconds = start.steps.saturating_sub(step.step) as f64 * step.step_seconds;
+            lines.push(format!("speed    {:.0} tok/s", step.tokens_per_second));
+            let computed = start.flops_per_step as f64 / step.step_seconds;
+            let share = start.peak_flops_per_second.map(|peak| computed / peak);
+            let share = share.map_or(String::new(), |s| format!(" · {:.0}% of peak", 100.0 * s));
             lines.push(format!(
-                "speed    {:.0} tok/s · {}",
-                step.tokens_per_second,
-                amount(
-                    (start.flops_per_step as f64 / step.step_seconds) as u64,
-                    "FLOP/s"
-                )
+                "         {}{share}",
+                amount(computed as u64, "FLOP/s")
+            ));
+            lines.push(format!(
+                "memory   {} planned",
+                amount(start.bytes_peak, "B")
             ));
             lines.push(format!(
                 "gradient {:.3} · lr {:.2e}",
                 step.grad_norm, step.lr
             ));
             if self.end.is_none() {
-                lines.push(format!("left     {seconds:.0} s"));
+                lines.push(format!("left     {}", duration(seconds)));
+            }
+        }
+        if let Some(profile) = &self.profile {
+            let whole: f64 = profile.seconds.iter().map(|(_, s)| s).sum();
+            for (at, (kind, seconds)) in profile.seconds.iter().take(KINDS).enumerate() {
+                let head = if at == 0 { "time" } else { "" };
+                let share = 100.0 * seconds / whole;
+                lines.push(format!("{head:8} {share:2.0}% {}", plain(kind)));
             }
         }
         lines

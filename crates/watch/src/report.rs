@@ -2,7 +2,7 @@
 
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count};
-use run::{End, Eval, Event, Ladder, Layers, Lens, Sample, Start, Step};
+use run::{End, Eval, Event, Ladder, Layers, Lens, Profile, Sample, Start, Step};
 use std::fmt::Write;
 
 /// Surprise that is shown darkest, in nats.
@@ -16,6 +16,7 @@ struct Run<'a> {
     start: Option<&'a Start>,
     end: Option<&'a End>,
     ladder: Option<&'a Ladder>,
+    profile: Option<&'a Profile>,
     lens: Option<&'a Lens>,
     steps: Vec<&'a Step>,
     evals: Vec<&'a Eval>,
@@ -38,7 +39,8 @@ impl<'a> Run<'a> {
                 Event::Sample(e) => run.samples.push(e),
                 Event::Layers(e) => run.layers.push(e),
                 Event::Warning(e) => run.warnings.push(&e.message),
-                Event::Saved(_) | Event::Profile(_) => {}
+                Event::Profile(e) => run.profile = Some(e),
+                Event::Saved(_) => {}
             }
         }
         run
@@ -232,6 +234,9 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
             run.speed()
         ));
     }
+    if let Some(profile) = run.profile {
+        add(profile_html(profile));
+    }
     add(format!(
         "<h2>Settings</h2><pre>{}</pre></body></html>",
         escape(config)
@@ -259,7 +264,13 @@ fn facts(run: &Run) -> String {
             "machine",
             format!("{} threads · {} · {}", s.threads, s.processor, s.precision),
         ));
-        rows.push(("memory", format!("{} planned", amount(s.bytes_peak, "B"))));
+        let used = run.end.and_then(|e| e.peak_bytes);
+        let used = used.map_or(String::new(), |b| format!(" · {} at most", amount(b, "B")));
+        let planned = amount(s.bytes_peak, "B");
+        rows.push(("memory", format!("{planned} planned{used}")));
+        if let Some(speed) = speed(run, s) {
+            rows.push(("speed", speed));
+        }
         rows.push(("seed", s.seed.to_string()));
     }
     if let Some(e) = run.evals.last() {
@@ -284,6 +295,45 @@ fn facts(run: &Run) -> String {
         .iter()
         .map(|(name, value)| format!("<tr><td>{name}<td>{}", escape(value)));
     format!("<table>{}</table>", rows.collect::<String>())
+}
+
+/// Of the typical step among the last ones: tokens, operations and their share of the peak.
+fn speed(run: &Run, start: &Start) -> Option<String> {
+    const LAST: usize = 100;
+    let last = run.steps.len().saturating_sub(LAST);
+    let mut seconds: Vec<f64> = run.steps[last..].iter().map(|s| s.step_seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let typical = *seconds.get(seconds.len() / 2)?;
+    let computed = start.flops_per_step as f64 / typical;
+    let mut text = format!(
+        "{} tokens a second · {}",
+        count((start.tokens_per_step as f64 / typical) as u64),
+        amount(computed as u64, "FLOP/s")
+    );
+    if let Some(peak) = start.peak_flops_per_second {
+        // Writing to a string can't fail.
+        let _ = write!(
+            text,
+            " · {:.0}% of the measured peak",
+            100.0 * computed / peak
+        );
+    }
+    Some(text)
+}
+
+fn profile_html(profile: &Profile) -> String {
+    let longest = profile.seconds.first().map_or(1.0, |(_, s)| *s);
+    let row = |(kind, seconds): &(String, f64)| {
+        let width = 300.0 * seconds / longest;
+        format!(
+            "<tr><td>{}<td>{:.3} ms<td><svg width=\"300\" height=\"12\"><rect width=\"{width:.1}\" \
+             height=\"12\" fill=\"#1f5fbf\"/></svg>",
+            escape(kind),
+            1000.0 * seconds
+        )
+    };
+    let rows: String = profile.seconds.iter().map(row).collect();
+    format!("<h3>One step, by kind of work</h3><table>{rows}</table>")
 }
 
 fn lens_html(lens: &Lens) -> String {

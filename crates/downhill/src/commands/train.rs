@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use text::Tokenizer;
 use watch::tui::{self, Events, Left};
-use watch::{Screen, TerminalLog};
+use watch::{Screen, TensorBoard, TerminalLog};
 
 /// What is trained, and from where.
 struct Job {
@@ -59,6 +59,10 @@ pub fn run(a: &Train) -> Result<()> {
         began,
         stop: &stop,
     };
+    let mut board = match a.flags.tensorboard {
+        true => Some(TensorBoard::open(&job.folder)?),
+        false => None,
+    };
     let save = Arc::new(AtomicBool::new(false));
     let page = page(&a.flags, &job.folder, &save, &stop);
     let mut screen = match a.flags.tui {
@@ -66,7 +70,14 @@ pub fn run(a: &Train) -> Result<()> {
         false => Output::new(a.flags.json, a.flags.quiet),
     };
     let outcome = {
-        let mut show = |event: &Event| screen.event(event);
+        let mut show = |event: &Event| {
+            screen.event(event);
+            if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
+                // The run has its own log.
+                eprintln!("warning: TensorBoard's file is left: {error}");
+                board = None;
+            }
+        };
         Trainer::new(
             settings,
             &mut job.task,

@@ -3,8 +3,10 @@
 use super::{Device, Host, HostMut, Part, Ready, Scalars, fits};
 use crate::arena::{Arena, Out, Read};
 use crate::error::{Error, Result};
+use crate::gemm::Precision;
 use crate::graph::{Graph, NodeId, Row, RowKind, Source, ValueId};
 use crate::machine::Isa;
+use crate::measure::products;
 use crate::op::{Backward, Forward, Write};
 use crate::plan::{ALIGN, Place, Plan};
 use crate::schedule::{Item, Purpose, Step};
@@ -79,6 +81,7 @@ struct Prepared {
 /// The processor.
 pub struct Cpu {
     workers: Workers,
+    isa: Isa,
     store: Option<Store>,
     prepared: Vec<Prepared>,
 }
@@ -88,6 +91,7 @@ impl Cpu {
     pub fn new(settings: Settings) -> Cpu {
         Cpu {
             workers: Workers::new(settings.threads, settings.isa, settings.order),
+            isa: settings.isa,
             store: None,
             prepared: Vec::new(),
         }
@@ -439,6 +443,10 @@ impl Device for Cpu {
 
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()> {
         self.walk(ready, scalars, None)
+    }
+
+    fn peak(&mut self, precision: Precision) -> Result<Option<f64>> {
+        products(&mut self.workers, self.isa, precision).map(Some)
     }
 
     fn run_profiled(&mut self, ready: Ready, scalars: &Scalars) -> Result<Vec<(String, f64)>> {
