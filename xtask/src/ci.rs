@@ -26,6 +26,7 @@ const DENY: Step = (
     "cargo",
     &["deny", "check", "bans", "licenses", "sources"],
 );
+const PAGE: Step = ("page checks", "scripts/check_page.sh", &[]);
 const TEST: Step = ("tests", "cargo", &["test", "--workspace"]);
 const HUGGING_FACE: Step = ("Hugging Face check", "scripts/check_hugging_face.sh", &[]);
 const TENSORBOARD: Step = ("TensorBoard check", "scripts/check_tensorboard.sh", &[]);
@@ -38,12 +39,17 @@ pub fn run(root: &Path) -> Result<(), String> {
     step(root, FORMAT)?;
     step(root, CLIPPY)?;
     timed("tidy", || tidy::run(root))?;
-    if has_deny(root) {
+    if has(root, "cargo", &["deny", "--version"]) {
         step(root, DENY)?;
     } else {
         println!(
             "── cargo deny: skipped, since it isn't installed: cargo install cargo-deny --locked"
         );
+    }
+    if has(root, "npm", &["--version"]) {
+        step(root, PAGE)?;
+    } else {
+        println!("── page checks: skipped, since npm isn't installed");
     }
     step(root, TEST)?;
     step(root, HUGGING_FACE)?;
@@ -95,9 +101,10 @@ fn path(root: &Path, program: &str) -> std::path::PathBuf {
     }
 }
 
-fn has_deny(root: &Path) -> bool {
-    let asked = Command::new("cargo")
-        .args(["deny", "--version"])
+/// Whether a program can be run.
+fn has(root: &Path, program: &str, arguments: &[&str]) -> bool {
+    let asked = Command::new(program)
+        .args(arguments)
         .current_dir(root)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

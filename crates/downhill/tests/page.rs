@@ -4,9 +4,9 @@
 mod common;
 
 use common::Place;
-use std::io::{BufRead, BufReader, Read, Write};
+use common::page::Page;
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// A text whose every line would run a script, if it could become markup.
@@ -20,40 +20,6 @@ fn hostile() -> String {
     (0..400)
         .map(|i| format!("{} {i}\n", lines[i % 4]))
         .collect()
-}
-
-struct Page {
-    child: Child,
-    port: u16,
-}
-
-impl Page {
-    fn watch(place: &Place, arguments: &str) -> Page {
-        let mut command = place.command(arguments);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let port = line
-            .split("127.0.0.1:")
-            .nth(1)
-            .unwrap()
-            .split('/')
-            .next()
-            .unwrap();
-        Page {
-            port: port.parse().unwrap(),
-            child,
-        }
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Sends a request as it is; gives all that comes back.

@@ -60,18 +60,18 @@ export function film(label, play, changed) {
   let timer = 0;
   const slider = /** @type {HTMLInputElement} */ (make("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": label, oninput: () => { stop(); show(); } }));
   const where = make("output", {});
-  const toggle = button("▶ " + play, () => (timer ? stop() : start()), { "aria-pressed": "false" });
+  const toggle = button(`▶ ${play}`, () => { if (timer) stop(); else start(); }, { "aria-pressed": "false", "data-play": true });
   let pace = 600;
   let follow = true;
   function show() { follow = slider.value === slider.max; changed(Number(slider.value)); }
-  function stop() { clearInterval(timer); timer = 0; toggle.setAttribute("aria-pressed", "false"); toggle.textContent = "▶ " + play; }
+  function stop() { clearInterval(timer); timer = 0; toggle.setAttribute("aria-pressed", "false"); toggle.textContent = `▶ ${play}`; }
   function start() {
     if (slider.value === slider.max) slider.value = "0";
     show();
     toggle.setAttribute("aria-pressed", "true");
-    toggle.textContent = "❚❚ " + play;
+    toggle.textContent = `❚❚ ${play}`;
     timer = window.setInterval(() => {
-      if (!toggle.isConnected || slider.value === slider.max) return stop();
+      if (!toggle.isConnected || slider.value === slider.max) { stop(); return; }
       slider.value = String(Number(slider.value) + 1);
       show();
     }, pace);

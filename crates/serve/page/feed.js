@@ -27,14 +27,14 @@ export class Feed {
     this.lost = false;
     /** @type {EventSource | null} */
     this.source = null;
-    this.clear();
+    /** @type {Record<string, Event[]>} */
+    this.kinds = {};
     this.seen = 0;
     this.busy = false;
     this.again = false;
   }
 
   clear() {
-    /** @type {Record<string, Event[]>} */
     this.kinds = {};
     this.seen = 0;
   }
@@ -100,6 +100,13 @@ export class Feed {
     const start = this.start;
     if (!start?.floor_bits_per_byte) return null;
     return (start.floor_bits_per_byte * Math.LN2 * start.validation_bytes) / start.validation_tokens;
+  }
+
+  /** Seconds until the last step, at the pace so far. @returns {number} */
+  get left() {
+    const { start, news: { last } } = this;
+    if (!start || !last || last.step <= start.first_step) return NaN;
+    return ((start.steps - last.step) * (last.time - start.time)) / (last.step - start.first_step);
   }
 
   get regression() { return this.news.last?.mse !== undefined || (this.start !== undefined && this.start.vocabulary === 0); }

@@ -31,7 +31,7 @@ export function stage(feed, loss) {
 export function gauge(where, feed) {
   const all = rungs(feed);
   const loss = feed.last("eval")?.val_nats_per_token;
-  if (all.length < 2 || typeof loss !== "number") return fill(where);
+  if (all.length < 2 || typeof loss !== "number") { fill(where); return; }
   const high = Math.max(all[0]?.[1] ?? 1, loss);
   const low = Math.min(all.at(-1)?.[1] ?? 0, loss) * 0.97;
   const place = (/** @type {number} */ nats) => `left:${((high - nats) / (high - low)) * 100}%`;

@@ -1,7 +1,7 @@
 // Panel 3: what the model expects next, token by token.
 
 import { make, fill, film, choice } from "./dom.js";
-import { word, figure } from "./words.js";
+import { word, figure, numbered } from "./words.js";
 import { ask } from "./feed.js";
 
 /** Surprise that is shown darkest, in nats. */
@@ -23,7 +23,7 @@ export function lens(root, feed) {
   fill(root, make("p", { class: "note" }, word("lensNote")), which, frames.element, text, top);
   text.addEventListener("click", (event) => pick(event.target));
   text.addEventListener("keydown", (event) => {
-    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const move = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (move) { chosen = Math.max(0, chosen + move); event.preventDefault(); show(frames.at()); /** @type {HTMLElement | null} */ (text.querySelector(".chosen"))?.focus(); }
   });
   /** @param {EventTarget | null} target */
@@ -41,7 +41,7 @@ export function lens(root, feed) {
       if (frames.at() !== at) return;
     }
     const passages = cache.get(event.serial).passages;
-    frames.say(`${word("step")} ${event.step}`);
+    frames.say(`${numbered(event.step)}`);
     if (!which.hasChildNodes() && passages.length > 1) {
       fill(which, choice(word("passage"), passages.map((/** @type {any} */ _, /** @type {number} */ i) => [String(i), String(i + 1)]), String(passage), (value) => { passage = Number(value); show(frames.at()); }));
     }
@@ -53,11 +53,11 @@ export function lens(root, feed) {
     const spans = p.tokens.slice(1).map((/** @type {string} */ token, /** @type {number} */ i) => {
       const share = Math.min(1, (p.nats[i] ?? DARKEST) / DARKEST);
       const shown = token.replace(/\n/g, "⏎\n");
-      return make("span", { "data-at": i, class: i === chosen ? "chosen" : "", role: "option", tabindex: i === chosen ? 0 : -1, "aria-selected": i === chosen, style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`, title: `${figure(p.nats[i])} nats` }, shown);
+      return make("span", { "data-at": i, class: i === chosen ? "chosen" : "", role: "option", tabindex: i === chosen ? 0 : -1, "aria-selected": String(i === chosen), style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`, title: `${figure(p.nats[i])} nats` }, shown);
     });
     fill(text, p.tokens[0].replace(/\n/g, "⏎\n"), ...spans);
     const truth = p.tokens[chosen + 1];
-    const rows = p.top[chosen].flatMap(([token, share]) => [
+    const rows = p.top[chosen].flatMap((/** @type {[string, number]} */ [token, share]) => [
       make("div", { class: token === truth ? "token truth" : "token" }, visible(token)),
       make("div", { class: "share", style: `width:${(share * 100).toFixed(1)}%` }),
       make("div", {}, `${(share * 100).toFixed(1)}%`)]);

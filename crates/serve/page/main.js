@@ -2,7 +2,7 @@
 // second.
 
 import { make, fill, choice, button, tick } from "./dom.js";
-import { word, speak, language, duration } from "./words.js";
+import { word, speak, language, duration, numbered } from "./words.js";
 import { Feed, ask } from "./feed.js";
 import { erase } from "./chart.js";
 import { loss } from "./loss.js";
@@ -12,6 +12,7 @@ import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
 import { run } from "./run.js";
+import { help } from "./keys.js";
 
 /** @typedef {{root: HTMLElement, paint: () => unknown, dirty: boolean, seen: boolean, next: number}} Panel */
 
@@ -19,6 +20,7 @@ import { run } from "./run.js";
 const PACE = 1000;
 
 const head = /** @type {HTMLElement} */ (document.getElementById("head"));
+const skip = /** @type {HTMLElement} */ (document.querySelector(".skip"));
 const main = /** @type {HTMLElement} */ (document.getElementById("panels"));
 /** @type {{runs: {id: number, name: string}[], control: boolean, version: string}} */
 let server = { runs: [], control: false, version: "" };
@@ -61,8 +63,8 @@ const told = make("span", { class: "state", role: "status" });
 function state() {
   if (!feed) return;
   const { news, start } = feed;
-  const parts = [news.live ? word("live") : word("ended"), `${word("step")} ${news.last?.step ?? 0} ${word("of")} ${start?.steps ?? "–"}`];
-  if (news.live && news.last && start) parts.push(`${word("left")} ${duration((start.steps - news.last.step) * news.last.step_seconds)}`);
+  const parts = [news.live ? word("live") : word("ended"), `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`];
+  if (news.live) parts.push(`${word("left")} ${duration(feed.left)}`);
   if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
   if (feed.lost) parts.push(word("lost"));
   told.textContent = parts.join(" · ");
@@ -76,13 +78,15 @@ function dress(theme) {
 }
 
 function heading() {
+  skip.textContent = word("skip");
   const names = /** @type {[string, string][]} */ (server.runs.map((r) => [String(r.id), r.name]));
   const compared = make("details", {}, make("summary", {}, word("compare")), ...server.runs.filter((r) => r.id !== feed?.id).map((r) => tick(r.name, others.has(r.id), (on) => lay(r.id, on))));
   fill(head, make("h1", {}, "downhill"),
     names.length > 1 ? choice(word("runs"), names, String(feed?.id ?? 0), (id) => { location.hash = id; }) : make("b", {}, names[0]?.[1] ?? ""),
     names.length > 1 ? compared : null, told,
     button(word("language"), () => { speak(language() === "zh" ? "en" : "zh"); build(); }, { id: "language" }),
-    button("◐", () => { dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); build(); }, { id: "theme", "aria-label": word("theme"), title: word("theme") }));
+    button("◐", () => { dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); build(); }, { id: "theme", "aria-label": word("theme"), title: word("theme") }),
+    button("?", help, { "aria-label": word("keys"), title: word("keys") }));
 }
 
 /** @param {number} id @param {boolean} on */
@@ -92,6 +96,7 @@ async function lay(id, on) {
     others.set(id, other);
     await other.open();
   }
+  heading();
   changed();
 }
 
@@ -101,20 +106,19 @@ function build() {
   heading();
   panels = [];
   fill(main);
-  if (!feed) return fill(main, make("section", { class: "wide" }, word("none")));
+  if (!feed) { fill(main, make("section", { class: "wide" }, word("none"))); return; }
   const known = feed;
-  const language = !known.regression;
   /** @param {string} name @param {(root: HTMLElement) => () => unknown} fills @param {boolean} [wide] */
   const add = (name, fills, wide) => {
     const body = make("div", {});
-    const root = make("section", { id: name, class: wide ? "wide" : "", "aria-labelledby": `${name}-title` }, make("h2", { id: `${name}-title` }, word(name)), body);
+    const root = make("section", { id: name, tabindex: -1, class: wide ? "wide" : "", "aria-labelledby": `${name}-title` }, make("h2", { id: `${name}-title` }, word(name)), body);
     main.append(root);
     panels.push({ root, paint: fills(body), dirty: true, seen: false, next: 0 });
     sight.observe(root);
   };
-  add("loss", (root) => loss(root, known, () => [...others.values()]), true);
   if (land) add("mountain", (root) => mountain(root, known), true);
-  if (language) {
+  add("loss", (root) => loss(root, known, () => [...others.values()]), true);
+  if (!known.regression) {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));
     add("machine", (root) => machine(root, known));
@@ -125,11 +129,12 @@ function build() {
 }
 
 async function show() {
-  const id = location.hash.length > 1 ? Number(location.hash.slice(1)) : server.runs[0]?.id;
+  const asked = server.runs.find((r) => String(r.id) === location.hash.slice(1));
+  const id = (asked ?? server.runs[0])?.id;
   feed?.close();
   others.forEach((other) => other.close());
   others.clear();
-  if (id === undefined) { feed = null; return build(); }
+  if (id === undefined) { feed = null; build(); return; }
   feed = new Feed(id, changed);
   land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
   await feed.open();
@@ -140,6 +145,8 @@ async function show() {
 speak(language());
 dress(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 addEventListener("hashchange", show);
+// The part of the address behind # names a run.
+skip.addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 server = await ask("/api/runs");
 await show();
 document.documentElement.dataset.ready = "yes";

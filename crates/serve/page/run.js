@@ -1,7 +1,7 @@
 // Panel 7: what the run is.
 
 import { make, fill, tick, button } from "./dom.js";
-import { word, figure, large } from "./words.js";
+import { word, figure, large, numbered } from "./words.js";
 import { ask } from "./feed.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -17,7 +17,7 @@ function svg(tag, attributes, text) {
 /** The recorded operations, one below the other; a side line shows what is used later. @param {any[]} nodes */
 function picture(nodes) {
   const [height, width, left] = [40, 400, 70];
-  const root = svg("svg", { width: 480, height: nodes.length * height + 10, role: "img", "aria-label": word("graph") });
+  const root = svg("svg", { class: "graph", width: 480, height: nodes.length * height + 10, role: "img", "aria-label": word("graph") });
   nodes.forEach((node, i) => {
     for (const from of node.inputs) {
       if (typeof from !== "number") continue;
@@ -42,6 +42,7 @@ export function run(root, feed, server) {
   const cards = make("div", { class: "cards" });
   const settings = make("div", { class: "scroll", id: "run-settings" });
   const graph = make("div", { class: "scroll", id: "run-graph" });
+  const model = make("h3", { hidden: true }, word("graph"));
   const events = make("div", { class: "scroll", id: "run-events" });
   const checkpoints = make("div", { id: "run-checkpoints" });
   let few = true;
@@ -52,7 +53,7 @@ export function run(root, feed, server) {
   fill(root, cards, server.control ? control() : null,
     make("div", { class: "two" },
       make("div", {}, make("h3", {}, word("checkpoints")), checkpoints, make("h3", {}, word("events")), events),
-      make("div", {}, make("h3", {}, word("settings")), tick(word("differing"), few, (on) => { few = on; list(); }), settings, make("h3", {}, word("graph")), graph)));
+      make("div", {}, make("h3", {}, word("settings")), make("div", { class: "bar" }, tick(word("differing"), few, (on) => { few = on; list(); })), settings, model, graph)));
   ask(`/api/runs/${feed.id}/settings`).then((found) => { keys = found; list(); });
   let drawn = false;
   let saves = -1;
@@ -74,15 +75,15 @@ export function run(root, feed, server) {
       ask(`/api/runs/${feed.id}/sample`, wish).then((written) => fill(text, make("b", {}, wish.prompt), written.text), (error) => { text.textContent = error.message; });
     };
     const language = feed.start?.vocabulary > 0;
-    const rows = all.map((/** @type {any} */ c) => make("tr", {}, make("td", {}, `${word("step")} ${c.step}`), make("td", {}, figure(c.loss)), make("td", {}, language ? button(word("sample"), write(c.step)) : null)));
+    const rows = all.map((/** @type {any} */ c) => make("tr", {}, make("td", {}, `${numbered(c.step)}`), make("td", {}, figure(c.loss)), make("td", {}, language ? button(word("sample"), write(c.step)) : null)));
     fill(checkpoints, all.length ? null : word("none"), language && all.length ? make("div", { class: "bar" }, prompt, make("label", {}, word("temperature"), warmth)) : null, make("table", {}, ...rows), text);
   }
   /** @param {any} e @param {string} kind */
   function tell(e, kind) {
-    if (kind === "start") return `${word("started")} · ${word("step")} ${e.first_step}`;
+    if (kind === "start") return `${word("started")} · ${numbered(e.first_step)}`;
     if (kind === "saved") return word("saved");
     if (kind === "warning") return `${word("warning")}: ${e.message}`;
-    return `${word("reason")}: ${e.reason}`;
+    return `${word("reason")}: ${word(e.reason)}`;
   }
   return async () => {
     const start = feed.start;
@@ -91,10 +92,11 @@ export function run(root, feed, server) {
       fill(cards, card(start.corpus, start.family), card(word("parameters"), large(start.parameters, "")), card(start.processor, `${start.threads} × ${start.precision}`), card(word("seed"), String(start.seed)));
     }
     const told = ["start", "saved", "warning", "end"].flatMap((kind) => feed.all(kind).map((e) => ({ e, kind }))).sort((a, b) => b.e.serial - a.e.serial).slice(0, 200);
-    fill(events, make("table", {}, ...told.map(({ e, kind }) => make("tr", {}, make("td", {}, new Date(e.time * 1000).toLocaleTimeString()), make("td", {}, e.step === null ? "" : String(e.step)), make("td", {}, tell(e, kind))))));
+    fill(events, make("table", {}, ...told.map(({ e, kind }) => make("tr", { class: kind === "warning" ? "differs" : "" }, make("td", {}, new Date(e.time * 1000).toLocaleTimeString(document.documentElement.lang)), make("td", {}, e.step === null ? "" : String(e.step)), make("td", {}, tell(e, kind))))));
     if (saves !== feed.all("saved").length) { saves = feed.all("saved").length; saved(); }
     if (!drawn && start?.vocabulary) {
       drawn = true;
+      model.hidden = false;
       fill(graph, picture(await ask(`/api/runs/${feed.id}/graph?vocabulary=${start.vocabulary}`)));
     }
   };

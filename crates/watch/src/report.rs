@@ -188,7 +188,8 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
          1rem;color:#1d2330;background:#fff}}svg{{max-width:100%;height:auto}}pre,.text{{white-space:\
          pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace;background:#f6f7f9;\
          padding:.6rem;border-radius:.4rem}}td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}h2,figure\
-         {{break-after:avoid;margin:1.4rem 0 .4rem}}figure,.text{{break-inside:avoid}}</style></head>\
+         {{break-after:avoid;margin:1.4rem 0 .4rem}}figure,.text{{break-inside:avoid}}.text span\
+         {{unicode-bidi:isolate}}</style></head>\
          <body><h1>{0}</h1>\n",
         escape(name)
     );
