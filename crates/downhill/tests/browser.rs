@@ -9,6 +9,7 @@ use common::browser::Browser;
 use common::page::{Page, all_drawn, language_run, open};
 use serde_json::{Value, json};
 use std::io::Write;
+use std::path::Path;
 
 /// Words of the page itself, not of a corpus, a model or an option.
 const WORDS: &str = "h2, h3, .note, th, small.mouse, .bar > button, .bar > label, #time-cards small, \
@@ -61,6 +62,13 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.size(1280, 1000);
     open(&browser, &page);
     browser.wait("document.querySelector('#loss-chart .scatterlayer .trace')");
+    keys_lead_everywhere(&browser);
+    the_loss_can_be_looked_into(&browser);
+    films_play_and_a_checkpoint_writes(&browser);
+    browser.is_clean(&page.address());
+}
+
+fn keys_lead_everywhere(browser: &Browser) {
     // The first stop leads past the head.
     browser.press("\u{e004}\u{e007}");
     browser.wait("document.activeElement.id === 'panels'");
@@ -90,7 +98,10 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
         browser.press(key);
         assert_eq!(browser.run(&format!("return document.{changed}")), before);
     }
-    // The loss: nearer by a key, then log axes, tokens and time, past the first fall, and all again.
+}
+
+/// Nearer by a key, then log axes, tokens and time, and past the first fall.
+fn the_loss_can_be_looked_into(browser: &Browser) {
     browser.wait("document.querySelector('#loss-chart').layout?.xaxis?.range?.[1] > 39");
     browser.run("document.getElementById('loss-chart').focus()");
     browser.press("+");
@@ -109,7 +120,10 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     }
     browser.click("#loss-past");
     browser.wait("document.getElementById('loss-past').ariaPressed === 'true'");
-    // The film plays; the lens follows a click and an arrow.
+}
+
+/// The film plays, the lens follows a click and an arrow, and a checkpoint writes.
+fn films_play_and_a_checkpoint_writes(browser: &Browser) {
     browser.press("2");
     browser.wait(
         "document.activeElement.id === 'film' && document.querySelector('#film-strip button')",
@@ -127,14 +141,12 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.run("document.querySelector('#lens-text .chosen').focus()");
     browser.press("\u{e014}");
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
-    // A checkpoint writes.
     browser.press("6");
     browser.wait("document.querySelector('#run-checkpoints table button')");
     browser.run("document.querySelector('#run-checkpoints input').value = 'The '");
     browser.click("#run-checkpoints table button");
     browser.wait("document.getElementById('run-sample').textContent.length > 20");
     browser.picture("sample");
-    browser.is_clean(&page.address());
 }
 
 #[test]
@@ -217,25 +229,13 @@ fn hostile_texts() -> Vec<String> {
     all
 }
 
-#[test]
-fn no_text_becomes_markup_in_the_page_or_the_report() {
-    let Some(browser) = Browser::start() else {
-        return;
-    };
-    let place = Place::new();
-    let name = "<b>run<img>";
-    let texts = hostile_texts();
-    place.write("<i>corpus.txt", texts.join("\n").repeat(4).as_bytes());
-    place.run(&format!(
-        "train <i>corpus.txt --preset tiny --steps 10 --run {name} --quiet --lossy --set eval.every=5"
-    )).fine();
-    // What a model could write one day: every text, whole.
-    let events = place.path(&format!("{name}/events.jsonl"));
+/// Events of what a model could write one day: every text, whole.
+fn write_all(texts: &[String], events: &Path) {
     let mut log = std::fs::OpenOptions::new()
         .append(true)
-        .open(&events)
+        .open(events)
         .unwrap();
-    for text in &texts {
+    for text in texts {
         let sample = json!({"event": "sample", "time": 1.0, "step": 10, "prompt": text, "text": text, "seed": 1, "temperature": 1.0});
         let warning = json!({"event": "warning", "time": 1.0, "message": text});
         writeln!(log, "{sample}\n{warning}").unwrap();
@@ -252,6 +252,21 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
         let lens = json!({"event": "lens", "time": 1.0, "step": 10, "passages": [passage]});
         writeln!(log, "{lens}").unwrap();
     }
+}
+
+#[test]
+fn no_text_becomes_markup_in_the_page_or_the_report() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = Place::new();
+    let name = "<b>run<img>";
+    let texts = hostile_texts();
+    place.write("<i>corpus.txt", texts.join("\n").repeat(4).as_bytes());
+    place.run(&format!(
+        "train <i>corpus.txt --preset tiny --steps 10 --run {name} --quiet --lossy --set eval.every=5"
+    )).fine();
+    write_all(&texts, &place.path(&format!("{name}/events.jsonl")));
     let page = Page::watch(&place, &format!("watch {name}"));
     let found = "return [...document.querySelectorAll('body script, img, iframe, object, embed, form, style:not([id^=plotly]), body a:not(.skip), b b, [onload], [onerror], [href^=\"javascript:\"]')].map((e) => e.outerHTML.slice(0, 200))";
     browser.size(390, 7000);
