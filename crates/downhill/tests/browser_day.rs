@@ -72,7 +72,7 @@ fn a_page_left_open_for_a_day_does_not_grow() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    // A day of one step a second; DOWNHILL_LONG=1 goes on for ten.
+    // A day of one step a second; DOWNHILL_LONG=1 goes on for three.
     let long = std::env::var_os("DOWNHILL_LONG").is_some();
     let place = language_run();
     let page = Page::watch(&place, "watch r");
@@ -93,7 +93,7 @@ fn a_page_left_open_for_a_day_does_not_grow() {
     browser.size(1280, 3400);
     open(&browser, &page);
     all_drawn(&browser);
-    let parts = if long { 100 } else { 10 };
+    let parts = if long { 30 } else { 10 };
     // So many that the bound on what is kept is reached in the first half.
     let mut half = (0.0, 0, 0);
     for part in 1..=parts {
