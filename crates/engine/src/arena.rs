@@ -310,6 +310,19 @@ fn same(counts: &[usize]) -> usize {
     most
 }
 
+impl<C: Cuts, const N: usize> Cuts for [C; N] {
+    type Patches<'p> = [C::Patches<'p>; N];
+
+    fn count(&self) -> usize {
+        same(&self.map(|c| c.count()))
+    }
+
+    unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
+        // SAFETY: passed on to the caller.
+        self.map(|c| unsafe { c.take(tile) })
+    }
+}
+
 impl<A: Cuts, B: Cuts> Cuts for (A, B) {
     type Patches<'p> = (A::Patches<'p>, B::Patches<'p>);
 

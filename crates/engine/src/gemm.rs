@@ -15,15 +15,19 @@
 //! multiplication", 2008: a block of A and a panel of B are packed so that the innermost kernel,
 //! which holds a small tile of C in registers, reads both in order.
 
+mod cut;
 mod kernel_portable;
 #[cfg(target_arch = "x86_64")]
 mod kernel_x86;
 mod pack;
 mod pairs;
+mod panels;
 
-use crate::arena::{Cut, Out, Patch};
+pub use cut::{Shared, TOGETHER, Whole, cut, cut_together};
+pub use panels::Panels;
+
+use crate::arena::Patch;
 use crate::machine::{Isa, has_bf16};
-use crate::team::Team;
 use pack::{Form, Left};
 
 /// Depth of a block: how much of k is packed at once, in numbers or in pairs of them.
@@ -182,29 +186,6 @@ impl Shape {
 /// Largest register tile of any kernel, for the ragged edge.
 const EDGE: usize = ROWS_AT_MOST * 32;
 
-/// Cuts an `m × n` result into tiles for the team: two for each thread, so that none waits long
-/// for the last, and of the shape that needs the least packing. Unlike other cuts this one may
-/// depend on the number of threads, since every element stays one chain.
-pub fn cut<'o>(out: &'o Out, m: usize, n: usize, team: &Team) -> Cut<'o> {
-    let wanted = 2 * team.threads();
-    let options = (n.div_ceil(STRIP)..=n.div_ceil(32)).map(|across| {
-        let strip = n.div_ceil(across).next_multiple_of(32);
-        let down = wanted.div_ceil(n.div_ceil(strip)).min(m.div_ceil(12));
-        let band = m.div_ceil(down).next_multiple_of(12);
-        // Each band packs its rows once for every strip, each strip its columns once for every
-        // band; a result with too few tiles leaves threads idle.
-        let tiles = m.div_ceil(band) * n.div_ceil(strip);
-        let packing = m.div_ceil(band) * n + n.div_ceil(strip) * m;
-        (wanted.saturating_sub(tiles), packing, band, strip)
-    });
-    let (_, _, band, strip) = options.min().unwrap_or((0, 0, m, n));
-    out.grid(n, band, strip)
-}
-
-/// Most columns of a tile: packed, a block of B then takes half of a thread's scratch memory. It need
-/// not fit the second-level cache, since a band of A meets each panel of it once.
-const STRIP: usize = 1024;
-
 /// One tile of C = A·B: `a` has the tile's rows, `b` its columns.
 pub fn product(
     arithmetic: Arithmetic,
@@ -214,61 +195,98 @@ pub fn product(
     start: Start,
     scratch: &mut [f32],
 ) {
-    let stride = c.stride;
-    assert!(
-        c.rows == a.rows && c.columns == b.columns,
-        "tile and operands differ"
-    );
-    // SAFETY: the patch owns `rows × columns` numbers at this stride.
-    unsafe { raw_product(arithmetic, a, b, c.pointer(), stride, start, scratch) }
+    let c = c.band(0, c.rows);
+    let mut one = [Some((a, b, c)), None, None];
+    products(arithmetic, Shared::Left, &mut one, start, scratch);
 }
 
-/// # Safety
-/// `c` must be valid for `a.rows` rows of `b.columns` numbers at `stride`.
-unsafe fn raw_product(
+/// A tile each of products that share an operand, which is packed once for all.
+pub fn products(
     arithmetic: Arithmetic,
-    a: View,
-    b: View,
-    c: *mut f32,
-    stride: usize,
+    shared: Shared,
+    parts: &mut [Option<(View, View, Patch)>; TOGETHER],
     start: Start,
     scratch: &mut [f32],
 ) {
-    assert_eq!(a.columns, b.rows, "inner dimensions differ");
-    let shape = Shape::of(arithmetic);
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    if k == 0 && start == Start::Zero {
-        for row in 0..m {
-            // SAFETY: a row of the result.
-            unsafe { std::slice::from_raw_parts_mut(c.add(row * stride), n) }.fill(0.0);
+    let mut raw = [None; TOGETHER];
+    for (raw, (a, b, c)) in raw.iter_mut().zip(parts.iter_mut().flatten()) {
+        assert!(
+            c.rows == a.rows && c.columns == b.columns,
+            "tile and operands differ"
+        );
+        *raw = Some((*a, *b, c.pointer(), c.stride));
+    }
+    // SAFETY: each patch owns `rows × columns` numbers at its stride.
+    unsafe { raw_products(arithmetic, shared, &raw, start, scratch) }
+}
+
+/// A, B, and C with its stride.
+type Raw<'a> = (View<'a>, View<'a>, *mut f32, usize);
+
+/// # Safety
+/// Each C must be valid for as many rows as its A has, of as many numbers as its B has columns, at
+/// its stride.
+unsafe fn raw_products(
+    arithmetic: Arithmetic,
+    shared: Shared,
+    parts: &[Option<Raw>; TOGETHER],
+    start: Start,
+    scratch: &mut [f32],
+) {
+    let parts = || parts.iter().flatten().copied();
+    let Some((first, ..)) = parts().next() else {
+        return;
+    };
+    let (k, shape) = (first.columns, Shape::of(arithmetic));
+    for (a, b, c, stride) in parts() {
+        assert!(a.columns == k && b.rows == k, "inner dimensions differ");
+        if k == 0 && start == Start::Zero {
+            for row in 0..a.rows {
+                // SAFETY: a row of the result.
+                unsafe { std::slice::from_raw_parts_mut(c.add(row * stride), b.columns) }.fill(0.0);
+            }
         }
     }
     // Whole cache lines for the kernel's loads.
     let skip = scratch.as_ptr().align_offset(64).min(scratch.len());
-    let padded = n.next_multiple_of(shape.columns);
-    let band = m.next_multiple_of(ROWS_AT_MOST).min(192);
+    let tallest = parts().map(|(a, ..)| a.rows).max().unwrap_or(0);
+    let band = tallest.next_multiple_of(ROWS_AT_MOST).min(192);
     let block = DEPTH * shape.form.numbers();
     let (pack_a, rest) = scratch[skip..].split_at_mut(band * DEPTH);
-    let (pack_b, spare) = rest.split_at_mut(padded * shape.form.units(block.min(k)));
     let pack = pack::Packer {
         isa: arithmetic.isa,
         form: shape.form,
     };
+    // Where A is shared its tiles meet the columns of every part, else those of its own.
+    let (lefts, rights) = match shared {
+        Shared::Left => (1, TOGETHER),
+        Shared::Right => (TOGETHER, 1),
+    };
     for from in (0..k).step_by(block) {
         let depth = block.min(k - from);
+        let units = shape.form.units(depth);
         let zero = start == Start::Zero && from == 0;
-        pack.columns(b.rows(from, depth), shape.columns, pack_b, spare);
-        for top in (0..m).step_by(band) {
-            let height = band.min(m - top);
-            let block = a.rows(top, height).columns(from, depth);
-            let left = pack.rows(block, shape.rows(), pack_a);
-            // SAFETY: the block's rows lie inside the result; the packed operands hold `depth`
-            // columns for whole register tiles.
-            unsafe {
-                let c = c.add(top * stride);
-                let units = shape.form.units(depth);
-                let b = (&*pack_b, shape.columns * units);
-                tiles(&shape, (height, n, units), &left, b, (c, stride), zero);
+        let mut packed: [&[f32]; TOGETHER] = [&[]; TOGETHER];
+        let mut room = &mut *rest;
+        for (to, (_, b, ..)) in packed.iter_mut().zip(parts()).take(rights) {
+            let size = b.columns.next_multiple_of(shape.columns) * units;
+            let (own, spare) = room.split_at_mut(size);
+            pack.columns(b.rows(from, depth), shape.columns, own, spare);
+            (*to, room) = (own, spare);
+        }
+        for (l, (a, ..)) in parts().enumerate().take(lefts) {
+            for top in (0..a.rows).step_by(band) {
+                let height = band.min(a.rows - top);
+                let block = a.rows(top, height).columns(from, depth);
+                let left = pack.rows(block, shape.rows(), pack_a);
+                let own = parts().enumerate().filter(|(p, _)| lefts == 1 || *p == l);
+                for (p, (_, b, c, stride)) in own {
+                    let size = (height, b.columns, units);
+                    let b = (packed[p.min(rights - 1)], shape.columns * units);
+                    // SAFETY: the block's rows lie inside the result; the packed operands hold
+                    // `depth` columns for whole register tiles.
+                    unsafe { tiles(&shape, size, &left, b, (c.add(top * stride), stride), zero) };
+                }
             }
         }
     }
@@ -278,7 +296,7 @@ unsafe fn raw_product(
 /// next.
 ///
 /// # Safety
-/// As `raw_product`; the operands are packed.
+/// `c` must be valid for `m` rows of `n` numbers at its stride; the operands are packed.
 unsafe fn tiles(
     shape: &Shape,
     (m, n, depth): (usize, usize, usize),
@@ -319,101 +337,6 @@ unsafe fn tiles(
     }
 }
 
-/// An operand B packed once for many small products in f32: attention's keys and values.
-pub struct Panels<'a> {
-    isa: Isa,
-    packed: &'a [f32],
-    depth: usize,
-    columns: usize,
-}
-
-impl<'a> Panels<'a> {
-    /// Numbers that a packed operand of this size takes, on any processor.
-    pub fn room(depth: usize, columns: usize) -> usize {
-        depth * columns.next_multiple_of(32)
-    }
-
-    /// Packs `b` into the beginning of `to`.
-    pub fn pack(isa: Isa, b: View, to: &'a mut [f32]) -> Panels<'a> {
-        let shape = Shape::of(Arithmetic {
-            isa,
-            precision: Precision::F32,
-        });
-        let form = shape.form;
-        let to = &mut to[..Panels::room(b.rows, b.columns)];
-        let (panels, missing) = to.split_at_mut(b.rows * b.columns.next_multiple_of(shape.columns));
-        pack::Packer { isa, form }.columns(b, shape.columns, panels, &mut []);
-        missing.fill(0.0);
-        Panels {
-            isa,
-            packed: to,
-            depth: b.rows,
-            columns: b.columns,
-        }
-    }
-
-    /// C = A·B into `columns` columns of a slice whose rows follow each other at `stride`, over the
-    /// rows of B from `first` on, as many as A has columns. Columns past those of B, up to the next
-    /// multiple of 32, are 0.
-    pub fn product_into(
-        &self,
-        a: View,
-        first: usize,
-        (c, stride, columns): (&mut [f32], usize, usize),
-        start: Start,
-    ) {
-        assert!(
-            a.rows == 0 || c.len() >= (a.rows - 1) * stride + columns && columns <= stride,
-            "result shorter than its shape"
-        );
-        // SAFETY: the bounds were just checked.
-        unsafe { self.raw_product(a, first, (c.as_mut_ptr(), stride, columns), start) }
-    }
-
-    /// The same into a tile as wide as B.
-    pub fn product(&self, a: View, first: usize, c: &mut Patch, start: Start) {
-        assert!(
-            c.rows == a.rows && c.columns == self.columns,
-            "tile and operands differ"
-        );
-        // SAFETY: the patch owns `rows × columns` numbers at this stride.
-        unsafe { self.raw_product(a, first, (c.pointer(), c.stride, c.columns), start) }
-    }
-
-    /// # Safety
-    /// `c` must be valid for `a.rows` rows of `columns` numbers at `stride`.
-    unsafe fn raw_product(
-        &self,
-        a: View,
-        first: usize,
-        (c, stride, columns): (*mut f32, usize, usize),
-        start: Start,
-    ) {
-        let shape = Shape::of(Arithmetic {
-            isa: self.isa,
-            precision: Precision::F32,
-        });
-        assert!(
-            first + a.columns <= self.depth && columns <= self.columns.next_multiple_of(32),
-            "operands don't fit"
-        );
-        let size = (a.rows, columns, a.columns);
-        let panels = &self.packed[first * shape.columns..];
-        let b = (panels, self.depth * shape.columns);
-        // SAFETY: by the caller; every panel has the rows from `first` on.
-        unsafe {
-            tiles(
-                &shape,
-                size,
-                &Left::direct(a),
-                b,
-                (c, stride),
-                start == Start::Zero,
-            )
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,7 +363,8 @@ mod tests {
             "result shorter than its shape"
         );
         // SAFETY: the bounds were just checked.
-        unsafe { raw_product(arithmetic, a, b, c.as_mut_ptr(), stride, start, scratch) }
+        let one = [Some((a, b, c.as_mut_ptr(), stride)), None, None];
+        unsafe { raw_products(arithmetic, Shared::Left, &one, start, scratch) }
     }
 
     /// Every layout, ragged shapes and depths beyond one block give exactly the chain of fused

@@ -235,6 +235,9 @@ pub trait Operation: Send + Sync {
     fn infer(&self, x: &[Spec]) -> Result<Outputs>;
     /// What the backward pass reads.
     fn reads(&self) -> Reads;
+    /// The input whose gradient is that of the first output, unchanged: where nobody has written to
+    /// it before, the plan gives both one place, and the backward pass has nothing to do for it.
+    fn passes_on(&self) -> Option<usize>;
     /// Work of a pass over inputs of these shapes.
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost;
     /// Plain forward pass: the oracle.

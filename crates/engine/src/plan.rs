@@ -1,18 +1,21 @@
 //! Where does each value live? Lifetimes follow from the list of steps; values that are never
 //! alive together share a place. Gradients are values like any other.
 
-use crate::error::{Error, Result};
+mod places;
+
+use crate::error::Result;
 use crate::gemm::Precision;
-use crate::graph::{Graph, NodeId, Source, ValueId};
+use crate::graph::{Graph, NodeId, ValueId};
 use crate::op::{Cost, Pass};
-use crate::schedule::{Item, Purpose, Step, backward_nodes, schedule};
+use crate::schedule::{Item, Purpose, Step, schedule};
+use places::{lifetimes, place};
 use std::ops::Range;
 
 /// Numbers are placed at multiples of this many, one cache line of f32.
 pub const ALIGN: usize = 16;
 
 /// Place of a buffer: an offset in the arena, in numbers of 4 bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// First number.
     pub offset: usize,
@@ -65,8 +68,13 @@ impl Plan {
     pub fn new(g: &Graph, micros: usize, purpose: Purpose) -> Result<Plan> {
         let items = schedule(g, micros, &purpose);
         let training = !matches!(purpose, Purpose::Infer);
-        let (mut values, mut gradients) = lifetimes(g, micros, training);
+        let (mut values, mut gradients, shared) = lifetimes(g, micros, training);
         let arena = place(values.iter_mut().chain(gradients.iter_mut()).flatten())?;
+        for (value, owner) in shared.iter().enumerate() {
+            if let Some(owner) = owner {
+                gradients[value] = gradients[*owner].clone();
+            }
+        }
         let mut plan = Plan {
             purpose,
             precision: Precision::F32,
@@ -86,6 +94,14 @@ impl Plan {
     #[must_use]
     pub fn in_precision(self, precision: Precision) -> Plan {
         Plan { precision, ..self }
+    }
+
+    /// Whether the gradient of a node's input is that of its first output, in one place.
+    pub fn hands_on(&self, g: &Graph, node: NodeId, slot: usize) -> bool {
+        let node = &g.nodes[node.0];
+        let offset = |v: ValueId| self.gradients[v.0].as_ref().map(|p| p.offset);
+        let (from, to) = (offset(node.y[0]), offset(node.x[slot]));
+        node.op.get().passes_on() == Some(slot) && to.is_some() && from == to
     }
 
     /// Work of one entry of the list.
@@ -129,98 +145,4 @@ pub(crate) fn group_len(g: &Graph, group: usize) -> u64 {
     rows.filter(|r| r.decay == (group == 0))
         .map(|r| r.len() as u64)
         .sum()
-}
-
-type Places = Vec<Option<Place>>;
-
-/// When each value and each gradient is alive within one micro-batch: forward passes are the
-/// times 0 … n − 1, backward passes n … 2n − 1.
-fn lifetimes(g: &Graph, micros: usize, training: bool) -> (Places, Places) {
-    let n = g.nodes.len();
-    let active = backward_nodes(g);
-    let end = if training { 2 * n } else { n };
-    let back = |node: NodeId| 2 * n - 1 - node.0;
-    let mut first = vec![end; g.values.len()];
-    let mut last = vec![0; g.values.len()];
-    let mut touch = |v: ValueId, time: usize| {
-        first[v.0] = first[v.0].min(time);
-        last[v.0] = last[v.0].max(time);
-    };
-    let mut grad_first = vec![end; g.values.len()];
-    let mut grad_last = vec![0; g.values.len()];
-    for (i, node) in g.nodes.iter().enumerate() {
-        let all = node.x.iter().chain(&node.y).chain(&node.kept);
-        all.for_each(|&v| touch(v, i));
-        if !training || !active[i] {
-            continue;
-        }
-        let (time, reads) = (back(NodeId(i)), node.op.get().reads());
-        reads.x.iter().for_each(|&slot| touch(node.x[slot], time));
-        reads.y.iter().for_each(|&slot| touch(node.y[slot], time));
-        node.kept.iter().for_each(|&v| touch(v, time));
-        for &v in node.x.iter().filter(|v| g.values[v.0].needs_gradient) {
-            grad_first[v.0] = grad_first[v.0].min(time);
-            if let Source::Node(maker) = g.values[v.0].source {
-                grad_last[v.0] = back(maker);
-            }
-        }
-    }
-    let place = |v: usize, held: bool, alive: Range<usize>| Place {
-        offset: 0,
-        len: g.values[v].spec.len(),
-        copies: if held { micros } else { 1 },
-        alive: if held { 0..end } else { alive },
-    };
-    let value = |v: usize| match g.values[v].source {
-        Source::Stored(_) => None,
-        _ if first[v] > last[v] && !g.values[v].held => None,
-        _ => Some(place(v, g.values[v].held, first[v]..last[v] + 1)),
-    };
-    let gradient = |v: usize| match g.values[v].source {
-        Source::Node(_) if grad_first[v] < end => {
-            Some(place(v, false, grad_first[v]..grad_last[v] + 1))
-        }
-        _ => None,
-    };
-    let all = 0..g.values.len();
-    (
-        all.clone().map(value).collect(),
-        all.map(gradient).collect(),
-    )
-}
-
-/// Gives each buffer an offset, the largest first, each at the lowest place that is free during
-/// its life. Returns the size of the arena.
-///
-/// Greedy by size: Pisarchyk and Lee, "Efficient memory management for deep neural net
-/// inference", 2020, section 4.
-fn place<'a>(places: impl Iterator<Item = &'a mut Place>) -> Result<usize> {
-    let mut all: Vec<&mut Place> = places.collect();
-    all.sort_by_key(|p| std::cmp::Reverse(p.size()));
-    let mut placed: Vec<&Place> = Vec::new();
-    let mut arena = 0usize;
-    for p in all {
-        let meets = |q: &&&Place| q.alive.start < p.alive.end && p.alive.start < q.alive.end;
-        let mut taken: Vec<(usize, usize)> = placed
-            .iter()
-            .filter(meets)
-            .map(|q| (q.offset, q.offset + q.size()))
-            .collect();
-        taken.sort_unstable();
-        let mut offset = 0;
-        for (start, end) in taken {
-            if start >= offset + p.size() {
-                break;
-            }
-            offset = offset.max(end);
-        }
-        p.offset = offset;
-        arena = arena.max(
-            offset
-                .checked_add(p.size())
-                .ok_or(Error::Memory(usize::MAX))?,
-        );
-        placed.push(p);
-    }
-    Ok(arena)
 }

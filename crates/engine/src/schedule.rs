@@ -6,7 +6,7 @@ use crate::op::Write;
 use crate::update::Optimiser;
 
 /// Most inputs that a node may have.
-pub const SLOTS: usize = 4;
+pub const SLOTS: usize = 7;
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

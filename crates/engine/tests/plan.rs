@@ -10,6 +10,7 @@ use engine::{
     RandomPurpose, Reference, Row, Scalars, Settings, Source, Step, Stream, ValueId, Write,
     micro_batch, tolerance, verify::relative_error,
 };
+use std::collections::HashSet;
 
 const WIDTH: usize = 4;
 const TIME: usize = 3;
@@ -64,7 +65,7 @@ fn random_node(g: &mut Graph, random: &mut Stream, pool: &[ValueId]) -> ValueId 
     let w = g.parameter(Row::parameter(w, &[WIDTH, WIDTH], Init::Zeros));
     let scale = format!("s{}", random.below(4));
     let scale = g.parameter(Row::parameter(scale, &[WIDTH], Init::Zeros));
-    let result = match (random.below(9), b, c) {
+    let result = match (random.below(11), b, c) {
         (0, ..) => g.linear(a, w, Some(scale)),
         (1, ..) => g.rms_norm(a, scale, 1e-5),
         (2, ..) => g.layer_norm(a, scale, None, 1e-5),
@@ -72,6 +73,8 @@ fn random_node(g: &mut Graph, random: &mut Stream, pool: &[ValueId]) -> ValueId 
         (4, ..) => g.rope(a, TIME, &Angles::new(TIME, WIDTH, 100.0)),
         (5, Some(b), _) => g.swiglu(a, b),
         (6, Some(b), _) => g.residual(a, b),
+        (8, Some(b), _) => g.linear_onto(b, a, w, None),
+        (9, ..) => g.linears(a, &[(w, None)]).map(|y| y[0]),
         (7, _, Some((b, c))) => {
             let heads = Heads {
                 heads: 2,
@@ -152,9 +155,9 @@ impl Memory<'_> {
         }
     }
 
-    fn backward(&mut self, node: NodeId, micro: usize, write: &[Write]) {
+    fn backward(&mut self, id: NodeId, micro: usize, write: &[Write]) {
         let graph = self.graph;
-        let node = &graph.nodes[node.index()];
+        let node = &graph.nodes[id.index()];
         let reads = node.op.get().reads();
         let x = reads.x.iter().map(|&slot| node.x[slot]);
         let y = reads.y.iter().map(|&slot| node.y[slot]);
@@ -165,8 +168,11 @@ impl Memory<'_> {
         for &v in &node.y {
             self.check(true, v, micro, "before its gradient is read");
         }
-        let gradients = node.x.iter().zip(write);
-        for (&v, write) in gradients.filter(|(v, _)| graph.values[v.index()].needs_gradient) {
+        let handed_on = |slot: usize| self.plan.hands_on(graph, id, slot);
+        let (handed_on, written): (Vec<_>, Vec<_>) = (node.x.iter().zip(write).enumerate())
+            .filter(|(_, (v, _))| graph.values[v.index()].needs_gradient)
+            .partition(|(slot, _)| handed_on(*slot));
+        for (_, (&v, write)) in written {
             match write {
                 Write::Add => self.check(true, v, micro, "before its gradient grows"),
                 Write::Set => self.write(true, v, micro),
@@ -177,6 +183,14 @@ impl Memory<'_> {
         }
         for &v in &node.y {
             self.check(true, v, micro, "while a backward pass writes gradients");
+        }
+        for (_, (&v, write)) in handed_on {
+            assert_eq!(
+                *write,
+                Write::Set,
+                "a gradient that others wrote is handed on"
+            );
+            self.write(true, v, micro);
         }
     }
 }
@@ -213,12 +227,14 @@ fn every_value_is_there_while_it_is_needed() {
         for purpose in [Purpose::Infer, Purpose::Gradients, Purpose::Train(ADAMW)] {
             let plan = Plan::new(&graph, 1 + seed as usize % 4, purpose).unwrap();
             play(&graph, &plan);
-            let places: Vec<&Place> = plan
+            // Gradients that are handed on have one place, with one life.
+            let places: HashSet<&Place> = plan
                 .values
                 .iter()
                 .chain(&plan.gradients)
                 .flatten()
                 .collect();
+            let places: Vec<&Place> = places.into_iter().collect();
             assert!(plan.arena <= places.iter().map(|p| p.size()).sum());
             assert!(places.iter().all(|p| p.offset + p.size() <= plan.arena));
             for (i, p) in places.iter().enumerate() {

@@ -31,6 +31,8 @@ pub struct Decoder {
     pub targets: Option<ValueId>,
     /// Share of the cost [1] and nats of each token [N]; not in `Mode::Generate`.
     pub cost: Option<(ValueId, ValueId)>,
+    /// The residual stream behind each half of a block [N, width], in order.
+    pub stream: Vec<ValueId>,
     /// What is said of the next token [N, V]; held only in `Mode::Generate`.
     pub logits: ValueId,
 }
@@ -41,6 +43,7 @@ struct Recorder<'a> {
     mode: Mode,
     time: usize,
     angles: Angles,
+    stream: Vec<ValueId>,
     /// Number of the next dropout site, so that a mask does not depend on what else is recorded.
     site: u32,
 }
@@ -61,6 +64,7 @@ pub fn decoder(
         mode,
         time,
         angles: Angles::new(shape.context, shape.head_size, shape.rope_theta),
+        stream: Vec::new(),
         site: 0,
     };
     let rows = sequences * time;
@@ -96,6 +100,7 @@ pub fn decoder(
     }
     Ok(Decoder {
         graph: r.g,
+        stream: r.stream,
         tokens,
         positions,
         targets,
@@ -115,17 +120,43 @@ impl Recorder<'_> {
         self.g.parameter(Row::parameter(name, &[width], init))
     }
 
-    /// y = x·wᵀ (+ b). Weights begin at a deviation of 0.02; those that write to the residual
+    /// Weights of a layer, and its bias where the family has them. Weights begin at a deviation of 0.02; those that write to the residual
     /// stream at 0.02/√(2L), so that its size doesn't grow with depth (Radford et al., 2019,
     /// section 2.3).
-    fn linear(&mut self, name: &str, x: ValueId, out: usize, to_stream: bool) -> Result<ValueId> {
-        let depth = 2.0 * self.shape.layers as f64;
-        let std = if to_stream { 0.02 / depth.sqrt() } else { 0.02 };
-        let inner = self.g.spec(x).width;
+    fn layer(
+        &mut self,
+        name: &str,
+        (out, inner): (usize, usize),
+        std: f64,
+    ) -> (ValueId, Option<ValueId>) {
         let w = self.matrix(name, out, inner, std);
         let bias = self.shape.bias;
         let b = bias.then(|| self.vector(&format!("{name}.bias"), out, Init::Zeros));
-        self.g.linear(x, w, b)
+        (w, b)
+    }
+
+    /// Layers that read one x, each with its name and width.
+    fn linears(&mut self, x: ValueId, layers: &[(String, usize)]) -> Result<Vec<ValueId>> {
+        let inner = self.g.spec(x).width;
+        let each = layers.iter();
+        let layers: Vec<_> = each
+            .map(|(name, out)| self.layer(name, (*out, inner), 0.02))
+            .collect();
+        self.g.linears(x, &layers)
+    }
+
+    /// h + a layer of x: what writes to the residual stream.
+    fn onto(&mut self, h: ValueId, name: &str, x: ValueId) -> Result<ValueId> {
+        let std = 0.02 / (2.0 * self.shape.layers as f64).sqrt();
+        let size = (self.g.spec(h).width, self.g.spec(x).width);
+        let (w, b) = self.layer(name, size, std);
+        if self.drops() {
+            let y = self.g.linear(x, w, b)?;
+            let y = self.dropout(y)?;
+            return self.g.residual(h, y);
+        }
+        self.site += 1;
+        self.g.linear_onto(h, x, w, b)
     }
 
     fn norm(&mut self, name: &str, x: ValueId) -> Result<ValueId> {
@@ -141,9 +172,13 @@ impl Recorder<'_> {
         }
     }
 
+    fn drops(&self) -> bool {
+        self.mode == Mode::Train && self.shape.dropout != 0.0
+    }
+
     fn dropout(&mut self, x: ValueId) -> Result<ValueId> {
         self.site += 1;
-        if self.mode != Mode::Train || self.shape.dropout == 0.0 {
+        if !self.drops() {
             return Ok(x);
         }
         self.g.dropout(x, self.shape.dropout, self.site)
@@ -154,14 +189,16 @@ impl Recorder<'_> {
         let name = |part: &str| format!("layers.{layer}.{part}");
         let x = self.norm(&name("input_norm"), h)?;
         let y = self.attention(&name("attention"), x)?;
-        let y = self.dropout(y)?;
-        let h = self.g.residual(h, y)?;
+        let h = self.onto(h, &name("attention.o"), y)?;
+        self.stream.push(h);
         let x = self.norm(&name("post_norm"), h)?;
         let y = self.mlp(&name("mlp"), x)?;
-        let y = self.dropout(y)?;
-        self.g.residual(h, y)
+        let h = self.onto(h, &name("mlp.down"), y)?;
+        self.stream.push(h);
+        Ok(h)
     }
 
+    /// What the heads have read, side by side.
     fn attention(&mut self, name: &str, x: ValueId) -> Result<ValueId> {
         let s = self.shape;
         let heads = Heads {
@@ -169,9 +206,10 @@ impl Recorder<'_> {
             kv_heads: s.kv_heads,
             head_size: s.head_size,
         };
-        let mut q = self.linear(&format!("{name}.q"), x, s.heads * s.head_size, false)?;
-        let mut k = self.linear(&format!("{name}.k"), x, s.kv_heads * s.head_size, false)?;
-        let mut v = self.linear(&format!("{name}.v"), x, s.kv_heads * s.head_size, false)?;
+        let parts = [("q", s.heads), ("k", s.kv_heads), ("v", s.kv_heads)];
+        let parts = parts.map(|(part, heads)| (format!("{name}.{part}"), heads * s.head_size));
+        let y = self.linears(x, &parts)?;
+        let (mut q, mut k, mut v) = (y[0], y[1], y[2]);
         if s.qk_norm {
             let w = self.vector(&format!("{name}.q_norm.weight"), s.head_size, Init::Ones);
             q = self.g.rms_norm(q, w, s.norm_epsilon)?;
@@ -186,23 +224,22 @@ impl Recorder<'_> {
             k = self.g.append(k, &format!("{name}.k.cache"), s.context)?;
             v = self.g.append(v, &format!("{name}.v.cache"), s.context)?;
         }
-        let y = self.g.attention(q, k, v, heads, self.time)?;
-        self.linear(&format!("{name}.o"), y, s.width, true)
+        self.g.attention(q, k, v, heads, self.time)
     }
 
+    /// The hidden layer.
     fn mlp(&mut self, name: &str, x: ValueId) -> Result<ValueId> {
-        let s = self.shape;
-        let y = match s.mlp {
+        let hidden = self.shape.hidden;
+        let part = |part: &str| (format!("{name}.{part}"), hidden);
+        match self.shape.mlp {
             Mlp::Gelu => {
-                let up = self.linear(&format!("{name}.up"), x, s.hidden, false)?;
-                self.g.gelu(up)?
+                let up = self.linears(x, &[part("up")])?[0];
+                self.g.gelu(up)
             }
             Mlp::Swiglu => {
-                let gate = self.linear(&format!("{name}.gate"), x, s.hidden, false)?;
-                let up = self.linear(&format!("{name}.up"), x, s.hidden, false)?;
-                self.g.swiglu(gate, up)?
+                let y = self.linears(x, &[part("gate"), part("up")])?;
+                self.g.swiglu(y[0], y[1])
             }
-        };
-        self.linear(&format!("{name}.down"), y, s.width, true)
+        }
     }
 }

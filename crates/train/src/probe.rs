@@ -3,7 +3,7 @@
 //! evaluated, within budgets; nothing of it changes a bit of the training.
 
 use crate::error::Result;
-use engine::{Device, Host, HostMut, Part, Plan, Purpose, Ready, Row, Scalars, ValueId};
+use engine::{Device, Host, HostMut, Part, Plan, Purpose, Ready, Row, Scalars};
 use model::{Decoder, Mode, ModelShape, decoder};
 use run::{Layers, Lens, Passage};
 use std::sync::Arc;
@@ -23,8 +23,6 @@ const SAMPLED: usize = 1 << 16;
 struct Inside {
     ready: Ready,
     decoder: Decoder,
-    /// The residual stream behind each half of a block, in order.
-    stream: Vec<ValueId>,
     sequences: usize,
     time: usize,
 }
@@ -68,7 +66,7 @@ impl Probe {
         };
         inside.run(device, validation)?;
         let mut stream = Vec::new();
-        for &value in &inside.stream {
+        for &value in &inside.decoder.stream {
             let mut all = vec![0.0f32; inside.sequences * inside.time * shape.width];
             device.read(inside.ready, value, HostMut::Real(&mut all))?;
             stream.push(rms(all.iter()));
@@ -175,17 +173,11 @@ impl Inside {
         let mut decoder = decoder(shape, vocabulary, (sequences, time), Mode::Score)?;
         let mut graph = std::mem::take(&mut decoder.graph);
         graph.keep(decoder.logits);
-        // Each block adds to the stream twice; a sum before the first block adds positions.
-        let sums = graph.nodes.iter().flat_map(|node| &node.y).copied();
-        let sums = sums.filter(|y| graph.values[y.index()].name.starts_with("residual."));
-        let sums: Vec<ValueId> = sums.collect();
-        let stream = sums[sums.len().saturating_sub(2 * shape.layers)..].to_vec();
-        stream.iter().for_each(|&value| graph.keep(value));
+        decoder.stream.iter().for_each(|&value| graph.keep(value));
         let plan = Plan::new(&graph, 1, Purpose::Infer)?;
         Ok(Inside {
             ready: device.prepare(Arc::new(graph), plan)?,
             decoder,
-            stream,
             sequences,
             time,
         })
@@ -304,6 +296,7 @@ fn part(parameter: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::Config;
 
     #[test]
     fn a_parameter_belongs_to_a_part() {
@@ -315,6 +308,35 @@ mod tests {
         );
         assert_eq!(part("layers.11.post_norm.bias"), "layers.11.mlp");
         assert_eq!(part("norm.weight"), "norm");
+    }
+
+    /// What is held of the stream is what the reference computes, on a device that plans its memory.
+    #[test]
+    fn the_stream_is_the_one_of_the_reference() {
+        let config = Config::load(Some("tiny"), None, &[]).unwrap();
+        let shape = config.shape();
+        let tokenizer = Tokenizer::chars(&[b"abcdefgh"]).unwrap();
+        let text: Vec<u32> = (0..300u32).map(|i| i * i % 8).collect();
+        let recorded = decoder(&shape, tokenizer.vocabulary_size(), (1, 8), Mode::Score).unwrap();
+        let rows = &recorded.graph.rows;
+        let look = |device: &mut dyn Device| {
+            device.create(rows, None).unwrap();
+            model::initialise(device, rows, 1).unwrap();
+            let looked = Probe::default().look(device, &shape, &tokenizer, &text, (1, true));
+            looked.unwrap()
+        };
+        let (stream, lens) = look(&mut engine::Cpu::new(engine::Settings::with_threads(2)));
+        let (expected, other) = look(&mut engine::Reference::new());
+        assert_eq!(stream.len(), 2 * shape.layers);
+        assert!(stream[0].unwrap() < stream[stream.len() - 1].unwrap());
+        for (a, b) in stream.iter().zip(&expected) {
+            assert!(
+                (a.unwrap() / b.unwrap() - 1.0).abs() < 1e-4,
+                "{stream:?} {expected:?}"
+            );
+        }
+        let nats = |lens: Option<Lens>| lens.unwrap().passages[0].nats[5].unwrap();
+        assert!((nats(lens) - nats(other)).abs() < 1e-3);
     }
 
     #[test]

@@ -316,11 +316,13 @@ impl Resolver<'_> {
             Some(place) => self.arena.read(place.at(0), place.len),
             None => Read::NONE,
         };
-        let dx = node
-            .x
-            .iter()
-            .zip(item.write)
-            .map(|(&v, w)| self.gradient(v, w));
+        let dx = node.x.iter().zip(item.write).enumerate();
+        let dx = dx.map(
+            |(slot, (&v, write))| match self.plan.hands_on(self.graph, id, slot) {
+                true => Ok(None),
+                false => self.gradient(v, write),
+            },
+        );
         let b = Backward {
             x: some(&node.x, reads.x)?,
             y: some(&node.y, reads.y)?,

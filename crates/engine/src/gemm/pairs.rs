@@ -17,6 +17,7 @@ pub use x86::{line, panels};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use crate::gemm::pack::prefetch;
     use std::arch::x86_64::*;
 
     /// Pairs of numbers that follow each other; the last may be alone, with 0 beside it.
@@ -118,6 +119,9 @@ mod x86 {
                         for unit in from..units.min(from + UNITS_AT_ONCE) {
                             let row = data.wrapping_add(2 * unit * stride + left);
                             let second = if 2 * unit + 1 < depth { have } else { 0 };
+                            let next = row.wrapping_add(2 * UNITS_AT_ONCE * stride);
+                            prefetch(next, 16);
+                            prefetch(next.wrapping_add(stride), 16);
                             let first = _mm512_maskz_loadu_ps(have, row);
                             let second = _mm512_maskz_loadu_ps(second, row.wrapping_add(stride));
                             let both = _mm512_cvtne2ps_pbh(first, second);

@@ -165,6 +165,10 @@ impl Operation for Attention {
 
     /// Two products of D numbers for each pair that is seen forward, four backward; recomputing
     /// the scores is not counted.
+    fn passes_on(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let time = self.time as u64;
         let sequences = x[0].rows as u64 / time;

@@ -55,6 +55,10 @@ impl Operation for Embedding {
         Reads { x: &[0], y: &[] }
     }
 
+    fn passes_on(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let numbers = x[0].rows * x[1].width;
         match pass {

@@ -75,6 +75,10 @@ impl Operation for LayerNorm {
         Reads { x: &[0, 1], y: &[] }
     }
 
+    fn passes_on(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let bias = u64::from(x.len() > 2);
         match pass {

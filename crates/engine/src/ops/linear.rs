@@ -1,27 +1,37 @@
 //! What is a layer? A matrix product with learnt weights; nearly all of a model's work.
 //!
-//! y = x·wᵀ + b with x [N, in], w [out, in], b [out] → y [N, out].
-//! Backward: dx = dy·w, dw = dyᵀ·x, db = Σ over rows of dy.
+//! y = x·wᵀ + b + r with x [N, in], w [out, in], b [out], r [N, out] → y [N, out].
+//! Backward: dx = dy·w, dw = dyᵀ·x, db = Σ over rows of dy, dr = dy.
+//!
+//! Layers that read one x (queries, keys and values; gate and up) are one operation with several
+//! weights: x is packed once for all, and so is the work shared among the threads. r is the residual
+//! stream that the layer writes to: the sum starts from it, so that no pass over memory is needed to
+//! add it, nor one to hand its gradient on, which is dy itself.
+
+mod fast;
 
 use crate::error::{Result, shape};
-use crate::gemm::{Start, View, cut, product};
+use crate::gemm::TOGETHER;
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, lanes};
 use crate::op::{
     At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write,
 };
 use crate::ops::Op;
 use crate::team::Team;
 use crate::verify::Draw;
 
-/// The operation; x [N, in], w [out, in], perhaps b [out] → y [N, out].
+/// The operation; x [N, in], each w [out, in], perhaps as many b [out], perhaps (beside a single
+/// weight) r [N, out] → each y [N, out].
 #[derive(Debug)]
 pub struct Linear {
     /// Width of x.
     inner: usize,
-    /// Width of y.
-    out: usize,
+    /// Width of each y.
+    outs: Vec<usize>,
+    /// Whether there are biases.
+    bias: bool,
+    /// Whether there is a residual stream.
+    stream: bool,
 }
 
 impl Graph {
@@ -30,13 +40,69 @@ impl Graph {
     /// # Errors
     /// Where the widths of `x` and `w`, or the length of `b` and the rows of `w`, differ.
     pub fn linear(&mut self, x: ValueId, w: ValueId, b: Option<ValueId>) -> Result<ValueId> {
-        let inputs: Vec<ValueId> = [x, w].into_iter().chain(b).collect();
-        let Spec {
-            rows: out,
-            width: inner,
-            ..
-        } = self.spec(w);
-        Ok(self.push(Op::Linear(Linear { inner, out }), &inputs)?[0])
+        Ok(self.record_linear(x, &[(w, b)], None)?[0])
+    }
+
+    /// r + x·wᵀ (+ b): a layer that writes to the residual stream r.
+    ///
+    /// # Errors
+    /// As [`Graph::linear`], and where the shape of `r` is not that of the result.
+    pub fn linear_onto(
+        &mut self,
+        r: ValueId,
+        x: ValueId,
+        w: ValueId,
+        b: Option<ValueId>,
+    ) -> Result<ValueId> {
+        Ok(self.record_linear(x, &[(w, b)], Some(r))?[0])
+    }
+
+    /// Several layers that read one x: x·wᵀ (+ b) for each of up to three pairs of w and b.
+    ///
+    /// # Errors
+    /// As [`Graph::linear`], and where there are more layers, or some have biases and others none.
+    pub fn linears(
+        &mut self,
+        x: ValueId,
+        layers: &[(ValueId, Option<ValueId>)],
+    ) -> Result<Vec<ValueId>> {
+        self.record_linear(x, layers, None)
+    }
+
+    fn record_linear(
+        &mut self,
+        x: ValueId,
+        layers: &[(ValueId, Option<ValueId>)],
+        r: Option<ValueId>,
+    ) -> Result<Vec<ValueId>> {
+        let weights = layers.iter().map(|layer| layer.0);
+        let biases: Vec<ValueId> = layers.iter().filter_map(|layer| layer.1).collect();
+        let counts = layers.len() <= TOGETHER && [0, layers.len()].contains(&biases.len());
+        if layers.is_empty() || !counts {
+            return shape("linear", "one to three layers, with a bias each or none");
+        }
+        let operation = Linear {
+            inner: self.spec(x).width,
+            outs: weights.clone().map(|w| self.spec(w).rows).collect(),
+            bias: !biases.is_empty(),
+            stream: r.is_some(),
+        };
+        let inputs = [x].into_iter().chain(weights).chain(biases).chain(r);
+        let inputs: Vec<ValueId> = inputs.collect();
+        self.push(Op::Linear(operation), &inputs)
+    }
+}
+
+impl Linear {
+    /// Slot of a layer's bias.
+    fn bias_slot(&self, layer: usize) -> Option<usize> {
+        self.bias.then_some(1 + self.outs.len() + layer)
+    }
+
+    /// Slot of the residual stream.
+    fn stream_slot(&self) -> Option<usize> {
+        let before = 1 + self.outs.len() * if self.bias { 2 } else { 1 };
+        self.stream.then_some(before)
     }
 }
 
@@ -50,147 +116,127 @@ impl Operation for Linear {
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
-        if x[0].width != x[1].width || x.get(2).is_some_and(|b| b.len() != x[1].rows) {
+        let y: Vec<Spec> = self
+            .outs
+            .iter()
+            .map(|&out| Spec::real(x[0].rows, out))
+            .collect();
+        let weights = (0..y.len()).all(|i| x[1 + i].width == self.inner);
+        let biases = (0..y.len()).filter_map(|i| Some((i, self.bias_slot(i)?)));
+        let biases = { biases }.all(|(i, slot)| x[slot].len() == self.outs[i]);
+        if !weights || !biases || self.stream_slot().is_some_and(|slot| x[slot] != y[0]) {
             return shape(self.name(), format!("inputs {x:?} do not fit"));
         }
-        Ok(Outputs {
-            y: vec![Spec::real(x[0].rows, x[1].rows)],
-            kept: vec![],
-        })
+        Ok(Outputs { y, kept: vec![] })
     }
 
     fn reads(&self) -> Reads {
-        Reads { x: &[0, 1], y: &[] }
+        let x: &[usize] = &[0, 1, 2, 3];
+        Reads {
+            x: &x[..=self.outs.len()],
+            y: &[],
+        }
+    }
+
+    fn passes_on(&self) -> Option<usize> {
+        self.stream_slot()
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
-        let (n, inner, out) = (x[0].rows as u64, x[0].width as u64, x[1].rows as u64);
-        let bias = if x.len() > 2 { n * out } else { 0 };
+        let (n, inner) = (x[0].rows as u64, x[0].width as u64);
+        let out: u64 = self.outs.iter().map(|&out| out as u64).sum();
+        let added = n * out * (u64::from(self.bias) + u64::from(self.stream));
         let operands = 4 * (n * inner + inner * out + n * out);
         match pass {
             Pass::Forward => Cost {
-                flops: 2 * n * inner * out + bias,
-                bytes: operands,
+                flops: 2 * n * inner * out + added,
+                bytes: operands + if self.stream { 4 * n * out } else { 0 },
             },
             Pass::Backward => Cost {
-                flops: 4 * n * inner * out + bias,
+                flops: 4 * n * inner * out + if self.bias { n * out } else { 0 },
                 bytes: 2 * operands,
             },
         }
     }
 
     fn forward_f64(&self, mut a: ForwardF64) {
-        let (x, w) = (a.x[0].real(), a.x[1].real());
-        let (inner, out) = (self.inner, self.out);
-        for row in 0..x.len() / inner {
-            for o in 0..out {
-                let bias = a.x.get(2).map_or(0.0, |b| b.real()[o]);
+        let (x, inner) = (a.x[0].real(), self.inner);
+        for (layer, &out) in self.outs.iter().enumerate() {
+            let w = a.x[1 + layer].real();
+            for (row, o) in (0..x.len() / inner).flat_map(|row| (0..out).map(move |o| (row, o))) {
+                let bias = self
+                    .bias_slot(layer)
+                    .map_or(0.0, |slot| a.x[slot].real()[o]);
+                let stream = self
+                    .stream_slot()
+                    .map(|slot| a.x[slot].real()[row * out + o]);
+                let start = bias + stream.unwrap_or(0.0);
                 let pairs = x[row * inner..][..inner].iter().zip(&w[o * inner..]);
-                a.y[0][row * out + o] = pairs.fold(bias, |sum, (x, w)| sum + x * w);
+                a.y[layer][row * out + o] = pairs.fold(start, |sum, (x, w)| sum + x * w);
             }
         }
     }
 
     fn backward_f64(&self, mut a: BackwardF64) {
-        let (x, w, dy) = (a.x[0].real(), a.x[1].real(), a.dy[0]);
-        let (inner, out) = (self.inner, self.out);
-        for row in 0..x.len() / inner {
-            for o in 0..out {
-                let d = dy[row * out + o];
+        let (x, inner) = (a.x[0].real(), self.inner);
+        for (layer, &out) in self.outs.iter().enumerate() {
+            let (w, dy) = (a.x[1 + layer].real(), a.dy[layer]);
+            // Where nothing depends on this layer there is no gradient.
+            for (at, d) in dy.iter().enumerate() {
+                let (row, o) = (at / out, at % out);
                 if let Some(dx) = &mut a.dx[0] {
                     let pairs = dx[row * inner..][..inner].iter_mut().zip(&w[o * inner..]);
                     pairs.for_each(|(dx, w)| *dx += d * w);
                 }
-                if let Some(dw) = &mut a.dx[1] {
+                if let Some(dw) = &mut a.dx[1 + layer] {
                     let pairs = dw[o * inner..][..inner].iter_mut().zip(&x[row * inner..]);
                     pairs.for_each(|(dw, x)| *dw += d * x);
                 }
-                if let Some(Some(db)) = a.dx.get_mut(2) {
-                    db[o] += d;
+                let slots = [
+                    self.bias_slot(layer).map(|s| (s, o)),
+                    self.stream_slot().map(|s| (s, at)),
+                ];
+                for (slot, at) in slots.into_iter().flatten() {
+                    if let Some(d_slot) = &mut a.dx[slot] {
+                        d_slot[at] += d;
+                    }
                 }
             }
         }
     }
 
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
-        let arithmetic = team.arithmetic(at.precision);
-        let (x, w) = (a.x[0].real(), a.x[1].real());
-        let (inner, out) = (self.inner, self.out);
-        let n = x.len() / inner;
-        let x = View::new(x, n, inner, inner);
-        let w = View::new(w, out, inner, inner).transposed();
-        team.each(cut(&a.y[0], n, out, team), |_, mut y, scratch| {
-            let mut start = Start::Zero;
-            if let Some(bias) = a.x.get(2) {
-                let bias = &bias.real()[y.first_column..][..y.columns];
-                (0..y.rows).for_each(|r| y.row(r).copy_from_slice(bias));
-                start = Start::Held;
-            }
-            let x = x.rows(y.first_row, y.rows);
-            let w = w.columns(y.first_column, y.columns);
-            product(arithmetic, x, w, &mut y, start, scratch);
-        });
+        self.fast_forward(a, at, team);
     }
 
     fn backward(&self, a: &Backward, at: &At, team: &Team) {
-        let arithmetic = team.arithmetic(at.precision);
-        let (x, w, dy) = (a.x[0].real(), a.x[1].real(), a.dy[0].real());
-        let (inner, out) = (self.inner, self.out);
-        let n = x.len() / inner;
-        let x = View::new(x, n, inner, inner);
-        let w = View::new(w, out, inner, inner);
-        let dy = View::new(dy, n, out, out);
-        let start = |write: Write| match write {
-            Write::Set => Start::Zero,
-            Write::Add => Start::Held,
-        };
-        if let Some((write, dx)) = &a.dx[0] {
-            team.each(cut(dx, n, inner, team), |_, mut dx, scratch| {
-                let dy = dy.rows(dx.first_row, dx.rows);
-                let w = w.columns(dx.first_column, dx.columns);
-                product(arithmetic, dy, w, &mut dx, start(*write), scratch);
-            });
-        }
-        if let Some((write, dw)) = &a.dx[1] {
-            team.each(cut(dw, out, inner, team), |_, mut dw, scratch| {
-                let dy = dy.columns(dw.first_row, dw.rows).transposed();
-                let x = x.columns(dw.first_column, dw.columns);
-                product(arithmetic, dy, x, &mut dw, start(*write), scratch);
-            });
-        }
-        if let Some(Some((write, db))) = a.dx.get(2) {
-            let dy = a.dy[0].real();
-            team.each(db.strips(out, 4 * LANES), |_, mut db, _| {
-                let from = db.first_column;
-                bias_columns(team.isa(), dy, out, from, *write, db.row(0));
-            });
-        }
+        self.fast_backward(a, at, team);
     }
 }
 
-lanes! {
-    /// Columns `from` … of db: each one chain over the rows, in order.
-    fn bias_columns(dy: &[f32], width: usize, from: usize, write: Write, db: &mut [f32]) {
-        for (part, db) in db.chunks_mut(LANES).enumerate() {
-            let at = from + part * LANES;
-            let end = at + db.len();
-            let mut total: Lanes = write.start(db);
-            for dy in dy.chunks(width) {
-                total = total + Lanes::load(&dy[at..end], 0.0);
-            }
-            total.store(db);
-        }
-    }
-}
-
-/// Random shapes, with and without bias.
+/// Random shapes: one layer with or without bias and residual stream, or several, of which one may
+/// lead nowhere; now and then weights are used twice, so that one gradient is added to while others
+/// are set.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, inner, out) = (d.size(14), d.size(35), d.size(35));
     let (x, w) = (d.parameter(g, rows, inner), d.parameter(g, out, inner));
-    let b = if d.size(2) == 1 {
-        Some(d.vector(g, out))
-    } else {
-        None
-    };
-    g.linear(x, w, b)
+    let bias = d.size(2) == 1;
+    let b = bias.then(|| d.vector(g, out));
+    match d.size(3) {
+        1 => g.linear(x, w, b),
+        2 => {
+            // The stream comes from a layer, so that its gradient is handed on.
+            let other = d.parameter(g, out, inner);
+            let r = g.linear(x, other, None)?;
+            g.linear_onto(r, x, w, b)
+        }
+        _ => {
+            let (second, third) = (d.parameter(g, out, inner), d.parameter(g, 3, inner));
+            let (b2, b3) = (bias.then(|| d.vector(g, out)), bias.then(|| d.vector(g, 3)));
+            let y = g.linears(x, &[(w, b), (second, b2), (third, b3)])?;
+            let sum = g.swiglu(y[0], y[1])?;
+            let again = g.linear(x, second, None)?;
+            g.residual(again, sum)
+        }
+    }
 }

@@ -51,6 +51,10 @@ impl Operation for Residual {
         Reads { x: &[], y: &[] }
     }
 
+    fn passes_on(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         match pass {
             Pass::Forward => elementwise(x[0].len(), 1, 3),
@@ -107,8 +111,8 @@ lanes! {
 }
 
 lanes! {
-    /// Numbers of da or db.
-    fn pass_on(dy: &[f32], write: Write, dx: &mut [f32]) {
+    /// Numbers of a gradient that is dy.
+    pub fn pass_on(dy: &[f32], write: Write, dx: &mut [f32]) {
         for (dy, dx) in dy.chunks(LANES).zip(dx.chunks_mut(LANES)) {
             write.to(dx, Lanes::load(dy, 0.0));
         }

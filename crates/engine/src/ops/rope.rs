@@ -152,6 +152,10 @@ impl Operation for Rope {
         Reads { x: &[], y: &[] }
     }
 
+    fn passes_on(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], _: Pass) -> Cost {
         elementwise(x[0].len(), 3, 2)
     }

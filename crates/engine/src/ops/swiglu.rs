@@ -56,6 +56,10 @@ impl Operation for Swiglu {
         Reads { x: &[0, 1], y: &[] }
     }
 
+    fn passes_on(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         match pass {
             Pass::Forward => elementwise(x[0].len(), 5, 3),

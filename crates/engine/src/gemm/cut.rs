@@ -1,0 +1,76 @@
+//! Into which tiles is the result of a product cut for the team?
+
+use crate::arena::{Cut, Out};
+use crate::team::Team;
+
+/// The operand that products done together have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// A: each has its own columns of the result.
+    Left,
+    /// B: each has its own rows.
+    Right,
+}
+
+/// Most products that are done together: queries, keys and values.
+pub const TOGETHER: usize = 3;
+
+/// The result of a product, to be cut: where it goes, its rows and its columns.
+pub type Whole<'o> = (&'o Out, usize, usize);
+
+/// Cuts an `m × n` result into tiles for the team: two for each thread, so that none waits long
+/// for the last, and of the shape that needs the least packing. Unlike other cuts this one may
+/// depend on the number of threads, since every element stays one chain.
+pub fn cut<'o>(out: &'o Out, m: usize, n: usize, team: &Team) -> Cut<'o> {
+    let [first, ..] = cut_together([Some((out, m, n)), None, None], Shared::Left, team);
+    first.unwrap_or_else(|| out.grid(n, m, n))
+}
+
+/// Cuts the results of products that share an operand into the same number of tiles each, so that
+/// tile `i` of all can be done together. None of them is cut where no such cut keeps to the scratch
+/// memory; they have to be done one by one then.
+pub fn cut_together<'o>(
+    all: [Option<Whole<'o>>; TOGETHER],
+    shared: Shared,
+    team: &Team,
+) -> [Option<Cut<'o>>; TOGETHER] {
+    let sizes = || all.iter().flatten().map(|&(_, m, n)| (m, n));
+    let total = |side: fn((usize, usize)) -> usize, alone: bool| match alone {
+        true => sizes().map(side).max().unwrap_or(0),
+        false => sizes().map(side).sum(),
+    };
+    let m = total(|s| s.0, shared == Shared::Left);
+    let n = total(|s| s.1, shared == Shared::Right);
+    let strip = |n: usize, across: usize| n.div_ceil(across).next_multiple_of(32);
+    let band = |m: usize, down: usize| m.div_ceil(down).next_multiple_of(4);
+    if m == 0 || n == 0 {
+        return [None; TOGETHER];
+    }
+    let wanted = 2 * team.threads();
+    let tiles = |down: usize, across: usize| {
+        let count =
+            |(m, n): (usize, usize)| (m.div_ceil(band(m, down)), n.div_ceil(strip(n, across)));
+        let first = sizes().map(count).next()?;
+        sizes().all(|s| count(s) == first).then_some(first)
+    };
+    let options = (n.div_ceil(STRIP)..=n.div_ceil(32)).filter_map(|across| {
+        let widest: usize = match shared {
+            Shared::Left => sizes().map(|s| strip(s.1, across)).sum(),
+            Shared::Right => strip(n, across),
+        };
+        let down = wanted.div_ceil(across).min(m.div_ceil(12));
+        let (down, across) = tiles(down, across).filter(|_| widest <= STRIP)?;
+        // Each band packs its rows once for every strip, each strip its columns once for every
+        // band; a result with too few tiles leaves threads idle.
+        let packing = down * n + across * m;
+        Some((wanted.saturating_sub(down * across), packing, down, across))
+    });
+    let Some((_, _, down, across)) = options.min() else {
+        return [None; TOGETHER];
+    };
+    all.map(|whole| whole.map(|(out, m, n)| out.grid(n, band(m, down), strip(n, across))))
+}
+
+/// Most columns of a tile: packed, a block of B then takes half of a thread's scratch memory. It need
+/// not fit the second-level cache, since a band of A meets each panel of it once.
+const STRIP: usize = 1024;
