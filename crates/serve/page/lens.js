@@ -53,7 +53,7 @@ export function lens(root, feed) {
     const spans = p.tokens.slice(1).map((/** @type {string} */ token, /** @type {number} */ i) => {
       const share = Math.min(1, (p.nats[i] ?? DARKEST) / DARKEST);
       const shown = token.replace(/\n/g, "⏎\n");
-      return make("span", { "data-at": i, class: i === chosen ? "chosen" : "", role: "option", tabindex: i === chosen ? 0 : -1, "aria-selected": String(i === chosen), style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`, title: `${figure(p.nats[i])} nats` }, shown);
+      return make("span", { "data-at": i, class: i === chosen ? "chosen" : "", role: "option", tabindex: i === chosen ? 0 : -1, "aria-selected": String(i === chosen), style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`, title: `${figure(p.nats[i])} ${word("unit")}` }, shown);
     });
     fill(text, p.tokens[0].replace(/\n/g, "⏎\n"), ...spans);
     const truth = p.tokens[chosen + 1];
@@ -61,7 +61,7 @@ export function lens(root, feed) {
       make("div", { class: token === truth ? "token truth" : "token" }, visible(token)),
       make("div", { class: "share", style: `width:${(share * 100).toFixed(1)}%` }),
       make("div", {}, `${(share * 100).toFixed(1)}%`)]);
-    fill(top, make("div", { class: "token truth" }, visible(truth)), make("div", {}, `${word("truth")} · ${word("surprise")} ${figure(p.nats[chosen])} nats`), make("div", {}), ...rows);
+    fill(top, make("div", { class: "token truth" }, visible(truth)), make("div", {}, `${word("truth")} · ${word("surprise")} ${figure(p.nats[chosen])} ${word("unit")}`), make("div", {}), ...rows);
   }
   return () => { frames.count(feed.all("lens").length); show(frames.at()); };
 }

@@ -18,7 +18,7 @@ const WORDS = {
   stageFloor: ["It is within 10% of the entropy floor: little is left to learn.", "它距熵下限不到 10%：几乎没有可学的了。"],
   film: ["The same prompt through time", "同一提示，不同时刻"], filmNote: ["What the model writes, from noise to sentences.", "模型写出的文字：从噪声到句子。"], play: ["Play", "播放"], prompt: ["prompt", "提示"],
   lens: ["Next-token lens", "下一词元透镜"], lensNote: ["A text the model never trained on. The stronger its colour, the more a token surprised the model. Click one.", "模型从未训练过的文本。颜色越深，模型越意外。点击一个词元。"],
-  surprise: ["surprise", "意外程度"], truth: ["what came", "实际出现"], passage: ["passage", "段落"],
+  surprise: ["surprise", "意外程度"], unit: ["nats", "奈特"], truth: ["what came", "实际出现"], passage: ["passage", "段落"],
   machine: ["Learning machine", "学习机理"], machineNote: ["The model's parts, one row each, through time.", "模型的各部分，每行一个，随时间变化。"],
   grad_norm: ["gradient norm", "梯度范数"], update_ratio: ["update / weight", "更新/权重"], weight_rms: ["weight size", "权重大小"], activation_rms: ["activation size", "激活大小"],
   lr: ["learning rate", "学习率"], clip: ["clipped above", "超过则裁剪"], guide: ["about 10⁻³ is healthy", "约 10⁻³ 为宜"], show: ["show", "显示"],
