@@ -13,9 +13,26 @@ import re
 import subprocess
 import time
 import urllib.request
+import zlib
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
          "--use-angle=swiftshader", "--use-gl=angle", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+
+
+def smaller(png):
+    """The same picture, packed as well as can be: a browser packs it quickly."""
+    parts, data, at = [], b"", 8
+    while at < len(png):
+        length = int.from_bytes(png[at:at + 4], "big")
+        kind, body = png[at + 4:at + 8], png[at + 8:at + 8 + length]
+        at += 12 + length
+        if kind == b"IDAT":
+            data += body
+        else:
+            parts.append((kind, body))
+    parts.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(data), 9)))
+    chunk = lambda kind, body: len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+    return png[:8] + b"".join(chunk(*part) for part in parts)
 
 
 class Browser:
@@ -58,7 +75,7 @@ class Browser:
         if selector:
             found = self.ask("/element", {"using": "css selector", "value": selector})
             where = f"/element/{list(found.values())[0]}/screenshot"
-        pathlib.Path(path).write_bytes(base64.b64decode(self.ask(where)))
+        pathlib.Path(path).write_bytes(smaller(base64.b64decode(self.ask(where))))
 
     def log(self):
         return self.ask("/se/log", {"type": "browser"})
@@ -93,7 +110,7 @@ def main():
     a = parser.parse_args()
     out = pathlib.Path(a.out)
     out.mkdir(exist_ok=True)
-    browser = Browser()
+    browser = Browser(1150, 1100)
     try:
         page = Page(a.program, a.run)
         browser.open(page.address)
@@ -108,7 +125,7 @@ def main():
             browser.open(page.address)
             browser.run("document.getElementById('mountain').scrollIntoView()")
             browser.wait("return document.querySelector('#mountain-3d canvas') !== null")
-            browser.run("const s = document.querySelector('#mountain input[type=range]'); s.value = 12; s.dispatchEvent(new Event('input'))")
+            browser.run("const s = document.querySelector('#mountain input[type=range]'); s.value = 4; s.dispatchEvent(new Event('input'))")
             time.sleep(3)
             browser.picture(out / "mountain.png", "#mountain")
             page.close()
