@@ -44,4 +44,12 @@ export function gauge(where, feed) {
   });
   rail.append(make("div", { class: "here", style: place(loss), title: loss.toFixed(4) }));
   fill(where, make("p", {}, make("b", {}, `${word("stage")}: `), word(stage(feed, loss)), ` (${loss.toFixed(3)})`), rail);
+  // A name that would stand in another goes further out.
+  const ends = { up: -Infinity, down: -Infinity };
+  for (const name of rail.querySelectorAll(".name")) {
+    const side = name.classList.contains("up") ? "up" : "down";
+    const { left, right } = name.getBoundingClientRect();
+    if (left > ends[side] + 4) ends[side] = right;
+    else { name.classList.add("far"); rail.classList.add("tall"); }
+  }
 }
