@@ -213,7 +213,7 @@ impl crate::op::Write {
     #[inline(always)]
     pub fn to(self, dx: &mut [f32], d: impl Vector) {
         match self {
-            crate::op::Write::Set => d.store(dx),
+            crate::op::Write::Set | crate::op::Write::Over => d.store(dx),
             crate::op::Write::Add => add_to(dx, d),
         }
     }
@@ -222,7 +222,7 @@ impl crate::op::Write {
     #[inline(always)]
     pub fn start<Lanes: Vector>(self, dx: &[f32]) -> Lanes {
         match self {
-            crate::op::Write::Set => Lanes::all(0.0),
+            crate::op::Write::Set | crate::op::Write::Over => Lanes::all(0.0),
             crate::op::Write::Add => Lanes::load(dx, 0.0),
         }
     }

@@ -121,6 +121,9 @@ pub enum Write {
     Set,
     /// Later writer: what was there stays and grows.
     Add,
+    /// First writer, in the place of the input itself, which nobody reads any more: each number is
+    /// read there, then overwritten.
+    Over,
 }
 
 /// Where in the run a pass stands.
@@ -235,9 +238,12 @@ pub trait Operation: Send + Sync {
     fn infer(&self, x: &[Spec]) -> Result<Outputs>;
     /// What the backward pass reads.
     fn reads(&self) -> Reads;
-    /// The input whose gradient is that of the first output, unchanged: where nobody has written to
-    /// it before, the plan gives both one place, and the backward pass has nothing to do for it.
+    /// The input whose gradient is that of the first output: where it can, the plan gives both one
+    /// place, and the backward pass has nothing to do for it.
     fn passes_on(&self) -> Option<usize>;
+    /// The input of which each number may be lost once its gradient is known: where nobody else
+    /// needs it, the plan puts the gradient into its place.
+    fn overwrites(&self) -> Option<usize>;
     /// Work of a pass over inputs of these shapes.
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost;
     /// Plain forward pass: the oracle.

@@ -5,10 +5,10 @@ mod places;
 
 use crate::error::Result;
 use crate::gemm::Precision;
-use crate::graph::{Graph, NodeId, ValueId};
+use crate::graph::{Graph, NodeId};
 use crate::op::{Cost, Pass};
 use crate::schedule::{Item, Purpose, Step, schedule};
-use places::{lifetimes, place};
+use places::{Owner, lifetimes, place};
 use std::ops::Range;
 
 /// Numbers are placed at multiples of this many, one cache line of f32.
@@ -71,8 +71,13 @@ impl Plan {
         let (mut values, mut gradients, shared) = lifetimes(g, micros, training);
         let arena = place(values.iter_mut().chain(gradients.iter_mut()).flatten())?;
         for (value, owner) in shared.iter().enumerate() {
-            if let Some(owner) = owner {
-                gradients[value] = gradients[*owner].clone();
+            if let Some(Owner::Content) = owner {
+                gradients[value] = values[value].clone();
+            }
+        }
+        for (value, owner) in shared.iter().enumerate() {
+            if let Some(Owner::Gradient(other)) = owner {
+                gradients[value] = gradients[*other].clone();
             }
         }
         let mut plan = Plan {
@@ -94,14 +99,6 @@ impl Plan {
     #[must_use]
     pub fn in_precision(self, precision: Precision) -> Plan {
         Plan { precision, ..self }
-    }
-
-    /// Whether the gradient of a node's input is that of its first output, in one place.
-    pub fn hands_on(&self, g: &Graph, node: NodeId, slot: usize) -> bool {
-        let node = &g.nodes[node.0];
-        let offset = |v: ValueId| self.gradients[v.0].as_ref().map(|p| p.offset);
-        let (from, to) = (offset(node.y[0]), offset(node.x[slot]));
-        node.op.get().passes_on() == Some(slot) && to.is_some() && from == to
     }
 
     /// Work of one entry of the list.

@@ -6,7 +6,7 @@ use crate::arena::Cuts;
 use crate::error::{Error, Result};
 use crate::gemm::{Arithmetic, Precision};
 use crate::machine::Isa;
-use std::cell::RefCell;
+use std::cell::{RefCell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -239,15 +239,22 @@ unsafe impl Send for Borrowed {}
 
 /// Where workers wait for a job, and the caller for them.
 struct Office {
-    /// The job at hand; none when the team is to end. Written only while no worker reads it.
-    job: Mutex<Option<Borrowed>>,
+    /// The job at hand; none when the team is to end. Written only while no worker reads it: before
+    /// `posted` rings, and after every worker has rung `done` for the job before.
+    job: UnsafeCell<Option<Borrowed>>,
     posted: Bell,
     done: Bell,
 }
 
+// SAFETY: the bells keep the writer and the readers of the job apart.
+unsafe impl Sync for Office {}
+
 impl Office {
-    fn post(&self, job: Option<Borrowed>) {
-        *self.job.lock().unwrap_or_else(PoisonError::into_inner) = job;
+    /// # Safety
+    /// Only the team's owner may call it, once every worker is done with the job before.
+    unsafe fn post(&self, job: Option<Borrowed>) {
+        // SAFETY: by the caller no worker reads the job.
+        unsafe { *self.job.get() = job };
         self.posted.ring();
     }
 }
@@ -276,7 +283,7 @@ impl Workers {
             poisoned: AtomicBool::new(false),
         });
         let office = Arc::new(Office {
-            job: Mutex::new(None),
+            job: UnsafeCell::new(None),
             posted: Bell::new(spins),
             done: Bell::new(spins),
         });
@@ -311,7 +318,8 @@ impl Workers {
         });
         let before = self.office.done.count();
         if !self.threads.is_empty() {
-            self.office.post(Some(borrowed));
+            // SAFETY: the call before this one has waited for every worker.
+            unsafe { self.office.post(Some(borrowed)) };
         }
         if catch_unwind(AssertUnwindSafe(|| job(&self.own))).is_err() {
             self.own.barrier.poison();
@@ -330,7 +338,8 @@ fn worker(office: &Office, team: &Team) {
     loop {
         office.posted.wait(|rung| rung != seen);
         seen += 1;
-        let job = *office.job.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the bell has rung, and the owner waits for this worker before it posts again.
+        let job = unsafe { *office.job.get() };
         let Some(job) = job else {
             return;
         };
@@ -345,7 +354,8 @@ fn worker(office: &Office, team: &Team) {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.office.post(None);
+        // SAFETY: `run` has waited for every worker.
+        unsafe { self.office.post(None) };
         for thread in self.threads.drain(..) {
             // A worker that panicked has said so already.
             let _ = thread.join();

@@ -175,10 +175,12 @@ impl Memory<'_> {
         for (_, (&v, write)) in written {
             match write {
                 Write::Add => self.check(true, v, micro, "before its gradient grows"),
-                Write::Set => self.write(true, v, micro),
+                Write::Set | Write::Over => self.write(true, v, micro),
             }
         }
-        for &v in &read {
+        let over = (0..node.x.len()).filter(|&slot| self.plan.overwrites(graph, id, slot));
+        let over: Vec<ValueId> = over.map(|slot| node.x[slot]).collect();
+        for &v in read.iter().filter(|v| !over.contains(v)) {
             self.check(false, v, micro, "while a backward pass writes");
         }
         for &v in &node.y {

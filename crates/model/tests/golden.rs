@@ -6,7 +6,7 @@ mod common;
 
 use common::{ADAMW, FAMILIES, Recorded, shape};
 use engine::{
-    Angles, Cpu, Device, Graph, Heads, Host, HostMut, Init, Optimiser, Part, Plan, Purpose,
+    Angles, Cpu, Device, Graph, Heads, Host, HostMut, Init, Isa, Optimiser, Part, Plan, Purpose,
     Reference, Row, Rule, Scalars, Settings, ValueId, tolerance, verify::relative_error,
 };
 use model::{Mode, ModelShape};
@@ -135,11 +135,20 @@ fn the_reference_trains_as_pytorch_does() {
     }
 }
 
+/// The fast path with kernels that this processor has, its best or others.
+fn cpu(isa: Isa) -> Cpu {
+    Cpu::new(Settings {
+        isa,
+        ..Settings::with_threads(2)
+    })
+}
+
 #[test]
 fn the_fast_path_trains_as_pytorch_does() {
-    for family in FAMILIES {
-        let mut device = Cpu::new(Settings::with_threads(2));
-        check(family, &mut device, 3, tolerance::GOLDEN_FAST);
+    for isa in Isa::available() {
+        for family in FAMILIES {
+            check(family, &mut cpu(isa), 3, tolerance::GOLDEN_FAST);
+        }
     }
 }
 
@@ -238,7 +247,8 @@ fn check_operation(device: &mut dyn Device, at: usize, bound: f64) {
 fn operations_give_what_pytorch_gives() {
     for at in 0..OPERATIONS.len() {
         check_operation(&mut Reference::new(), at, tolerance::GOLDEN);
-        let mut cpu = Cpu::new(Settings::with_threads(2));
-        check_operation(&mut cpu, at, tolerance::GOLDEN_FAST);
+        for isa in Isa::available() {
+            check_operation(&mut cpu(isa), at, tolerance::GOLDEN_FAST);
+        }
     }
 }

@@ -98,7 +98,7 @@ impl Row {
     fn cells(&self) -> [String; COLUMNS] {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         let letter = |to: &To| match to {
-            To::Set => 'S',
+            To::Set | To::Over => 'S',
             To::Add => 'A',
         };
         [

@@ -302,6 +302,8 @@ impl Resolver<'_> {
     fn backward(&self, id: NodeId, item: &Item) -> Result<Task> {
         let node = &self.graph.nodes[id.0];
         let reads = node.op.get().reads();
+        // Where a gradient is written over an input, the input is found there.
+        let over = |slot: usize| self.plan.overwrites(self.graph, id, slot);
         let some = |all: &[ValueId], slots: &[usize]| -> Result<Vec<Read>> {
             let each = all
                 .iter()
@@ -320,11 +322,18 @@ impl Resolver<'_> {
         let dx = dx.map(
             |(slot, (&v, write))| match self.plan.hands_on(self.graph, id, slot) {
                 true => Ok(None),
+                false if over(slot) => self.gradient(v, Write::Over),
                 false => self.gradient(v, write),
             },
         );
+        let x: Vec<usize> = reads
+            .x
+            .iter()
+            .copied()
+            .filter(|&slot| !over(slot))
+            .collect();
         let b = Backward {
-            x: some(&node.x, reads.x)?,
+            x: some(&node.x, &x)?,
             y: some(&node.y, reads.y)?,
             kept: node
                 .kept

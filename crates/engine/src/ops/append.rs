@@ -64,6 +64,10 @@ impl Operation for Append {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], _: Pass) -> Cost {
         elementwise(x[0].len(), 0, 2)
     }

@@ -169,6 +169,10 @@ impl Operation for Attention {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let time = self.time as u64;
         let sequences = x[0].rows as u64 / time;

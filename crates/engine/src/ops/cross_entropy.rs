@@ -69,6 +69,10 @@ impl Operation for CrossEntropy {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         match pass {
             Pass::Forward => elementwise(x[0].len(), 4, 1),
@@ -120,7 +124,8 @@ impl Operation for CrossEntropy {
         let (width, weight) = (self.vocabulary, at.loss_weight as f32);
         team.each(dx.bands(width, band(width)), |_, mut dx, _| {
             let from = dx.first_row;
-            let (x, targets, kept) = (&x[from * width..], &targets[from..], &kept[from..]);
+            let (targets, kept) = (&targets[from..], &kept[from..]);
+            let x = x.get(from * width..).unwrap_or_default();
             backward_rows(
                 team.isa(),
                 x,
@@ -154,12 +159,14 @@ lanes! {
 }
 
 lanes! {
-    /// dx.
+    /// dx; over x itself, where that is what it holds.
     fn backward_rows(x: &[f32], width: usize, targets: &[u32], kept: &[f32], weight: f32, write: Write, dx: &mut [f32]) {
-        let rows = x.chunks(width).zip(targets).zip(kept).zip(dx.chunks_mut(width));
-        for (((x, &target), &kept), dx) in rows {
+        let rows = targets.iter().zip(kept).zip(dx.chunks_mut(width));
+        for (row, ((&target, &kept), dx)) in rows.enumerate() {
             let (shift, scale) = (Lanes::all(kept), Lanes::all(weight));
-            for (x, dx) in x.chunks(LANES).zip(dx.chunks_mut(LANES)) {
+            for (i, dx) in dx.chunks_mut(LANES).enumerate() {
+                let at = row * width + i * LANES;
+                let x = if write == Write::Over { &*dx } else { &x[at..at + dx.len()] };
                 write.to(dx, scale * (Lanes::load(x, 0.0) - shift).exp());
             }
             dx[target as usize] -= weight;

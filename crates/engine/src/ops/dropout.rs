@@ -97,6 +97,10 @@ impl Operation for Dropout {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], _: Pass) -> Cost {
         elementwise(x[0].len(), 1, 2)
     }

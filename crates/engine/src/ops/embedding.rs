@@ -59,6 +59,10 @@ impl Operation for Embedding {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let numbers = x[0].rows * x[1].width;
         match pass {

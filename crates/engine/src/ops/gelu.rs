@@ -63,6 +63,10 @@ impl Operation for Gelu {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         match pass {
             Pass::Forward => elementwise(x[0].len(), 8, 2),
@@ -98,7 +102,8 @@ impl Operation for Gelu {
         let Some((write, dx)) = &a.dx[0] else { return };
         team.each(dx.bands(1, band(1)), |_, mut dx, _| {
             let from = dx.first_row;
-            backward_numbers(team.isa(), &x[from..], &dy[from..], *write, dx.slice());
+            let x = x.get(from..).unwrap_or_default();
+            backward_numbers(team.isa(), x, &dy[from..], *write, dx.slice());
         });
     }
 }
@@ -123,11 +128,13 @@ lanes! {
 }
 
 lanes! {
-    /// Numbers of dx.
+    /// Numbers of dx; over x itself, where that is what it holds.
     fn backward_numbers(x: &[f32], dy: &[f32], write: Write, dx: &mut [f32]) {
         let linear = Lanes::all((2.0 * SCALE) as f32);
         let cubic = Lanes::all((6.0 * SCALE * CUBE) as f32);
-        for ((x, dy), dx) in x.chunks(LANES).zip(dy.chunks(LANES)).zip(dx.chunks_mut(LANES)) {
+        for (i, (dy, dx)) in dy.chunks(LANES).zip(dx.chunks_mut(LANES)).enumerate() {
+            let at = i * LANES;
+            let x = if write == Write::Over { &*dx } else { &x[at..at + dx.len()] };
             let x = Lanes::load(x, 0.0);
             let square = x * x;
             let s = gate(x, square);

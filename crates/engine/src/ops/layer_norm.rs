@@ -79,6 +79,10 @@ impl Operation for LayerNorm {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let bias = u64::from(x.len() > 2);
         match pass {

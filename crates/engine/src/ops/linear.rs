@@ -3,10 +3,9 @@
 //! y = x·wᵀ + b + r with x [N, in], w [out, in], b [out], r [N, out] → y [N, out].
 //! Backward: dx = dy·w, dw = dyᵀ·x, db = Σ over rows of dy, dr = dy.
 //!
-//! Layers that read one x (queries, keys and values; gate and up) are one operation with several
-//! weights: x is packed once for all, and so is the work shared among the threads. r is the residual
-//! stream that the layer writes to: the sum starts from it, so that no pass over memory is needed to
-//! add it, nor one to hand its gradient on, which is dy itself.
+//! Layers that read one x (queries, keys, values; gate, up) are one operation with several weights: x
+//! is packed once for all. r is the residual stream that the layer writes to: the sum starts from it,
+//! so that no pass over memory adds it, nor hands its gradient on, which is dy itself.
 
 mod fast;
 
@@ -57,10 +56,10 @@ impl Graph {
         Ok(self.record_linear(x, &[(w, b)], Some(r))?[0])
     }
 
-    /// Several layers that read one x: x·wᵀ (+ b) for each of up to three pairs of w and b.
+    /// Several layers that read one x: x·wᵀ (+ b) for each of one to three pairs of w and b.
     ///
     /// # Errors
-    /// As [`Graph::linear`], and where there are more layers, or some have biases and others none.
+    /// As [`Graph::linear`], and where some layers have biases and others none.
     pub fn linears(
         &mut self,
         x: ValueId,
@@ -122,8 +121,11 @@ impl Operation for Linear {
             .map(|&out| Spec::real(x[0].rows, out))
             .collect();
         let weights = (0..y.len()).all(|i| x[1 + i].width == self.inner);
-        let biases = (0..y.len()).filter_map(|i| Some((i, self.bias_slot(i)?)));
-        let biases = { biases }.all(|(i, slot)| x[slot].len() == self.outs[i]);
+        let fits = |i| {
+            self.bias_slot(i)
+                .is_none_or(|slot| x[slot].len() == self.outs[i])
+        };
+        let biases = (0..y.len()).all(fits);
         if !weights || !biases || self.stream_slot().is_some_and(|slot| x[slot] != y[0]) {
             return shape(self.name(), format!("inputs {x:?} do not fit"));
         }
@@ -140,6 +142,10 @@ impl Operation for Linear {
 
     fn passes_on(&self) -> Option<usize> {
         self.stream_slot()
+    }
+
+    fn overwrites(&self) -> Option<usize> {
+        None
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {

@@ -65,6 +65,10 @@ impl Operation for Mse {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         match pass {
             Pass::Forward => elementwise(x[0].len(), 3, 2),

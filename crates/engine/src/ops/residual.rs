@@ -55,6 +55,10 @@ impl Operation for Residual {
         Some(0)
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         match pass {
             Pass::Forward => elementwise(x[0].len(), 1, 3),

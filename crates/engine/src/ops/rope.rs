@@ -156,6 +156,10 @@ impl Operation for Rope {
         None
     }
 
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
+
     fn cost(&self, x: &[Spec], _: Pass) -> Cost {
         elementwise(x[0].len(), 3, 2)
     }

@@ -1,75 +1,155 @@
 //! When is a value alive, and where is room for it?
 
-use super::Place;
+use super::{Place, Plan};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Source, ValueId};
 use crate::schedule::backward_nodes;
 use std::ops::Range;
 
+impl Plan {
+    /// Whether the gradient of a node's input is that of its first output, in one place.
+    pub fn hands_on(&self, g: &Graph, node: NodeId, slot: usize) -> bool {
+        let node = &g.nodes[node.0];
+        let offset = |v: ValueId| self.gradients[v.0].as_ref().map(|p| p.offset);
+        let (from, to) = (offset(node.y[0]), offset(node.x[slot]));
+        node.op.get().passes_on() == Some(slot) && to.is_some() && from == to
+    }
+
+    /// Whether the gradient of a node's input goes into the place of the input itself.
+    pub fn overwrites(&self, g: &Graph, node: NodeId, slot: usize) -> bool {
+        let node = &g.nodes[node.0];
+        let x = node.x[slot].0;
+        let same = self.gradients[x].is_some() && self.values[x] == self.gradients[x];
+        node.op.get().overwrites() == Some(slot) && same
+    }
+}
+
 type Places = Vec<Option<Place>>;
 
-/// When each value and each gradient is alive within one micro-batch: forward passes are the
-/// times 0 … n − 1, backward passes n … 2n − 1. The third list names for each value the one whose
-/// gradient's place is also that of its own.
-pub fn lifetimes(g: &Graph, micros: usize, training: bool) -> (Places, Places, Vec<Option<usize>>) {
-    let n = g.nodes.len();
-    let active = backward_nodes(g);
-    let end = if training { 2 * n } else { n };
-    let back = |node: NodeId| 2 * n - 1 - node.0;
-    let mut first = vec![end; g.values.len()];
-    let mut last = vec![0; g.values.len()];
-    let mut touch = |v: ValueId, time: usize| {
-        first[v.0] = first[v.0].min(time);
-        last[v.0] = last[v.0].max(time);
-    };
-    let mut grad_first = vec![end; g.values.len()];
-    let mut grad_last = vec![0; g.values.len()];
-    for (i, node) in g.nodes.iter().enumerate() {
-        let all = node.x.iter().chain(&node.y).chain(&node.kept);
-        all.for_each(|&v| touch(v, i));
-        if !training || !active[i] {
-            continue;
-        }
-        let (time, reads) = (back(NodeId(i)), node.op.get().reads());
-        reads.x.iter().for_each(|&slot| touch(node.x[slot], time));
-        reads.y.iter().for_each(|&slot| touch(node.y[slot], time));
-        node.kept.iter().for_each(|&v| touch(v, time));
-        for &v in node.x.iter().filter(|v| g.values[v.0].needs_gradient) {
-            grad_first[v.0] = grad_first[v.0].min(time);
-            if let Source::Node(maker) = g.values[v.0].source {
-                grad_last[v.0] = back(maker);
+/// Whose place is also that of a gradient.
+#[derive(Clone, Copy)]
+pub enum Owner {
+    /// The gradient of this value.
+    Gradient(usize),
+    /// The value itself.
+    Content,
+}
+
+/// When values and gradients are first and last used within one micro-batch: forward passes are the
+/// times 0 … n − 1, backward passes n … 2n − 1. What is never used begins at the end.
+struct Lives {
+    nodes: usize,
+    end: usize,
+    first: Vec<usize>,
+    last: Vec<usize>,
+    grad_first: Vec<usize>,
+    grad_last: Vec<usize>,
+}
+
+impl Lives {
+    /// Time of a node's backward pass.
+    fn back(&self, node: NodeId) -> usize {
+        2 * self.nodes - 1 - node.0
+    }
+
+    fn touch(&mut self, v: ValueId, time: usize) {
+        self.first[v.0] = self.first[v.0].min(time);
+        self.last[v.0] = self.last[v.0].max(time);
+    }
+
+    fn of(g: &Graph, active: &[bool], training: bool) -> Lives {
+        let (nodes, count) = (g.nodes.len(), g.values.len());
+        let end = if training { 2 * nodes } else { nodes };
+        let mut lives = Lives {
+            nodes,
+            end,
+            first: vec![end; count],
+            last: vec![0; count],
+            grad_first: vec![end; count],
+            grad_last: vec![0; count],
+        };
+        for (i, node) in g.nodes.iter().enumerate() {
+            let all = node.x.iter().chain(&node.y).chain(&node.kept);
+            all.for_each(|&v| lives.touch(v, i));
+            if !training || !active[i] {
+                continue;
+            }
+            let (time, reads) = (lives.back(NodeId(i)), node.op.get().reads());
+            let read = reads.x.iter().map(|&slot| node.x[slot]);
+            let read = read.chain(reads.y.iter().map(|&slot| node.y[slot]));
+            let read = read.chain(node.kept.iter().copied());
+            read.for_each(|v| lives.touch(v, time));
+            for &v in node.x.iter().filter(|v| g.values[v.0].needs_gradient) {
+                lives.grad_first[v.0] = lives.grad_first[v.0].min(time);
+                if let Source::Node(maker) = g.values[v.0].source {
+                    lives.grad_last[v.0] = lives.back(maker);
+                }
             }
         }
+        lives
     }
-    // A gradient that is handed on unchanged stays where it is: nobody reads it as the output's any
-    // more when others add to it.
-    let mut shared = vec![None; g.values.len()];
-    for (i, node) in g.nodes.iter().enumerate().rev().filter(|(i, _)| active[*i]) {
-        let Some(slot) = node.op.get().passes_on() else {
-            continue;
-        };
-        let (y, x) = (node.y[0].0, node.x[slot].0);
-        let made = matches!(g.values[x].source, Source::Node(_));
-        if made && grad_first[y] < end && grad_first[x] == back(NodeId(i)) {
-            let owner = shared[y].unwrap_or(y);
-            shared[x] = Some(owner);
-            grad_last[owner] = grad_last[owner].max(grad_last[x]);
+
+    /// Finds gradients that need no place of their own.
+    fn share(&mut self, g: &Graph, active: &[bool]) -> Vec<Option<Owner>> {
+        let mut shared = vec![None; g.values.len()];
+        let made = |v: usize| matches!(g.values[v].source, Source::Node(_));
+        let passes = || g.nodes.iter().enumerate().rev().filter(|(i, _)| active[*i]);
+        // A gradient that is handed on unchanged stays where it is: nobody reads it as the output's
+        // any more when others add to it.
+        for (i, node) in passes() {
+            let Some(slot) = node.op.get().passes_on() else {
+                continue;
+            };
+            let (y, x, time) = (node.y[0].0, node.x[slot].0, self.back(NodeId(i)));
+            if made(x) && self.grad_first[y] < self.end && self.grad_first[x] == time {
+                let owner = match shared[y] {
+                    Some(Owner::Gradient(owner)) => owner,
+                    _ => y,
+                };
+                shared[x] = Some(Owner::Gradient(owner));
+                self.grad_last[owner] = self.grad_last[owner].max(self.grad_last[x]);
+            }
         }
+        // A gradient may be written over a value of which its node is the last reader.
+        for (i, node) in passes() {
+            let Some(x) = node.op.get().overwrites().map(|slot| node.x[slot].0) else {
+                continue;
+            };
+            let (last, free) = (self.back(NodeId(i)), made(x) && !g.values[x].held);
+            let alone = self.grad_first[x] == last && self.last[x] == last;
+            if free && alone && shared[x].is_none() {
+                shared[x] = Some(Owner::Content);
+                self.last[x] = self.grad_last[x];
+            }
+        }
+        shared
     }
+}
+
+/// Lives of each value and of each gradient that has a place of its own; the third list tells whose
+/// place the others share.
+pub fn lifetimes(g: &Graph, micros: usize, training: bool) -> (Places, Places, Vec<Option<Owner>>) {
+    let active = backward_nodes(g);
+    let mut lives = Lives::of(g, &active, training);
+    let shared = lives.share(g, &active);
     let place = |v: usize, held: bool, alive: Range<usize>| Place {
         offset: 0,
         len: g.values[v].spec.len(),
         copies: if held { micros } else { 1 },
-        alive: if held { 0..end } else { alive },
+        alive: if held { 0..lives.end } else { alive },
     };
     let value = |v: usize| match g.values[v].source {
         Source::Stored(_) => None,
-        _ if first[v] > last[v] && !g.values[v].held => None,
-        _ => Some(place(v, g.values[v].held, first[v]..last[v] + 1)),
+        _ if lives.first[v] > lives.last[v] && !g.values[v].held => None,
+        _ => Some(place(
+            v,
+            g.values[v].held,
+            lives.first[v]..lives.last[v] + 1,
+        )),
     };
     let gradient = |v: usize| match g.values[v].source {
-        Source::Node(_) if grad_first[v] < end && shared[v].is_none() => {
-            Some(place(v, false, grad_first[v]..grad_last[v] + 1))
+        Source::Node(_) if lives.grad_first[v] < lives.end && shared[v].is_none() => {
+            Some(place(v, false, lives.grad_first[v]..lives.grad_last[v] + 1))
         }
         _ => None,
     };

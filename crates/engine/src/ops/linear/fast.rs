@@ -161,7 +161,7 @@ impl Linear {
 /// What the sums of a gradient start from.
 fn start(write: Write) -> Start {
     match write {
-        Write::Set => Start::Zero,
+        Write::Set | Write::Over => Start::Zero,
         Write::Add => Start::Held,
     }
 }
