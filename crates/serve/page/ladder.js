@@ -37,10 +37,19 @@ export function gauge(where, feed) {
   const place = (/** @type {number} */ nats) => `left:${((high - nats) / (high - low)) * 100}%`;
   const rail = make("div", { class: "gauge", role: "img", "aria-label": word(stage(feed, loss)) }, make("div", { class: "rail" }));
   all.forEach(([name, nats], i) => {
-    const end = i === 0 ? "first" : i === all.length - 1 ? "last" : "";
+    // A name stands over its mark by that part of itself that the mark has of the rail: so it never leaves it.
+    const shift = `transform:translateX(${(-100 * (high - nats)) / (high - low)}%)`;
     rail.append(make("div", { class: "mark", style: place(nats) }),
-      make("div", { class: `name ${i % 2 ? "down" : "up"} ${end}`, style: place(nats) }, `${word(name)} ${nats.toFixed(2)}`));
+      make("div", { class: `name ${i % 2 ? "down" : "up"}`, style: `${place(nats)};${shift}` }, `${word(name)} ${nats.toFixed(2)}`));
   });
   rail.append(make("div", { class: "here", style: place(loss), title: loss.toFixed(4) }));
   fill(where, make("p", {}, make("b", {}, `${word("stage")}: `), word(stage(feed, loss)), ` (${loss.toFixed(3)})`), rail);
+  // A name that would stand in another goes further out.
+  const ends = { up: -Infinity, down: -Infinity };
+  for (const name of rail.querySelectorAll(".name")) {
+    const side = name.classList.contains("up") ? "up" : "down";
+    const { left, right } = name.getBoundingClientRect();
+    if (left > ends[side] + 4) ends[side] = right;
+    else { name.classList.add("far"); rail.classList.add("tall"); }
+  }
 }

@@ -23,12 +23,12 @@ export function loss(root, feed, others) {
   const stage = make("div", { id: "loss-stage" });
   const bar = make("div", { class: "bar" });
   const past = button(word("past"), () => { view.past = !view.past; view.range = null; paint(); }, { "aria-pressed": "false", id: "loss-past" });
-  const all = () => { view.range = null; view.past = false; paint(); };
+  const reset = () => { view.range = null; view.past = false; paint(); };
   fill(bar,
-    choice(word("x"), [["step", word("step")], ["tokens", word(feed.regression ? "rows" : "tokens")], ["time", word("time")]], "step", (x) => { view.x = x; all(); }),
+    choice(word("x"), [["step", word("step")], ["tokens", word(feed.regression ? "rows" : "tokens")], ["time", word("time")]], "step", (x) => { view.x = x; reset(); }),
     tick(word("logX"), view.logX, (on) => { view.logX = on; view.range = null; paint(); }),
     tick(word("logY"), view.logY, (on) => { view.logY = on; paint(); }),
-    past, button(word("all"), all), make("small", { class: "mouse" }, word("zoomNote")));
+    past, button(word("all"), reset), make("small", { class: "mouse" }, word("zoomNote")));
   fill(root, make("p", { class: "note" }, word(feed.regression ? "lossNoteFit" : "lossNote")), stage, bar, chart);
   let listening = false;
   let drawing = false;
@@ -128,7 +128,17 @@ export function loss(root, feed, others) {
     for (const other of others()) traces.push(...await theirs(other, number++, within));
     const known = (/** @type {(number | null)[]} */ values) => /** @type {number[]} */ (values.filter((v) => v !== null));
     const [least, most] = [Math.min(...known(data.loss.least)), Math.max(...known(data.loss.most))];
-    const lines = rungs(feed).filter(([, nats]) => !near || (nats > least && nats < most)).map(([name, nats]) => guide(word(name), nats, view.logY));
+    const ladder = rungs(feed).filter(([, nats]) => !near || (nats > least && nats < most));
+    const height = (/** @type {number} */ nats) => (view.logY ? Math.log10(nats) : nats);
+    const all = [least, most, ...ladder.map(([, nats]) => nats)].filter((v) => v > 0).map(height);
+    const close = (Math.max(...all) - Math.min(...all)) / 20;
+    const lines = ladder.map(([name, nats], i) => {
+      const line = guide(word(name), nats, view.logY);
+      // Just below another line, its word stands on the other side.
+      const above = ladder[i - 1]?.[1];
+      if (above !== undefined && height(above) - height(nats) < close) line.note.yanchor = "top";
+      return line;
+    });
     const smooth = known(data.smooth.mean);
     const told = `${word("loss")}, ${word("smooth")}: ${figure(smooth[0])} → ${figure(smooth.at(-1))}; ${word("step")} ${data.first[0] ?? 0} – ${data.last.at(-1) ?? 0}`;
     await draw(chart, told, traces, {

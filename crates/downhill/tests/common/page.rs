@@ -94,7 +94,7 @@ pub fn all_drawn(browser: &Browser) {
             "document.querySelectorAll('{what}').length >= {least}"
         ));
     }
-    browser.wait("document.getElementById('film-text').textContent.length > 20");
+    browser.wait("document.getElementById('film-strip').textContent.length > 20");
     // Every chart has a size, says what it shows, and lies inside its panel.
     let bad = browser.run(
         "return [...document.querySelectorAll('.chart:not([hidden])')].filter((c) => {
