@@ -21,8 +21,8 @@ use std::time::Instant;
 /// batch size. A constant, so that bits don't depend on the machine.
 const MICRO_TOKENS: usize = 2048;
 
-/// Most logits of a micro-batch: they and their gradient take twice 128 MiB.
-const MICRO_LOGITS: usize = 1 << 25;
+/// Most logits of a micro-batch: they, and then in their place their gradient, take 256 MiB.
+const MICRO_LOGITS: usize = 1 << 26;
 
 /// Most tokens of a micro-batch of a model with this vocabulary: a function of the shape alone.
 pub fn micro_tokens(vocabulary: usize) -> usize {

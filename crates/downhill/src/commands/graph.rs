@@ -98,8 +98,9 @@ impl Row {
     fn cells(&self) -> [String; COLUMNS] {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         let letter = |to: &To| match to {
-            To::Set | To::Over => 'S',
+            To::Set => 'S',
             To::Add => 'A',
+            To::Over => 'O',
         };
         [
             self.index.to_string(),
@@ -165,11 +166,17 @@ fn row(
                 row.name = g.values[y.index()].name.clone();
                 fill(&mut row, plan.values[y.index()].as_ref(), g.spec(y));
             }
+            // Layers that read one x, side by side.
+            let side = &g.nodes[node.index()].y;
+            if side.len() > 1 && side.iter().all(|&y| g.spec(y).rows == row.rows) {
+                row.name = format!("{}.{}", row.operation, node.index());
+                row.width = side.iter().map(|&y| g.spec(y).width).sum();
+            }
         }
         Step::Backward(node) => {
             row.pass = "backward";
             row.operation = operation(g, node);
-            let written = gradients(g, node, item);
+            let written = gradients(g, plan, node, item);
             if let Some(&(x, _)) = written.first() {
                 row.name = format!("d {}", g.values[x.index()].name);
                 fill(&mut row, plan.gradients[x.index()].as_ref(), g.spec(x));
@@ -206,12 +213,17 @@ fn operation(g: &Graph, node: NodeId) -> String {
     g.nodes[node.index()].op.get().name().to_owned()
 }
 
-/// The gradients that a backward pass writes, and how.
-fn gradients(g: &Graph, node: NodeId, item: &Item) -> Vec<(ValueId, To)> {
+/// The gradients that a backward pass writes, and how: not those that stay where they are.
+fn gradients(g: &Graph, plan: &Plan, node: NodeId, item: &Item) -> Vec<(ValueId, To)> {
     let inputs = g.nodes[node.index()].x.iter().copied().zip(item.write);
-    inputs
-        .filter(|(x, _)| g.values[x.index()].needs_gradient)
-        .collect()
+    let written = inputs.enumerate().filter(|&(slot, (x, _))| {
+        g.values[x.index()].needs_gradient && !plan.hands_on(g, node, slot)
+    });
+    let how = |(slot, (x, to))| match plan.overwrites(g, node, slot) {
+        true => (x, To::Over),
+        false => (x, to),
+    };
+    written.map(how).collect()
 }
 
 /// From times of a micro-batch, as places have them, to numbers in the list: passes that no
@@ -362,7 +374,7 @@ fn print_table(out: &mut impl Write, rows: &[Row], micros: usize) -> io::Result<
         out,
         "\nmb: micro-batch. alive: first and last step during which the output has its place in the \
          arena.\noffset: in bytes. -: with the weights and gradients, outside the arena. write: S sets \
-         a\ngradient, A adds to it, input by input."
+         a\ngradient, A adds to it, O puts it where the input itself was, input by input."
     )
 }
 
