@@ -31,8 +31,6 @@ pub struct Decoder {
     pub targets: Option<ValueId>,
     /// Share of the cost [1] and nats of each token [N]; not in `Mode::Generate`.
     pub cost: Option<(ValueId, ValueId)>,
-    /// The residual stream behind each half of a block [N, width], in order.
-    pub stream: Vec<ValueId>,
     /// What is said of the next token [N, V]; held only in `Mode::Generate`.
     pub logits: ValueId,
 }
@@ -43,7 +41,6 @@ struct Recorder<'a> {
     mode: Mode,
     time: usize,
     angles: Angles,
-    stream: Vec<ValueId>,
     /// Number of the next dropout site, so that a mask does not depend on what else is recorded.
     site: u32,
 }
@@ -64,7 +61,6 @@ pub fn decoder(
         mode,
         time,
         angles: Angles::new(shape.context, shape.head_size, shape.rope_theta),
-        stream: Vec::new(),
         site: 0,
     };
     let rows = sequences * time;
@@ -100,7 +96,6 @@ pub fn decoder(
     }
     Ok(Decoder {
         graph: r.g,
-        stream: r.stream,
         tokens,
         positions,
         targets,
@@ -190,12 +185,9 @@ impl Recorder<'_> {
         let x = self.norm(&name("input_norm"), h)?;
         let y = self.attention(&name("attention"), x)?;
         let h = self.onto(h, &name("attention.o"), y)?;
-        self.stream.push(h);
         let x = self.norm(&name("post_norm"), h)?;
         let y = self.mlp(&name("mlp"), x)?;
-        let h = self.onto(h, &name("mlp.down"), y)?;
-        self.stream.push(h);
-        Ok(h)
+        self.onto(h, &name("mlp.down"), y)
     }
 
     /// What the heads have read, side by side.

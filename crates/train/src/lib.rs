@@ -6,6 +6,7 @@ mod error;
 mod ladder;
 mod language;
 mod probe;
+mod profile;
 mod saved;
 mod schedule;
 mod scorer;

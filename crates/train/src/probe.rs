@@ -3,7 +3,9 @@
 //! evaluated, within budgets; nothing of it changes a bit of the training.
 
 use crate::error::Result;
-use engine::{Device, Host, HostMut, Part, Plan, Purpose, Ready, Row, Scalars};
+use engine::{
+    Device, Graph, Host, HostMut, Part, Plan, Purpose, Ready, Row, Scalars, Source, ValueId,
+};
 use model::{Decoder, Mode, ModelShape, decoder};
 use run::{Layers, Lens, Passage};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ const SAMPLED: usize = 1 << 16;
 struct Inside {
     ready: Ready,
     decoder: Decoder,
+    /// The residual stream behind each half of a block, in order.
+    stream: Vec<ValueId>,
     sequences: usize,
     time: usize,
 }
@@ -66,7 +70,7 @@ impl Probe {
         };
         inside.run(device, validation)?;
         let mut stream = Vec::new();
-        for &value in &inside.decoder.stream {
+        for &value in &inside.stream {
             let mut all = vec![0.0f32; inside.sequences * inside.time * shape.width];
             device.read(inside.ready, value, HostMut::Real(&mut all))?;
             stream.push(rms(all.iter()));
@@ -173,11 +177,13 @@ impl Inside {
         let mut decoder = decoder(shape, vocabulary, (sequences, time), Mode::Score)?;
         let mut graph = std::mem::take(&mut decoder.graph);
         graph.keep(decoder.logits);
-        decoder.stream.iter().for_each(|&value| graph.keep(value));
+        let stream = stream(&graph);
+        stream.iter().for_each(|&value| graph.keep(value));
         let plan = Plan::new(&graph, 1, Purpose::Infer)?;
         Ok(Inside {
             ready: device.prepare(Arc::new(graph), plan)?,
             decoder,
+            stream,
             sequences,
             time,
         })
@@ -212,6 +218,20 @@ impl Inside {
         };
         Ok(device.run(self.ready, &scalars)?)
     }
+}
+
+/// The residual stream behind each half of a block, in order: what the layers that write to it give,
+/// where nothing drops out.
+fn stream(graph: &Graph) -> Vec<ValueId> {
+    let writes = |&v: &ValueId| match graph.values[v.index()].source {
+        Source::Stored(row) => {
+            let name = &graph.rows[row].name;
+            name.ends_with(".attention.o.weight") || name.ends_with(".mlp.down.weight")
+        }
+        _ => false,
+    };
+    let nodes = graph.nodes.iter().filter(|node| node.x.iter().any(writes));
+    nodes.map(|node| node.y[0]).collect()
 }
 
 /// What the logits [T, V] say of a passage of T + 1 tokens.

@@ -2,14 +2,14 @@
 //! measure, let it speak, save. The trainer emits events and knows no screen.
 
 use crate::error::{Error, Result};
+use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state::{self, State};
 use crate::task::{Measured, Recording, Task};
 use engine::{Device, HostMut, Optimiser, Plan, Purpose, Ready, Rule, Scalars};
 use model::{Config, OptimConfig, Optimizer};
 use run::{
-    Checkpoint, End, Event, EventLog, Profile, RunFolder, Saved, Start, Step, Warning, now,
-    peak_bytes,
+    Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,12 +84,8 @@ pub struct Trainer<'a> {
     saved: Option<u64>,
     /// Set by whoever wants a checkpoint after the step at hand.
     wanted: Arc<AtomicBool>,
-    /// Seconds of each kind of work, summed over so many steps since the last probe.
-    profile: (Vec<(String, f64)>, u32),
+    profiler: Profiler,
 }
-
-/// Steps before a probe whose time is measured, kind by kind.
-const PROFILED: u64 = 4;
 
 /// Steps at which samples are shown: 0, 250, 500, 1,000, 2,000 …
 fn shows_sample(step: u64) -> bool {
@@ -141,7 +137,7 @@ impl<'a> Trainer<'a> {
             about: Start::default(),
             saved: None,
             wanted: Arc::default(),
-            profile: (Vec::new(), 0),
+            profiler: Profiler::default(),
         };
         match from {
             None => trainer
@@ -261,15 +257,9 @@ impl<'a> Trainer<'a> {
             position: 0,
             loss_weight: self.recording.loss_weight,
         };
-        if self.profiles() {
+        if Profiler::wants(self.step, config.train.steps, config.eval.every) {
             let kinds = self.device.run_profiled(self.ready, &scalars)?;
-            self.profile.1 += 1;
-            for (kind, seconds) in kinds {
-                match self.profile.0.iter_mut().find(|(known, _)| *known == kind) {
-                    Some((_, sum)) => *sum += seconds,
-                    None => self.profile.0.push((kind, seconds)),
-                }
-            }
+            self.profiler.add(kinds);
         } else {
             self.device.run(self.ready, &scalars)?;
         }
@@ -299,14 +289,6 @@ impl<'a> Trainer<'a> {
         self.task.report(cost, &mut event);
         self.emit(event.into())?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
-    }
-
-    /// Whether the step at hand is one of the last before a probe.
-    fn profiles(&self) -> bool {
-        let train = &self.settings.config.train;
-        let every = self.settings.config.eval.every.max(1) as u64;
-        let left = (train.steps as u64 - self.step).min(every - self.step % every);
-        left <= PROFILED
     }
 
     fn not_finite(&mut self, cost: f64) -> Error {
@@ -373,15 +355,8 @@ impl<'a> Trainer<'a> {
 
     fn probe(&mut self) -> Result<()> {
         let mut events = self.task.probe(self.device, self.step)?;
-        let (mut seconds, steps) = std::mem::take(&mut self.profile);
-        if !events.is_empty() && !seconds.is_empty() {
-            seconds.iter_mut().for_each(|(_, s)| *s /= f64::from(steps));
-            seconds.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let profile = Profile {
-                seconds,
-                ..Profile::default()
-            };
-            events.push(profile.into());
+        if !events.is_empty() {
+            events.extend(self.profiler.take().map(Event::from));
         }
         for event in events {
             self.emit(event.at(now(), self.step))?;
