@@ -26,8 +26,12 @@ const DENY: Step = (
     "cargo",
     &["deny", "check", "bans", "licenses", "sources"],
 );
+const PAGE: Step = ("page checks", "scripts/check_page.sh", &[]);
 const TEST: Step = ("tests", "cargo", &["test", "--workspace"]);
 const HUGGING_FACE: Step = ("Hugging Face check", "scripts/check_hugging_face.sh", &[]);
+const TENSORBOARD: Step = ("TensorBoard check", "scripts/check_tensorboard.sh", &[]);
+
+const TERMINAL: Step = ("terminal screen", "scripts/drive_terminal.sh", &[]);
 
 /// Runs every step and says how long each took.
 pub fn run(root: &Path) -> Result<(), String> {
@@ -35,15 +39,22 @@ pub fn run(root: &Path) -> Result<(), String> {
     step(root, FORMAT)?;
     step(root, CLIPPY)?;
     timed("tidy", || tidy::run(root))?;
-    if has_deny(root) {
+    if has(root, "cargo", &["deny", "--version"]) {
         step(root, DENY)?;
     } else {
         println!(
             "── cargo deny: skipped, since it isn't installed: cargo install cargo-deny --locked"
         );
     }
+    if has(root, "npm", &["--version"]) {
+        step(root, PAGE)?;
+    } else {
+        println!("── page checks: skipped, since npm isn't installed");
+    }
     step(root, TEST)?;
     step(root, HUGGING_FACE)?;
+    step(root, TENSORBOARD)?;
+    step(root, TERMINAL)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("── all that CI runs passed in {seconds:.1} s");
     Ok(())
@@ -90,9 +101,10 @@ fn path(root: &Path, program: &str) -> std::path::PathBuf {
     }
 }
 
-fn has_deny(root: &Path) -> bool {
-    let asked = Command::new("cargo")
-        .args(["deny", "--version"])
+/// Whether a program can be run.
+fn has(root: &Path, program: &str, arguments: &[&str]) -> bool {
+    let asked = Command::new(program)
+        .args(arguments)
         .current_dir(root)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -6,6 +6,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod watching;
+
+pub use watching::{Compare, Landscape, Report, Watch};
+
 /// Pretrain a language model from scratch on this machine, and watch it learn.
 #[derive(Debug, Parser)]
 #[command(
@@ -34,8 +38,16 @@ pub enum Command {
     Sample(Sample),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),
+    /// Show runs on a page in the browser, live or finished
+    Watch(Watch),
+    /// Lay runs over each other on one page
+    Compare(Compare),
+    /// Tell a run in one HTML file, or in single pictures
+    Report(Report),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
+    /// Draw the cost of a fitted line as a mountain, and a crowd that walks down it
+    Landscape(Landscape),
     /// Predict with a fitted line
     Predict(Predict),
     /// Check every gradient on this very machine
@@ -131,6 +143,18 @@ pub struct TrainFlags {
     /// Print only the end
     #[arg(long)]
     pub quiet: bool,
+    /// Don't show the page in the browser (it isn't with --json and --quiet)
+    #[arg(long)]
+    pub no_page: bool,
+    /// Show a screen in the terminal instead of the log
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub tui: bool,
+    /// Write event files for TensorBoard to the run's folder too
+    #[arg(long)]
+    pub tensorboard: bool,
+    /// Let the page save and stop, by a token that is printed
+    #[arg(long, conflicts_with_all = ["no_page", "json", "quiet"])]
+    pub allow_control: bool,
 }
 
 /// `train`
@@ -214,6 +238,9 @@ pub struct Fit {
     /// Set one value, as optim.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// Then show the cost as a mountain, and a crowd that walks down it
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub watch: bool,
     /// Folder of the run [default: runs/fit, runs/fit-2, …]
     #[arg(long, value_name = "FOLDER")]
     pub run: Option<PathBuf>,

@@ -6,11 +6,14 @@ mod data;
 mod eval;
 mod fit;
 mod graph;
+mod landscape;
 mod predict;
+mod report;
 mod sample;
 mod tokenize;
 mod train;
 mod verify;
+mod watch;
 
 use crate::arguments::Command;
 use crate::failure::Result;
@@ -21,7 +24,11 @@ pub fn run(command: Command) -> Result<()> {
         Command::Train(a) => train::run(&a),
         Command::Sample(a) => sample::run(&a),
         Command::Eval(a) => eval::run(&a),
+        Command::Watch(a) => watch::run(&a),
+        Command::Report(a) => report::run(&a),
+        Command::Compare(a) => watch::compare(&a),
         Command::Fit(a) => fit::run(&a),
+        Command::Landscape(a) => landscape::run(&a),
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),

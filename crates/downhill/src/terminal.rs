@@ -1,6 +1,7 @@
 //! What standard output is: a terminal of some width, or a pipe.
 
-use std::io::{IsTerminal, stdout};
+use crate::failure::{Failure, Result};
+use std::io::{IsTerminal, stdin, stdout};
 
 /// Columns of the terminal; none in a pipe.
 pub fn width() -> Option<usize> {
@@ -14,4 +15,14 @@ pub fn width() -> Option<usize> {
 pub fn colour() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+}
+
+/// Refuses what can only be shown in a terminal.
+pub fn needed(flag: &str) -> Result<()> {
+    match stdout().is_terminal() && stdin().is_terminal() {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!(
+            "{flag} needs a terminal: leave it out in a pipe"
+        ))),
+    }
 }

@@ -151,6 +151,25 @@ pub trait Device {
     /// Where a thread failed.
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()>;
 
+    /// Does the same, and tells how many seconds each kind of work took, as (`linear backward`, 0.01).
+    /// Empty where the device doesn't measure it.
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    fn run_profiled(&mut self, ready: Ready, scalars: &Scalars) -> Result<Vec<(String, f64)>> {
+        self.run(ready, scalars)?;
+        Ok(Vec::new())
+    }
+
+    /// The most that it reaches in products of this precision, in FLOP/s: measured in some hundredths
+    /// of a second. None where the device doesn't measure it.
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    fn peak(&mut self, _precision: Precision) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
     /// Reads a held value: the content of all micro-batches, one after the other.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 use crate::arena::Arena;
 use crate::error::Result;
+use crate::gemm::Precision;
 use crate::lanes::{LANES, Vector, lanes, sum_by};
 use crate::machine::Isa;
 use crate::team::{Order, Team, Workers};
@@ -16,6 +17,9 @@ const LINKS: usize = 1 << 21;
 
 /// Numbers that a thread reads or writes at a time.
 const BLOCK: usize = 1 << 14;
+
+/// Readings of which the best counts.
+const READINGS: usize = 5;
 
 /// Barriers of one reading.
 const BARRIERS: usize = 1 << 12;
@@ -57,20 +61,7 @@ impl Probe {
     /// # Errors
     /// Where a thread failed.
     pub fn f32_products(&mut self) -> Result<f64> {
-        // Fused multiply-adds of a link of all chains.
-        let (chains, lanes, work): (usize, usize, fn(f32) -> f32) = match self.isa {
-            // SAFETY: `Isa::detect` names only what this processor has.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => (x86::CHAINS, 16, |x| unsafe { x86::avx512(x) }),
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => (x86::NARROW, 8, |x| unsafe { x86::avx2(x) }),
-            _ => (PORTABLE_CHAINS, LANES, portable_chains),
-        };
-        let seconds = self.time(|_| {
-            black_box(work(black_box(0.5)));
-        })?;
-        Ok(self.all_threads(2 * chains * lanes * LINKS) / seconds)
+        f32_products(&mut self.workers, self.isa)
     }
 
     /// Products of pairs of bf16, added up in f32 in registers, in FLOP/s; none where the processor
@@ -79,17 +70,7 @@ impl Probe {
     /// # Errors
     /// Where a thread failed.
     pub fn bf16_products(&mut self) -> Result<Option<f64>> {
-        #[cfg(target_arch = "x86_64")]
-        if self.isa == Isa::Avx512 && is_x86_feature_detected!("avx512bf16") {
-            let seconds = self.time(|_| {
-                // SAFETY: the processor has the instructions.
-                black_box(unsafe { x86::bf16(black_box(0.5)) });
-            })?;
-            return Ok(Some(
-                self.all_threads(4 * x86::CHAINS * 16 * LINKS) / seconds,
-            ));
-        }
-        Ok(None)
+        bf16_products(&mut self.workers, self.isa)
     }
 
     /// Reading from memory, in bytes/s.
@@ -102,7 +83,7 @@ impl Probe {
             self.buffers[0].read(0, len),
             self.sums.out(0, self.sums.len()),
         );
-        let seconds = self.time(|team| {
+        let seconds = time(&mut self.workers, |team| {
             team.each(sums.bands(1, 1), |block, mut sum, _| {
                 let end = len.min((block + 1) * BLOCK);
                 sum.row(0)[0] = sum_of(team.isa(), &from.real()[block * BLOCK..end]);
@@ -120,7 +101,7 @@ impl Probe {
         let len = self.buffers[0].len();
         let (b, c) = (self.buffers[1].read(0, len), self.buffers[2].read(0, len));
         let a = self.buffers[0].out(0, len);
-        let seconds = self.time(|team| {
+        let seconds = time(&mut self.workers, |team| {
             team.each(a.bands(1, BLOCK), |block, mut a, _| {
                 let (from, a) = (block * BLOCK, a.slice());
                 let end = from + a.len();
@@ -135,28 +116,78 @@ impl Probe {
     /// # Errors
     /// Where a thread failed.
     pub fn barrier(&mut self) -> Result<f64> {
-        let seconds = self.time(|team| (0..BARRIERS).for_each(|_| team.meet()))?;
+        let seconds = time(&mut self.workers, |team| {
+            (0..BARRIERS).for_each(|_| team.meet())
+        })?;
         Ok(seconds / BARRIERS as f64)
     }
+}
 
-    fn all_threads(&self, each: usize) -> f64 {
-        (each * self.workers.threads()) as f64
+/// The most that a team reaches in products of this precision, in FLOP/s: the best of some readings,
+/// about 40 ms in all.
+pub(crate) fn products(workers: &mut Workers, isa: Isa, precision: Precision) -> Result<f64> {
+    let mut most = 0.0f64;
+    for _ in 0..READINGS {
+        let bf16 = match precision {
+            Precision::Bf16 => bf16_products(workers, isa)?,
+            Precision::F32 => None,
+        };
+        most = most.max(match bf16 {
+            Some(found) => found,
+            None => f32_products(workers, isa)?,
+        });
     }
+    Ok(most)
+}
 
-    /// Seconds from when all threads begin to when all are done.
-    fn time(&mut self, work: impl Fn(&Team) + Sync) -> Result<f64> {
-        let nanoseconds = AtomicU64::new(0);
-        self.workers.run(&|team| {
-            team.meet();
-            let from = Instant::now();
-            work(team);
-            team.meet();
-            if team.worker() == 0 {
-                nanoseconds.store(from.elapsed().as_nanos() as u64, Ordering::Relaxed);
-            }
+fn f32_products(workers: &mut Workers, isa: Isa) -> Result<f64> {
+    // Fused multiply-adds of a link of all chains.
+    let (chains, lanes, work): (usize, usize, fn(f32) -> f32) = match isa {
+        // SAFETY: `Isa::detect` names only what this processor has.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => (x86::CHAINS, 16, |x| unsafe { x86::avx512(x) }),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => (x86::NARROW, 8, |x| unsafe { x86::avx2(x) }),
+        _ => (PORTABLE_CHAINS, LANES, portable_chains),
+    };
+    let seconds = time(workers, |_| {
+        black_box(work(black_box(0.5)));
+    })?;
+    Ok(all_threads(workers, 2 * chains * lanes * LINKS) / seconds)
+}
+
+fn bf16_products(workers: &mut Workers, isa: Isa) -> Result<Option<f64>> {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 && is_x86_feature_detected!("avx512bf16") {
+        let seconds = time(workers, |_| {
+            // SAFETY: the processor has the instructions.
+            black_box(unsafe { x86::bf16(black_box(0.5)) });
         })?;
-        Ok(nanoseconds.into_inner().max(1) as f64 * 1e-9)
+        return Ok(Some(
+            all_threads(workers, 4 * x86::CHAINS * 16 * LINKS) / seconds,
+        ));
     }
+    Ok(None)
+}
+
+fn all_threads(workers: &Workers, each: usize) -> f64 {
+    (each * workers.threads()) as f64
+}
+
+/// Seconds from when all threads begin to when all are done.
+fn time(workers: &mut Workers, work: impl Fn(&Team) + Sync) -> Result<f64> {
+    let nanoseconds = AtomicU64::new(0);
+    workers.run(&|team| {
+        team.meet();
+        let from = Instant::now();
+        work(team);
+        team.meet();
+        if team.worker() == 0 {
+            nanoseconds.store(from.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        }
+    })?;
+    Ok(nanoseconds.into_inner().max(1) as f64 * 1e-9)
 }
 
 /// Bytes of a buffer: four times the largest cache, so that little of it stays there from one

@@ -1,10 +1,11 @@
 //! Events: what training says about itself, one JSON object a line.
 //!
 //! The trainer knows no screen; the terminal log and every later reader know only these. Fields are
-//! top-level scalars. A number that isn't finite is written as `null` and read back as not-a-number
-//! (an optional one as `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows,
+//! top-level scalars, but for the probes (`probe.rs`), which have arrays. A number that isn't finite is
+//! written as `null` and read back as not-a-number (an optional one as `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows,
 //! and its vocabulary, bytes and context are 0.
 
+use crate::probe::{Ladder, Layers, Lens, Profile};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// One event. In JSON the field `event` names the kind.
@@ -23,12 +24,23 @@ pub enum Event {
     Saved(Saved),
     /// Something the user should know; training goes on.
     Warning(Warning),
+    /// How well simpler models do.
+    Ladder(Ladder),
+    /// What the model says of fixed passages.
+    Lens(Lens),
+    /// What goes on in each part of the model.
+    Layers(Layers),
+    /// Where the time went.
+    Profile(Profile),
     /// The session ends.
     End(End),
 }
 
 /// The names of the kinds, as in [`Event`]; a line of another kind is from a newer version.
-pub(crate) const KINDS: [&str; 7] = ["start", "step", "eval", "sample", "saved", "warning", "end"];
+pub(crate) const KINDS: [&str; 11] = [
+    "start", "step", "eval", "sample", "saved", "warning", "ladder", "lens", "layers", "profile",
+    "end",
+];
 
 impl Event {
     /// When it happened, in Unix seconds.
@@ -40,8 +52,42 @@ impl Event {
             Self::Sample(e) => e.time,
             Self::Saved(e) => e.time,
             Self::Warning(e) => e.time,
+            Self::Ladder(e) => e.time,
+            Self::Lens(e) => e.time,
+            Self::Layers(e) => e.time,
+            Self::Profile(e) => e.time,
             Self::End(e) => e.time,
         }
+    }
+
+    /// The name of its kind, as JSON has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Step(_) => "step",
+            Self::Eval(_) => "eval",
+            Self::Sample(_) => "sample",
+            Self::Saved(_) => "saved",
+            Self::Warning(_) => "warning",
+            Self::Ladder(_) => "ladder",
+            Self::Lens(_) => "lens",
+            Self::Layers(_) => "layers",
+            Self::Profile(_) => "profile",
+            Self::End(_) => "end",
+        }
+    }
+
+    /// The same event at this time and step, where it is a probe.
+    pub fn at(mut self, at: f64, done: u64) -> Self {
+        let (time, step) = match &mut self {
+            Self::Ladder(e) => (&mut e.time, &mut e.step),
+            Self::Lens(e) => (&mut e.time, &mut e.step),
+            Self::Layers(e) => (&mut e.time, &mut e.step),
+            Self::Profile(e) => (&mut e.time, &mut e.step),
+            _ => return self,
+        };
+        (*time, *step) = (at, done);
+        self
     }
 
     /// How many training steps were done when it happened; `None` for a warning.
@@ -53,6 +99,10 @@ impl Event {
             Self::Sample(e) => Some(e.step),
             Self::Saved(e) => Some(e.step),
             Self::Warning(_) => None,
+            Self::Ladder(e) => Some(e.step),
+            Self::Lens(e) => Some(e.step),
+            Self::Layers(e) => Some(e.step),
+            Self::Profile(e) => Some(e.step),
             Self::End(e) => Some(e.step),
         }
     }
@@ -67,7 +117,7 @@ macro_rules! from {
         }
     )*};
 }
-from!(Step Eval Sample Saved Warning End);
+from!(Step Eval Sample Saved Warning Ladder Lens Layers Profile End);
 
 impl From<Start> for Event {
     fn from(start: Start) -> Self {
@@ -109,6 +159,9 @@ pub struct Start {
     pub tokens_per_step: u64,
     /// Floating-point operations of a training step.
     pub flops_per_step: u64,
+    /// The most that the processor was measured to compute in a second in this precision, in FLOP/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_flops_per_second: Option<f64>,
     /// Planned peak memory in bytes.
     pub bytes_peak: u64,
     /// Threads that compute.
@@ -276,6 +329,6 @@ pub struct End {
 }
 
 /// JSON has no infinities: `null` stands for a number that isn't finite.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::files::parent;
-use crate::{Checkpoints, Error, EventLog, Files, Result, write_atomic};
+use crate::{Append, Checkpoints, Error, EventLog, Files, Result, write_atomic};
 
 const CONFIG: &str = "run.toml";
 const EVENTS: &str = "events.jsonl";
@@ -123,6 +123,11 @@ impl RunFolder {
         Checkpoints::new(self.path.join("checkpoints"), self.files.clone())
     }
 
+    /// Opens a file in it for appending, creating it if needed.
+    pub fn append(&self, name: &str) -> Result<Box<dyn Append>> {
+        self.files.append(&self.path.join(name))
+    }
+
     /// Writes run.toml in one atomic step.
     pub fn write_config(&self, text: &str) -> Result<()> {
         write_atomic(
@@ -130,6 +135,15 @@ impl RunFolder {
             &self.path.join(CONFIG),
             text.as_bytes(),
         )
+    }
+
+    /// Writes a file that an event or a picture rests on to the run's `probes/`, in one atomic step.
+    pub fn write_probe(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let folder = self.path.join("probes");
+        self.files.create_folder(&folder)?;
+        let path = folder.join(name);
+        write_atomic(self.files.as_ref(), &path, bytes)?;
+        Ok(path)
     }
 
     /// Reads run.toml.

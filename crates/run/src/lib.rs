@@ -19,6 +19,7 @@ mod folder;
 mod log;
 mod machine;
 mod manifest;
+mod probe;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Which};
 pub use error::{Error, Result};
@@ -26,5 +27,6 @@ pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning};
 pub use faulty::Faulty;
 pub use files::{Append, Disk, Files, write_atomic};
 pub use folder::{Choice, RunFolder};
-pub use log::{EventLog, read_events};
+pub use log::{EventLog, parse_event, read_events};
 pub use machine::{now, peak_bytes};
+pub use probe::{Ladder, Layers, Lens, Passage, Profile};

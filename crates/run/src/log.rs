@@ -99,6 +99,11 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>> {
     Ok(events)
 }
 
+/// One line as an event; `None` if it is none, or of an unknown kind.
+pub fn parse_event(line: &[u8]) -> Option<Event> {
+    parse(line).ok().flatten()
+}
+
 /// One line as an event; `None` if its kind is unknown.
 fn parse(line: &[u8]) -> std::result::Result<Option<Event>, io::Error> {
     #[derive(Deserialize)]

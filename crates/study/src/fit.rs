@@ -16,4 +16,5 @@ pub use error::{Error, Result};
 pub use model::{Line, Model};
 pub use points::{Points, Source};
 pub use table::{column_names, listed};
+pub(crate) use task::net;
 pub use task::{Curvature, FitTask};

@@ -2,6 +2,8 @@
 
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
+use crate::ladder::{COUNTED, climb};
+use crate::probe::Probe;
 use crate::saved::{TOKENIZER, TOKENIZER_CONFIG, tokenizer, weights};
 use crate::scorer::Scorer;
 use crate::task::{Measured, Recording, Task};
@@ -11,7 +13,7 @@ use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
     Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
 };
-use run::{Checkpoint, Eval, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, Ladder, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,6 +44,7 @@ pub struct LanguageTask {
     micros: usize,
     scorer: Scorer,
     generator: Option<Generator>,
+    probe: Probe,
     positions: Vec<u32>,
 }
 
@@ -64,6 +67,7 @@ impl LanguageTask {
             graph: Arc::new(std::mem::take(&mut decoder.graph)),
             micros: batch / sequences,
             generator: None,
+            probe: Probe::default(),
             positions: (0..batch * time).map(|i| (i % time) as u32).collect(),
             config: config.clone(),
             shape,
@@ -121,6 +125,10 @@ impl Task for LanguageTask {
         }
         if let Some(targets) = self.decoder.targets {
             device.write(ready, targets, Host::Tokens(&batch.targets))?;
+        }
+        let (done, train) = (step + 1, self.config.train.steps as u64);
+        if done.is_multiple_of(self.config.eval.every as u64) || done == train {
+            self.probe.remember(device, &self.graph.rows)?;
         }
         Ok(())
     }
@@ -194,6 +202,35 @@ impl Task for LanguageTask {
             temperature: s.temperature,
             ..Sample::default()
         }))
+    }
+
+    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let (tokenizer, corpus) = (&self.corpus.tokenizer, &self.corpus);
+        if step == 0 {
+            let vocabulary = tokenizer.vocabulary_size();
+            let mut counted = vec![0; corpus.train.len().min(COUNTED)];
+            corpus.train.read(0, &mut counted)?;
+            let rungs = climb(&counted, &corpus.validation, vocabulary);
+            events.extend(rungs.map(|r| {
+                Event::from(Ladder {
+                    uniform: r.uniform,
+                    unigram: r.unigram,
+                    bigram: r.bigram,
+                    trigram: r.trigram,
+                    tokens: r.tokens as u64,
+                    ..Ladder::default()
+                })
+            }));
+        }
+        let text = &corpus.validation;
+        let at = (step, step == self.config.train.steps as u64);
+        let looked = self.probe.look(device, &self.shape, tokenizer, text, at)?;
+        let (stream, lens) = looked;
+        events.extend(lens.map(Event::from));
+        let layers = self.probe.layers(device, &self.graph.rows, &stream)?;
+        events.push(layers.into());
+        Ok(events)
     }
 
     fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>> {

@@ -3,7 +3,10 @@
 
 mod corpus;
 mod error;
+mod ladder;
 mod language;
+mod probe;
+mod profile;
 mod saved;
 mod schedule;
 mod scorer;

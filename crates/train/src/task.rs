@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use engine::{Device, Graph, Ready, ValueId};
-use run::{Checkpoint, Eval, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, Sample, Start, Step};
 use std::sync::Arc;
 
 /// A task's recorded step.
@@ -74,6 +74,13 @@ pub trait Task {
     /// # Errors
     /// Where the device fails.
     fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>>;
+
+    /// What else there is to see after `step` steps, for those who watch; the trainer fills in time and
+    /// step.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<Event>>;
 
     /// The files by which others load the model.
     ///

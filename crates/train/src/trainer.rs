@@ -2,6 +2,7 @@
 //! measure, let it speak, save. The trainer emits events and knows no screen.
 
 use crate::error::{Error, Result};
+use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state::{self, State};
 use crate::task::{Measured, Recording, Task};
@@ -10,6 +11,7 @@ use model::{Config, OptimConfig, Optimizer};
 use run::{
     Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
 };
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -80,6 +82,9 @@ pub struct Trainer<'a> {
     about: Start,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
+    /// Set by whoever wants a checkpoint after the step at hand.
+    wanted: Arc<AtomicBool>,
+    profiler: Profiler,
 }
 
 /// Steps at which samples are shown: 0, 250, 500, 1,000, 2,000 …
@@ -131,6 +136,8 @@ impl<'a> Trainer<'a> {
             last: None,
             about: Start::default(),
             saved: None,
+            wanted: Arc::default(),
+            profiler: Profiler::default(),
         };
         match from {
             None => trainer
@@ -140,6 +147,11 @@ impl<'a> Trainer<'a> {
         }
         trainer.start(totals)?;
         Ok(trainer)
+    }
+
+    /// Saves a checkpoint whenever this flag is set, and clears it.
+    pub fn save_when(&mut self, wanted: Arc<AtomicBool>) {
+        self.wanted = wanted;
     }
 
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
@@ -177,6 +189,11 @@ impl<'a> Trainer<'a> {
             ..Start::default()
         };
         self.task.describe(&mut start);
+        // A fit is over sooner than a measurement.
+        if start.vocabulary > 0 {
+            let precision = config.train.precision.of_products();
+            start.peak_flops_per_second = self.device.peak(precision)?;
+        }
         self.about = start.clone();
         self.emit(start.into())
     }
@@ -196,6 +213,7 @@ impl<'a> Trainer<'a> {
         if self.step == 0 {
             self.measure(false)?;
             self.sample()?;
+            self.probe()?;
         }
         let mut settled = false;
         while self.step < steps && !settled && !self.stopped() {
@@ -216,6 +234,7 @@ impl<'a> Trainer<'a> {
             self.measure(true)?;
         }
         self.sample()?;
+        self.probe()?;
         self.save(Some(subset))?;
         self.end(if settled { "target" } else { "finished" })?;
         Ok(Outcome::Finished)
@@ -238,7 +257,12 @@ impl<'a> Trainer<'a> {
             position: 0,
             loss_weight: self.recording.loss_weight,
         };
-        self.device.run(self.ready, &scalars)?;
+        if Profiler::wants(self.step, config.train.steps, config.eval.every) {
+            let kinds = self.device.run_profiled(self.ready, &scalars)?;
+            self.profiler.add(kinds);
+        } else {
+            self.device.run(self.ready, &scalars)?;
+        }
         let mut shares = vec![0.0f64; self.recording.micros];
         let cost = self.recording.cost;
         self.device
@@ -283,11 +307,16 @@ impl<'a> Trainer<'a> {
     fn between(&mut self) -> Result<()> {
         let config = &self.settings.config;
         let due = |every: usize| self.step.is_multiple_of(every.max(1) as u64);
-        let (evaluates, saves) = (due(config.eval.every), due(config.checkpoint.every));
+        let wanted = self.wanted.swap(false, Ordering::Relaxed);
+        let evaluates = due(config.eval.every);
+        let saves = wanted || due(config.checkpoint.every);
         let loss = match evaluates || saves {
             true => Some(self.measure(false)?),
             false => None,
         };
+        if evaluates {
+            self.probe()?;
+        }
         if shows_sample(self.step) {
             self.sample()?;
         }
@@ -320,6 +349,17 @@ impl<'a> Trainer<'a> {
             sample.step = self.step;
             sample.time = now();
             self.emit(sample.into())?;
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self) -> Result<()> {
+        let mut events = self.task.probe(self.device, self.step)?;
+        if !events.is_empty() {
+            events.extend(self.profiler.take().map(Event::from));
+        }
+        for event in events {
+            self.emit(event.at(now(), self.step))?;
         }
         Ok(())
     }

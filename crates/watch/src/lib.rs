@@ -5,13 +5,21 @@
 //! neither slow nor crash.
 #![forbid(unsafe_code)]
 
+mod dashboard;
+mod report;
 mod screen;
 mod summary;
+mod svg;
 mod table;
+mod tensorboard;
 mod terminal;
 mod text;
+pub mod tui;
 mod units;
 
+pub use dashboard::Dashboard;
+pub use report::{pictures, report};
 pub use screen::Screen;
+pub use tensorboard::TensorBoard;
 pub use terminal::TerminalLog;
 pub use units::{amount, count, duration};

@@ -85,7 +85,11 @@ impl<W: Write> TerminalLog<W> {
             Event::Step(step) => self.step(step)?,
             Event::Eval(eval) => self.eval(eval)?,
             Event::Sample(sample) => self.sample(sample)?,
-            Event::Saved(_) => {}
+            Event::Saved(_)
+            | Event::Ladder(_)
+            | Event::Lens(_)
+            | Event::Layers(_)
+            | Event::Profile(_) => {}
             Event::Warning(warning) if !self.quiet => {
                 self.print_pending()?;
                 let text = format!("warning: {}", warning.message);

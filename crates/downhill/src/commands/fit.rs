@@ -9,6 +9,7 @@ use engine::Reference;
 use model::{Config, Optimizer};
 use run::{Choice, Disk, End, Event, RunFolder};
 use serde_json::{Map, Value, json};
+use serve::Runs;
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,6 +90,11 @@ pub fn run(a: &Fit) -> Result<()> {
     match a.json {
         true => writeln!(stdout(), "{}", report.json())?,
         false => report.print(&mut stdout().lock())?,
+    }
+    if a.watch && outcome == Outcome::Finished {
+        super::landscape::make(&folder)?;
+        let runs = Runs::These(vec![folder.path().to_path_buf()]);
+        return super::watch::show(runs, None, &stop);
     }
     match outcome {
         Outcome::Finished => Ok(()),

@@ -1,5 +1,6 @@
 //! `downhill train`: from a text to a model.
 
+use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::progress::ProgressLine;
@@ -12,10 +13,13 @@ use run::{Choice, Disk, Event, Files, RunFolder, Which};
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Instant;
 use text::Tokenizer;
-use watch::{Screen, TerminalLog};
+use watch::tui::{self, Events, Left};
+use watch::{Screen, TensorBoard, TerminalLog};
 
 /// What is trained, and from where.
 struct Job {
@@ -29,6 +33,9 @@ struct Job {
 pub fn run(a: &Train) -> Result<()> {
     let began = Instant::now();
     let stop = stop_flag()?;
+    if a.flags.tui {
+        terminal::needed("--tui")?;
+    }
     let mut job = match &a.flags.resume {
         None => new(a, &stop)?,
         Some(_) if !a.paths.is_empty() => {
@@ -52,9 +59,25 @@ pub fn run(a: &Train) -> Result<()> {
         began,
         stop: &stop,
     };
-    let mut screen = Output::new(a.flags.json, a.flags.quiet);
+    let mut board = match a.flags.tensorboard {
+        true => Some(TensorBoard::open(&job.folder)?),
+        false => None,
+    };
+    let save = Arc::new(AtomicBool::new(false));
+    let page = page(&a.flags, &job.folder, &save, &stop);
+    let mut screen = match a.flags.tui {
+        true => Output::tui(&job.folder, stop.clone()),
+        false => Output::new(a.flags.json, a.flags.quiet),
+    };
     let outcome = {
-        let mut show = |event: &Event| screen.event(event);
+        let mut show = |event: &Event| {
+            screen.event(event);
+            if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
+                // The run has its own log.
+                eprintln!("warning: TensorBoard's file is left: {error}");
+                board = None;
+            }
+        };
         Trainer::new(
             settings,
             &mut job.task,
@@ -63,13 +86,35 @@ pub fn run(a: &Train) -> Result<()> {
             from.as_ref(),
             &mut show,
         )
-        .and_then(|mut trainer| trainer.run())
+        .and_then(|mut trainer| {
+            trainer.save_when(save);
+            trainer.run()
+        })
     };
+    drop(page);
     screen.finish();
     match outcome? {
         Outcome::Finished => Ok(()),
         Outcome::Interrupted => Err(Failure::Interrupted),
     }
+}
+
+/// The page, where it is wanted and can be had.
+fn page(
+    f: &TrainFlags,
+    folder: &RunFolder,
+    save: &Arc<AtomicBool>,
+    stop: &Arc<AtomicBool>,
+) -> Option<Page> {
+    if f.no_page || f.json || f.quiet {
+        return None;
+    }
+    let control = f.allow_control.then(|| (save.clone(), stop.clone()));
+    let page = Page::beside(folder, control);
+    if !f.tui {
+        page.iter().for_each(Page::tell);
+    }
+    page
 }
 
 fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
@@ -200,6 +245,13 @@ pub enum Output {
     Json,
     /// For people, on a thread of its own.
     People(Screen),
+    /// A screen in the terminal, on a thread of its own; the end is told by the log after it.
+    Tui {
+        sender: Sender<Event>,
+        thread: JoinHandle<()>,
+        /// First and last event, for the log.
+        ends: Vec<Event>,
+    },
 }
 
 impl Output {
@@ -212,6 +264,22 @@ impl Output {
         Output::People(Screen::new(log))
     }
 
+    /// The terminal screen. Leaving it stops the training as Ctrl-C does.
+    fn tui(folder: &RunFolder, stop: Arc<AtomicBool>) -> Output {
+        let (sender, receiver) = channel();
+        let name = folder.path().display().to_string();
+        let thread = std::thread::spawn(move || match tui::show(&name, Events::Beside(receiver)) {
+            Ok(Left::User) => stop.store(true, Ordering::Relaxed),
+            Ok(Left::Over) => {}
+            Err(error) => eprintln!("warning: the screen can't be shown: {error}"),
+        });
+        Output::Tui {
+            sender,
+            thread,
+            ends: Vec::new(),
+        }
+    }
+
     /// Shows an event. A reader that went away doesn't stop the training.
     pub fn event(&mut self, event: &Event) {
         match self {
@@ -222,13 +290,33 @@ impl Output {
                 }
             }
             Output::People(screen) => screen.event(event),
+            Output::Tui { sender, ends, .. } => {
+                if matches!(event, Event::Start(_) | Event::End(_)) {
+                    ends.push(event.clone());
+                }
+                // Once the user left, nobody listens; the end is still told.
+                let _ = sender.send(event.clone());
+            }
         }
     }
 
     /// Waits until all is shown.
     pub fn finish(self) {
-        if let Output::People(screen) = self {
-            screen.finish();
+        match self {
+            Output::Json => {}
+            Output::People(screen) => screen.finish(),
+            Output::Tui {
+                sender,
+                thread,
+                ends,
+            } => {
+                drop(sender);
+                // A panic of the screen has been printed by its thread.
+                let _ = thread.join();
+                let (width, colour) = (terminal::width(), terminal::colour());
+                let mut log = TerminalLog::new(stdout(), width, colour, true);
+                let _ = ends.iter().try_for_each(|event| log.event(event));
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Runs the program as its users do: in a folder of its own, by its command line.
 #![allow(dead_code)]
 
+pub mod browser;
+pub mod page;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -3,8 +3,10 @@
 use super::{Device, Host, HostMut, Part, Ready, Scalars, fits};
 use crate::arena::{Arena, Out, Read};
 use crate::error::{Error, Result};
+use crate::gemm::Precision;
 use crate::graph::{Graph, NodeId, Row, RowKind, Source, ValueId};
 use crate::machine::Isa;
+use crate::measure::products;
 use crate::op::{Backward, Forward, Write};
 use crate::plan::{ALIGN, Place, Plan};
 use crate::schedule::{Item, Purpose, Step};
@@ -56,6 +58,19 @@ enum Task {
     Update(Optimiser, usize, Out, Read, Vec<Out>),
 }
 
+impl Task {
+    /// What it does, as `linear backward`.
+    fn kind(&self, graph: &Graph) -> String {
+        let name = |node: &NodeId| graph.nodes[node.0].op.get().name();
+        match self {
+            Task::Forward(node, ..) => format!("{} forward", name(node)),
+            Task::Backward(node, ..) => format!("{} backward", name(node)),
+            Task::Norm(..) => "gradient norm".into(),
+            Task::Update(..) => "update".into(),
+        }
+    }
+}
+
 struct Prepared {
     graph: Arc<Graph>,
     plan: Plan,
@@ -66,6 +81,7 @@ struct Prepared {
 /// The processor.
 pub struct Cpu {
     workers: Workers,
+    isa: Isa,
     store: Option<Store>,
     prepared: Vec<Prepared>,
 }
@@ -75,6 +91,7 @@ impl Cpu {
     pub fn new(settings: Settings) -> Cpu {
         Cpu {
             workers: Workers::new(settings.threads, settings.isa, settings.order),
+            isa: settings.isa,
             store: None,
             prepared: Vec::new(),
         }
@@ -437,6 +454,25 @@ impl Device for Cpu {
 
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()> {
         self.walk(ready, scalars, None)
+    }
+
+    fn peak(&mut self, precision: Precision) -> Result<Option<f64>> {
+        products(&mut self.workers, self.isa, precision).map(Some)
+    }
+
+    fn run_profiled(&mut self, ready: Ready, scalars: &Scalars) -> Result<Vec<(String, f64)>> {
+        let mut times = vec![Duration::ZERO; self.prepared[ready.0].tasks.len()];
+        self.run_timed(ready, scalars, &mut times)?;
+        let p = &self.prepared[ready.0];
+        let mut kinds: Vec<(String, f64)> = Vec::new();
+        for (task, time) in p.tasks.iter().zip(times) {
+            let name = task.kind(&p.graph);
+            match kinds.iter_mut().find(|(kind, _)| *kind == name) {
+                Some((_, sum)) => *sum += time.as_secs_f64(),
+                None => kinds.push((name, time.as_secs_f64())),
+            }
+        }
+        Ok(kinds)
     }
 
     fn read(&self, ready: Ready, value: ValueId, mut host: HostMut) -> Result<()> {

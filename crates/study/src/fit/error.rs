@@ -46,6 +46,14 @@ pub enum Error {
         /// Its only column.
         name: String,
     },
+    /// A landscape of more than two weights.
+    #[error(
+        "a landscape can be drawn of two weights, one column and the intercept; this fit has {columns} columns"
+    )]
+    NotTwoWeights {
+        /// Columns it is predicted from.
+        columns: usize,
+    },
     /// A column that is asked for but isn't there.
     #[error("{}: there is no column {name:?}{role}; it has {columns}", path.display())]
     NoColumn {

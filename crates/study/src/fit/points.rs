@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use super::model::Line;
 use super::table;
 use engine::{RandomPurpose, Stream};
+use run::RunFolder;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -98,6 +99,39 @@ impl Points {
             y,
             known: None,
         })
+    }
+
+    /// The points of a run of `fit`.
+    ///
+    /// # Errors
+    /// Where the run is none of `fit`, or its table can't be read or has changed.
+    pub fn of_run(folder: &RunFolder) -> Result<Points> {
+        let path = folder.path().join("run.toml");
+        let broken = |reason: String| Error::Broken {
+            path: path.clone(),
+            reason,
+        };
+        let table: toml::Table = folder
+            .read_config()?
+            .parse()
+            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
+        let Some(source) = table.get("fit").cloned() else {
+            return Err(Error::NotFit(folder.path().to_path_buf()));
+        };
+        let source: Source = source
+            .try_into()
+            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
+        let Some(file) = &source.file else {
+            return Ok(Points::line());
+        };
+        let points = Points::read(file, &source.target)?;
+        match points.source.sha256 == source.sha256 {
+            true => Ok(points),
+            false => Err(Error::Broken {
+                path: file.clone(),
+                reason: "it changed since the run was made: fit it again".into(),
+            }),
+        }
     }
 
     /// The built-in line, always the same points.

@@ -9,7 +9,7 @@ use super::model::{FILE, Line, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
 use engine::{Device, Graph, Host, HostMut, Init, Part, Ready, Row, ValueId, micro_batch};
-use run::{Checkpoint, Eval, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
@@ -59,10 +59,10 @@ impl Curvature {
 }
 
 /// The recorded step.
-struct Net {
-    graph: Graph,
-    x: ValueId,
-    target: ValueId,
+pub(crate) struct Net {
+    pub graph: Graph,
+    pub x: ValueId,
+    pub target: ValueId,
     cost: ValueId,
 }
 
@@ -79,7 +79,7 @@ pub struct FitTask {
 }
 
 /// Records y = x·wᵀ + b and its mean squared error for `rows` rows.
-fn net(rows: usize, width: usize) -> engine::Result<Net> {
+pub(crate) fn net(rows: usize, width: usize) -> engine::Result<Net> {
     let mut graph = Graph::new();
     let x = graph.input("x", rows, width);
     let target = graph.input("target", rows, 1);
@@ -304,6 +304,10 @@ impl Task for FitTask {
 
     fn sample(&mut self, _: &mut dyn Device) -> train::Result<Option<Sample>> {
         Ok(None)
+    }
+
+    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<Event>> {
+        Ok(Vec::new())
     }
 
     fn files(&self, device: &dyn Device) -> train::Result<Vec<(String, Vec<u8>)>> {

@@ -21,6 +21,7 @@ pub fn start() -> Start {
         tokens_per_step: 768,
         flops_per_step: 3_930_000_000,
         bytes_peak: 41_000_000,
+        peak_flops_per_second: None,
         threads: 2,
         processor: "Example Processor @ 2.50GHz".to_string(),
         precision: "f32".to_string(),

@@ -1,0 +1,47 @@
+//! `downhill landscape`: the cost of a fitted line, and a crowd that walks down it.
+
+use super::watch::show;
+use crate::arguments::Landscape as Arguments;
+use crate::failure::{Failure, Result};
+use crate::session::stop_flag;
+use run::{Disk, Files, RunFolder, write_atomic};
+use serve::Runs;
+use std::io::{Write, stdout};
+use std::sync::Arc;
+use study::fit::Points;
+use study::landscape::Landscape;
+
+pub fn run(a: &Arguments) -> Result<()> {
+    let stop = stop_flag()?;
+    let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
+    let land = make(&folder)?;
+    let Some(to) = &a.svg else {
+        return show(Runs::These(vec![a.run.clone()]), a.port, &stop);
+    };
+    Disk.create_folder(to)?;
+    for descent in &land.descents {
+        let plain = |c: char| {
+            if c.is_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        };
+        let name: String = descent.name.replace(", ", "-").chars().map(plain).collect();
+        let path = to.join(format!("{name}.svg"));
+        write_atomic(&Disk, &path, land.svg(descent).as_bytes())?;
+        writeln!(stdout(), "{}", path.display())?;
+    }
+    Ok(())
+}
+
+/// Makes the landscape of a run and keeps it there.
+pub fn make(folder: &RunFolder) -> Result<Landscape> {
+    let failed = |error: study::fit::Error| Failure::Failed(error.to_string());
+    let points = Points::of_run(folder).map_err(failed)?;
+    let land = Landscape::new(&points).map_err(failed)?;
+    let text = serde_json::to_vec(&land);
+    let text = text.map_err(|e| Failure::Failed(format!("the landscape can't be written: {e}")))?;
+    folder.write_probe("landscape.json", &text)?;
+    Ok(land)
+}

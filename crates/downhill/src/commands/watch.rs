@@ -1,0 +1,119 @@
+//! `downhill watch` and `downhill compare`: the page for any run, live or finished.
+
+use crate::arguments::{Compare, Watch};
+use crate::failure::{Failure, Result};
+use crate::session::{RUNS, open, stop_flag};
+use crate::terminal;
+use run::{Disk, RunFolder};
+use serve::{Control, Options, Runs, Server};
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use watch::tui::{self, Events, Follow};
+
+pub fn run(a: &Watch) -> Result<()> {
+    if a.tui {
+        return screen(a);
+    }
+    let runs = match &a.run {
+        // A folder that is no run, but holds some, shows all of them.
+        Some(path) if RunFolder::open(Arc::new(Disk), path).is_err() => {
+            match RunFolder::newest(Arc::new(Disk), path) {
+                Ok(_) => Runs::Folder(path.clone()),
+                Err(_) => {
+                    RunFolder::open(Arc::new(Disk), path)?;
+                    return Ok(());
+                }
+            }
+        }
+        Some(path) => Runs::These(vec![path.clone()]),
+        None => {
+            RunFolder::newest(Arc::new(Disk), PathBuf::from(RUNS).as_path())?;
+            Runs::Folder(PathBuf::from(RUNS))
+        }
+    };
+    show(runs, a.port, stop_flag()?.as_ref())
+}
+
+/// The terminal screen of a run, by default the newest.
+fn screen(a: &Watch) -> Result<()> {
+    terminal::needed("--tui")?;
+    let folder = match &a.run {
+        Some(path) => RunFolder::open(Arc::new(Disk), path)?,
+        None => RunFolder::newest(Arc::new(Disk), PathBuf::from(RUNS).as_path())?,
+    };
+    let name = folder.path().display().to_string();
+    let events = Events::Follow(Follow::new(folder.events_path()));
+    tui::show(&name, events)?;
+    Ok(())
+}
+
+pub fn compare(a: &Compare) -> Result<()> {
+    for path in &a.runs {
+        open(Some(path))?;
+    }
+    show(Runs::These(a.runs.clone()), a.port, stop_flag()?.as_ref())
+}
+
+/// Shows the page until Ctrl-C.
+pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
+    let options = Options {
+        runs,
+        port,
+        control: None,
+    };
+    let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
+    writeln!(stdout(), "page     {} · Ctrl-C ends it", server.address())?;
+    stdout().flush()?;
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The page beside a training.
+pub struct Page {
+    server: Server,
+    token: Option<String>,
+}
+
+impl Page {
+    /// Starts it, where it can be had: if not, a warning says why, and the training goes on.
+    pub fn beside(
+        run: &RunFolder,
+        control: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>,
+    ) -> Option<Page> {
+        let control = control.map(|(save, stop)| Control::new(save, stop));
+        let start = || -> std::result::Result<Page, String> {
+            let control = control.transpose().map_err(|e| e.to_string())?;
+            let token = control.as_ref().map(|c| c.token().to_owned());
+            let options = Options {
+                runs: Runs::These(vec![run.path().to_path_buf()]),
+                port: None,
+                control,
+            };
+            let server = Server::start(options).map_err(|e| e.to_string())?;
+            Ok(Page { server, token })
+        };
+        match start() {
+            Ok(page) => Some(page),
+            Err(why) => {
+                eprintln!("warning: {why}");
+                None
+            }
+        }
+    }
+
+    /// Tells where it is.
+    pub fn tell(&self) {
+        // A reader that went away doesn't stop the training.
+        let mut out = stdout().lock();
+        let _ = writeln!(out, "page     {}", self.server.address());
+        if let Some(token) = &self.token {
+            let _ = writeln!(out, "control  {token}");
+        }
+        let _ = out.flush();
+    }
+}

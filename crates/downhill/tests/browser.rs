@@ -1,0 +1,370 @@
+//! The live page as people see it, in a real browser. Each test prints a line and ends where there is no
+//! Chromium; CI has one. Pictures of what they saw lie in the folder `screenshots`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+mod common;
+
+use common::Place;
+use common::browser::Browser;
+use common::page::{Page, all_drawn, language_run, open};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+
+/// Words of the page itself, not of a corpus, a model or an option.
+const WORDS: &str = "h2, h3, .note, th, small.mouse, .bar > button, .bar > label, #time-cards small, \
+                     #loss-stage p, .gauge .name, .legendtext, #run-events td:last-child";
+
+#[test]
+fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = language_run();
+    let page = Page::watch(&place, "watch r");
+    for (device, width, height) in [("desk", 1280, 3400), ("phone", 390, 6200)] {
+        browser.size(width, height);
+        open(&browser, &page);
+        for (language, theme) in [
+            ("en", "light"),
+            ("en", "dark"),
+            ("zh", "dark"),
+            ("zh", "light"),
+        ] {
+            for (button, is) in [
+                ("language", format!("lang.startsWith('{language}')")),
+                ("theme", format!("dataset.theme === '{theme}'")),
+            ] {
+                if browser.run(&format!("return document.documentElement.{is}")) == json!(false) {
+                    browser.click(&format!("#{button}"));
+                }
+                browser.wait(&format!("document.documentElement.{is}"));
+            }
+            all_drawn(&browser);
+            browser.picture(&format!("page-{device}-{language}-{theme}"));
+            let wide = browser.run("return document.documentElement.scrollWidth");
+            assert!(wide.as_u64() <= Some(width.into()), "{device}: {wide}");
+            let untold = browser.run(&format!(
+                "return [...document.querySelectorAll(`{WORDS}`)].map((e) => e.textContent.trim())
+                   .filter((t) => /\\p{{L}}/u.test(t) && /\\p{{Script=Han}}/u.test(t) !== ('{language}' === 'zh'))"
+            ));
+            assert_eq!(untold, json!([]), "{language}");
+            let back = "return getComputedStyle(document.body).backgroundColor";
+            let dark = browser.run(back) == json!("rgb(18, 21, 28)");
+            assert_eq!(dark, theme == "dark");
+        }
+        browser.is_clean(&page.address());
+    }
+}
+
+#[test]
+fn the_page_can_be_used_by_keys_and_by_mouse() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = language_run();
+    let page = Page::watch(&place, "watch r");
+    browser.size(1280, 1000);
+    open(&browser, &page);
+    browser.wait("document.querySelector('#loss-chart .scatterlayer .trace')");
+    keys_lead_everywhere(&browser);
+    the_loss_can_be_looked_into(&browser);
+    films_play_and_a_checkpoint_writes(&browser);
+    browser.is_clean(&page.address());
+}
+
+fn keys_lead_everywhere(browser: &Browser) {
+    // The first stop leads past the head.
+    browser.press("\u{e004}\u{e007}");
+    browser.wait("document.activeElement.id === 'panels'");
+    // The focus can be seen, and goes through the page in order.
+    browser.press("\u{e004}\u{e004}");
+    let seen = "const e = document.activeElement; const s = getComputedStyle(e);
+                return e !== document.body && s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2";
+    assert_eq!(browser.run(seen), json!(true));
+    browser.press("?");
+    browser.wait("document.getElementById('keys').open");
+    assert!(
+        browser
+            .run("return document.querySelectorAll('#keys kbd').length")
+            .as_u64()
+            >= Some(6)
+    );
+    browser.picture("keys");
+    browser.press("\u{e00c}");
+    browser.wait("!document.getElementById('keys').open");
+    for (key, changed) in [
+        ("t", "documentElement.dataset.theme"),
+        ("l", "documentElement.lang"),
+    ] {
+        let before = browser.run(&format!("return document.{changed}"));
+        browser.press(key);
+        assert_ne!(browser.run(&format!("return document.{changed}")), before);
+        browser.press(key);
+        assert_eq!(browser.run(&format!("return document.{changed}")), before);
+    }
+}
+
+/// Nearer by a key, then log axes, tokens and time, and past the first fall.
+fn the_loss_can_be_looked_into(browser: &Browser) {
+    browser.wait("document.querySelector('#loss-chart').layout?.xaxis?.range?.[1] > 39");
+    browser.run("document.getElementById('loss-chart').focus()");
+    browser.press("+");
+    browser.wait("document.querySelector('#loss-chart').layout.xaxis.range[1] < 39");
+    browser.press("0");
+    browser.wait("document.querySelector('#loss-chart').layout.xaxis.range[1] > 39");
+    browser.click("#loss .bar input[type=checkbox]");
+    browser.wait("document.querySelector('#loss-chart').layout.xaxis.type === 'log'");
+    browser.click("#loss .bar input[type=checkbox]");
+    for (axis, least) in [("tokens", 1000.0), ("time", 0.0)] {
+        browser.run(&format!(
+            "const s = document.querySelector('#loss select'); s.value = '{axis}'; s.dispatchEvent(new Event('change'))"
+        ));
+        let least = format!("document.querySelector('#loss-chart').data[1].x.at(-1) > {least}");
+        browser.wait(&least);
+    }
+    browser.click("#loss-past");
+    browser.wait("document.getElementById('loss-past').ariaPressed === 'true'");
+}
+
+/// The film plays, the lens follows a click and an arrow, and a checkpoint writes.
+fn films_play_and_a_checkpoint_writes(browser: &Browser) {
+    browser.press("2");
+    browser.wait(
+        "document.activeElement.id === 'film' && document.querySelector('#film-strip button')",
+    );
+    browser.press("p");
+    browser.wait("document.querySelector('#film [data-play]').ariaPressed === 'true'");
+    browser.wait("document.querySelector('#film [data-play]').ariaPressed === 'false'");
+    browser.press("3");
+    browser.wait("document.querySelector('#lens-text [data-at=\"5\"]')");
+    browser.click("#lens-text [data-at='5']");
+    browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '5'");
+    let sum = "return [...document.querySelectorAll('#lens-top .share')].reduce((s, e) => s + parseFloat(e.style.width), 0)";
+    let sum = browser.run(sum).as_f64().unwrap();
+    assert!((20.0..=100.5).contains(&sum), "{sum}");
+    browser.run("document.querySelector('#lens-text .chosen').focus()");
+    browser.press("\u{e014}");
+    browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
+    browser.press("6");
+    browser.wait("document.querySelector('#run-checkpoints table button')");
+    browser.run("document.querySelector('#run-checkpoints input').value = 'The '");
+    browser.click("#run-checkpoints table button");
+    browser.wait("document.getElementById('run-sample').textContent.startsWith('The ')");
+    browser.picture("sample");
+}
+
+#[test]
+fn the_mountain_turns_and_the_crowd_walks() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = Place::new();
+    place.run("fit --run f --quiet").fine();
+    let page = Page::watch(&place, "landscape f");
+    browser.size(1280, 1500);
+    open(&browser, &page);
+    browser.wait("document.querySelector('#mountain-3d canvas')");
+    browser.wait("document.querySelectorAll('#mountain-flat .scatterlayer .trace').length >= 3");
+    // A picture that isn't blank has many colours; it is read in the moment it is drawn.
+    let colours = "const plot = document.getElementById('mountain-3d')._fullLayout.scene._scene.glplot;
+        plot.redraw();
+        const gl = plot.gl, [w, h] = [gl.drawingBufferWidth, gl.drawingBufferHeight], bytes = new Uint8Array(w * h * 4);
+        gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
+        return new Set(new Uint32Array(bytes.buffer)).size";
+    let many = browser.run(colours).as_u64().unwrap();
+    assert!(many > 200, "{many} colours");
+    // Rates: one does well, one crawls, one blows up; the mean cost is told.
+    let told = |rule: u64, step: u64| -> (f64, f64) {
+        browser.run(&format!(
+            "const s = document.querySelector('#mountain select'); s.value = '{rule}'; s.dispatchEvent(new Event('change'))"
+        ));
+        browser.run(&format!(
+            "const s = document.querySelector('#mountain input[type=range]'); s.value = {step}; s.dispatchEvent(new Event('input'))"
+        ));
+        let step =
+            format!("document.querySelector('#mountain output').textContent.endsWith(' {step}')");
+        browser.wait(&step);
+        let text = browser
+            .run("return document.getElementById('mountain-told').textContent.replace(',', '')");
+        let numbers: Vec<f64> = text
+            .as_str()
+            .unwrap()
+            .split(' ')
+            .filter_map(|w| w.parse().ok())
+            .collect();
+        (numbers[0], numbers[1])
+    };
+    let start = told(0, 0).0;
+    let [well, low, high] = [0, 1, 2].map(|rule| told(rule, 60));
+    assert!(
+        well.0 < start / 50.0 && low.0 > start / 40.0 && low.0 < start && high.0 > start,
+        "{start} {well:?} {low:?} {high:?}"
+    );
+    assert!(high.1 > low.1, "{high:?}");
+    told(4, 14);
+    browser.picture("mountain-adam");
+    told(2, 8);
+    browser.picture("mountain-too-high");
+    told(3, 10);
+    browser.picture("mountain-momentum");
+    browser.size(390, 2600);
+    browser.wait("document.documentElement.scrollWidth <= 390");
+    browser.picture("mountain-phone");
+    browser.is_clean(&page.address());
+}
+
+/// Texts that would do harm, or look like harm, if they could become more than text.
+fn hostile_texts() -> Vec<String> {
+    let mut all: Vec<String> = [
+        "<script>window.hacked = 1</script>",
+        "</script><script>window.hacked = 1</script>",
+        "<img src=x onerror=\"window.hacked=1\">",
+        "</div></pre></svg><svg onload='window.hacked=1'>",
+        "<a href=\"javascript:window.hacked=1\">click</a> javascript:window.hacked=1",
+        "<iframe srcdoc='<b>'></iframe><style>*{display:none}</style><!--",
+        "&lt;b&gt; \"quotes\" 'quotes' ]]> \\u003cscript>",
+        "\u{202e}right to left\u{202c} \u{2066}isolate\u{2069}",
+        "nul \u{0} bell \u{7} escape \u{1b}[31m",
+        "\u{301}\u{301}\u{301}\u{489} combining, \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} joined",
+    ]
+    .map(String::from)
+    .into();
+    all.push("long ".repeat(20_000));
+    all
+}
+
+/// Events of what a model could write one day: every text, whole.
+fn write_all(texts: &[String], events: &Path) {
+    let mut log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(events)
+        .unwrap();
+    for text in texts {
+        let sample = json!({"event": "sample", "time": 1.0, "step": 10, "prompt": text, "text": text, "seed": 1, "temperature": 1.0});
+        let warning = json!({"event": "warning", "time": 1.0, "message": text});
+        writeln!(log, "{sample}\n{warning}").unwrap();
+        let tokens: Vec<&str> = texts[..10]
+            .iter()
+            .map(String::as_str)
+            .chain([text.as_str()])
+            .collect();
+        let top: Vec<Value> = (0..10)
+            .map(|_| json!([[text, 0.5], ["<b>", 0.25]]))
+            .collect();
+        let passage =
+            json!({"tokens": tokens, "nats": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "top": top});
+        let lens = json!({"event": "lens", "time": 1.0, "step": 10, "passages": [passage]});
+        writeln!(log, "{lens}").unwrap();
+    }
+}
+
+#[test]
+fn no_text_becomes_markup_in_the_page_or_the_report() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = Place::new();
+    let name = "<b>run<img>";
+    let texts = hostile_texts();
+    place.write("<i>corpus.txt", texts.join("\n").repeat(4).as_bytes());
+    place.run(&format!(
+        "train <i>corpus.txt --preset tiny --steps 10 --run {name} --quiet --lossy --set eval.every=5"
+    )).fine();
+    write_all(&texts, &place.path(&format!("{name}/events.jsonl")));
+    let page = Page::watch(&place, &format!("watch {name}"));
+    let found = "return [...document.querySelectorAll('body script, img, iframe, object, embed, form, style:not([id^=plotly]), body a:not(.skip), b b, [onload], [onerror], [href^=\"javascript:\"]')].map((e) => e.outerHTML.slice(0, 200))";
+    browser.size(390, 7000);
+    open(&browser, &page);
+    browser.wait("document.querySelectorAll('#run-events tr').length > 10");
+    for at in 0..texts.len() {
+        for panel in ["film", "lens"] {
+            browser.run(&format!(
+                "const s = document.querySelector('#{panel} input[type=range]'); s.value = Number(s.max) - {at}; s.dispatchEvent(new Event('input'))"
+            ));
+        }
+        let shown = json!(
+            &texts[texts.len() - 1 - at]
+                .chars()
+                .take(400)
+                .collect::<String>()
+        );
+        browser.wait(&format!(
+            "document.getElementById('film-text').textContent.includes({shown})"
+        ));
+        assert_eq!(browser.run(found), json!([]));
+    }
+    browser.wait("document.documentElement.scrollWidth <= 390");
+    browser.picture("hostile");
+    assert_eq!(
+        browser.run("return typeof window.hacked"),
+        json!("undefined")
+    );
+    browser.is_clean(&page.address());
+    place.run(&format!("report {name} -o report.html")).fine();
+    let report = format!("file://{}", place.path("report.html").display());
+    browser.size(1000, 3000);
+    browser.open(&report);
+    assert_eq!(
+        browser.run(&found.replace("style:not([id^=plotly])", "style ~ style")),
+        json!([])
+    );
+    assert_eq!(
+        browser.run("return typeof window.hacked"),
+        json!("undefined")
+    );
+    assert_eq!(
+        browser.run("return document.querySelectorAll('svg').length > 0"),
+        json!(true)
+    );
+    browser.picture("hostile-report");
+    browser.is_clean("file://");
+}
+
+#[test]
+fn a_training_is_live_and_saves_and_stops_from_the_page() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = Place::new();
+    let mut page = Page::watch(
+        &place,
+        "train --preset tiny --steps 1000000 --run c --allow-control --set eval.every=1000000 \
+         --set checkpoint.every=1000000 --set train.threads=1",
+    );
+    let token = loop {
+        let line = page.line();
+        if let Some(token) = line.strip_prefix("control  ") {
+            break token.trim().to_owned();
+        }
+    };
+    browser.size(1280, 3400);
+    open(&browser, &page);
+    // It grows without being touched.
+    let step = "Number(document.title.split(' ')[0])";
+    browser.wait(&format!("{step} > 0"));
+    let before = browser.run(&format!("return {step}")).as_f64().unwrap();
+    browser.wait(&format!("{step} > {before} + 5"));
+    browser.wait("document.querySelector('#loss-chart .scatterlayer .trace path')");
+    // A wrong token does nothing.
+    let press = |token: &str, button: u32| {
+        browser.run(&format!(
+            "document.querySelector('#run-control input').value = '{token}'"
+        ));
+        browser.click(&format!("#run-control button:nth-of-type({button})"));
+    };
+    press("0000", 1);
+    browser.wait("document.querySelector('#run-control output').textContent.includes('wrong')");
+    let saved = "document.querySelectorAll('#run-checkpoints table tr').length";
+    assert_eq!(browser.run(&format!("return {saved}")), json!(0));
+    press(&token, 1);
+    browser.wait("document.querySelector('#run-control output').textContent === '✓'");
+    browser.wait(&format!("{saved} >= 1"));
+    browser.picture("live");
+    press(&token, 2);
+    // As after Ctrl-C.
+    assert_eq!(page.child.wait().unwrap().code(), Some(130));
+    let events = common::parse(&String::from_utf8(place.read("c/events.jsonl")).unwrap());
+    assert!(common::kind(&events, "saved").len() >= 2);
+    assert_eq!(common::kind(&events, "end").len(), 1);
+}

@@ -1,0 +1,106 @@
+//! The program while it shows its page.
+
+use super::Place;
+use super::browser::Browser;
+use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
+
+/// What must be there once a panel has been drawn, with the least number of them.
+const DRAWN: [(&str, usize); 16] = [
+    ("#loss-chart .scatterlayer .trace path", 4),
+    ("#loss-chart .shapelayer path", 5),
+    ("#loss-stage .gauge .name", 5),
+    ("#loss-stage .here", 1),
+    ("#film-strip button", 2),
+    ("#lens-text span", 20),
+    ("#lens-top .share", 8),
+    ("#machine-heat .heatmaplayer image", 1),
+    ("#machine-lines .scatterlayer .trace", 8),
+    ("#time-cards b", 4),
+    ("#time-speed .scatterlayer .trace path", 1),
+    ("#time-work .barlayer .point", 5),
+    ("#run-settings tr", 5),
+    ("#run-graph rect", 20),
+    ("#run-events tr", 3),
+    ("#run-checkpoints button", 1),
+];
+
+/// A program that shows the page; ended when dropped.
+pub struct Page {
+    pub child: Child,
+    pub port: u16,
+    /// What it prints after the page's address.
+    pub out: BufReader<ChildStdout>,
+}
+
+impl Page {
+    /// Starts it, and waits until it has said where the page is.
+    pub fn watch(place: &Place, arguments: &str) -> Page {
+        let mut command = place.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let port = loop {
+            let line = line(&mut out);
+            if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
+                break rest.split('/').next().unwrap().parse().unwrap();
+            }
+        };
+        Page { child, port, out }
+    }
+
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
+        line(&mut self.out)
+    }
+
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+}
+
+fn line(out: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended");
+    line
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A small language model's run.
+pub fn language_run() -> Place {
+    let place = Place::new();
+    let train = "train --preset tiny --steps 40 --run r --quiet --set eval.every=10 \
+                 --set checkpoint.every=20 --set eval.tokens=1024 --set sample.tokens=60";
+    place.run(train).fine();
+    place
+}
+
+/// Opens the page, and waits until it has begun.
+pub fn open(browser: &Browser, page: &Page) {
+    browser.open(&page.address());
+    browser.wait("document.documentElement.dataset.ready === 'yes'");
+}
+
+/// Waits until every panel is drawn.
+pub fn all_drawn(browser: &Browser) {
+    for (what, least) in DRAWN {
+        browser.wait(&format!(
+            "document.querySelectorAll('{what}').length >= {least}"
+        ));
+    }
+    browser.wait("document.getElementById('film-strip').textContent.length > 20");
+    // Every chart has a size, says what it shows, and lies inside its panel.
+    let bad = browser.run(
+        "return [...document.querySelectorAll('.chart:not([hidden])')].filter((c) => {
+           const [box, around] = [c.getBoundingClientRect(), c.closest('section').getBoundingClientRect()];
+           return !c.ariaLabel || box.height < 100 || box.width < 200 || box.right > around.right;
+         }).map((c) => c.id)",
+    );
+    assert_eq!(bad, json!([]));
+}

@@ -1,0 +1,121 @@
+//! The live page, as an attacker sees it.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use common::Place;
+use common::page::Page;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A text whose every line would run a script, if it could become markup.
+fn hostile() -> String {
+    let lines = [
+        "<script>window.hacked = 1</script>",
+        "<img src=x onerror=\"window.hacked=1\">",
+        "</div></pre><svg onload='window.hacked=1'>",
+        "javascript:window.hacked=1 & \"quotes\" '<!--'",
+    ];
+    (0..400)
+        .map(|i| format!("{} {i}\n", lines[i % 4]))
+        .collect()
+}
+
+/// Sends a request as it is; gives all that comes back.
+fn raw(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A server that refuses may close at once.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(port: u16, path: &str, more: &str) -> String {
+    raw(
+        port,
+        &format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{more}\r\n"),
+    )
+}
+
+fn hostile_run() -> Place {
+    let place = Place::new();
+    place.write("hostile.txt", hostile().as_bytes());
+    let train = "train hostile.txt --preset tiny --steps 30 --set eval.every=10 --run r --quiet";
+    place.run(train).fine();
+    place
+}
+
+#[test]
+fn nobody_but_our_own_page_is_answered() {
+    let place = hostile_run();
+    let page = Page::watch(&place, "watch r");
+    let port = page.port;
+    let ours = format!("host: 127.0.0.1:{port}\r\n");
+    let fine = get(port, "/", &ours);
+    assert!(fine.starts_with("HTTP/1.1 200"), "{fine}");
+    for header in ["script-src 'self'", "nosniff", "frame-ancestors 'none'"] {
+        assert!(fine.contains(header), "{header}");
+    }
+    assert!(!fine.to_lowercase().contains("access-control-allow"));
+    let foreign = ["host: evil.example\r\n".to_owned(), String::new()];
+    let crossed = [
+        "origin: http://evil.example\r\n",
+        "sec-fetch-site: cross-site\r\n",
+    ];
+    let crossed = crossed.map(|header| format!("{ours}{header}"));
+    for headers in foreign.iter().chain(&crossed) {
+        let answer = get(port, "/api/runs", headers);
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{headers}: {answer}");
+    }
+    let events = get(port, "/api/runs/0/events", &ours);
+    assert!(events.contains("\"ladder\"") && events.contains("\"layers\""));
+    assert!(get(port, "/api/runs/9/events", &ours).starts_with("HTTP/1.1 404"));
+    assert!(get(port, "/page/../Cargo.toml", &ours).starts_with("HTTP/1.1 404"));
+    // Control is off unless it was asked for, and a change needs our Origin.
+    let body = "{\"token\":\"x\",\"action\":\"stop\"}";
+    let post = |origin: &str| {
+        let length = body.len();
+        let head =
+            "POST /api/control HTTP/1.1\r\nconnection: close\r\ncontent-type: application/json\r\n";
+        raw(
+            port,
+            &format!("{head}{ours}{origin}content-length: {length}\r\n\r\n{body}"),
+        )
+    };
+    for origin in ["", &format!("origin: http://127.0.0.1:{port}\r\n")] {
+        assert!(post(origin).starts_with("HTTP/1.1 403"));
+    }
+    // Bounds: headers and bodies.
+    let long = format!("{ours}x: {}\r\n", "x".repeat(40_000));
+    assert!(!get(port, "/", &long).starts_with("HTTP/1.1 200"));
+    let big = format!(
+        "POST /api/control HTTP/1.1\r\nconnection: close\r\n{ours}origin: http://127.0.0.1:{port}\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n"
+    );
+    assert!(raw(port, &big).starts_with("HTTP/1.1 413"));
+}
+
+#[test]
+fn a_training_shows_its_page_and_says_where() {
+    let place = Place::with_story();
+    let told = place
+        .run("train story.txt --preset tiny --steps 5 --run r")
+        .fine();
+    assert!(
+        told.out.contains("page     http://127.0.0.1:"),
+        "{}",
+        told.out
+    );
+    let silent = place
+        .run("train story.txt --preset tiny --steps 5 --run n --no-page")
+        .fine();
+    assert!(!silent.out.contains("http://"));
+    place.run("report r -o r.html --svg pictures").fine();
+    let report = String::from_utf8(place.read("r.html")).unwrap();
+    assert!(report.contains("<svg") && !report.contains("<script") && !report.contains("src="));
+    assert!(place.has("pictures/loss.svg"));
+}

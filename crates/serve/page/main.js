@@ -1,0 +1,152 @@
+// The page: a head with the run's state, and the panels. Only what is in sight is drawn, at most once a
+// second.
+
+import { make, fill, choice, button, tick } from "./dom.js";
+import { word, speak, language, duration, numbered } from "./words.js";
+import { Feed, ask } from "./feed.js";
+import { erase } from "./chart.js";
+import { loss } from "./loss.js";
+import { film } from "./film.js";
+import { lens } from "./lens.js";
+import { machine } from "./machine.js";
+import { time } from "./time.js";
+import { mountain } from "./mountain.js";
+import { run } from "./run.js";
+import { help } from "./keys.js";
+
+/** @typedef {{root: HTMLElement, paint: () => unknown, dirty: boolean, seen: boolean, next: number}} Panel */
+
+/** Milliseconds between two drawings of a panel. */
+const PACE = 1000;
+
+const head = /** @type {HTMLElement} */ (document.getElementById("head"));
+const skip = /** @type {HTMLElement} */ (document.querySelector(".skip"));
+const main = /** @type {HTMLElement} */ (document.getElementById("panels"));
+/** @type {{runs: {id: number, name: string}[], control: boolean, version: string}} */
+let server = { runs: [], control: false, version: "" };
+/** @type {Feed | null} */
+let feed = null;
+/** @type {Map<number, Feed>} */
+const others = new Map();
+/** @type {Panel[]} */
+let panels = [];
+/** @type {Record<string, any> | null} */
+let land = null;
+
+const sight = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    const panel = panels.find((p) => p.root === entry.target);
+    if (panel) panel.seen = entry.isIntersecting;
+  }
+  paint();
+}, { rootMargin: "200px" });
+
+function changed() {
+  for (const panel of panels) panel.dirty = true;
+  state();
+  paint();
+}
+
+function paint() {
+  const now = performance.now();
+  for (const panel of panels) {
+    if (!panel.dirty || !panel.seen) continue;
+    if (now < panel.next) { setTimeout(paint, panel.next - now + 5); continue; }
+    panel.dirty = false;
+    panel.next = now + PACE;
+    Promise.resolve(panel.paint()).catch((error) => { if (feed && !feed.lost) console.error(error); });
+  }
+}
+
+const told = make("span", { class: "state", role: "status" });
+
+function state() {
+  if (!feed) return;
+  const { news, start } = feed;
+  const parts = [news.live ? word("live") : word("ended"), `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`];
+  if (news.live) parts.push(`${word("left")} ${duration(feed.left)}`);
+  if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
+  if (feed.lost) parts.push(word("lost"));
+  told.textContent = parts.join(" · ");
+  document.title = `${news.last?.step ?? 0} · ${start?.run ?? "downhill"}`;
+}
+
+/** @param {string} theme */
+function dress(theme) {
+  document.documentElement.dataset.theme = theme;
+  localStorage.setItem("theme", theme);
+}
+
+function heading() {
+  skip.textContent = word("skip");
+  const names = /** @type {[string, string][]} */ (server.runs.map((r) => [String(r.id), r.name]));
+  const compared = make("details", {}, make("summary", {}, word("compare")), ...server.runs.filter((r) => r.id !== feed?.id).map((r) => tick(r.name, others.has(r.id), (on) => lay(r.id, on))));
+  fill(head, make("h1", {}, "downhill"),
+    names.length > 1 ? choice(word("runs"), names, String(feed?.id ?? 0), (id) => { location.hash = id; }) : make("b", {}, names[0]?.[1] ?? ""),
+    names.length > 1 ? compared : null, told,
+    button(word("language"), () => { speak(language() === "zh" ? "en" : "zh"); build(); }, { id: "language" }),
+    button("◐", () => { dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); build(); }, { id: "theme", "aria-label": word("theme"), title: word("theme") }),
+    button("?", help, { "aria-label": word("keys"), title: word("keys") }));
+}
+
+/** @param {number} id @param {boolean} on */
+async function lay(id, on) {
+  if (!on) { others.get(id)?.close(); others.delete(id); } else {
+    const other = new Feed(id, changed);
+    others.set(id, other);
+    await other.open();
+  }
+  heading();
+  changed();
+}
+
+function build() {
+  for (const panel of panels) for (const chart of panel.root.querySelectorAll(".chart")) erase(/** @type {HTMLElement} */ (chart));
+  sight.disconnect();
+  heading();
+  panels = [];
+  fill(main);
+  if (!feed) { fill(main, make("section", { class: "wide" }, word("none"))); return; }
+  const known = feed;
+  /** @param {string} name @param {(root: HTMLElement) => () => unknown} fills @param {boolean} [wide] */
+  const add = (name, fills, wide) => {
+    const body = make("div", {});
+    const root = make("section", { id: name, tabindex: -1, class: wide ? "wide" : "", "aria-labelledby": `${name}-title` }, make("h2", { id: `${name}-title` }, word(name)), body);
+    main.append(root);
+    panels.push({ root, paint: fills(body), dirty: true, seen: false, next: 0 });
+    sight.observe(root);
+  };
+  if (land) add("mountain", (root) => mountain(root, known), true);
+  add("loss", (root) => loss(root, known, () => [...others.values()]), true);
+  if (!known.regression) {
+    add("film", (root) => film(root, known));
+    add("lens", (root) => lens(root, known));
+    add("machine", (root) => machine(root, known));
+  }
+  add("speed", (root) => time(root, known));
+  add("run", (root) => run(root, known, server), true);
+  state();
+}
+
+async function show() {
+  const asked = server.runs.find((r) => String(r.id) === location.hash.slice(1));
+  const id = (asked ?? server.runs[0])?.id;
+  feed?.close();
+  others.forEach((other) => other.close());
+  others.clear();
+  if (id === undefined) { feed = null; build(); return; }
+  feed = new Feed(id, changed);
+  land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
+  await feed.open();
+  build();
+  if (new URLSearchParams(location.search).has("compare")) for (const r of server.runs) if (r.id !== id) await lay(r.id, true);
+}
+
+speak(language());
+dress(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+addEventListener("hashchange", show);
+// The part of the address behind # names a run.
+skip.addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+server = await ask("/api/runs");
+await show();
+document.documentElement.dataset.ready = "yes";

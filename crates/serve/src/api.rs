@@ -1,0 +1,280 @@
+//! What is answered: the page's files, and runs as JSON.
+
+use crate::assets;
+use crate::control::Control;
+use crate::describe;
+use crate::guard::{Names, guard};
+use crate::pyramid::SERIES;
+use crate::sampler::{Sampler, Wish};
+use crate::shelf::Shelf;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::WatchStream;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// Largest body of a request, longest time until its answer begins, pages that follow at once.
+const BODY: usize = 8 << 10;
+const ANSWER: Duration = Duration::from_secs(30);
+const FOLLOWERS: usize = 24;
+/// Most records of one series that are sent.
+const POINTS: u64 = 20_000;
+
+/// What every answer needs.
+#[derive(Clone)]
+pub struct App {
+    pub shelf: Arc<Mutex<Shelf>>,
+    pub control: Option<Control>,
+    pub sampler: Sampler,
+    followers: Arc<Semaphore>,
+}
+
+type Refused = (StatusCode, String);
+type Answer<T> = Result<T, Refused>;
+
+impl App {
+    /// Over these runs.
+    pub fn new(shelf: Shelf, control: Option<Control>) -> App {
+        App {
+            shelf: Arc::new(Mutex::new(shelf)),
+            control,
+            sampler: Sampler::default(),
+            followers: Arc::new(Semaphore::new(FOLLOWERS)),
+        }
+    }
+
+    /// The runs; a thread that failed while it had them leaves them usable.
+    pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn folder(&self, id: usize) -> Answer<PathBuf> {
+        let folder = self.shelf().folder(id).map(PathBuf::from);
+        folder.ok_or_else(|| no_run(id))
+    }
+}
+
+fn no_run(id: usize) -> Refused {
+    (StatusCode::NOT_FOUND, format!("there is no run {id}"))
+}
+
+fn failed(error: impl ToString) -> Refused {
+    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
+
+/// Everything, behind the guard.
+pub fn router(app: App, names: Names) -> Router {
+    Router::new()
+        .route("/", get(|| async { asset(Path(String::new())).await }))
+        .route("/{*name}", get(asset))
+        .route("/api/runs", get(runs))
+        .route("/api/runs/{id}/events", get(events))
+        .route("/api/runs/{id}/event/{serial}", get(event))
+        .route("/api/runs/{id}/series", get(series))
+        .route("/api/runs/{id}/follow", get(follow))
+        .route("/api/runs/{id}/settings", get(settings))
+        .route("/api/runs/{id}/graph", get(graph))
+        .route("/api/runs/{id}/checkpoints", get(checkpoints))
+        .route("/api/runs/{id}/landscape", get(landscape))
+        .route("/api/runs/{id}/sample", post(sample))
+        .route("/api/control", post(control))
+        .with_state(app)
+        .layer(RequestBodyLimitLayer::new(BODY))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            ANSWER,
+        ))
+        .layer(from_fn_with_state(Arc::new(names), guard))
+}
+
+async fn asset(Path(name): Path<String>) -> Response {
+    match assets::find(&name) {
+        Some((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such page").into_response(),
+    }
+}
+
+async fn runs(State(app): State<App>) -> Json<Value> {
+    let runs = app.shelf().offered();
+    Json(json!({
+        "runs": runs,
+        "control": app.control.is_some(),
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn events(
+    State(app): State<App>,
+    Path(id): Path<usize>,
+    Query(from): Query<After>,
+) -> Answer<Json<Value>> {
+    let mut shelf = app.shelf();
+    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let news = run.look().clone();
+    Ok(Json(
+        json!({"news": news, "events": run.events(from.after)}),
+    ))
+}
+
+async fn event(State(app): State<App>, Path((id, serial)): Path<(usize, u64)>) -> Answer<Response> {
+    let mut shelf = app.shelf();
+    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let line = run.event_line(serial).map_err(failed)?;
+    let line = line.ok_or_else(|| (StatusCode::NOT_FOUND, "there is no such event".to_owned()))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], line).into_response())
+}
+
+#[derive(Deserialize)]
+struct Range {
+    /// Series, with commas between.
+    names: String,
+    from: Option<f64>,
+    to: Option<f64>,
+    points: Option<u64>,
+}
+
+/// Columns: `first`, `last`, `time`, and of each series `least`, `most` and `mean`.
+async fn series(
+    State(app): State<App>,
+    Path(id): Path<usize>,
+    Query(range): Query<Range>,
+) -> Answer<Json<Value>> {
+    let names: Vec<&str> = range.names.split(',').collect();
+    let find = |name: &&str| SERIES.iter().position(|s| s == name);
+    let places: Option<Vec<usize>> = names.iter().map(find).collect();
+    let unknown = || {
+        (
+            StatusCode::BAD_REQUEST,
+            format!("the series are {}", SERIES.join(", ")),
+        )
+    };
+    let places = places.ok_or_else(unknown)?;
+    let mut shelf = app.shelf();
+    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let points = range.points.unwrap_or(2000).clamp(1, POINTS);
+    let (from, to) = (range.from.unwrap_or(0.0), range.to.unwrap_or(f64::MAX));
+    let slice = run.pyramid().slice(from, to, points).map_err(failed)?;
+    let column = |number: &dyn Fn(&crate::pyramid::Record) -> f64| -> Value {
+        slice.iter().map(|r| json!(number(r))).collect()
+    };
+    let single = |at: usize, which: usize| -> Value {
+        let each = slice.iter().map(|r| json!(r.series[at][which]));
+        each.collect()
+    };
+    let mut columns = Map::new();
+    columns.insert("first".into(), column(&|r| r.steps.0));
+    columns.insert("last".into(), column(&|r| r.steps.1));
+    columns.insert("time".into(), column(&|r| r.time));
+    for (name, at) in names.iter().zip(places) {
+        let [least, most, mean] = [0, 1, 2].map(|which| single(at, which));
+        columns.insert(
+            (*name).into(),
+            json!({"least": least, "most": most, "mean": mean}),
+        );
+    }
+    Ok(Json(columns.into()))
+}
+
+async fn follow(State(app): State<App>, Path(id): Path<usize>) -> Answer<Response> {
+    let full = || {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many pages follow".to_owned(),
+        )
+    };
+    let permit = app
+        .followers
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| full())?;
+    let news = app.shelf().follow(id).ok_or_else(|| no_run(id))?;
+    let stream = WatchStream::new(news).map(move |news| {
+        let _held = &permit;
+        Event::default().json_data(news)
+    });
+    let alive = KeepAlive::new().interval(Duration::from_secs(15));
+    Ok(Sse::new(stream).keep_alive(alive).into_response())
+}
+
+async fn settings(State(app): State<App>, Path(id): Path<usize>) -> Answer<Json<Value>> {
+    Ok(Json(describe::settings(&app.folder(id)?)))
+}
+
+#[derive(Deserialize)]
+struct Vocabulary {
+    vocabulary: usize,
+}
+
+async fn graph(
+    State(app): State<App>,
+    Path(id): Path<usize>,
+    Query(of): Query<Vocabulary>,
+) -> Answer<Json<Value>> {
+    // Nothing is allocated for the model, but numbers beyond reason are refused all the same.
+    let vocabulary = of.vocabulary.min(1 << 20);
+    Ok(Json(describe::graph(&app.folder(id)?, vocabulary)))
+}
+
+async fn checkpoints(State(app): State<App>, Path(id): Path<usize>) -> Answer<Json<Value>> {
+    let folder = app.folder(id)?;
+    let folder = run::RunFolder::open(Arc::new(run::Disk), &folder).map_err(failed)?;
+    let list = folder.checkpoints().list().map_err(failed)?;
+    let list = list.iter().map(|c| json!({"step": c.step, "loss": c.loss}));
+    Ok(Json(list.collect()))
+}
+
+async fn landscape(State(app): State<App>, Path(id): Path<usize>) -> Answer<Response> {
+    let path = app.folder(id)?.join("probes/landscape.json");
+    match std::fs::read(&path) {
+        Ok(text) => Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response()),
+        Err(_) => Ok(Json(Value::Null).into_response()),
+    }
+}
+
+async fn sample(
+    State(app): State<App>,
+    Path(id): Path<usize>,
+    Json(wish): Json<Wish>,
+) -> Answer<Response> {
+    let written = app.sampler.write(app.folder(id)?, wish).await;
+    let written = written.map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+    Ok(Json(written).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    token: String,
+    action: String,
+}
+
+async fn control(State(app): State<App>, Json(order): Json<Order>) -> Answer<Json<Value>> {
+    let off = "control is off: start the training with --allow-control";
+    let control = app.control.as_ref();
+    let control = control.ok_or_else(|| (StatusCode::FORBIDDEN, off.to_owned()))?;
+    match control.act(&order.token, &order.action) {
+        true => Ok(Json(json!({"done": order.action}))),
+        false => Err((
+            StatusCode::FORBIDDEN,
+            "the token or the action is wrong".into(),
+        )),
+    }
+}

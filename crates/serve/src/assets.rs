@@ -1,0 +1,78 @@
+//! The page's files, all inside the program: nothing is ever loaded from elsewhere.
+
+use std::sync::OnceLock;
+
+/// A file: its name behind `/`, its type and its content.
+type Asset = (&'static str, &'static str, &'static str);
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! scripts {
+    ($($name:literal)*) => {
+        [$((concat!("page/", $name), SCRIPT, include_str!(concat!("../page/", $name)))),*]
+    };
+}
+
+const SCRIPTS: [Asset; 14] = scripts! {
+    "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
+    "time.js" "mountain.js" "run.js" "ladder.js" "keys.js"
+};
+
+const OTHERS: [Asset; 2] = [
+    (
+        "",
+        "text/html; charset=utf-8",
+        include_str!("../page/index.html"),
+    ),
+    (
+        "page/style.css",
+        "text/css; charset=utf-8",
+        include_str!("../page/style.css"),
+    ),
+];
+
+/// The file of this name, with its type.
+pub fn find(name: &str) -> Option<(&'static str, &'static str)> {
+    if name == "page/plotly.js" {
+        return Some((SCRIPT, plotly_js()));
+    }
+    let mut all = SCRIPTS.iter().chain(&OTHERS);
+    all.find(|(n, ..)| *n == name)
+        .map(|(_, kind, text)| (*kind, *text))
+}
+
+/// plotly.js, taken out of the script elements that the crate `plotly` has it in.
+fn plotly_js() -> &'static str {
+    static SOURCE: OnceLock<String> = OnceLock::new();
+    SOURCE.get_or_init(|| {
+        let elements = plotly::Plot::offline_js_sources();
+        let from = elements.find('>').map_or(0, |at| at + 1);
+        // The source's own strings may have a `</script>`, but not two elements side by side.
+        let end = elements[from..]
+            .find("</script>\n")
+            .map_or(elements.len(), |at| from + at);
+        elements[from..end].to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chart_library_is_whole_and_alone() {
+        let (_, source) = find("page/plotly.js").unwrap();
+        assert!(source.trim_start().starts_with("/**\n* plotly.js v3"));
+        assert!(
+            (4_000_000..5_500_000).contains(&source.len()),
+            "{}",
+            source.len()
+        );
+        assert!(
+            source.trim_end().ends_with("}));"),
+            "{}",
+            &source[source.len() - 80..]
+        );
+        assert!(find("page/../Cargo.toml").is_none() && find("page").is_none());
+    }
+}

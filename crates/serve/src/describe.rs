@@ -1,0 +1,73 @@
+//! What a run is: its config beside the defaults, and the model drawn from its recorded operations.
+
+use model::{Config, Mode, decoder};
+use serde_json::{Value, json};
+use std::path::Path;
+use toml::Table;
+
+/// The config of a run, from run.toml; none where this program can't read it.
+fn config(folder: &Path) -> Option<(Config, bool)> {
+    let path = folder.join("run.toml");
+    let text = std::fs::read_to_string(&path).ok()?;
+    let mut table: Table = text.parse().ok()?;
+    let language = table.remove("source").is_some();
+    table.remove("fit");
+    let rest = toml::to_string(&table).ok()?;
+    let config = Config::load(None, Some((&path, &rest)), &[]).ok()?;
+    Some((config, language))
+}
+
+/// Every key with its value; where it differs from the default, that too.
+pub fn settings(folder: &Path) -> Value {
+    let (Some((config, _)), Ok(default)) = (config(folder), Config::load(None, None, &[])) else {
+        return json!([]);
+    };
+    let differences = config.differences(&default);
+    let keys = config.keys().into_iter().map(|key| {
+        let differs = differences.iter().find(|d| d.key == key.key);
+        json!({
+            "key": key.key,
+            "value": key.value,
+            "comment": key.comment,
+            "default": differs.map(|d| d.theirs.clone()),
+        })
+    });
+    keys.collect()
+}
+
+/// The operations of one forward pass: each with its shape, its inputs and its parameters.
+pub fn graph(folder: &Path, vocabulary: usize) -> Value {
+    let Some((config, true)) = config(folder) else {
+        return json!([]);
+    };
+    let shape = config.shape();
+    let Ok(model) = decoder(&shape, vocabulary.max(1), (1, shape.context), Mode::Score) else {
+        return json!([]);
+    };
+    let g = &model.graph;
+    let nodes = g.nodes.iter().enumerate().map(|(number, node)| {
+        let mut inputs = Vec::new();
+        let mut parameters = Vec::new();
+        for x in &node.x {
+            let value = &g.values[x.index()];
+            match value.source {
+                engine::Source::Node(from) => inputs.push(json!(from.index())),
+                engine::Source::Stored(row) => {
+                    let row = &g.rows[row];
+                    parameters.push(json!({"name": row.name, "shape": row.shape}));
+                }
+                _ => inputs.push(json!(value.name)),
+            }
+        }
+        let out = node.y.first().map(|y| &g.values[y.index()]);
+        let name = out.map_or("", |out| out.name.as_str());
+        json!({
+            "number": number,
+            "operation": name.split('.').next().unwrap_or_default(),
+            "shape": out.map(|out| [out.spec.rows, out.spec.width]),
+            "inputs": inputs,
+            "parameters": parameters,
+        })
+    });
+    nodes.collect()
+}

@@ -1,0 +1,30 @@
+//! The one door to the network: a page on this machine that shows runs, live or finished.
+//!
+//! ```text
+//! events.jsonl ─ Tail ─▶ Shown (small events, in memory; steps, in a Pyramid on disk) ─ api ─▶ page/
+//! ```
+//!
+//! Read `guard` first (who may ask), then `shown` and `pyramid` (what is known), then `api` (what is
+//! answered). Only the run folder feeds it: the training knows nothing of it, and its one thread runs
+//! at the lowest priority.
+#![forbid(unsafe_code)]
+
+mod api;
+mod assets;
+mod control;
+mod describe;
+mod error;
+mod guard;
+mod line;
+mod pyramid;
+mod sampler;
+mod server;
+mod shelf;
+mod shown;
+mod tail;
+
+pub use control::Control;
+pub use error::{Error, Result};
+pub use pyramid::{Pyramid, SERIES, Slice};
+pub use server::{Options, Server};
+pub use shelf::Runs;

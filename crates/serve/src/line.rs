@@ -1,0 +1,77 @@
+//! A step's line, read quickly: a run may have a million of them, and its page shall open at once.
+
+use run::Step;
+
+/// A step as the program writes it: numbers alone, in any order. `None` where the line is anything
+/// else; a reader of JSON decides then.
+pub fn step(line: &[u8]) -> Option<Step> {
+    let text = std::str::from_utf8(line).ok()?;
+    let fields = text
+        .strip_prefix(r#"{"event":"step","#)?
+        .strip_suffix('}')?;
+    let mut step = Step::default();
+    let mut known = 0u32;
+    for field in fields.split(',') {
+        let (key, value) = field.split_once(':')?;
+        let plain = |b: u8| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        if !value.bytes().all(plain) {
+            return None;
+        }
+        let number = value.parse::<f64>().ok()?;
+        let (place, bit) = match key {
+            r#""time""# => (&mut step.time, 1),
+            r#""grad_norm""# => (&mut step.grad_norm, 2),
+            r#""lr""# => (&mut step.lr, 4),
+            r#""step_seconds""# => (&mut step.step_seconds, 8),
+            r#""tokens_per_second""# => (&mut step.tokens_per_second, 16),
+            r#""nats_per_token""# => (step.nats_per_token.insert(0.0), 0),
+            r#""mse""# => (step.mse.insert(0.0), 0),
+            r#""bits_per_byte""# => (step.bits_per_byte.insert(0.0), 0),
+            r#""step""# => {
+                step.step = value.parse().ok()?;
+                known |= 32;
+                continue;
+            }
+            _ => return None,
+        };
+        *place = number;
+        known |= bit;
+    }
+    (known == 63).then_some(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use run::Event;
+
+    #[test]
+    fn a_line_is_read_as_json_is_or_left_to_it() {
+        let written = Step {
+            time: 1_764_054_000.25,
+            step: 1_234_567,
+            nats_per_token: Some(0.1 + 0.2),
+            grad_norm: 5e-324,
+            lr: 1e-3,
+            step_seconds: 0.123_456_789,
+            tokens_per_second: 1.0 / 3.0 * 1e6,
+            ..Step::default()
+        };
+        let line = serde_json::to_vec(&Event::from(written.clone())).unwrap();
+        assert_eq!(step(&line), Some(written.clone()));
+        let odd = Step {
+            grad_norm: f64::NAN,
+            ..written
+        };
+        let odd = serde_json::to_string(&Event::from(odd)).unwrap();
+        for line in [
+            odd.as_str(),
+            r#"{"event":"step","time":1,"step":2}"#,
+            r#"{"event":"step","time":inf,"step":2}"#,
+            r#"{"event":"step","time":1,"step":2,"new":[1,2]}"#,
+            "",
+        ] {
+            assert_eq!(step(line.as_bytes()), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The server's one thread: takes connections, within bounds, and looks for news.
+
+use crate::api::{App, router};
+use crate::control::Control;
+use crate::guard::Names;
+use crate::shelf::{Runs, Shelf};
+use crate::{Error, Result};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+
+/// First port tried, and how many.
+const PORT: u16 = 8311;
+const PORTS: u16 = 20;
+/// Connections at once, bytes and number of a request's headers, seconds until they must be there,
+/// and the longest life of a connection (a page that follows connects again).
+const CONNECTIONS: usize = 64;
+const HEADER_BYTES: usize = 16 << 10;
+const HEADERS: usize = 64;
+const HEADER_TIME: Duration = Duration::from_secs(10);
+const LIFE: Duration = Duration::from_secs(3600);
+/// Between two looks for news.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a server shows, and where.
+pub struct Options {
+    /// The runs.
+    pub runs: Runs,
+    /// The port; without one the first free from 8311 on.
+    pub port: Option<u16>,
+    /// What the page may do; nothing without.
+    pub control: Option<Control>,
+}
+
+/// A server that shows the page until it is dropped.
+pub struct Server {
+    port: u16,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts it, on 127.0.0.1 only.
+    ///
+    /// # Errors
+    /// Where no port is free or no thread can be had.
+    pub fn start(options: Options) -> Result<Server> {
+        let (from, to) = match options.port {
+            Some(port) => (port, port),
+            None => (PORT, PORT + PORTS - 1),
+        };
+        let listener = bind(from, to)?;
+        listener.set_nonblocking(true).map_err(Error::Start)?;
+        let port = listener.local_addr().map_err(Error::Start)?.port();
+        let app = App::new(Shelf::new(options.runs), options.control);
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(Error::Start)?;
+        let work = move || {
+            step_back();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, app, port) => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("page".into()).spawn(work);
+        Ok(Server {
+            port,
+            stop: Some(stop),
+            thread: Some(thread.map_err(Error::Start)?),
+        })
+    }
+
+    /// The page's address.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It may have ended by itself.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn bind(from: u16, to: u16) -> Result<TcpListener> {
+    let mut last = std::io::Error::other("no port was tried");
+    for port in from..=to {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(Error::Bind {
+        from,
+        to,
+        error: last,
+    })
+}
+
+async fn accept(listener: TcpListener, app: App, port: u16) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        return;
+    };
+    let shelf = app.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            shelf.shelf().look();
+        }
+    });
+    let service = TowerToHyperService::new(router(app, Names::new(port)));
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = free.clone().acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many open files, say: wait for some to close.
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIME)
+            .max_buf_size(HEADER_BYTES)
+            .max_headers(HEADERS);
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        tokio::spawn(async move {
+            // A connection that fails or lasts too long is closed; the page makes a new one.
+            let _ = tokio::time::timeout(LIFE, connection).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Gives this thread the lowest priority, so that it takes nothing from a team that trains.
+pub(crate) fn step_back() {
+    // On other systems a priority is the whole process's.
+    #[cfg(target_os = "linux")]
+    {
+        const LOWEST: i32 = 19;
+        // Linux counts priorities by thread; failing to step back is no reason not to show the page.
+        let _ = rustix::process::setpriority_process(None, LOWEST);
+    }
+}

@@ -1,0 +1,142 @@
+//! Which runs are shown, and the ones that somebody looks at.
+
+use crate::shown::{News, Shown};
+use run::{Disk, RunFolder};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Most runs that are offered, and most that are open at once.
+const OFFERED: usize = 200;
+const OPEN: usize = 16;
+
+/// What to show.
+#[derive(Debug, Clone)]
+pub enum Runs {
+    /// These runs; the first is looked at.
+    These(Vec<PathBuf>),
+    /// All runs of a folder; the newest is looked at.
+    Folder(PathBuf),
+}
+
+/// A run as it is offered.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Offered {
+    /// Its number in this server: what the page asks by. Paths never come from the network.
+    pub id: usize,
+    /// Its folder.
+    pub name: String,
+}
+
+struct Book {
+    id: usize,
+    shown: Shown,
+    news: watch::Sender<News>,
+    /// When it was last asked for, by a counter.
+    used: u64,
+}
+
+/// The runs.
+pub struct Shelf {
+    runs: Runs,
+    /// Every run that was ever offered; its place is its number.
+    known: Vec<PathBuf>,
+    open: Vec<Book>,
+    clock: u64,
+}
+
+impl Shelf {
+    /// A shelf of these runs.
+    pub fn new(runs: Runs) -> Shelf {
+        let known = match &runs {
+            Runs::These(paths) => paths.clone(),
+            Runs::Folder(_) => Vec::new(),
+        };
+        Shelf {
+            runs,
+            known,
+            open: Vec::new(),
+            clock: 0,
+        }
+    }
+
+    /// The runs there are now.
+    pub fn offered(&mut self) -> Vec<Offered> {
+        if let Runs::Folder(folder) = &self.runs {
+            let all = RunFolder::list(Arc::new(Disk), folder).unwrap_or_default();
+            let all = all.iter().take(OFFERED).map(|run| run.path().to_path_buf());
+            let all: Vec<PathBuf> = all.collect();
+            let new: Vec<PathBuf> = all
+                .iter()
+                .filter(|p| !self.known.contains(p))
+                .cloned()
+                .collect();
+            self.known.extend(new);
+            let number = |path: &PathBuf| self.known.iter().position(|k| k == path);
+            let offered = all.iter().filter_map(|path| Some((number(path)?, path)));
+            return offered.map(|(id, path)| offer(id, path)).collect();
+        }
+        let each = self.known.iter().enumerate();
+        each.map(|(id, path)| offer(id, path)).collect()
+    }
+
+    /// The folder of a run.
+    pub fn folder(&self, id: usize) -> Option<&Path> {
+        self.known.get(id).map(PathBuf::as_path)
+    }
+
+    /// A run, opened if need be; none where there is no such run or it can't be read.
+    pub fn get(&mut self, id: usize) -> Option<&mut Shown> {
+        self.book(id).map(|book| &mut book.shown)
+    }
+
+    /// Follows a run's news.
+    pub fn follow(&mut self, id: usize) -> Option<watch::Receiver<News>> {
+        self.book(id).map(|book| book.news.subscribe())
+    }
+
+    fn book(&mut self, id: usize) -> Option<&mut Book> {
+        self.clock += 1;
+        if let Some(at) = self.open.iter().position(|book| book.id == id) {
+            self.open[at].used = self.clock;
+            return self.open.get_mut(at);
+        }
+        let folder = RunFolder::open(Arc::new(Disk), self.known.get(id)?).ok()?;
+        let shown = Shown::open(&folder).ok()?;
+        if self.open.len() >= OPEN {
+            let idle = self.open.iter().filter(|book| book.news.is_closed());
+            let oldest = idle.min_by_key(|book| book.used).map(|book| book.id);
+            // All are being looked at: one more would be too many.
+            let oldest = oldest?;
+            self.open.retain(|book| book.id != oldest);
+        }
+        let (news, _) = watch::channel(shown.news().clone());
+        self.open.push(Book {
+            id,
+            shown,
+            news,
+            used: self.clock,
+        });
+        self.open.last_mut()
+    }
+
+    /// Looks for what is new in all runs that are followed, and tells.
+    pub fn look(&mut self) {
+        for book in self.open.iter_mut().filter(|book| !book.news.is_closed()) {
+            let news = book.shown.look().clone();
+            book.news.send_if_modified(|old| {
+                let changed = *old != news;
+                *old = news;
+                changed
+            });
+        }
+    }
+}
+
+fn offer(id: usize, path: &Path) -> Offered {
+    Offered {
+        id,
+        name: path.display().to_string(),
+    }
+}

@@ -1,0 +1,350 @@
+//! One run as the page sees it: its steps in a pyramid, everything else as small events in order. A
+//! later session that went on from an earlier step leaves one curve.
+
+use crate::line;
+use crate::pyramid::Pyramid;
+use crate::tail::{Found, Tail, read_at};
+use run::{Disk, Event, RunFolder, Step};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Most events of one kind that are kept; beyond, every second one goes.
+const MOST: usize = 1024;
+/// How often the pyramid's state is saved.
+const SAVE: Duration = Duration::from_secs(5);
+/// Bytes of records that may wait to be written.
+const WAITING: usize = 1 << 20;
+
+/// An event that is not a step.
+struct Kept {
+    serial: u64,
+    kind: &'static str,
+    step: Option<u64>,
+    /// Where its line lies in events.jsonl.
+    place: (u64, usize),
+    /// The line, where it is small.
+    line: Option<Box<str>>,
+}
+
+/// One event as it is sent.
+#[derive(Serialize)]
+pub struct Sent<'a> {
+    serial: u64,
+    kind: &'static str,
+    step: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a RawValue>,
+}
+
+/// What the page is told when something happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct News {
+    /// Grows when what was sent before is no longer true.
+    pub epoch: u64,
+    /// Serial number of the newest event.
+    pub serial: u64,
+    /// Steps known.
+    pub steps: u64,
+    /// The newest step.
+    pub last: Option<Step>,
+    /// Whether the run is still training, as far as its events say.
+    pub live: bool,
+    /// Lines that are no events.
+    pub broken: u64,
+}
+
+/// A run.
+pub struct Shown {
+    tail: Tail,
+    first: Vec<u8>,
+    /// Bytes of events.jsonl whose steps the pyramid had when it was opened.
+    covered: u64,
+    /// The last line of a step that was left out for that reason.
+    skipped: Option<(u64, usize)>,
+    pyramid: Pyramid,
+    kept: Vec<Kept>,
+    /// How many of each kind are kept.
+    counts: BTreeMap<&'static str, usize>,
+    news: News,
+    saved: Instant,
+}
+
+impl Shown {
+    /// Opens a run and reads its events so far.
+    ///
+    /// # Errors
+    /// Where neither its folder nor a temporary one can be used.
+    pub fn open(folder: &RunFolder) -> run::Result<Shown> {
+        let mut shown = Shown {
+            tail: Tail::new(folder.events_path()),
+            pyramid: Pyramid::open(Arc::new(Disk), &folder.path().join("pyramid"))?,
+            first: Vec::new(),
+            covered: 0,
+            skipped: None,
+            kept: Vec::new(),
+            counts: BTreeMap::new(),
+            news: News::default(),
+            saved: Instant::now(),
+        };
+        shown.look();
+        Ok(shown)
+    }
+
+    /// Reads what is new. What can't be read now may be later.
+    pub fn look(&mut self) -> &News {
+        let before = self.news.clone();
+        let mut tail = std::mem::replace(&mut self.tail, Tail::new(PathBuf::new()));
+        let found = tail.follow(|place, line| self.line(place, line));
+        self.tail = tail;
+        if matches!(found, Ok(Found::Replaced)) {
+            self.restart();
+            return self.look();
+        }
+        if let Some((place, length)) = self.skipped.take() {
+            let line = read_at(self.tail.path(), place, length).unwrap_or_default();
+            self.news.last = serde_json::from_slice(&line).ok();
+        }
+        self.news.steps = self.pyramid.len();
+        if before != self.news && (self.saved.elapsed() > SAVE || !self.news.live) {
+            self.save();
+        }
+        &self.news
+    }
+
+    fn save(&mut self) {
+        self.saved = Instant::now();
+        // The records are only a cache.
+        let _ = self.pyramid.save(self.tail.read_so_far(), &self.first);
+    }
+
+    fn restart(&mut self) {
+        self.tail = Tail::new(self.tail.path().to_path_buf());
+        self.first.clear();
+        self.covered = 0;
+        self.kept.clear();
+        self.counts.clear();
+        let _ = self.pyramid.clear();
+        self.news = News {
+            epoch: self.news.epoch + 1,
+            ..News::default()
+        };
+    }
+
+    fn line(&mut self, place: u64, line: &[u8]) {
+        if place == 0 {
+            self.first = line.to_vec();
+            self.covered = self.pyramid.covers(line);
+            if self.covered == 0 {
+                let _ = self.pyramid.clear();
+            }
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        // A step is read as one at once, or not at all where the records have it: a run may have a
+        // million.
+        let read = match line.starts_with(br#"{"event":"step""#) {
+            true if place < self.covered => {
+                self.skipped = Some((place, line.len()));
+                return;
+            }
+            true => match line::step(line) {
+                Some(step) => Ok(Event::Step(step)),
+                None => serde_json::from_slice(line),
+            },
+            false => serde_json::from_slice(line),
+        };
+        match read {
+            Ok(Event::Step(step)) => {
+                self.skipped = None;
+                self.pyramid.push(&step);
+                if self.pyramid.waiting() > WAITING {
+                    // What can't be written now is written later.
+                    let _ = self.pyramid.flush();
+                }
+                self.news.last = Some(step);
+            }
+            Ok(event) => self.event(&event, place, line),
+            // A newer version's events are none of this one's business; a broken line is told.
+            Err(_) if serde_json::from_slice::<&RawValue>(line).is_ok() => {}
+            Err(_) => self.news.broken += 1,
+        }
+    }
+
+    fn event(&mut self, event: &Event, place: u64, line: &[u8]) {
+        if let Event::Start(start) = event {
+            self.go_back(start.first_step, place);
+        }
+        self.news.live = !matches!(event, Event::End(_));
+        let kind = event.kind();
+        let text = std::str::from_utf8(line).ok();
+        self.news.serial += 1;
+        self.kept.push(Kept {
+            serial: self.news.serial,
+            kind,
+            step: event.step(),
+            place: (place, line.len()),
+            line: text.filter(|_| kind != "lens").map(Into::into),
+        });
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count > MOST {
+            self.thin(kind);
+        }
+    }
+
+    /// A session begins at a step: what an earlier one did beyond is no longer part of the run.
+    fn go_back(&mut self, step: u64, place: u64) {
+        let (many, steps) = (self.kept.len(), self.pyramid.len());
+        self.kept.retain(|k| k.step.is_none_or(|s| s <= step));
+        self.count();
+        if place >= self.covered {
+            let _ = self.pyramid.back_to(step);
+        }
+        if many > self.kept.len() || steps > self.pyramid.len() {
+            self.news.epoch += 1;
+        }
+    }
+
+    /// Keeps the number of events of a kind bounded: of the older ones every second goes.
+    fn thin(&mut self, kind: &str) {
+        let mut number = 0;
+        self.kept.retain(|k| {
+            number += usize::from(k.kind == kind);
+            k.kind != kind || number > MOST - 16 || number % 2 == 1
+        });
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.counts.clear();
+        for kept in &self.kept {
+            *self.counts.entry(kept.kind).or_default() += 1;
+        }
+    }
+
+    /// What happened last.
+    pub fn news(&self) -> &News {
+        &self.news
+    }
+
+    /// The events after this serial number.
+    pub fn events(&self, after: u64) -> Vec<Sent<'_>> {
+        let new = self.kept.iter().filter(|k| k.serial > after);
+        new.map(|k| Sent {
+            serial: k.serial,
+            kind: k.kind,
+            step: k.step,
+            event: k.line.as_deref().and_then(|l| serde_json::from_str(l).ok()),
+        })
+        .collect()
+    }
+
+    /// The line of one event.
+    pub fn event_line(&self, serial: u64) -> io::Result<Option<Vec<u8>>> {
+        let kept = self.kept.iter().find(|k| k.serial == serial);
+        kept.map(|k| read_at(self.tail.path(), k.place.0, k.place.1))
+            .transpose()
+    }
+
+    /// The steps' records.
+    pub fn pyramid(&mut self) -> &mut Pyramid {
+        &mut self.pyramid
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.save();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use run::{Choice, Eval, Layers, Lens, Sample, Start};
+    use std::fmt::Write as _;
+    use std::io::Write as _;
+
+    /// Bytes that a run takes in memory.
+    fn bytes(shown: &Shown) -> usize {
+        let line = |k: &Kept| k.line.as_ref().map_or(0, |l| l.len());
+        let kept: usize = shown.kept.iter().map(line).sum();
+        kept + shown.kept.capacity() * size_of::<Kept>() + shown.pyramid.waiting()
+    }
+
+    /// What happens from one step to the next: a step, and every 100 steps all that else there is.
+    fn events(steps: std::ops::Range<u64>) -> String {
+        let mut text = String::new();
+        let mut add = |event: Event| {
+            let line = serde_json::to_string(&event).unwrap();
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{line}");
+        };
+        for step in steps {
+            add(Event::from(Step {
+                step,
+                nats_per_token: Some(1.0 + 1.0 / step as f64),
+                ..Step::default()
+            }));
+            if step % 100 == 0 {
+                let layers = Layers {
+                    names: (0..24).map(|i| format!("layers.{i}.mlp")).collect(),
+                    grad_norm: vec![Some(0.123_456); 24],
+                    ..Layers::default()
+                };
+                let sample = Sample {
+                    text: "Once upon a time. ".repeat(20),
+                    ..Sample::default()
+                };
+                add(Eval::default().into());
+                add(Event::from(sample));
+                add(Event::from(layers).at(0.0, step));
+                add(Event::from(Lens::default()).at(0.0, step));
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn a_day_of_training_takes_no_more_memory_than_an_hour() {
+        let place = tempfile::tempdir().unwrap();
+        let choice = Choice::Exact {
+            path: place.path().join("run"),
+            overwrite: false,
+        };
+        let folder = RunFolder::create(Arc::new(Disk), &choice).unwrap();
+        let mut log = std::fs::File::create(folder.events_path()).unwrap();
+        let start = serde_json::to_string(&Event::from(Start::default())).unwrap();
+        writeln!(log, "{start}").unwrap();
+        let mut shown = Shown::open(&folder).unwrap();
+        // Five steps a second for a day, looked at a thousand times.
+        let (each, looks) = (432, 1000);
+        let mut sizes = Vec::new();
+        for look in 0..looks {
+            let steps = look * each + 1..(look + 1) * each + 1;
+            log.write_all(events(steps).as_bytes()).unwrap();
+            let news = shown.look();
+            assert_eq!(news.steps, (look + 1) * each);
+            // What a page asks for: it has seen all before.
+            let serial = shown.news().serial;
+            assert!(shown.events(serial).is_empty());
+            assert!(shown.pyramid().slice(0.0, 1e9, 1500).unwrap().len() < 1560);
+            sizes.push(bytes(&shown));
+        }
+        let half = looks as usize / 2;
+        let early = sizes[..half].iter().max().unwrap();
+        let late = sizes[half..].iter().max().unwrap();
+        assert!(
+            *late <= early + early / 20 && *late < 8 << 20,
+            "{early} then {late} bytes"
+        );
+        assert!(shown.kept.len() <= 5 * MOST);
+        assert!(shown.events(0).iter().any(|e| e.kind == "start"));
+    }
+}

@@ -1,0 +1,384 @@
+//! What does descent look like? For a line with two weights the cost is a parabola that can be drawn
+//! exactly. A crowd of walkers starts anywhere on it and walks down, each by the engine's own steps,
+//! under rules and rates that do well, crawl, or blow up.
+//!
+//! Units: x and y are divided by their standard deviations; y is centred, and x is shifted so that its
+//! mean lies at most 1.5 deviations from 0. So every table gives a valley of a similar shape, whose
+//! length is up to four times its width: what makes plain descent slow and momentum worth having.
+
+use crate::fit::{Error, Points, Result, net};
+use engine::{
+    Device, Host, HostMut, Optimiser, Part, Plan, Purpose, RandomPurpose, Reference, Rule, Scalars,
+    Stream,
+};
+use serde::Serialize;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Walkers, their steps, and most rows that they see.
+const WALKERS: usize = 200;
+const STEPS: u64 = 60;
+const ROWS: usize = 2000;
+/// Most points of the data that are drawn.
+const SHOWN: usize = 300;
+/// How far from the best weights walkers start, and how far the picture goes.
+const START: f64 = 3.0;
+const EDGE: f64 = 3.6;
+/// Lines of the picture in each direction.
+const GRID: usize = 61;
+/// How far the mean of x may lie from 0, in deviations.
+const SHIFT: f64 = 1.5;
+
+/// The surface and the crowds on it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Landscape {
+    /// Names of the column and the target.
+    pub column: String,
+    /// See above.
+    pub target: String,
+    /// Weights along the two sides of the picture.
+    pub w: Vec<f64>,
+    /// See above.
+    pub b: Vec<f64>,
+    /// Cost = best.cost + curve[0]·dw² + curve[1]·dw·db + curve[2]·db², from the best weights: exact.
+    pub curve: [f64; 3],
+    /// The least-squares answer.
+    pub best: Best,
+    /// Some of the points.
+    pub data: Data,
+    /// Crowds under several rules.
+    pub descents: Vec<Descent>,
+}
+
+/// Where the cost is least.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Best {
+    /// Slope.
+    pub w: f64,
+    /// Intercept.
+    pub b: f64,
+    /// Mean squared error there.
+    pub cost: f64,
+}
+
+/// Points.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Data {
+    /// The column.
+    pub x: Vec<f64>,
+    /// The target.
+    pub y: Vec<f64>,
+}
+
+/// A crowd under one rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Descent {
+    /// What it is called.
+    pub name: String,
+    /// Its learning rate.
+    pub rate: f64,
+    /// Every walker's path.
+    pub walkers: Vec<Path>,
+}
+
+/// The weights at each step; `null` where they left all bounds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Path {
+    /// Slopes.
+    pub w: Vec<Option<f64>>,
+    /// Intercepts.
+    pub b: Vec<Option<f64>>,
+}
+
+/// The points in the units above.
+struct Rows {
+    x: Vec<f64>,
+    y: Vec<f64>,
+}
+
+impl Landscape {
+    /// Makes the surface of these points and sends the crowds down.
+    ///
+    /// # Errors
+    /// Where there isn't exactly one column, a column never changes, or the engine fails.
+    pub fn new(points: &Points) -> Result<Landscape> {
+        let [column] = points.source.columns.as_slice() else {
+            let columns = points.source.columns.len();
+            return Err(Error::NotTwoWeights { columns });
+        };
+        let rows = Rows::new(points)?;
+        let (best, curve) = rows.surface();
+        let side = |middle: f64| -> Vec<f64> {
+            let at = |i| middle + EDGE * (2.0 * i as f64 / (GRID - 1) as f64 - 1.0);
+            (0..GRID).map(at).map(round).collect()
+        };
+        let step = rows.x.len().div_ceil(SHOWN).max(1);
+        let some = |all: &[f64]| all.iter().step_by(step).copied().map(round).collect();
+        let descents = rules(curve).into_iter();
+        let descents = descents.map(|(name, rule, rate)| rows.descend(best, name, rule, rate));
+        Ok(Landscape {
+            column: column.clone(),
+            target: points.source.target.clone(),
+            w: side(best.w),
+            b: side(best.b),
+            curve,
+            best,
+            data: Data {
+                x: some(&rows.x),
+                y: some(&rows.y),
+            },
+            descents: descents.collect::<Result<_>>()?,
+        })
+    }
+
+    /// The surface from above with the paths of one crowd, as a picture of its own. The contours of a
+    /// parabola are ellipses.
+    pub fn svg(&self, descent: &Descent) -> String {
+        const SIZE: f64 = 640.0;
+        const COLOURS: [&str; 9] = [
+            "#fde725", "#a8db34", "#5bc863", "#29af7f", "#1f988b", "#287c8e", "#34618d", "#424086",
+            "#471365",
+        ];
+        let scale = SIZE / (2.0 * EDGE);
+        let place = |w: f64, b: f64| {
+            let x = (w - self.best.w + EDGE) * scale;
+            (x, (self.best.b + EDGE - b) * scale)
+        };
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {SIZE} {SIZE}\" width=\"{SIZE}\" \
+             height=\"{SIZE}\">\n<rect width=\"{SIZE}\" height=\"{SIZE}\" fill=\"#440154\"/>\n"
+        );
+        let [a, c, d] = self.curve;
+        let angle = 0.5 * libm::atan2(c, a - d);
+        let middle = f64::midpoint(a, d);
+        let half = libm::hypot((a - d) / 2.0, c / 2.0);
+        let (along, across) = (middle + half, (middle - half).max(1e-9));
+        let (x, y) = place(self.best.w, self.best.b);
+        for (i, colour) in COLOURS.iter().rev().enumerate() {
+            let height = 30.0 * 0.45f64.powi(i as i32);
+            // Writing to a string can't fail.
+            let _ = writeln!(
+                svg,
+                "<ellipse cx=\"{x:.1}\" cy=\"{y:.1}\" rx=\"{:.1}\" ry=\"{:.1}\" fill=\"{colour}\" \
+                 transform=\"rotate({:.2} {x:.1} {y:.1})\"/>",
+                (height / along).sqrt() * scale,
+                (height / across).sqrt() * scale,
+                -angle.to_degrees(),
+            );
+        }
+        for path in &descent.walkers {
+            let known = path.w.iter().zip(&path.b);
+            let known = known.map_while(|(w, b)| Some(place((*w)?, (*b)?)));
+            let known = known.map(|(x, y)| (x.clamp(-1e4, 1e4), y.clamp(-1e4, 1e4)));
+            let points: Vec<String> = known.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            let _ = writeln!(
+                svg,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"#fff\" stroke-opacity=\".45\" \
+                 stroke-width=\".8\"/>",
+                points.join(" ")
+            );
+            if let Some((x, y)) = points.first().and_then(|p| p.split_once(',')) {
+                let _ = writeln!(
+                    svg,
+                    "<circle cx=\"{x}\" cy=\"{y}\" r=\"2\" fill=\"#ff7a1a\"/>"
+                );
+            }
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+}
+
+/// Names, rules and rates: what suits this surface, one rate that crawls and one that blows up.
+fn rules([a, c, d]: [f64; 3]) -> Vec<(&'static str, Rule, f64)> {
+    // Curvatures are the eigenvalues of the second derivatives [[2a, c], [c, 2d]].
+    let (middle, half) = (a + d, libm::hypot(a - d, c));
+    let (most, least) = (middle + half, (middle - half).max(1e-6));
+    let (l, m) = (most.sqrt(), least.sqrt());
+    let momentum = Rule::Momentum {
+        momentum: ((l - m) / (l + m)).powi(2),
+        nesterov: false,
+    };
+    let adam = Rule::Adam {
+        beta1: 0.9,
+        beta2: 0.95,
+        epsilon: 1e-8,
+        decoupled: false,
+    };
+    vec![
+        ("SGD", Rule::Sgd, 2.0 / (most + least)),
+        ("SGD, too low", Rule::Sgd, 0.04 / most),
+        ("SGD, too high", Rule::Sgd, 2.06 / most),
+        ("momentum", momentum, 4.0 / ((l + m) * (l + m))),
+        ("Adam", adam, 0.25),
+    ]
+}
+
+impl Rows {
+    fn new(points: &Points) -> Result<Rows> {
+        let step = points.y.len().div_ceil(ROWS).max(1);
+        let some = |all: &[f64]| -> Vec<f64> { all.iter().step_by(step).copied().collect() };
+        let (mut x, mut y) = (some(&points.x), some(&points.y));
+        let (x_mean, x_deviation) = scale(&x);
+        let (y_mean, y_deviation) = scale(&y);
+        let constant = [
+            (x_deviation, &points.source.columns[0]),
+            (y_deviation, &points.source.target),
+        ];
+        for (deviation, column) in constant {
+            if !(deviation > 0.0 && deviation.is_finite()) {
+                return Err(Error::Constant {
+                    path: points.source.file.clone().unwrap_or_default(),
+                    column: column.clone(),
+                    advice: "there is nothing to draw",
+                });
+            }
+        }
+        let shift = (x_mean / x_deviation).clamp(-SHIFT, SHIFT);
+        x.iter_mut()
+            .for_each(|x| *x = (*x - x_mean) / x_deviation + shift);
+        y.iter_mut().for_each(|y| *y = (*y - y_mean) / y_deviation);
+        Ok(Rows { x, y })
+    }
+
+    fn surface(&self) -> (Best, [f64; 3]) {
+        let count = self.x.len() as f64;
+        let pairs = || self.x.iter().zip(&self.y);
+        let mean = |of: fn(f64, f64) -> f64| pairs().map(|(x, y)| of(*x, *y)).sum::<f64>() / count;
+        let (x, y, xx, xy) = (
+            mean(|x, _| x),
+            mean(|_, y| y),
+            mean(|x, _| x * x),
+            mean(|x, y| x * y),
+        );
+        let w = (xy - x * y) / (xx - x * x);
+        let b = y - w * x;
+        let cost = pairs().map(|(x, y)| (w * x + b - y).powi(2)).sum::<f64>() / count;
+        (Best { w, b, cost }, [xx, 2.0 * x, 1.0])
+    }
+
+    /// One crowd: every walker by real steps of the engine.
+    fn descend(&self, best: Best, name: &str, rule: Rule, rate: f64) -> Result<Descent> {
+        let engine = |error: engine::Error| Error::from(train::Error::from(error));
+        let optimiser = Optimiser {
+            rule,
+            weight_decay: 0.0,
+            clip: None,
+        };
+        let net = net(self.x.len(), 1).map_err(engine)?;
+        let plan = Plan::new(&net.graph, 1, Purpose::Train(optimiser)).map_err(engine)?;
+        let mut device = Reference::new();
+        device
+            .create(&net.graph.rows, Some(optimiser))
+            .map_err(engine)?;
+        let names: Vec<String> = net.graph.rows.iter().map(|row| row.name.clone()).collect();
+        let ready = device.prepare(Arc::new(net.graph), plan).map_err(engine)?;
+        device
+            .write(ready, net.x, Host::Double(&self.x))
+            .map_err(engine)?;
+        device
+            .write(ready, net.target, Host::Double(&self.y))
+            .map_err(engine)?;
+        let mut random = Stream::new(1, RandomPurpose::Check, 1);
+        let mut walk = || -> engine::Result<Path> {
+            let middle = [best.w, best.b];
+            for (row, middle) in names.iter().zip(middle) {
+                let start = middle + START * (2.0 * random.uniform() - 1.0);
+                device.write_row(row, Part::Weight, Host::Double(&[start]))?;
+                for state in 0..optimiser.states() {
+                    device.write_row(row, Part::State(state), Host::Double(&[0.0]))?;
+                }
+            }
+            let mut path = Path {
+                w: Vec::new(),
+                b: Vec::new(),
+            };
+            for step in 0..=STEPS {
+                for (row, to) in names.iter().zip([&mut path.w, &mut path.b]) {
+                    let mut value = [0.0f64];
+                    device.read_row(row, Part::Weight, HostMut::Double(&mut value))?;
+                    to.push(Some(round(value[0])).filter(|v| v.abs() < 1e6));
+                }
+                let scalars = Scalars {
+                    seed: 0,
+                    step,
+                    rate,
+                    position: 0,
+                    loss_weight: 1.0 / self.x.len() as f64,
+                };
+                device.run(ready, &scalars)?;
+            }
+            Ok(path)
+        };
+        let walkers = (0..WALKERS).map(|_| walk().map_err(engine));
+        Ok(Descent {
+            name: name.to_owned(),
+            rate,
+            walkers: walkers.collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Mean and standard deviation.
+fn scale(all: &[f64]) -> (f64, f64) {
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    let square = all.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+    (mean, (square / all.len() as f64).sqrt())
+}
+
+/// Five digits are enough for a picture.
+fn round(x: f64) -> f64 {
+    (x * 1e5).round() / 1e5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(l: &Landscape, w: Option<f64>, b: Option<f64>) -> f64 {
+        let (Some(w), Some(b)) = (w, b) else {
+            return f64::INFINITY;
+        };
+        let (dw, db) = (w - l.best.w, b - l.best.b);
+        l.best.cost + l.curve[0] * dw * dw + l.curve[1] * dw * db + l.curve[2] * db * db
+    }
+
+    #[test]
+    fn good_rates_arrive_low_ones_crawl_high_ones_blow_up() {
+        let l = Landscape::new(&Points::line()).unwrap();
+        // The surface is the mean squared error itself, here of the very points drawn.
+        let points = Points::line();
+        let rows = Rows::new(&points).unwrap();
+        let (w, b) = (0.3, -1.2);
+        let each = rows
+            .x
+            .iter()
+            .zip(&rows.y)
+            .map(|(x, y)| (w * x + b - y).powi(2));
+        let mse = each.sum::<f64>() / rows.x.len() as f64;
+        assert!((mse - cost(&l, Some(w), Some(b))).abs() < 1e-9);
+        let mean = |d: &Descent, at: usize| {
+            let all = d.walkers.iter().map(|p| cost(&l, p.w[at], p.b[at]));
+            all.sum::<f64>() / d.walkers.len() as f64 - l.best.cost
+        };
+        let [good, low, high, momentum, adam] = &l.descents[..] else {
+            panic!("five crowds");
+        };
+        let end = STEPS as usize;
+        for d in [good, momentum, adam] {
+            assert_eq!(d.walkers.len(), WALKERS);
+            assert!(
+                mean(d, end) < 0.01 * mean(d, 0),
+                "{}: {}",
+                d.name,
+                mean(d, end)
+            );
+        }
+        assert!(mean(momentum, 30) < 0.1 * mean(good, 30));
+        let crawl = mean(low, end) / mean(low, 0);
+        assert!((0.02..0.7).contains(&crawl), "{crawl}");
+        assert!(mean(high, end) > 10.0 * mean(high, 0));
+        let svg = l.svg(good);
+        assert_eq!(svg.matches("<polyline").count(), WALKERS);
+    }
+}

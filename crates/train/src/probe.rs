@@ -1,0 +1,374 @@
+//! What goes on inside a language model while it learns: what it says of fixed passages, and the
+//! sizes of weights, gradients, updates and activations, part by part. Looked at when the model is
+//! evaluated, within budgets; nothing of it changes a bit of the training.
+
+use crate::error::Result;
+use engine::{
+    Device, Graph, Host, HostMut, Part, Plan, Purpose, Ready, Row, Scalars, Source, ValueId,
+};
+use model::{Decoder, Mode, ModelShape, decoder};
+use run::{Layers, Lens, Passage};
+use std::sync::Arc;
+use text::Tokenizer;
+
+/// Passages, their tokens, and the likeliest tokens shown of each position.
+const PASSAGES: usize = 2;
+const TOKENS: usize = 96;
+const TOP: usize = 8;
+/// A lens is looked through at most this often: where the step has grown by this factor since. So a
+/// run of any length has some dozens.
+const GROWTH: f64 = 1.15;
+/// Numbers of a parameter whose update is measured, evenly spread.
+const SAMPLED: usize = 1 << 16;
+
+/// A recording for looking inside: logits and the residual stream are held.
+struct Inside {
+    ready: Ready,
+    decoder: Decoder,
+    /// The residual stream behind each half of a block, in order.
+    stream: Vec<ValueId>,
+    sequences: usize,
+    time: usize,
+}
+
+/// Looks inside.
+#[derive(Default)]
+pub struct Probe {
+    inside: Option<Inside>,
+    /// Step of the last lens.
+    looked: Option<u64>,
+    /// Numbers of each parameter before the step at hand, where it will be looked at.
+    before: Vec<Vec<f32>>,
+}
+
+impl Probe {
+    /// Remembers weights before a step, so that its update can be measured.
+    pub fn remember(&mut self, device: &dyn Device, rows: &[Row]) -> Result<()> {
+        let sampled = |row: &Row| -> Result<Vec<f32>> {
+            let all = numbers(device, row, Part::Weight)?;
+            Ok(spread(&all).collect())
+        };
+        self.before = rows.iter().map(sampled).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// Runs the model on the passages. Gives the root mean square of the residual stream behind each
+    /// half of a block and, where it is due or this is the last step, the lens.
+    pub fn look(
+        &mut self,
+        device: &mut dyn Device,
+        shape: &ModelShape,
+        tokenizer: &Tokenizer,
+        validation: &[u32],
+        (step, last): (u64, bool),
+    ) -> Result<(Vec<Option<f32>>, Option<Lens>)> {
+        let time = TOKENS.min(shape.context).min(validation.len() - 1);
+        let sequences = PASSAGES.min(((validation.len() - 1) / time).max(1));
+        let inside = match &mut self.inside {
+            Some(inside) => inside,
+            none => none.insert(Inside::new(device, shape, tokenizer, sequences, time)?),
+        };
+        inside.run(device, validation)?;
+        let mut stream = Vec::new();
+        for &value in &inside.stream {
+            let mut all = vec![0.0f32; inside.sequences * inside.time * shape.width];
+            device.read(inside.ready, value, HostMut::Real(&mut all))?;
+            stream.push(rms(all.iter()));
+        }
+        let due = |last: u64| step > last && step as f64 >= last as f64 * GROWTH;
+        if !last && !self.looked.is_none_or(due) {
+            return Ok((stream, None));
+        }
+        self.looked = Some(step);
+        let vocabulary = tokenizer.vocabulary_size();
+        let mut logits = vec![0.0f32; sequences * time * vocabulary];
+        device.read(
+            inside.ready,
+            inside.decoder.logits,
+            HostMut::Real(&mut logits),
+        )?;
+        let passages = (0..sequences).map(|i| {
+            let tokens = inside.passage(validation, i);
+            let logits = &logits[i * time * vocabulary..(i + 1) * time * vocabulary];
+            passage(tokenizer, &validation[tokens], logits)
+        });
+        let lens = Lens {
+            step,
+            passages: passages.collect(),
+            ..Lens::default()
+        };
+        Ok((stream, Some(lens)))
+    }
+
+    /// The sizes of each part's weights, gradients and updates.
+    pub fn layers(
+        &mut self,
+        device: &dyn Device,
+        rows: &[Row],
+        stream: &[Option<f32>],
+    ) -> Result<Layers> {
+        let mut parts: Vec<Sums> = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            let name = part(&row.name);
+            let known = parts.iter().position(|p| p.name == name);
+            let sums = known.unwrap_or_else(|| {
+                parts.push(Sums {
+                    name,
+                    ..Sums::default()
+                });
+                parts.len() - 1
+            });
+            let sums = &mut parts[sums];
+            let weights = numbers(device, row, Part::Weight)?;
+            sums.weights += squares(weights.iter());
+            sums.count += row.len() as f64;
+            if let Some(before) = self.before.get(at) {
+                let moved = spread(&weights).zip(before).map(|(a, b)| a - b);
+                let moved: f64 = moved.map(|d| f64::from(d) * f64::from(d)).sum();
+                // The sample stands for the whole parameter.
+                let share = row.len() as f64 / before.len().max(1) as f64;
+                *sums.updates.get_or_insert(0.0) += moved * share;
+                let gradient = numbers(device, row, Part::Gradient)?;
+                *sums.gradients.get_or_insert(0.0) += squares(gradient.iter());
+            }
+        }
+        self.before.clear();
+        let mut behind = stream.iter();
+        let mut layers = Layers::default();
+        for part in parts {
+            let block = part.name.starts_with("layers.");
+            layers.activation_rms.push(match block {
+                true => behind.next().copied().flatten(),
+                false => None,
+            });
+            layers
+                .grad_norm
+                .push(part.gradients.and_then(|g| finite(g.sqrt())));
+            let ratio = part.updates.map(|u| (u / part.weights).sqrt());
+            layers.update_ratio.push(ratio.and_then(finite));
+            layers
+                .weight_rms
+                .push(finite((part.weights / part.count).sqrt()));
+            layers.names.push(part.name);
+        }
+        Ok(layers)
+    }
+}
+
+/// Sums of squares over the parameters of a part.
+#[derive(Default)]
+struct Sums {
+    name: String,
+    weights: f64,
+    count: f64,
+    gradients: Option<f64>,
+    updates: Option<f64>,
+}
+
+impl Inside {
+    fn new(
+        device: &mut dyn Device,
+        shape: &ModelShape,
+        tokenizer: &Tokenizer,
+        sequences: usize,
+        time: usize,
+    ) -> Result<Inside> {
+        let vocabulary = tokenizer.vocabulary_size();
+        let mut decoder = decoder(shape, vocabulary, (sequences, time), Mode::Score)?;
+        let mut graph = std::mem::take(&mut decoder.graph);
+        graph.keep(decoder.logits);
+        let stream = stream(&graph);
+        stream.iter().for_each(|&value| graph.keep(value));
+        let plan = Plan::new(&graph, 1, Purpose::Infer)?;
+        Ok(Inside {
+            ready: device.prepare(Arc::new(graph), plan)?,
+            decoder,
+            stream,
+            sequences,
+            time,
+        })
+    }
+
+    /// Where a passage lies in the validation part: its tokens and the one that follows. They are
+    /// spread evenly.
+    fn passage(&self, validation: &[u32], number: usize) -> std::ops::Range<usize> {
+        let room = validation.len() - self.time - 1;
+        let from = room * number / self.sequences;
+        from..from + self.time + 1
+    }
+
+    fn run(&self, device: &mut dyn Device, validation: &[u32]) -> Result<()> {
+        let all = (0..self.sequences).map(|i| &validation[self.passage(validation, i)]);
+        let inputs: Vec<u32> = all.clone().flat_map(|p| &p[..self.time]).copied().collect();
+        let next: Vec<u32> = all.flat_map(|p| &p[1..]).copied().collect();
+        device.write(self.ready, self.decoder.tokens, Host::Tokens(&inputs))?;
+        if let Some(targets) = self.decoder.targets {
+            device.write(self.ready, targets, Host::Tokens(&next))?;
+        }
+        if let Some(positions) = self.decoder.positions {
+            let at: Vec<u32> = (0..inputs.len()).map(|i| (i % self.time) as u32).collect();
+            device.write(self.ready, positions, Host::Tokens(&at))?;
+        }
+        let scalars = Scalars {
+            seed: 0,
+            step: 0,
+            rate: 0.0,
+            position: 0,
+            loss_weight: 1.0 / inputs.len() as f64,
+        };
+        Ok(device.run(self.ready, &scalars)?)
+    }
+}
+
+/// The residual stream behind each half of a block, in order: what the layers that write to it give,
+/// where nothing drops out.
+fn stream(graph: &Graph) -> Vec<ValueId> {
+    let writes = |&v: &ValueId| match graph.values[v.index()].source {
+        Source::Stored(row) => {
+            let name = &graph.rows[row].name;
+            name.ends_with(".attention.o.weight") || name.ends_with(".mlp.down.weight")
+        }
+        _ => false,
+    };
+    let nodes = graph.nodes.iter().filter(|node| node.x.iter().any(writes));
+    nodes.map(|node| node.y[0]).collect()
+}
+
+/// What the logits [T, V] say of a passage of T + 1 tokens.
+fn passage(tokenizer: &Tokenizer, tokens: &[u32], logits: &[f32]) -> Passage {
+    let vocabulary = tokenizer.vocabulary_size();
+    // A token may be part of a character: then its bytes are shown.
+    let text = |token: u32| {
+        String::from_utf8(tokenizer.decode(&[token])).unwrap_or_else(|broken| {
+            let bytes = broken.as_bytes().iter();
+            bytes.map(|byte| format!("\\x{byte:02X}")).collect()
+        })
+    };
+    let mut passage = Passage {
+        tokens: tokens.iter().map(|&t| text(t)).collect(),
+        ..Passage::default()
+    };
+    let mut order: Vec<u32> = Vec::new();
+    for (row, &next) in logits.chunks_exact(vocabulary).zip(&tokens[1..]) {
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = row.iter().map(|&x| libm::exp(f64::from(x - most))).sum();
+        let probability = |token: u32| libm::exp(f64::from(row[token as usize] - most)) / sum;
+        order.clear();
+        order.extend(0..vocabulary as u32);
+        let top = TOP.min(vocabulary);
+        let falling = |a: &u32, b: &u32| row[*b as usize].total_cmp(&row[*a as usize]);
+        if top < order.len() {
+            order.select_nth_unstable_by(top, falling);
+        }
+        order.truncate(top);
+        order.sort_by(falling);
+        let shown = order.iter().map(|&t| {
+            let rounded = (probability(t) * 1e4).round() / 1e4;
+            (text(t), rounded as f32)
+        });
+        passage.top.push(shown.collect());
+        passage.nats.push(finite(-libm::log(probability(next))));
+    }
+    passage
+}
+
+/// All numbers of a stored row.
+fn numbers(device: &dyn Device, row: &Row, part: Part) -> Result<Vec<f32>> {
+    let mut all = vec![0.0f32; row.len()];
+    device.read_row(&row.name, part, HostMut::Real(&mut all))?;
+    Ok(all)
+}
+
+/// At most `SAMPLED` of the numbers, evenly spread.
+fn spread(all: &[f32]) -> impl Iterator<Item = f32> {
+    all.iter()
+        .copied()
+        .step_by(all.len().div_ceil(SAMPLED).max(1))
+}
+
+fn squares<'a>(all: impl Iterator<Item = &'a f32>) -> f64 {
+    all.map(|&x| f64::from(x) * f64::from(x)).sum()
+}
+
+fn rms<'a>(all: impl ExactSizeIterator<Item = &'a f32>) -> Option<f32> {
+    let count = all.len() as f64;
+    finite((squares(all) / count).sqrt())
+}
+
+fn finite(x: f64) -> Option<f32> {
+    let x = x as f32;
+    x.is_finite().then_some(x)
+}
+
+/// The part of the model that a parameter belongs to: `layers.0.attention` or, outside the blocks,
+/// its name without the last word. A norm belongs to what it feeds.
+fn part(parameter: &str) -> String {
+    let mut words = parameter.split('.');
+    match (words.next(), words.next(), words.next()) {
+        (Some("layers"), Some(layer), Some("input_norm" | "attention")) => {
+            format!("layers.{layer}.attention")
+        }
+        (Some("layers"), Some(layer), _) => format!("layers.{layer}.mlp"),
+        (first, ..) => first.unwrap_or(parameter).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Config;
+
+    #[test]
+    fn a_parameter_belongs_to_a_part() {
+        assert_eq!(part("embed_tokens.weight"), "embed_tokens");
+        assert_eq!(part("layers.3.input_norm.weight"), "layers.3.attention");
+        assert_eq!(
+            part("layers.3.attention.q_norm.weight"),
+            "layers.3.attention"
+        );
+        assert_eq!(part("layers.11.post_norm.bias"), "layers.11.mlp");
+        assert_eq!(part("norm.weight"), "norm");
+    }
+
+    /// What is held of the stream is what the reference computes, on a device that plans its memory.
+    #[test]
+    fn the_stream_is_the_one_of_the_reference() {
+        let config = Config::load(Some("tiny"), None, &[]).unwrap();
+        let shape = config.shape();
+        let tokenizer = Tokenizer::chars(&[b"abcdefgh"]).unwrap();
+        let text: Vec<u32> = (0..300u32).map(|i| i * i % 8).collect();
+        let recorded = decoder(&shape, tokenizer.vocabulary_size(), (1, 8), Mode::Score).unwrap();
+        let rows = &recorded.graph.rows;
+        let look = |device: &mut dyn Device| {
+            device.create(rows, None).unwrap();
+            model::initialise(device, rows, 1).unwrap();
+            let looked = Probe::default().look(device, &shape, &tokenizer, &text, (1, true));
+            looked.unwrap()
+        };
+        let (stream, lens) = look(&mut engine::Cpu::new(engine::Settings::with_threads(2)));
+        let (expected, other) = look(&mut engine::Reference::new());
+        assert_eq!(stream.len(), 2 * shape.layers);
+        assert!(stream[0].unwrap() < stream[stream.len() - 1].unwrap());
+        for (a, b) in stream.iter().zip(&expected) {
+            assert!(
+                (a.unwrap() / b.unwrap() - 1.0).abs() < 1e-4,
+                "{stream:?} {expected:?}"
+            );
+        }
+        let nats = |lens: Option<Lens>| lens.unwrap().passages[0].nats[5].unwrap();
+        assert!((nats(lens) - nats(other)).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_passage_shows_the_likeliest_tokens_and_the_surprise() {
+        let tokenizer = Tokenizer::chars(&[b"abc"]).unwrap();
+        // Three characters and the end of text; b, then c.
+        let logits = [0.0, 3.0f32.ln(), 0.0, 0.0, 9.0f32.ln(), 0.0, 0.0, 0.0];
+        let p = passage(&tokenizer, &[0, 1, 2], &logits);
+        assert_eq!(p.tokens, ["a", "b", "c"]);
+        assert_eq!(p.top[0][0], ("b".to_owned(), 0.5));
+        assert_eq!(p.top[1][0], ("a".to_owned(), 0.75));
+        assert!((p.nats[0].unwrap() - 2f32.ln()).abs() < 1e-6);
+        assert!((p.nats[1].unwrap() - 12f32.ln()).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,325 @@
+//! What the terminal screen shows, as a picture of the events so far. It asks no clock and no
+//! terminal, so the same events at the same size always give the same screen.
+
+use crate::units::{amount, duration};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
+use run::{Eval, Event, Ladder, Profile, Start, Step};
+
+/// Most points of a curve that are kept; beyond, of four neighbours the least and the largest stay.
+const MOST: usize = 8192;
+/// Below this size there is room for words only; from this width on there are two columns.
+const SMALL: (u16, u16) = (44, 14);
+const WIDE: u16 = 110;
+/// Kinds of work whose time is told.
+const KINDS: usize = 3;
+
+/// The events so far.
+#[derive(Default)]
+pub struct Dashboard {
+    name: String,
+    start: Option<Start>,
+    last: Option<Step>,
+    eval: Option<Eval>,
+    ladder: Option<Ladder>,
+    profile: Option<Profile>,
+    train: Vec<(f64, f64)>,
+    validation: Vec<(f64, f64)>,
+    sample: Option<(u64, String)>,
+    warning: Option<String>,
+    end: Option<String>,
+}
+
+impl Dashboard {
+    /// A screen for the run of this name.
+    pub fn new(name: &str) -> Dashboard {
+        Dashboard {
+            name: name.to_owned(),
+            ..Dashboard::default()
+        }
+    }
+
+    /// Takes an event in.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Start(e) => {
+                let kept = e.first_step as f64;
+                self.train.retain(|p| p.0 <= kept);
+                self.validation.retain(|p| p.0 <= kept);
+                self.start = Some((**e).clone());
+                self.end = None;
+            }
+            Event::Step(e) => {
+                if let Some(loss) = e.nats_per_token.or(e.mse) {
+                    push(&mut self.train, (e.step as f64, loss));
+                }
+                self.last = Some(e.clone());
+            }
+            Event::Eval(e) => {
+                if let Some(loss) = e.val_nats_per_token.or(e.mse) {
+                    push(&mut self.validation, (e.step as f64, loss));
+                }
+                self.eval = Some(e.clone());
+            }
+            Event::Sample(e) => self.sample = Some((e.step, format!("{}{}", e.prompt, e.text))),
+            Event::Warning(e) => self.warning = Some(e.message.clone()),
+            Event::Ladder(e) => self.ladder = Some(e.clone()),
+            Event::End(e) => self.end = Some(e.reason.clone()),
+            Event::Profile(e) => self.profile = Some(e.clone()),
+            Event::Saved(_) | Event::Lens(_) | Event::Layers(_) => {}
+        }
+    }
+
+    /// Draws the screen.
+    pub fn draw(&self, frame: &mut Frame) {
+        let area = frame.area();
+        if area.width < SMALL.0 || area.height < SMALL.1 {
+            let lines: Vec<Line> = self.numbers().into_iter().map(Line::from).collect();
+            frame.render_widget(Paragraph::new(lines), area);
+            return;
+        }
+        let rows = [
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Min(8),
+            Constraint::Length(1),
+        ];
+        let [head, progress, body, foot] = Layout::vertical(rows).areas(area);
+        frame.render_widget(self.head(), head);
+        frame.render_widget(self.progress(), progress);
+        frame.render_widget(Line::from("q leaves").style(Modifier::DIM), foot);
+        let numbers = self.numbers();
+        let height = numbers.len() as u16 + 2;
+        let (chart, side, text) = if area.width >= WIDE {
+            let columns = [Constraint::Percentage(62), Constraint::Percentage(38)];
+            let [chart, right] = Layout::horizontal(columns).areas(body);
+            let rows = [Constraint::Length(height), Constraint::Min(3)];
+            let [side, text] = Layout::vertical(rows).areas(right);
+            (chart, Some(side), Some(text))
+        } else if area.height >= 26 {
+            let rows = [
+                Constraint::Min(10),
+                Constraint::Length(height),
+                Constraint::Length(7),
+            ];
+            let [chart, side, text] = Layout::vertical(rows).areas(body);
+            (chart, Some(side), Some(text))
+        } else {
+            let rows = [Constraint::Min(7), Constraint::Length(4)];
+            let [chart, text] = Layout::vertical(rows).areas(body);
+            (chart, None, Some(text))
+        };
+        self.chart(frame, chart);
+        if let Some(side) = side {
+            let lines: Vec<Line> = numbers.into_iter().map(Line::from).collect();
+            frame.render_widget(
+                Paragraph::new(lines).block(Block::bordered().title("numbers")),
+                side,
+            );
+        }
+        if let Some(text) = text {
+            frame.render_widget(self.text(), text);
+        }
+    }
+
+    fn head(&self) -> Line<'_> {
+        let state = match &self.end {
+            Some(reason) => reason.clone(),
+            None if self.start.is_some() => "training".into(),
+            None => "nothing yet".into(),
+        };
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let mut spans = vec![
+            Span::styled("downhill ", bold),
+            Span::raw(plain(&self.name)),
+            Span::raw(format!(" · {state}")),
+        ];
+        if let Some(start) = &self.start {
+            let corpus = plain(&start.corpus);
+            spans.push(Span::raw(format!(" · {corpus} · {}", plain(&start.family))));
+        }
+        if let Some(warning) = &self.warning {
+            let yellow = Style::new().fg(Color::Yellow);
+            spans.push(Span::styled(format!(" · {}", plain(warning)), yellow));
+        }
+        Line::from(spans)
+    }
+
+    fn progress(&self) -> Gauge<'_> {
+        let done = self.last.as_ref().map_or(0, |s| s.step);
+        let steps = self.start.as_ref().map_or(0, |s| s.steps);
+        let ratio = (done as f64 / steps.max(1) as f64).clamp(0.0, 1.0);
+        let style = Style::new().fg(Color::Blue);
+        Gauge::default()
+            .gauge_style(style)
+            .ratio(ratio)
+            .label(format!("step {done} of {steps}"))
+    }
+
+    /// Lines that say where the run stands.
+    fn numbers(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let (Some(start), last) = (&self.start, &self.last) else {
+            return vec!["nothing has happened in this run yet".into()];
+        };
+        if let Some(step) = last {
+            let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
+            lines.push(format!("step     {} of {}", step.step, start.steps));
+            lines.push(format!("train    {loss:.4}"));
+        }
+        if let Some(eval) = &self.eval {
+            let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
+            lines.push(format!("val      {loss:.4}{}", self.stage(loss)));
+        }
+        if let Some(step) = last {
+            let seconds = start.steps.saturating_sub(step.step) as f64 * step.step_seconds;
+            lines.push(format!("speed    {:.0} tok/s", step.tokens_per_second));
+            let computed = start.flops_per_step as f64 / step.step_seconds;
+            let share = start.peak_flops_per_second.map(|peak| computed / peak);
+            let share = share.map_or(String::new(), |s| format!(" · {:.0}% of peak", 100.0 * s));
+            lines.push(format!(
+                "         {}{share}",
+                amount(computed as u64, "FLOP/s")
+            ));
+            lines.push(format!(
+                "memory   {} planned",
+                amount(start.bytes_peak, "B")
+            ));
+            lines.push(format!(
+                "gradient {:.3} · lr {:.2e}",
+                step.grad_norm, step.lr
+            ));
+            if self.end.is_none() {
+                lines.push(format!("left     {}", duration(seconds)));
+            }
+        }
+        if let Some(profile) = &self.profile {
+            let whole: f64 = profile.seconds.iter().map(|(_, s)| s).sum();
+            for (at, (kind, seconds)) in profile.seconds.iter().take(KINDS).enumerate() {
+                let head = if at == 0 { "time" } else { "" };
+                let share = 100.0 * seconds / whole;
+                lines.push(format!("{head:8} {share:2.0}% {}", plain(kind)));
+            }
+        }
+        lines
+    }
+
+    /// Which of the models that count are passed.
+    fn stage(&self, loss: f64) -> &'static str {
+        let Some(ladder) = &self.ladder else {
+            return "";
+        };
+        match loss {
+            l if l < ladder.trigram => " · beyond triples",
+            l if l < ladder.bigram => " · beyond pairs",
+            l if l < ladder.unigram => " · beyond frequencies",
+            _ => "",
+        }
+    }
+
+    fn text(&self) -> Paragraph<'_> {
+        let (title, text) = match &self.sample {
+            Some((step, text)) => (format!("sample of step {step}"), plain_lines(text)),
+            None => ("sample".into(), String::new()),
+        };
+        Paragraph::new(text)
+            .wrap(Wrap { trim: false })
+            .block(Block::bordered().title(title))
+    }
+
+    fn chart(&self, frame: &mut Frame, area: Rect) {
+        let log = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
+            let known = points.iter().filter(|p| p.1 > 0.0 && p.1.is_finite());
+            known.map(|&(x, y)| (x, y.ln())).collect()
+        };
+        let (train, validation) = (log(&self.train), log(&self.validation));
+        let heights = || train.iter().chain(&validation).map(|p| p.1);
+        let low = heights().fold(f64::INFINITY, f64::min);
+        let high = heights().fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = match low < high {
+            true => (low - 0.02, high + 0.02),
+            false if low.is_finite() && high.is_finite() => (low - 0.5, high + 0.5),
+            false => (0.0, 1.0),
+        };
+        let right = train
+            .iter()
+            .chain(&validation)
+            .map(|p| p.0)
+            .fold(1.0, f64::max);
+        let set = |name, points, colour, kind| {
+            let set = Dataset::default()
+                .name(name)
+                .data(points)
+                .style(Style::new().fg(colour));
+            set.marker(Marker::Braille).graph_type(kind)
+        };
+        let sets = vec![
+            set("train", &train, Color::Blue, GraphType::Line),
+            set("val", &validation, Color::Yellow, GraphType::Line),
+        ];
+        let at = |share: f64| format!("{:.3}", (low + share * (high - low)).exp());
+        let y = Axis::default()
+            .bounds([low, high])
+            .labels([at(0.0), at(0.5), at(1.0)]);
+        let x = Axis::default()
+            .bounds([0.0, right])
+            .labels(["0".into(), format!("{right:.0}")]);
+        let block = Block::bordered().title("loss, logarithmic");
+        frame.render_widget(Chart::new(sets).block(block).x_axis(x).y_axis(y), area);
+    }
+}
+
+/// Adds a point; where there are too many, half of them go, but no least and no largest.
+fn push(points: &mut Vec<(f64, f64)>, point: (f64, f64)) {
+    points.push(point);
+    if points.len() < MOST {
+        return;
+    }
+    let halves = points.chunks(4).flat_map(|four| {
+        let least = four.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+        let most = four.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        let mut both: Vec<(f64, f64)> = least.into_iter().chain(most).copied().collect();
+        both.sort_by(|a, b| a.0.total_cmp(&b.0));
+        both
+    });
+    *points = halves.collect();
+}
+
+/// Text without control characters: a corpus must not steer the terminal.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// The same, with line breaks.
+fn plain_lines(text: &str) -> String {
+    let safe = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    text.chars().map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_run_keeps_its_spikes_and_little_else() {
+        let mut points = Vec::new();
+        for step in 0..200_000 {
+            let loss = if step == 4_321 { 99.0 } else { 1.0 };
+            push(&mut points, (f64::from(step), loss));
+        }
+        assert!(points.len() < MOST && points.contains(&(4_321.0, 99.0)));
+        assert!(points.is_sorted_by(|a, b| a.0 <= b.0));
+    }
+
+    #[test]
+    fn a_corpus_can_not_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{7}"), "a [2Jb ");
+        assert_eq!(plain_lines("a\nb\r\u{9b}"), "a\nb  ");
+    }
+}

@@ -1,0 +1,361 @@
+//! One file that tells a run: no script, nothing loaded from elsewhere, made for paper too.
+
+use crate::svg::{Curve, Level, chart, escape, heat};
+use crate::units::{amount, count};
+use run::{End, Eval, Event, Ladder, Layers, Lens, Profile, Sample, Start, Step};
+use std::fmt::Write;
+
+/// Surprise that is shown darkest, in nats.
+const DARKEST: f32 = 6.0;
+/// The training curve's moving mean forgets this share a step.
+const FORGET: f64 = 0.05;
+
+/// What the events of a run hold, sorted by kind.
+#[derive(Default)]
+struct Run<'a> {
+    start: Option<&'a Start>,
+    end: Option<&'a End>,
+    ladder: Option<&'a Ladder>,
+    profile: Option<&'a Profile>,
+    lens: Option<&'a Lens>,
+    steps: Vec<&'a Step>,
+    evals: Vec<&'a Eval>,
+    samples: Vec<&'a Sample>,
+    layers: Vec<&'a Layers>,
+    warnings: Vec<&'a str>,
+}
+
+impl<'a> Run<'a> {
+    fn new(events: &'a [Event]) -> Run<'a> {
+        let mut run = Run::default();
+        for event in events {
+            match event {
+                Event::Start(e) => run.start = Some(e),
+                Event::End(e) => run.end = Some(e),
+                Event::Ladder(e) => run.ladder = Some(e),
+                Event::Lens(e) => run.lens = Some(e),
+                Event::Step(e) => run.steps.push(e),
+                Event::Eval(e) => run.evals.push(e),
+                Event::Sample(e) => run.samples.push(e),
+                Event::Layers(e) => run.layers.push(e),
+                Event::Warning(e) => run.warnings.push(&e.message),
+                Event::Profile(e) => run.profile = Some(e),
+                Event::Saved(_) => {}
+            }
+        }
+        run
+    }
+
+    /// Level lines: what models that count reach, and the floor.
+    fn levels(&self) -> Vec<Level> {
+        let mut levels = Vec::new();
+        if let Some(l) = self.ladder {
+            let all = [
+                ("knowing nothing", l.uniform),
+                ("token frequencies", l.unigram),
+                ("pairs", l.bigram),
+                ("triples", l.trigram),
+            ];
+            levels.extend(all.map(|(name, nats)| (name.to_owned(), nats)));
+        }
+        if let Some(start) = self.start
+            && let Some(floor) = start.floor_bits_per_byte
+        {
+            let bytes = start.validation_bytes as f64 / start.validation_tokens as f64;
+            levels.push(("floor".into(), floor * std::f64::consts::LN_2 * bytes));
+        }
+        levels
+    }
+
+    fn loss(&self) -> String {
+        let loss = |s: &Step| s.nats_per_token.or(s.mse).unwrap_or(f64::NAN);
+        let raw: Vec<(f64, f64)> = self
+            .steps
+            .iter()
+            .map(|s| (s.step as f64, loss(s)))
+            .collect();
+        let (mut sum, mut weight) = (0.0, 0.0);
+        let smooth = raw.iter().filter(|p| p.1.is_finite()).map(|&(step, loss)| {
+            sum += FORGET * (loss - sum);
+            weight += FORGET * (1.0 - weight);
+            (step, sum / weight)
+        });
+        let smooth = smooth.collect();
+        let measured = |e: &&Eval| Some((e.step as f64, e.val_nats_per_token.or(e.mse)?));
+        let curve = |name: &str, colour, points, marks| Curve {
+            name: name.into(),
+            colour,
+            points,
+            marks,
+        };
+        let curves = [
+            curve("train", "#b9cff0", raw, false),
+            curve("train, smooth", "#1f5fbf", smooth, false),
+            curve(
+                "validation",
+                "#b4540a",
+                self.evals.iter().filter_map(measured).collect(),
+                true,
+            ),
+        ];
+        let regression = self.evals.iter().any(|e| e.mse.is_some());
+        let name = if regression {
+            "mean squared error"
+        } else {
+            "nats per token"
+        };
+        chart(&curves, &self.levels(), "step", name, true)
+    }
+
+    fn rates(&self) -> String {
+        let of = |name: &str, colour, number: fn(&Step) -> f64| Curve {
+            name: name.into(),
+            colour,
+            points: self
+                .steps
+                .iter()
+                .map(|s| (s.step as f64, number(s)))
+                .collect(),
+            marks: false,
+        };
+        let curves = [
+            of("gradient norm", "#1f5fbf", |s| s.grad_norm),
+            of("learning rate", "#b4540a", |s| s.lr),
+        ];
+        chart(&curves, &[], "step", "gradient norm, learning rate", true)
+    }
+
+    fn speed(&self) -> String {
+        let curve = Curve {
+            name: "tokens a second".into(),
+            colour: "#1f5fbf",
+            points: self
+                .steps
+                .iter()
+                .map(|s| (s.step as f64, s.tokens_per_second))
+                .collect(),
+            marks: false,
+        };
+        chart(&[curve], &[], "step", "tokens a second", false)
+    }
+
+    /// Heat maps by name.
+    fn heats(&self) -> Vec<(&'static str, String)> {
+        let Some(names) = self.layers.last().map(|l| &l.names) else {
+            return Vec::new();
+        };
+        type Of = fn(&Layers) -> &Vec<Option<f32>>;
+        let all: [(&str, Of); 4] = [
+            ("update by weight", |l| &l.update_ratio),
+            ("gradient norm", |l| &l.grad_norm),
+            ("weight size", |l| &l.weight_rms),
+            ("activation size", |l| &l.activation_rms),
+        ];
+        let map = |of: Of| {
+            let known = self
+                .layers
+                .iter()
+                .filter(|l| of(l).iter().any(Option::is_some));
+            let (steps, values): (Vec<u64>, Vec<_>) =
+                known.map(|l| (l.step, of(l).clone())).unzip();
+            heat(names, &steps, &values)
+        };
+        all.map(|(name, of)| (name, map(of))).into()
+    }
+}
+
+/// The single pictures of a run, each with a name for its file.
+pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
+    let run = Run::new(events);
+    let mut all = vec![
+        ("loss".to_owned(), run.loss()),
+        ("gradient-and-rate".to_owned(), run.rates()),
+        ("speed".to_owned(), run.speed()),
+    ];
+    let heats = run.heats().into_iter();
+    all.extend(heats.map(|(name, svg)| (name.replace(' ', "-"), svg)));
+    all
+}
+
+/// A whole run as one HTML file. `config` is its run.toml.
+pub fn report(name: &str, events: &[Event], config: &str) -> String {
+    let run = Run::new(events);
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta \
+         http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
+         'unsafe-inline'\"><meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title>\
+         <style>body{{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2rem auto;padding:0 \
+         1rem;color:#1d2330;background:#fff}}svg{{max-width:100%;height:auto}}pre,.text{{white-space:\
+         pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace;background:#f6f7f9;\
+         padding:.6rem;border-radius:.4rem}}td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}h2,figure\
+         {{break-after:avoid;margin:1.4rem 0 .4rem}}figure,.text{{break-inside:avoid}}.text span\
+         {{unicode-bidi:isolate}}</style></head>\
+         <body><h1>{0}</h1>\n",
+        escape(name)
+    );
+    let mut add = |html: String| {
+        page.push_str(&html);
+        page.push('\n');
+    };
+    add(facts(&run));
+    for warning in &run.warnings {
+        add(format!("<p><b>warning:</b> {}</p>", escape(warning)));
+    }
+    if run.steps.is_empty() && run.evals.is_empty() {
+        add("<p>Nothing has been learnt yet.</p>".into());
+    } else {
+        add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
+    }
+    if !run.samples.is_empty() {
+        add("<h2>The same prompt through time</h2>".into());
+    }
+    for sample in &run.samples {
+        let (prompt, text) = (escape(&sample.prompt), escape(&sample.text));
+        add(format!(
+            "<p>step {}</p><div class=\"text\"><b>{prompt}</b>{text}</div>",
+            sample.step
+        ));
+    }
+    if let Some(lens) = run.lens {
+        add(lens_html(lens));
+    }
+    if !run.steps.is_empty() {
+        add(format!(
+            "<h2>Learning machine</h2><figure>{}</figure>",
+            run.rates()
+        ));
+    }
+    for (name, svg) in run.heats() {
+        add(format!("<h3>{name}</h3><figure>{svg}</figure>"));
+    }
+    if !run.steps.is_empty() {
+        add(format!(
+            "<h2>Where the time goes</h2><figure>{}</figure>",
+            run.speed()
+        ));
+    }
+    if let Some(profile) = run.profile {
+        add(profile_html(profile));
+    }
+    add(format!(
+        "<h2>Settings</h2><pre>{}</pre></body></html>",
+        escape(config)
+    ));
+    page
+}
+
+fn facts(run: &Run) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    if let Some(s) = run.start {
+        rows.push(("corpus", s.corpus.clone()));
+        rows.push((
+            "model",
+            format!("{} · {} parameters", s.family, count(s.parameters)),
+        ));
+        rows.push((
+            "batch",
+            format!(
+                "{} tokens a step · {} steps",
+                count(s.tokens_per_step),
+                count(s.steps)
+            ),
+        ));
+        rows.push((
+            "machine",
+            format!("{} threads · {} · {}", s.threads, s.processor, s.precision),
+        ));
+        let used = run.end.and_then(|e| e.peak_bytes);
+        let used = used.map_or(String::new(), |b| format!(" · {} at most", amount(b, "B")));
+        let planned = amount(s.bytes_peak, "B");
+        rows.push(("memory", format!("{planned} planned{used}")));
+        if let Some(speed) = speed(run, s) {
+            rows.push(("speed", speed));
+        }
+        rows.push(("seed", s.seed.to_string()));
+    }
+    if let Some(e) = run.evals.last() {
+        let quality = match (e.val_nats_per_token, e.val_bits_per_byte, e.mse) {
+            (Some(nats), Some(bits), _) => {
+                format!("{nats:.4} nats per token · {bits:.4} bits per byte")
+            }
+            (_, _, Some(mse)) => format!("mean squared error {mse:.6e}"),
+            _ => String::new(),
+        };
+        rows.push(("quality", format!("{quality}, at step {}", count(e.step))));
+    }
+    if let Some(e) = run.end {
+        let seconds = format!(
+            "{:.1} s of training, {:.1} s in all",
+            e.train_seconds, e.wall_seconds
+        );
+        rows.push(("cost", seconds));
+        rows.push(("end", e.reason.clone()));
+    }
+    let rows = rows
+        .iter()
+        .map(|(name, value)| format!("<tr><td>{name}<td>{}", escape(value)));
+    format!("<table>{}</table>", rows.collect::<String>())
+}
+
+/// Of the typical step among the last ones: tokens, operations and their share of the peak.
+fn speed(run: &Run, start: &Start) -> Option<String> {
+    const LAST: usize = 100;
+    let last = run.steps.len().saturating_sub(LAST);
+    let mut seconds: Vec<f64> = run.steps[last..].iter().map(|s| s.step_seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let typical = *seconds.get(seconds.len() / 2)?;
+    let computed = start.flops_per_step as f64 / typical;
+    let mut text = format!(
+        "{} tokens a second · {}",
+        count((start.tokens_per_step as f64 / typical) as u64),
+        amount(computed as u64, "FLOP/s")
+    );
+    if let Some(peak) = start.peak_flops_per_second {
+        // Writing to a string can't fail.
+        let _ = write!(
+            text,
+            " · {:.0}% of the measured peak",
+            100.0 * computed / peak
+        );
+    }
+    Some(text)
+}
+
+fn profile_html(profile: &Profile) -> String {
+    let longest = profile.seconds.first().map_or(1.0, |(_, s)| *s);
+    let row = |(kind, seconds): &(String, f64)| {
+        let width = 300.0 * seconds / longest;
+        format!(
+            "<tr><td>{}<td>{:.3} ms<td><svg width=\"300\" height=\"12\"><rect width=\"{width:.1}\" \
+             height=\"12\" fill=\"#1f5fbf\"/></svg>",
+            escape(kind),
+            1000.0 * seconds
+        )
+    };
+    let rows: String = profile.seconds.iter().map(row).collect();
+    format!("<h3>One step, by kind of work</h3><table>{rows}</table>")
+}
+
+fn lens_html(lens: &Lens) -> String {
+    let mut html = format!(
+        "<h2>What surprises the model at step {}</h2><p>A text it never trained on; the darker, the \
+         more surprised.</p>",
+        lens.step
+    );
+    for passage in &lens.passages {
+        html.push_str("<div class=\"text\">");
+        let nats = std::iter::once(Some(0.0)).chain(passage.nats.iter().copied());
+        for (token, nats) in passage.tokens.iter().zip(nats) {
+            let share = (nats.unwrap_or(DARKEST) / DARKEST).clamp(0.0, 1.0) * 0.75;
+            // Writing to a string can't fail.
+            let _ = write!(
+                html,
+                "<span style=\"background:rgba(230,110,30,{share:.2})\" title=\"{:.2} nats\">{}</span>",
+                nats.unwrap_or(f32::NAN),
+                escape(token)
+            );
+        }
+        html.push_str("</div>");
+    }
+    html
+}
