@@ -44,7 +44,7 @@ impl Scan {
         self.inputs.get(after.checked_sub(1)?)
     }
 
-    /// The SHA-256 of the text: of all documents and where each goes. Equal for equal texts,
+    /// The SHA-256 of the text: of all documents' hashes and where each goes. Equal for equal texts,
     /// wherever they lie and however they are packed.
     pub fn text_sha256(&self) -> String {
         let mut hash = Sha256::new();
