@@ -77,11 +77,15 @@ impl<'a> Batcher<'a> {
             if self.batch.text.len() - start < BATCH_BYTES {
                 continue;
             }
-            let long = self.batch.text.split_off(start);
-            self.flush()?;
-            self.batch.text = long;
+            if start > 0 {
+                let long = self.batch.text.split_off(start);
+                self.flush()?;
+                self.batch.text = long;
+            }
             let cut = good_cut(&self.batch.text);
-            let rest = self.batch.text.split_off(cut);
+            let mut rest = Vec::with_capacity(BATCH_BYTES);
+            rest.extend_from_slice(&self.batch.text[cut..]);
+            self.batch.text.truncate(cut);
             self.piece(false, false);
             self.flush()?;
             self.offset += cut as u64;

@@ -3,9 +3,10 @@
 use crate::batch::{Batch, Batcher, Piece};
 use crate::scan::{DocumentHash, PieceHash, Scan, piece_hash};
 use crate::watch::Stage;
-use crate::writer::{Journal, PartWriter, Run};
+use crate::writer::{Full, PartWriter, Run};
 use crate::{Error, Options, Part, Report, Result, Watch, pipeline, source};
 use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 use text::Tokenizer;
 
@@ -21,7 +22,7 @@ pub(crate) fn encode(
     o: &Options,
     tokenizer: &Tokenizer,
     writers: &mut [PartWriter; 2],
-    mut journal: Option<&mut Journal>,
+    full: Option<&SyncSender<Full>>,
     watch: &Watch,
 ) -> Result<()> {
     watch.begin(scan.inputs.iter().map(|input| input.stamp.bytes).sum());
@@ -67,7 +68,7 @@ pub(crate) fn encode(
                 }
             }
             for (writer, run) in writers.iter_mut().zip(&encoded.runs) {
-                writer.add(number, run, journal.as_deref_mut())?;
+                writer.add(number, run, full)?;
             }
             watch.tick(Stage::Encoding)
         },

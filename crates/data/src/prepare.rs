@@ -6,16 +6,18 @@ use crate::prepared::{DATA, Index, PartIndex, Prepared};
 use crate::scan::{self, Scan, hex};
 use crate::shard::Width;
 use crate::watch::Stage;
-use crate::writer::{Entry, Journal, PartWriter, read_journal};
+use crate::writer::{Entry, Journal, PartWriter, read_journal, shards};
 use crate::{Error, Options, Part, Report, Result, Tokens, Watch};
 use run::{Disk, Files, write_atomic};
 use sha2::{Digest, Sha256};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use text::Tokenizer;
 
 /// Version of everything that decides which tokens come out.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Texts up to this size are prepared in memory where they need not be kept.
 const IN_MEMORY: u64 = 8 << 20;
@@ -239,7 +241,7 @@ impl Work<'_> {
             };
         }
         self.prepare_folder(folder)?;
-        Prepared::open(folder)
+        Prepared::open_written(folder)
     }
 
     /// Prepares into a folder that is new or was begun.
@@ -249,7 +251,7 @@ impl Work<'_> {
         let path = work.join("journal.jsonl");
         let mut append = Disk.append(&path)?;
         let text = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
-        let (entries, length) = read_journal(&text);
+        let (mut entries, length) = read_journal(&text);
         append.cut(length)?;
         let begun = match entries.first() {
             Some(Entry::Begin {
@@ -277,21 +279,10 @@ impl Work<'_> {
                 tokenizer_sha256: journal.tokenizer_sha256.clone(),
             })?;
         }
-        let mut writers = Part::ALL.map(|part| PartWriter::new(part, width, &entries));
-        let (scan, o) = (&self.scan, self.options);
-        encode(
-            scan,
-            o,
-            &tokenizer,
-            &mut writers,
-            Some(&mut journal),
-            self.watch,
-        )?;
-        for writer in &mut writers {
-            writer.finish(&mut journal)?;
-        }
+        let writers = Part::ALL.map(|part| PartWriter::new(part, width, &entries));
+        entries.extend(self.encode_into(writers, width, &tokenizer, &mut journal)?);
         let tokenizer_sha256 = journal.tokenizer_sha256;
-        let [train, validation] = writers.map(|w| PartIndex::new(w.shards));
+        let [train, validation] = Part::ALL.map(|part| PartIndex::new(shards(&entries, part)));
         Index {
             format: Index::FORMAT.into(),
             version: Index::VERSION,
@@ -309,6 +300,29 @@ impl Work<'_> {
         }
         .write(&Disk, folder)?;
         Ok(Disk.remove_folder(&work)?)
+    }
+
+    /// Encodes, while another thread writes shards; gives the entries of these.
+    fn encode_into(
+        &self,
+        mut writers: [PartWriter; 2],
+        width: Width,
+        tokenizer: &Tokenizer,
+        journal: &mut Journal,
+    ) -> Result<Vec<Entry>> {
+        let (full, shards) = sync_channel(0);
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || journal.write_shards(width, shards));
+            let (scan, o, to) = (&self.scan, self.options, Some(&full));
+            let encoded = encode(scan, o, tokenizer, &mut writers, to, self.watch)
+                .and_then(|()| writers.iter_mut().try_for_each(|w| w.finish(&full)));
+            // The shard at hand is finished even where encoding failed or was stopped.
+            drop(full);
+            let written = writing
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic))?;
+            encoded.map(|()| written)
+        })
     }
 
     fn make_tokenizer(&mut self) -> Result<Tokenizer> {

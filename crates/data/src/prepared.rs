@@ -3,6 +3,7 @@
 use crate::prepare::{TOKENIZER, corpus_name};
 use crate::scan::hex;
 use crate::shard::{SHARD_TOKENS, ShardEntry, Width};
+use crate::tokens::CHECKED_AT_ONCE;
 use crate::{Error, Part, Report, Result, Tokens};
 use run::{Files, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,15 @@ impl Prepared {
     /// # Errors
     /// Where a file is missing, damaged, or of another preparation.
     pub fn open(folder: &Path) -> Result<Prepared> {
+        Prepared::open_checking(folder, CHECKED_AT_ONCE)
+    }
+
+    /// Opens a folder that was written just now: every shard is checked when it is first read.
+    pub(crate) fn open_written(folder: &Path) -> Result<Prepared> {
+        Prepared::open_checking(folder, 0)
+    }
+
+    fn open_checking(folder: &Path, at_once: usize) -> Result<Prepared> {
         let path = folder.join(DATA);
         let json = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
         let damaged =
@@ -138,7 +148,8 @@ impl Prepared {
         }
         let open = |part: &PartIndex| {
             let shards = part.shards.clone();
-            Tokens::open(folder, shards, index.width, &index.tokenizer_sha256)
+            let sha256 = &index.tokenizer_sha256;
+            Tokens::open(folder, shards, index.width, sha256, at_once)
         };
         Ok(Prepared {
             folder: Some(folder.to_owned()),

@@ -9,10 +9,10 @@ use crate::{Options, Report, Result, Watch, pipeline, source};
 use sha2::{Digest, Sha256};
 use std::collections::BinaryHeap;
 
-/// SHA-256 of a piece.
+/// BLAKE3 of a piece.
 pub(crate) type PieceHash = [u8; 32];
 
-/// What identifies a document: the first half of a SHA-256. Two different documents have the same
+/// What identifies a document: the first half of a BLAKE3 of the hashes of its pieces. Two different documents have the same
 /// one by a chance of about n² / 2¹²⁹.
 pub(crate) type Hash = [u8; 16];
 
@@ -44,7 +44,7 @@ impl Scan {
         self.inputs.get(after.checked_sub(1)?)
     }
 
-    /// The SHA-256 of the text: of all documents and where each goes. Equal for equal texts,
+    /// The SHA-256 of the text: of all documents' hashes and where each goes. Equal for equal texts,
     /// wherever they lie and however they are packed.
     pub fn text_sha256(&self) -> String {
         let mut hash = Sha256::new();
@@ -70,7 +70,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Hash of a document from those of its pieces, one after the other.
 #[derive(Default)]
-pub(crate) struct DocumentHash(Sha256);
+pub(crate) struct DocumentHash(blake3::Hasher);
 
 impl DocumentHash {
     /// Takes the hash of the next piece; at the last one gives the document's.
@@ -79,15 +79,15 @@ impl DocumentHash {
         if !piece.last {
             return None;
         }
-        let whole = std::mem::take(&mut self.0).finalize();
         let mut half = Hash::default();
-        half.copy_from_slice(&whole[..16]);
+        half.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        self.0.reset();
         Some(half)
     }
 }
 
 pub(crate) fn piece_hash(text: &[u8]) -> PieceHash {
-    Sha256::digest(text).into()
+    blake3::hash(text).into()
 }
 
 /// Reads all inputs once. `sample_bytes` is how much text to keep for making a tokenizer.

@@ -62,11 +62,20 @@ impl Width {
 
     /// Appends tokens to their stored form. Ids fit: the width was chosen for their vocabulary.
     pub(crate) fn store(self, tokens: &[u32], into: &mut Vec<u8>) {
+        let from = into.len();
+        into.resize(from + tokens.len() * self.bytes(), 0);
+        let into = &mut into[from..];
         match self {
-            Width::U16 => tokens
-                .iter()
-                .for_each(|&t| into.extend((t as u16).to_le_bytes())),
-            Width::U32 => tokens.iter().for_each(|&t| into.extend(t.to_le_bytes())),
+            Width::U16 => {
+                let each = into.as_chunks_mut::<2>().0.iter_mut();
+                each.zip(tokens)
+                    .for_each(|(bytes, &t)| *bytes = (t as u16).to_le_bytes());
+            }
+            Width::U32 => {
+                let each = into.as_chunks_mut::<4>().0.iter_mut();
+                each.zip(tokens)
+                    .for_each(|(bytes, &t)| *bytes = t.to_le_bytes());
+            }
         }
     }
 

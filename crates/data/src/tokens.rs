@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 const OPEN: usize = 64;
 
 /// Shards that are checked bit by bit when the data is opened; the others when they are first read.
-const CHECKED_AT_ONCE: usize = 16;
+pub(crate) const CHECKED_AT_ONCE: usize = 16;
 
 /// The tokens of a part, in memory or in shards.
 ///
@@ -62,12 +62,13 @@ impl Tokens {
         }
     }
 
-    /// Tokens of shards in a folder. The first shards are checked now.
+    /// Tokens of shards in a folder. The first `at_once` shards are checked now.
     pub(crate) fn open(
         folder: &Path,
         entries: Vec<ShardEntry>,
         width: Width,
         tokenizer_sha256: &str,
+        at_once: usize,
     ) -> Result<Tokens> {
         let full = entries.len().saturating_sub(1);
         let even = entries.iter().take(full).all(|e| e.tokens == SHARD_TOKENS);
@@ -102,7 +103,7 @@ impl Tokens {
                 );
                 return Err(Error::prepared(&path, reason));
             }
-            if number < CHECKED_AT_ONCE {
+            if number < at_once {
                 shards.with(number, width, |_, _| Ok(()))?;
             }
         }

@@ -8,6 +8,7 @@ use run::{Append, Files, write_atomic};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 /// The tokens that a batch gave for one part.
 #[derive(Debug, Default)]
@@ -51,6 +52,54 @@ impl Journal<'_> {
         self.append.write(line.as_bytes())?;
         Ok(self.append.sync()?)
     }
+
+    /// Writes shards as they come, until no more do; gives their entries. This is for a thread of
+    /// its own: hashing, writing and syncing a shard takes long, and encoding goes on meanwhile.
+    pub fn write_shards(&mut self, width: Width, full: Receiver<Full>) -> Result<Vec<Entry>> {
+        let each = full.into_iter();
+        each.map(|full| self.write_shard(width, full)).collect()
+    }
+
+    fn write_shard(&mut self, width: Width, full: Full) -> Result<Entry> {
+        let name = shard::file_name(full.part, full.number);
+        let sha256 = &self.tokenizer_sha256;
+        let file = shard::file(width, sha256, &full.documents, &full.stored);
+        write_atomic(self.files, &self.folder.join(&name), &file)?;
+        let entry = Entry::Shard {
+            part: full.part,
+            batch: full.batch,
+            used: full.used,
+            shard: ShardEntry {
+                file: name,
+                tokens: (full.stored.len() / width.bytes()) as u64,
+                documents: full.documents.len() as u64,
+                bytes: file.len() as u64,
+                sha256: hex(&Sha256::digest(&file)),
+            },
+        };
+        self.write(&entry)?;
+        Ok(entry)
+    }
+}
+
+/// What a shard gets: all the tokens that go into one, or the last ones.
+pub(crate) struct Full {
+    part: Part,
+    /// Of the shard, in its part.
+    number: usize,
+    stored: Vec<u8>,
+    documents: Vec<u64>,
+    batch: u64,
+    used: usize,
+}
+
+/// The shards of a part that a journal knows of.
+pub(crate) fn shards(journal: &[Entry], of: Part) -> Vec<ShardEntry> {
+    let each = journal.iter().filter_map(|entry| match entry {
+        Entry::Shard { part, shard, .. } if *part == of => Some(shard.clone()),
+        _ => None,
+    });
+    each.collect()
 }
 
 /// Reads a journal; a line that was cut by a kill, and what follows it, counts as not written.
@@ -77,7 +126,7 @@ pub(crate) struct PartWriter {
     documents: Vec<u64>,
     /// Tokens of the shards.
     before: u64,
-    pub shards: Vec<ShardEntry>,
+    shards: usize,
     /// Batch, and tokens of it, up to which everything is in shards already.
     done: (u64, usize),
 }
@@ -91,7 +140,7 @@ impl PartWriter {
             stored: Vec::new(),
             documents: Vec::new(),
             before: 0,
-            shards: Vec::new(),
+            shards: 0,
             done: (0, 0),
         };
         for entry in journal {
@@ -104,7 +153,7 @@ impl PartWriter {
                 && *part == writer.part
             {
                 writer.before += shard.tokens;
-                writer.shards.push(shard.clone());
+                writer.shards += 1;
                 writer.done = (*batch, *used);
             }
         }
@@ -116,8 +165,8 @@ impl PartWriter {
         self.done.0
     }
 
-    /// Takes the tokens of a batch; full shards are written where there is a journal.
-    pub fn add(&mut self, batch: u64, run: &Run, mut journal: Option<&mut Journal>) -> Result<()> {
+    /// Takes the tokens of a batch; what fills a shard is handed on where they are written.
+    pub fn add(&mut self, batch: u64, run: &Run, full: Option<&SyncSender<Full>>) -> Result<()> {
         let mut used = match batch == self.done.0 {
             true => self.done.1.min(run.tokens.len()),
             false => 0,
@@ -126,7 +175,7 @@ impl PartWriter {
         while starts.next_if(|&&at| at < used).is_some() {}
         loop {
             let waiting = (self.stored.len() / self.width.bytes()) as u64;
-            let room = match journal {
+            let room = match full {
                 Some(_) => (SHARD_TOKENS - waiting) as usize,
                 None => usize::MAX,
             };
@@ -138,45 +187,35 @@ impl PartWriter {
             self.width
                 .store(&run.tokens[used..used + take], &mut self.stored);
             used += take;
-            match &mut journal {
-                Some(journal) if take == room => self.flush(batch, used, journal)?,
+            match full {
+                Some(full) if take == room => self.flush(batch, used, full)?,
                 _ => return Ok(()),
             }
         }
     }
 
-    /// Writes what waits as a shard.
-    fn flush(&mut self, batch: u64, used: usize, journal: &mut Journal) -> Result<()> {
-        let tokens = (self.stored.len() / self.width.bytes()) as u64;
-        let name = shard::file_name(self.part, self.shards.len());
-        let sha256 = &journal.tokenizer_sha256;
-        let file = shard::file(self.width, sha256, &self.documents, &self.stored);
-        write_atomic(journal.files, &journal.folder.join(&name), &file)?;
-        let shard = ShardEntry {
-            file: name,
-            tokens,
-            documents: self.documents.len() as u64,
-            bytes: file.len() as u64,
-            sha256: hex(&Sha256::digest(&file)),
-        };
-        journal.write(&Entry::Shard {
+    /// Hands on what waits; waits itself while the shard before is written, so that memory holds
+    /// two at most.
+    fn flush(&mut self, batch: u64, used: usize, full: &SyncSender<Full>) -> Result<()> {
+        let shard = Full {
             part: self.part,
+            number: self.shards,
+            stored: std::mem::take(&mut self.stored),
+            documents: std::mem::take(&mut self.documents),
             batch,
             used,
-            shard: shard.clone(),
-        })?;
-        self.shards.push(shard);
-        self.before += tokens;
-        self.stored.clear();
-        self.documents.clear();
-        Ok(())
+        };
+        self.shards += 1;
+        self.before += (shard.stored.len() / self.width.bytes()) as u64;
+        // Where nobody takes it, writing failed, and that error is the one to tell.
+        full.send(shard).map_err(|_| Error::Stopped)
     }
 
-    /// Writes the last shard.
-    pub fn finish(&mut self, journal: &mut Journal) -> Result<()> {
+    /// Hands on the last shard.
+    pub fn finish(&mut self, full: &SyncSender<Full>) -> Result<()> {
         match self.stored.is_empty() {
             true => Ok(()),
-            false => self.flush(u64::MAX, 0, journal),
+            false => self.flush(u64::MAX, 0, full),
         }
     }
 

@@ -128,6 +128,28 @@ fn an_interrupted_preparation_goes_on() {
 }
 
 #[test]
+fn a_shard_that_cannot_be_written_is_told_and_loses_nothing() {
+    let files = Files::new();
+    let path = files.put("a.txt", "Some text of both parts.\n".repeat(1000));
+    let (out, stop) = (files.path("out"), AtomicBool::new(false));
+    let place = Place::Folder(out.clone());
+    let blocked = out.join(".train-00000.safetensors.partial");
+    let show = |p: Progress| {
+        if p.stage == Stage::Tokenizer {
+            std::fs::create_dir_all(&blocked).unwrap();
+        }
+    };
+    let (paths, o) = ([path], Options::default());
+    let error = with_bytes(&paths, None, &o, &place, &Watch::new(2, &stop, &show)).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains(".train-00000.safetensors"), "{told}");
+    assert!(!Prepared::is_in(&out));
+    std::fs::remove_dir(&blocked).unwrap();
+    let p = with_bytes(&paths, None, &o, &place, &Watch::nobody()).unwrap();
+    assert_eq!(p.shards().0, 2);
+}
+
+#[test]
 fn damaged_shards_are_named_and_refused() {
     let files = Files::new();
     let path = files.put("a.jsonl", jsonl(500));
