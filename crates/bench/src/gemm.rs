@@ -145,7 +145,7 @@ fn rungs(threads: usize) -> Vec<Rung> {
     let all = Isa::available();
     let kernels = all
         .iter()
-        .filter(|i| all.len() == 1 || **i != Isa::Portable);
+        .filter(|i| all.len() == 1 || **i != Isa::PORTABLE);
     let kernel = |isa: Isa, threads: usize| Rung {
         name: format!("packed, kernel for {}", isa.name()),
         threads,

@@ -1,49 +1,20 @@
-//! What runs a plan? A device. It has no method per operation: it creates the store, prepares a
-//! plan (allocating once), and runs it.
+//! What runs a plan? A device. It has no method per operation: it creates the store, prepares
+//! plans (allocating once), and runs them. The methods of the trait are all that one needs to write
+//! a device outside of this crate.
 
-pub mod cpu;
+use crate::at::Scalars;
+use crate::error::{Error, Result};
+use crate::graph::{ValueId, Variable};
+use crate::plan::Plan;
+use crate::precision::Precision;
+use crate::update::Optimizer;
+
 pub mod null;
 pub mod reference;
 
-use crate::error::{Error, Result};
-use crate::gemm::Precision;
-use crate::graph::{Graph, Row, ValueId};
-use crate::plan::Plan;
-use crate::update::Optimiser;
-use std::sync::Arc;
-
-/// A plan made ready on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ready(pub(crate) usize);
-
-/// What changes from one run of a plan to the next.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scalars {
-    /// Seed of the run.
-    pub seed: u64,
-    /// Step, counted from 0.
-    pub step: u64,
-    /// Learning rate.
-    pub rate: f64,
-    /// Rows already in the caches (generation).
-    pub position: usize,
-    /// 1 / counted targets of the whole step.
-    pub loss_weight: f64,
-}
-
-impl Scalars {
-    /// Where a micro-batch stands.
-    pub(crate) fn at(&self, micro: usize, precision: Precision) -> crate::op::At {
-        crate::op::At {
-            seed: self.seed,
-            step: self.step,
-            micro,
-            position: self.position,
-            loss_weight: self.loss_weight,
-            precision,
-        }
-    }
-}
+/// A plan made ready on a device, by the number that the device gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ready(pub usize);
 
 /// Numbers that the host gives.
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +66,8 @@ impl HostMut<'_> {
         self.len() == 0
     }
 
-    fn fill_f32<'a>(&mut self, from: impl Iterator<Item = &'a f32>) {
+    /// Copies f32 numbers into it.
+    pub fn fill_f32<'a>(&mut self, from: impl Iterator<Item = &'a f32>) {
         match self {
             HostMut::Real(to) => to.iter_mut().zip(from).for_each(|(t, f)| *t = *f),
             HostMut::Double(to) => to
@@ -105,7 +77,8 @@ impl HostMut<'_> {
         }
     }
 
-    fn fill_f64<'a>(&mut self, from: impl Iterator<Item = &'a f64>) {
+    /// Copies f64 numbers into it.
+    pub fn fill_f64<'a>(&mut self, from: impl Iterator<Item = &'a f64>) {
         match self {
             HostMut::Real(to) => to.iter_mut().zip(from).for_each(|(t, f)| *t = *f as f32),
             HostMut::Double(to) => to.iter_mut().zip(from).for_each(|(t, f)| *t = *f),
@@ -113,31 +86,36 @@ impl HostMut<'_> {
     }
 }
 
-/// Which numbers of a stored row.
+/// Which numbers of a stored variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Field {
     /// The weights themselves.
     Weight,
     /// Their gradient.
     Gradient,
-    /// The optimiser's state with this number.
+    /// The optimizer's state with this number.
     State(usize),
 }
 
-/// A device.
+/// A device. Its plans never run at the same time and may share memory: what one of them was given
+/// or computed is there until another is written to or run.
 pub trait Device {
-    /// Creates the store: parameters, and for training their gradients and optimiser state. It
-    /// outlives every plan.
+    /// Creates the store: parameters, and for training their gradients and optimizer state. It
+    /// outlives every plan; plans of an earlier store are gone.
     ///
     /// # Errors
     /// Where memory can't be had.
-    fn create(&mut self, rows: &[Row], optimiser: Option<Optimiser>) -> Result<()>;
+    fn create(&mut self, variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<()>;
 
     /// Makes a plan ready, allocating all that it needs; caches are added to the store.
     ///
     /// # Errors
-    /// Where memory can't be had or the graph wants a parameter that the store hasn't.
-    fn prepare(&mut self, graph: Arc<Graph>, plan: Plan) -> Result<Ready>;
+    /// Where memory can't be had, the graph wants a parameter that the store hasn't, or the device
+    /// can't run an operation.
+    fn prepare(&mut self, plan: Plan) -> Result<Ready>;
+
+    /// Forgets a plan. Its memory stays for other plans.
+    fn release(&mut self, ready: Ready);
 
     /// Writes an input: the content of all micro-batches, one after the other.
     ///
@@ -148,14 +126,14 @@ pub trait Device {
     /// Runs the whole list of steps.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// Where a thread failed, or the inputs are gone.
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()>;
 
-    /// Does the same, and tells how many seconds each kind of work took, as (`linear backward`, 0.01).
-    /// Empty where the device doesn't measure it.
+    /// Does the same, and reports how many seconds each kind of work took, as (`linear backward`,
+    /// 0.01). Empty where the device doesn't measure it.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// As [`Device::run`].
     fn run_profiled(&mut self, ready: Ready, scalars: &Scalars) -> Result<Vec<(String, f64)>> {
         self.run(ready, scalars)?;
         Ok(Vec::new())
@@ -173,28 +151,31 @@ pub trait Device {
     /// Reads a held value: the content of all micro-batches, one after the other.
     ///
     /// # Errors
-    /// Where the buffer doesn't fit the value.
+    /// Where the buffer doesn't fit the value, or the value is gone.
     fn read(&self, ready: Ready, value: ValueId, host: HostMut) -> Result<()>;
 
     /// Norm of the whole gradient in the last training step, before clipping; not finite where
     /// gradient or cost were not, and then the step was not applied.
     fn norm(&self) -> f64;
 
-    /// Writes a stored row.
+    /// Writes a stored variable.
     ///
     /// # Errors
-    /// Where there is no such row or the buffer doesn't fit.
-    fn write_row(&mut self, name: &str, part: Part, host: Host) -> Result<()>;
+    /// Where there is no such variable or the buffer doesn't fit.
+    fn write_variable(&mut self, name: &str, field: Field, host: Host) -> Result<()>;
 
-    /// Reads a stored row.
+    /// Reads a stored variable.
     ///
     /// # Errors
-    /// Where there is no such row or the buffer doesn't fit.
-    fn read_row(&self, name: &str, part: Part, host: HostMut) -> Result<()>;
+    /// Where there is no such variable or the buffer doesn't fit.
+    fn read_variable(&self, name: &str, field: Field, host: HostMut) -> Result<()>;
+
+    /// Bytes of memory that the store and all plans take together.
+    fn bytes(&self) -> u64;
 }
 
 /// Checks the length of a host buffer.
-fn fits(value: &str, expected: usize, found: usize) -> Result<()> {
+pub(crate) fn fits(value: &str, expected: usize, found: usize) -> Result<()> {
     if expected == found {
         return Ok(());
     }

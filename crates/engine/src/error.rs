@@ -24,6 +24,12 @@ pub enum Error {
     /// A parameter that the store doesn't have.
     #[error("there is no parameter `{0}` in this model")]
     Parameter(String),
+    /// An operation or a rule that the device doesn't know.
+    #[error("this device has no kernel for `{0}`")]
+    NoKernel(&'static str),
+    /// A value of a plan after another plan used the memory that they share.
+    #[error("`{0}` is gone: another plan of the device has run since")]
+    Gone(String),
     /// Memory for a plan or a store could not be had.
     #[error("{0} bytes of memory could not be allocated: use a smaller model, batch or context")]
     Memory(usize),

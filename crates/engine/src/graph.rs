@@ -2,8 +2,11 @@
 //! the rest of the engine does (backward pass, memory, threads) follows from this list.
 
 use crate::error::{Result, shape};
-use crate::op::Spec;
-use crate::ops::Op;
+use crate::op::{Operation, Reads, Spec};
+use std::sync::Arc;
+
+/// Most inputs that a node may have.
+pub const SLOTS: usize = 7;
 
 /// A value of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,51 +41,71 @@ pub enum Init {
     Normal(f64),
 }
 
-/// What a row of the store is for.
+/// What a variable is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowKind {
-    /// Learnt by gradient descent.
+pub enum VariableKind {
+    /// Learned by gradient descent.
     Parameter,
     /// Keys or values of earlier positions, kept between runs of a plan.
     Cache,
 }
 
-/// What outlives every plan: one parameter (or cache). This row drives initialisation, counting,
-/// weight decay, checkpoints and names in files.
+/// The part that a parameter plays, by which an optimizer chooses how it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Weights of a hidden layer.
+    Matrix,
+    /// A vector a token or a position.
+    Embedding,
+    /// The layer that gives the logits, where it isn't the embedding.
+    Head,
+    /// Norms and biases.
+    Vector,
+}
+
+/// What outlives every plan: one parameter or cache. It drives initialization, counting, the
+/// optimizer's groups, checkpoints and names in files.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub struct Variable {
     /// Name, unique in the model.
     pub name: String,
     /// Shape as files have it; matrices are `[out, in]`.
     pub shape: Vec<usize>,
     /// How it begins.
     pub init: Init,
-    /// Whether weight decay pulls on it: matrices only.
-    pub decay: bool,
+    /// The part it plays.
+    pub group: Group,
     /// Parameter or cache.
-    pub kind: RowKind,
+    pub kind: VariableKind,
 }
 
-impl Row {
-    /// A parameter. Decay applies where the shape has two or more dimensions.
-    pub fn parameter(name: impl Into<String>, shape: &[usize], init: Init) -> Row {
-        Row {
+impl Variable {
+    /// A parameter: a [`Group::Matrix`] where the shape has two or more dimensions, else a
+    /// [`Group::Vector`].
+    pub fn parameter(name: impl Into<String>, shape: &[usize], init: Init) -> Variable {
+        Variable {
             name: name.into(),
             shape: shape.to_vec(),
             init,
-            decay: shape.len() >= 2,
-            kind: RowKind::Parameter,
+            group: match shape.len() {
+                0 | 1 => Group::Vector,
+                _ => Group::Matrix,
+            },
+            kind: VariableKind::Parameter,
         }
     }
 
+    /// The same parameter in another group.
+    #[must_use]
+    pub fn in_group(self, group: Group) -> Variable {
+        Variable { group, ..self }
+    }
+
     /// A cache of `rows × width` numbers, zero at first.
-    pub fn cache(name: impl Into<String>, rows: usize, width: usize) -> Row {
-        Row {
-            name: name.into(),
-            shape: vec![rows, width],
-            init: Init::Zeros,
-            decay: false,
-            kind: RowKind::Cache,
+    pub fn cache(name: impl Into<String>, rows: usize, width: usize) -> Variable {
+        Variable {
+            kind: VariableKind::Cache,
+            ..Variable::parameter(name, &[rows, width], Init::Zeros)
         }
     }
 
@@ -95,14 +118,25 @@ impl Row {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Rows and columns; a vector is one row.
+    pub fn matrix(&self) -> [usize; 2] {
+        let columns = self.shape.last().copied().unwrap_or(1);
+        [self.len() / columns.max(1), columns]
+    }
+
+    /// Whether it is learned.
+    pub fn is_parameter(&self) -> bool {
+        self.kind == VariableKind::Parameter
+    }
 }
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum Origin {
     /// The host writes it before a step.
     Input,
-    /// The store has it: the row with this number.
+    /// The store has it: the variable with this number.
     Stored(usize),
     /// A node computes it.
     Node(NodeId),
@@ -118,35 +152,40 @@ pub struct Value {
     /// Shape in one micro-batch.
     pub spec: Spec,
     /// Where it comes from.
-    pub source: Source,
+    pub origin: Origin,
     /// Whether the cost's gradient flows through it to a parameter.
     pub needs_gradient: bool,
     /// Whether every micro-batch's content is held to the end of the step.
     pub held: bool,
 }
 
-/// A node: an operation and the values around it.
+/// A node: an operation, its answers to what the planner asks, and the values around it.
 #[derive(Debug)]
 pub struct Node {
     /// The operation.
-    pub op: Op,
+    pub op: Arc<dyn Operation>,
     /// Inputs, by slot.
     pub x: Vec<ValueId>,
     /// Outputs, by slot.
     pub y: Vec<ValueId>,
     /// Kept for the backward pass, by slot.
     pub kept: Vec<ValueId>,
+    /// What the backward pass reads.
+    pub reads: Reads,
+    /// Whether it is a cost.
+    pub is_cost: bool,
+    /// The input whose gradient is that of the first output.
+    pub passes_on: Option<usize>,
+    /// The input that its own gradient may overwrite.
+    pub overwrites: Option<usize>,
 }
 
 /// A model, recorded.
 #[derive(Debug, Default)]
 pub struct Graph {
-    /// All values.
-    pub values: Vec<Value>,
-    /// All nodes, in forward order.
-    pub nodes: Vec<Node>,
-    /// What the store must have, in the order of first use.
-    pub rows: Vec<Row>,
+    pub(crate) values: Vec<Value>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) variables: Vec<Variable>,
 }
 
 impl Graph {
@@ -155,42 +194,65 @@ impl Graph {
         Graph::default()
     }
 
-    fn value(&mut self, name: String, spec: Spec, source: Source, needs_gradient: bool) -> ValueId {
+    /// All values.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// One value.
+    pub fn value(&self, value: ValueId) -> &Value {
+        &self.values[value.0]
+    }
+
+    /// All nodes, in forward order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// One node.
+    pub fn node(&self, node: NodeId) -> &Node {
+        &self.nodes[node.0]
+    }
+
+    /// What the store must have, in the order of first use.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    fn add(&mut self, name: String, spec: Spec, origin: Origin, needs_gradient: bool) -> ValueId {
         self.values.push(Value {
             name,
             spec,
-            source,
+            origin,
             needs_gradient,
-            held: matches!(source, Source::Input),
+            held: matches!(origin, Origin::Input),
         });
         ValueId(self.values.len() - 1)
     }
 
     /// An input of `rows × width` real numbers that the host writes before each step.
     pub fn input(&mut self, name: &str, rows: usize, width: usize) -> ValueId {
-        self.value(name.into(), Spec::real(rows, width), Source::Input, false)
+        self.add(name.into(), Spec::real(rows, width), Origin::Input, false)
     }
 
     /// An input of `rows` tokens that the host writes before each step.
     pub fn tokens(&mut self, name: &str, rows: usize) -> ValueId {
-        self.value(name.into(), Spec::tokens(rows), Source::Input, false)
+        self.add(name.into(), Spec::tokens(rows), Origin::Input, false)
     }
 
-    /// A parameter; asking again for the same name gives the same value (tied weights).
-    pub fn parameter(&mut self, row: Row) -> ValueId {
-        let known = self
-            .values
-            .iter()
-            .position(|v| matches!(v.source, Source::Stored(r) if self.rows[r].name == row.name));
+    /// A parameter or cache; asking again for the same name gives the same value (tied weights).
+    pub fn variable(&mut self, variable: Variable) -> ValueId {
+        let known = self.values.iter().position(
+            |v| matches!(v.origin, Origin::Stored(at) if self.variables[at].name == variable.name),
+        );
         if let Some(value) = known {
             return ValueId(value);
         }
-        let width = row.shape.last().copied().unwrap_or(1);
-        let spec = Spec::real(row.len() / width.max(1), width);
-        let learnt = row.kind == RowKind::Parameter;
-        let name = row.name.clone();
-        self.rows.push(row);
-        self.value(name, spec, Source::Stored(self.rows.len() - 1), learnt)
+        let [rows, width] = variable.matrix();
+        let (learned, name) = (variable.is_parameter(), variable.name.clone());
+        self.variables.push(variable);
+        let origin = Origin::Stored(self.variables.len() - 1);
+        self.add(name, Spec::real(rows, width), origin, learned)
     }
 
     /// Holds every micro-batch's content of a value to the end of the step, so that the host can
@@ -204,32 +266,50 @@ impl Graph {
         self.values[value.0].spec
     }
 
-    /// Appends a node. Every builder of an operation ends here.
-    pub(crate) fn push(&mut self, op: Op, x: &[ValueId]) -> Result<Vec<ValueId>> {
-        let operation = op.get().name();
+    /// Appends a node and returns its outputs. Every builder of an operation ends here.
+    ///
+    /// # Errors
+    /// Where the operation refuses its inputs, or one value is given twice.
+    pub fn push(&mut self, op: impl Operation, x: &[ValueId]) -> Result<Vec<ValueId>> {
+        let name = op.name();
         if (1..x.len()).any(|i| x[..i].contains(&x[i])) {
-            return shape(operation, "one value may not be two inputs of one node");
+            return shape(name, "one value may not be two inputs of one node");
+        }
+        if x.len() > SLOTS {
+            return shape(name, format!("{} inputs; {SLOTS} is the most", x.len()));
         }
         let specs: Vec<Spec> = x.iter().map(|&v| self.spec(v)).collect();
-        let outputs = op.get().infer(&specs)?;
+        let outputs = op.infer(&specs)?;
         if outputs.y.iter().chain(&outputs.kept).any(Spec::is_empty) {
-            return shape(operation, "an output would hold no number");
+            return shape(name, "an output would hold no number");
+        }
+        let reads = op.reads();
+        let (passes_on, overwrites) = (op.passes_on(), op.overwrites());
+        let slots = reads.x.iter().copied().chain(passes_on).chain(overwrites);
+        if slots.max().is_some_and(|slot| slot >= x.len())
+            || reads.y.iter().any(|&slot| slot >= outputs.y.len())
+        {
+            return shape(name, "its backward pass names a slot that it doesn't have");
         }
         let node = NodeId(self.nodes.len());
         let flows = x.iter().any(|&v| self.values[v.0].needs_gradient);
-        let name = format!("{operation}.{}", node.0);
-        let mut add = |specs: &[Spec], source: Source, flows: bool, tail: &str| -> Vec<ValueId> {
+        let title = format!("{name}.{}", node.0);
+        let mut add = |specs: &[Spec], origin: Origin, flows: bool, tail: &str| -> Vec<ValueId> {
             let one = specs.len() == 1;
             let each = specs.iter().enumerate().map(|(i, &spec)| {
                 let slot = if one { String::new() } else { format!(".{i}") };
-                self.value(format!("{name}{tail}{slot}"), spec, source, flows)
+                self.add(format!("{title}{tail}{slot}"), spec, origin, flows)
             });
             each.collect()
         };
-        let y = add(&outputs.y, Source::Node(node), flows, "");
-        let kept = add(&outputs.kept, Source::Kept(node), false, ".kept");
+        let y = add(&outputs.y, Origin::Node(node), flows, "");
+        let kept = add(&outputs.kept, Origin::Kept(node), false, ".kept");
         self.nodes.push(Node {
-            op,
+            reads,
+            is_cost: op.is_cost(),
+            passes_on,
+            overwrites,
+            op: Arc::new(op),
             x: x.to_vec(),
             y: y.clone(),
             kept,
@@ -238,7 +318,12 @@ impl Graph {
     }
 
     /// Appends a node whose output is a cache of the store.
-    pub(crate) fn push_into(&mut self, op: Op, x: &[ValueId], cache: ValueId) -> Result<()> {
+    pub(crate) fn push_into(
+        &mut self,
+        op: impl Operation,
+        x: &[ValueId],
+        cache: ValueId,
+    ) -> Result<()> {
         self.push(op, x)?;
         if let Some(node) = self.nodes.last_mut() {
             node.y = vec![cache];
@@ -246,7 +331,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Every value, in the order of the list.
+    /// Every value's number, in the order of the list.
     pub fn value_ids(&self) -> impl Iterator<Item = ValueId> + use<> {
         (0..self.values.len()).map(ValueId)
     }
@@ -258,7 +343,7 @@ impl Graph {
 
     /// Number of parameters (numbers, caches not counted).
     pub fn parameters(&self) -> u64 {
-        let learnt = self.rows.iter().filter(|r| r.kind == RowKind::Parameter);
-        learnt.map(|r| r.len() as u64).sum()
+        let learned = self.variables.iter().filter(|v| v.is_parameter());
+        learned.map(|v| v.len() as u64).sum()
     }
 }

@@ -7,39 +7,48 @@
 //! order a step runs), `plan` (where each value lives). Letters are the same everywhere: `B`
 //! batch, `T` time, `C` channels, `H` heads, `K` key and value heads, `D` head size, `V`
 //! vocabulary, `F` hidden size, `N` = B·T rows. Gradients are called `dx`, `dw`.
+//!
+//! What always holds: the same graph, weights and inputs give the same bits on the processor for any
+//! number of threads and any instruction set; every f32 form is checked against an f64 form, and
+//! that against central differences; a step that isn't finite is never applied.
+//!
+//! Mathematics (`op`, `ops`, `update`) and execution (`cpu`) stand apart: an operation, a rule or a
+//! device can be written outside of this crate.
 
-mod arena;
-pub mod device;
+mod at;
+pub mod cpu;
+mod device;
+mod draw;
 mod error;
-pub mod functions;
-mod gemm;
 mod graph;
-pub mod ladder;
-mod lanes;
-mod machine;
-pub mod measure;
 mod op;
 mod ops;
 mod plan;
+mod precision;
 mod random;
 mod schedule;
-mod team;
 pub mod tolerance;
 mod update;
 pub mod verify;
+mod write;
 
-pub use device::cpu::{Cpu, Settings};
+pub use at::{At, Scalars};
+pub use cpu::machine::{Isa, cores, has_bf16, processor};
+pub use cpu::team::Order;
+pub use cpu::{Cpu, CpuSettings};
 pub use device::null::{Totals, dry_run};
 pub use device::reference::{Observer, Reference};
-pub use device::{Device, Host, HostMut, Part, Ready, Scalars};
+pub use device::{Device, Field, Host, HostMut, Ready};
+pub use draw::{Draw, Example};
 pub use error::{Error, Result};
-pub use gemm::Precision;
-pub use graph::{Graph, Init, Node, NodeId, Row, RowKind, Source, Value, ValueId};
-pub use machine::{Isa, cores, has_bf16, processor};
-pub use op::{Cost, Kind, Spec, Write};
-pub use ops::{Angles, Heads};
+pub use graph::{Graph, Group, Init, Node, NodeId, Origin, Value, ValueId, Variable, VariableKind};
+pub use op::{
+    BackwardF64, Cost, Element, ForwardF64, In, Operation, Outputs, Pass, Reads, Spec, elementwise,
+};
+pub use ops::{Angles, Heads, Pages, Places};
 pub use plan::{Place, Plan};
-pub use random::{Purpose as RandomPurpose, Stream};
-pub use schedule::{Item, Purpose, Step, micro_batch};
-pub use team::Order;
-pub use update::{Optimiser, Rule};
+pub use precision::Precision;
+pub use random::{RandomPurpose, Stream};
+pub use schedule::{Item, Purpose, Work, micro_batch};
+pub use update::{Adam, Assignment, Descent, Optimizer, Rule, Setting, UpdateF64, Updates};
+pub use write::Write;

@@ -1,17 +1,18 @@
-//! What is an operation? A formula with its derivative, written twice: once plainly in f64, to be
-//! believed, and once fast in f32, to be checked against the first.
+//! What is an operation? A formula with its derivative: shapes, what the backward pass reads, the
+//! work, and both passes in plain f64, to be believed. How a device computes it fast stands apart
+//! (`cpu/kernel.rs`), and is checked against these.
 //!
 //! Every value is a matrix of `rows × width` numbers, row after row. A time series of a batch is
 //! `N = B·T` rows; a vector is one row.
 
-use crate::arena::{Out, Read};
+use crate::at::At;
 use crate::error::Result;
-use crate::gemm::Precision;
-use crate::team::Team;
+use std::any::Any;
+use std::fmt::Debug;
 
-/// What a value is made of.
+/// What the numbers of a value are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum Element {
     /// Real numbers: f32 on the processor, f64 in the reference.
     Real,
     /// Token numbers, u32.
@@ -26,7 +27,7 @@ pub struct Spec {
     /// Numbers in a row.
     pub width: usize,
     /// Real numbers or tokens.
-    pub kind: Kind,
+    pub element: Element,
 }
 
 impl Spec {
@@ -35,7 +36,7 @@ impl Spec {
         Spec {
             rows,
             width,
-            kind: Kind::Real,
+            element: Element::Real,
         }
     }
 
@@ -44,7 +45,7 @@ impl Spec {
         Spec {
             rows,
             width: 1,
-            kind: Kind::Tokens,
+            element: Element::Tokens,
         }
     }
 
@@ -69,6 +70,7 @@ pub struct Outputs {
 
 /// What the backward pass reads, beside what was kept and the gradients of the outputs: decides
 /// how long a value must live.
+#[derive(Debug, Clone, Copy)]
 pub struct Reads {
     /// Inputs read, by slot.
     pub x: &'static [usize],
@@ -106,41 +108,11 @@ impl std::ops::Add for Cost {
 
 /// Cost of an operation that does `per_element` FLOPs for each of its elements and touches
 /// `buffers` buffers of that size: all but products and attention.
-pub(crate) fn elementwise(elements: usize, per_element: u64, buffers: u64) -> Cost {
+pub fn elementwise(elements: usize, per_element: u64, buffers: u64) -> Cost {
     Cost {
         flops: elements as u64 * per_element,
         bytes: elements as u64 * buffers * 4,
     }
-}
-
-/// Whether a gradient is written for the first time or added to what others wrote. Set makes a
-/// pass that zeroes gradients unnecessary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    /// First writer: what was there is overwritten.
-    Set,
-    /// Later writer: what was there stays and grows.
-    Add,
-    /// First writer, in the place of the input itself, which nobody reads any more: each number is
-    /// read there, then overwritten.
-    Over,
-}
-
-/// Where in the run a pass stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct At {
-    /// Seed of the run; every random number is a function of it, a purpose, the step and an index.
-    pub seed: u64,
-    /// Step, counted from 0.
-    pub step: u64,
-    /// Micro-batch within the step.
-    pub micro: usize,
-    /// Rows already in the key and value caches (generation).
-    pub position: usize,
-    /// 1 / counted targets of the whole step, so that micro-batches add up to the mean.
-    pub loss_weight: f64,
-    /// Precision of matrix products.
-    pub precision: Precision,
 }
 
 /// An input in the reference.
@@ -200,58 +172,46 @@ pub struct BackwardF64<'a> {
     pub at: At,
 }
 
-/// Arguments of the fast forward pass.
-pub struct Forward {
-    /// Inputs, by slot.
-    pub x: Vec<Read>,
-    /// Outputs, by slot.
-    pub y: Vec<Out>,
-    /// Kept for the backward pass, by slot.
-    pub kept: Vec<Out>,
-}
-
-/// Arguments of the fast backward pass.
-pub struct Backward {
-    /// Inputs, by slot; empty where `reads` doesn't name the slot.
-    pub x: Vec<Read>,
-    /// Outputs, by slot; empty where `reads` doesn't name the slot.
-    pub y: Vec<Read>,
-    /// What the forward pass kept.
-    pub kept: Vec<Read>,
-    /// Gradients of the outputs; empty where the cost doesn't depend on the output.
-    pub dy: Vec<Read>,
-    /// Gradients of the inputs; none where nobody needs it.
-    pub dx: Vec<Option<(Write, Out)>>,
-}
-
-/// One operation: its shapes, its cost, and both passes twice. There are no default bodies, so a
-/// missing backward pass doesn't compile.
-pub trait Operation: Send + Sync {
-    /// The field's name of it.
+/// One operation: its shapes, its cost, and both passes in f64. The passes have no default bodies,
+/// so a missing backward pass doesn't compile.
+///
+/// A graph asks the questions about shapes and slots once, when the operation is recorded.
+pub trait Operation: Any + Debug + Send + Sync {
+    /// The field's name for it.
     fn name(&self) -> &'static str;
-    /// Whether it is a cost: the end of the graph, whose gradient is 1.
-    fn is_cost(&self) -> bool;
+
     /// Shapes of outputs and kept values.
     ///
     /// # Errors
-    /// Where the inputs do not fit.
+    /// Where the inputs don't fit.
     fn infer(&self, x: &[Spec]) -> Result<Outputs>;
+
     /// What the backward pass reads.
     fn reads(&self) -> Reads;
-    /// The input whose gradient is that of the first output: where it can, the plan gives both one
-    /// place, and the backward pass has nothing to do for it.
-    fn passes_on(&self) -> Option<usize>;
-    /// The input of which each number may be lost once its gradient is known: where nobody else
-    /// needs it, the plan puts the gradient into its place.
-    fn overwrites(&self) -> Option<usize>;
+
     /// Work of a pass over inputs of these shapes.
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost;
+
     /// Plain forward pass: the oracle.
     fn forward_f64(&self, a: ForwardF64);
+
     /// Plain backward pass: the oracle, itself checked by finite differences.
     fn backward_f64(&self, a: BackwardF64);
-    /// Fast forward pass; called by every thread of the team.
-    fn forward(&self, a: &Forward, at: &At, team: &Team);
-    /// Fast backward pass; called by every thread of the team.
-    fn backward(&self, a: &Backward, at: &At, team: &Team);
+
+    /// Whether it is a cost: the end of the graph, whose gradient is 1.
+    fn is_cost(&self) -> bool {
+        false
+    }
+
+    /// The input whose gradient is that of the first output. Where it can, the plan gives both one
+    /// place, and the backward pass has nothing to do for it.
+    fn passes_on(&self) -> Option<usize> {
+        None
+    }
+
+    /// The input of which each number may be lost once its gradient is known. Where nobody else
+    /// needs it, the plan puts the gradient into its place.
+    fn overwrites(&self) -> Option<usize> {
+        None
+    }
 }

@@ -1,9 +1,7 @@
 //! The list of operations. Adding one touches its own file and two lines here.
 
-use crate::error::Result;
-use crate::graph::{Graph, ValueId};
-use crate::op::Operation;
-use crate::verify::Draw;
+use crate::cpu::kernel::{FindKernel, kernel};
+use crate::draw::Example;
 
 mod append;
 mod attention;
@@ -19,31 +17,20 @@ mod rms_norm;
 mod rope;
 mod swiglu;
 
+pub use append::{Pages, Places};
 pub use attention::Heads;
 pub use rope::Angles;
 
 macro_rules! list {
     ($($module:ident::$Type:ident),* $(,)?) => {
-        /// An operation of a graph.
-        #[derive(Debug)]
-        #[allow(missing_docs)]
-        pub enum Op { $($Type($module::$Type)),* }
-
-        impl Op {
-            /// The operation itself.
-            pub fn get(&self) -> &dyn Operation {
-                match self { $(Op::$Type(op) => op),* }
-            }
-        }
-
-        /// Every operation's module with its builder of random examples.
+        /// Every operation's module with its builder of random examples: what `verify` checks.
         pub(crate) const EXAMPLES: &[(&str, Example)] =
             &[$((stringify!($module), $module::example)),*];
+
+        /// Every operation's kernel: where the processor looks them up.
+        pub(crate) const KERNELS: &[FindKernel] = &[$(kernel::<$module::$Type>),*];
     };
 }
-
-/// Records an operation on made-up inputs of a random shape, and gives the output to check.
-pub(crate) type Example = fn(&mut Graph, &mut Draw) -> Result<ValueId>;
 
 list! {
     append::Append,

@@ -4,12 +4,14 @@
 mod places;
 
 use crate::error::Result;
-use crate::gemm::Precision;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, ValueId};
 use crate::op::{Cost, Pass};
-use crate::schedule::{Item, Purpose, Step, schedule};
+use crate::precision::Precision;
+use crate::schedule::{Item, Purpose, Work, schedule};
+use crate::update::{Optimizer, Updates};
 use places::{Owner, lifetimes, place};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Numbers are placed at multiples of this many, one cache line of f32.
 pub const ALIGN: usize = 16;
@@ -39,25 +41,20 @@ impl Place {
     }
 }
 
-/// The whole step, planned.
+/// A whole step, planned: what to do, in which order, and where each number lies.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Precision of its matrix products.
-    pub precision: Precision,
-    /// Micro-batches.
-    pub micros: usize,
-    /// The list of steps.
-    pub items: Vec<Item>,
-    /// Place of each value's content; none for parameters and for values that nobody makes.
-    pub values: Vec<Option<Place>>,
-    /// Place of each value's gradient; none for parameters (the store has them).
-    pub gradients: Vec<Option<Place>>,
-    /// Numbers of 4 bytes in the arena.
-    pub arena: usize,
-    /// Work of the whole step.
-    pub cost: Cost,
+    graph: Arc<Graph>,
+    purpose: Purpose,
+    precision: Precision,
+    micros: usize,
+    items: Vec<Item>,
+    updates: Vec<Updates>,
+    values: Vec<Option<Place>>,
+    gradients: Vec<Option<Place>>,
+    scratch: Option<Place>,
+    arena: usize,
+    cost: Cost,
 }
 
 impl Plan {
@@ -65,11 +62,18 @@ impl Plan {
     ///
     /// # Errors
     /// Where the memory needed can't be counted in this machine's words.
-    pub fn new(g: &Graph, micros: usize, purpose: Purpose) -> Result<Plan> {
-        let items = schedule(g, micros, &purpose);
+    pub fn new(graph: Arc<Graph>, micros: usize, purpose: Purpose) -> Result<Plan> {
+        let g = &*graph;
+        let updates = match &purpose {
+            Purpose::Train(optimizer) => optimizer.updates(&g.variables),
+            _ => Vec::new(),
+        };
+        let items = schedule(g, micros, &purpose, updates.len());
         let training = !matches!(purpose, Purpose::Infer);
-        let (mut values, mut gradients, shared) = lifetimes(g, micros, training);
-        let arena = place(values.iter_mut().chain(gradients.iter_mut()).flatten())?;
+        let (mut values, mut gradients, shared, end) = lifetimes(g, micros, training);
+        let mut scratch = scratch(g, &purpose, &updates, end);
+        let all = values.iter_mut().chain(&mut gradients).flatten();
+        let arena = place(all.chain(&mut scratch))?;
         for (value, owner) in shared.iter().enumerate() {
             if let Some(Owner::Content) = owner {
                 gradients[value] = values[value].clone();
@@ -81,16 +85,19 @@ impl Plan {
             }
         }
         let mut plan = Plan {
+            graph,
             purpose,
             precision: Precision::F32,
             micros,
             items,
+            updates,
             values,
             gradients,
+            scratch,
             arena,
             cost: Cost::default(),
         };
-        let costs = plan.items.iter().map(|i| plan.item_cost(g, i));
+        let costs = plan.items.iter().map(|i| plan.item_cost(i));
         plan.cost = costs.fold(Cost::default(), |a, b| a + b);
         Ok(plan)
     }
@@ -101,45 +108,124 @@ impl Plan {
         Plan { precision, ..self }
     }
 
-    /// Work of one entry of the list.
-    pub fn item_cost(&self, g: &Graph, item: &Item) -> Cost {
-        let of = |node: NodeId, pass| {
-            let op = g.nodes[node.0].op.get();
-            op.cost(&g.inputs(node), pass)
-        };
-        match item.step {
-            Step::Forward(node) => of(node, Pass::Forward),
-            Step::Backward(node) => of(node, Pass::Backward),
-            Step::Norm => Cost {
-                flops: 2 * g.parameters(),
-                bytes: 4 * g.parameters(),
-            },
-            Step::Update(group) => match self.purpose {
-                Purpose::Train(optimiser) => optimiser.cost(group_len(g, group)),
-                _ => Cost::default(),
-            },
+    /// What is planned.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// What the plan is for.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// The optimizer of a training step.
+    pub fn optimizer(&self) -> Option<&Optimizer> {
+        match &self.purpose {
+            Purpose::Train(optimizer) => Some(optimizer),
+            _ => None,
         }
     }
 
-    /// Bytes that a training step or a forward pass needs: arena, weights, gradients, state.
-    pub fn bytes(&self, g: &Graph) -> u64 {
-        let stored: u64 = g.rows.iter().map(|r| r.len() as u64).sum();
-        let copies = match self.purpose {
-            Purpose::Infer => 0,
-            Purpose::Gradients => g.parameters(),
-            Purpose::Train(optimiser) => g.parameters() * (1 + optimiser.states() as u64),
+    /// Precision of its matrix products.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Micro-batches.
+    pub fn micros(&self) -> usize {
+        self.micros
+    }
+
+    /// The list of steps.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The updates that the list's last entries stand for.
+    pub fn updates(&self) -> &[Updates] {
+        &self.updates
+    }
+
+    /// Place of a value's content; none for what the store keeps and for values that nobody makes.
+    pub fn value(&self, value: ValueId) -> Option<&Place> {
+        self.values[value.0].as_ref()
+    }
+
+    /// Place of a value's gradient; none for parameters, whose gradients the store keeps.
+    pub fn gradient(&self, value: ValueId) -> Option<&Place> {
+        self.gradients[value.0].as_ref()
+    }
+
+    /// Room for intermediate results of updates, which use it one after the other.
+    pub fn scratch(&self) -> Option<&Place> {
+        self.scratch.as_ref()
+    }
+
+    /// Numbers of 4 bytes in the arena.
+    pub fn arena(&self) -> usize {
+        self.arena
+    }
+
+    /// Work of the whole step.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Work of one entry of the list.
+    pub fn item_cost(&self, item: &Item) -> Cost {
+        let g = &self.graph;
+        let of = |node: NodeId, pass| g.node(node).op.cost(&g.inputs(node), pass);
+        match item.work {
+            Work::Forward(node) => of(node, Pass::Forward),
+            Work::Backward(node) => of(node, Pass::Backward),
+            Work::Norm => Cost {
+                flops: 2 * g.parameters(),
+                bytes: 4 * g.parameters(),
+            },
+            Work::Update(update) => self.update_cost(&self.updates[update]),
+        }
+    }
+
+    fn update_cost(&self, updates: &Updates) -> Cost {
+        let Some(optimizer) = self.optimizer() else {
+            return Cost::default();
         };
-        4 * (self.arena as u64 + stored + copies)
+        let rule = &optimizer.assignments[updates.assignment].rule;
+        let variables = updates.variables.iter().map(|&v| &self.graph.variables[v]);
+        let each = variables.map(|v| rule.cost(v.matrix()));
+        each.fold(Cost::default(), |a, b| a + b)
+    }
+
+    /// Bytes that a training step or a forward pass needs: arena, weights, gradients, state.
+    pub fn bytes(&self) -> u64 {
+        let g = &self.graph;
+        let stored: usize = g.variables.iter().map(|v| v.len()).sum();
+        let gradients = match self.purpose {
+            Purpose::Infer => 0,
+            _ => g.parameters(),
+        };
+        let states = |v| self.optimizer().map_or(Vec::new(), |o| o.states(v));
+        let states: usize = g.variables.iter().flat_map(states).sum();
+        4 * ((self.arena + stored + states) as u64 + gradients)
     }
 }
 
-/// Numbers in a group of parameters: 0 those that decay, 1 the others.
-pub(crate) fn group_len(g: &Graph, group: usize) -> u64 {
-    let rows = g
-        .rows
-        .iter()
-        .filter(|r| r.kind == crate::RowKind::Parameter);
-    rows.filter(|r| r.decay == (group == 0))
-        .map(|r| r.len() as u64)
-        .sum()
+/// Room for the update that needs most.
+fn scratch(g: &Graph, purpose: &Purpose, updates: &[Updates], end: usize) -> Option<Place> {
+    let Purpose::Train(optimizer) = purpose else {
+        return None;
+    };
+    let needs = updates.iter().flat_map(|u| {
+        let rule = &optimizer.assignments[u.assignment].rule;
+        let variables = u.variables.iter().map(|&v| &g.variables[v]);
+        variables.map(|v| rule.scratch(v.matrix()))
+    });
+    let len = needs.max().filter(|&len| len > 0)?;
+    Some(Place {
+        offset: 0,
+        len,
+        copies: 1,
+        // Whatever lives to the end of the last pass, held values among it, is still there.
+        alive: end.saturating_sub(1)..end,
+    })
 }

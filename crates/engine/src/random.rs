@@ -5,7 +5,7 @@
 
 /// What a stream of random numbers is for. Streams of different purposes never meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum RandomPurpose {
     /// Initial weights of the parameter with this number.
     Init(u32),
     /// Dropout mask of the site with this number.
@@ -16,20 +16,20 @@ pub enum Purpose {
     Check,
 }
 
-impl Purpose {
+impl RandomPurpose {
     fn code(self) -> u32 {
         match self {
-            Purpose::Init(row) => row << 3,
-            Purpose::Mask(site) => site << 3 | 1,
-            Purpose::Sample => 2,
-            Purpose::Check => 3,
+            RandomPurpose::Init(row) => row << 3,
+            RandomPurpose::Mask(site) => site << 3 | 1,
+            RandomPurpose::Sample => 2,
+            RandomPurpose::Check => 3,
         }
     }
 }
 
 /// Four random words of block `block` of the stream (seed, purpose, step).
 #[inline(always)]
-pub fn philox(seed: u64, purpose: Purpose, step: u64, block: u64) -> [u32; 4] {
+pub fn philox(seed: u64, purpose: RandomPurpose, step: u64, block: u64) -> [u32; 4] {
     let mut c = [
         block as u32,
         (block >> 32) as u32 ^ (step >> 32) as u32,
@@ -57,14 +57,14 @@ pub fn philox(seed: u64, purpose: Purpose, step: u64, block: u64) -> [u32; 4] {
 /// A stream read in order.
 pub struct Stream {
     seed: u64,
-    purpose: Purpose,
+    purpose: RandomPurpose,
     step: u64,
     index: u64,
 }
 
 impl Stream {
     /// The stream (seed, purpose, step), from its beginning.
-    pub fn new(seed: u64, purpose: Purpose, step: u64) -> Stream {
+    pub fn new(seed: u64, purpose: RandomPurpose, step: u64) -> Stream {
         Stream {
             seed,
             purpose,
@@ -108,14 +108,14 @@ mod tests {
     #[test]
     fn philox_gives_the_published_answer() {
         assert_eq!(
-            philox(0, Purpose::Init(0), 0, 0),
+            philox(0, RandomPurpose::Init(0), 0, 0),
             [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
         );
     }
 
     #[test]
     fn normals_have_mean_zero_and_variance_one() {
-        let mut s = Stream::new(3, Purpose::Check, 0);
+        let mut s = Stream::new(3, RandomPurpose::Check, 0);
         let x: Vec<f64> = (0..20_000).map(|_| s.normal()).collect();
         let mean = x.iter().sum::<f64>() / x.len() as f64;
         let variance = x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64;

@@ -1,23 +1,20 @@
 //! In which order does a training step run? As one list, written out once: forward and backward of
 //! each micro-batch, then the gradient's norm, then the update.
 
-use crate::graph::{Graph, NodeId, Source};
-use crate::op::Write;
-use crate::update::Optimiser;
-
-/// Most inputs that a node may have.
-pub const SLOTS: usize = 7;
+use crate::graph::{Graph, NodeId, Origin, SLOTS};
+use crate::update::Optimizer;
+use crate::write::Write;
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Work {
     /// Forward pass of a node.
     Forward(NodeId),
     /// Backward pass of a node.
     Backward(NodeId),
     /// Norm of the whole gradient; also checks that gradient and cost are finite.
     Norm,
-    /// Update of a group of parameters: 0 those that decay, 1 the others.
+    /// The update with this number in the plan's list of updates.
     Update(usize),
 }
 
@@ -25,7 +22,7 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Item {
     /// What to do.
-    pub step: Step,
+    pub work: Work,
     /// For which micro-batch.
     pub micro: usize,
     /// For a backward pass: set or add, per input slot.
@@ -33,14 +30,14 @@ pub struct Item {
 }
 
 /// What a plan is for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Purpose {
     /// Forward only.
     Infer,
     /// Forward and backward, without an update: gradients stay readable.
     Gradients,
     /// A whole training step.
-    Train(Optimiser),
+    Train(Optimizer),
 }
 
 /// Largest number of sequences of `time` positions in a micro-batch: the largest divisor of
@@ -54,24 +51,25 @@ pub fn micro_batch(batch: usize, time: usize, tokens: usize) -> usize {
         .unwrap_or(1)
 }
 
-/// Writes out the whole step for `micros` micro-batches.
-pub fn schedule(g: &Graph, micros: usize, purpose: &Purpose) -> Vec<Item> {
+/// Writes out the whole step for `micros` micro-batches, in training with so many updates at its
+/// end.
+pub fn schedule(g: &Graph, micros: usize, purpose: &Purpose, updates: usize) -> Vec<Item> {
     let mut items = Vec::new();
-    let item = |step, micro| Item {
-        step,
+    let item = |work, micro| Item {
+        work,
         micro,
         write: [Write::Add; SLOTS],
     };
     let mut stored = vec![false; g.values.len()];
     let active = backward_nodes(g);
     for micro in 0..micros {
-        items.extend((0..g.nodes.len()).map(|n| item(Step::Forward(NodeId(n)), micro)));
+        items.extend((0..g.nodes.len()).map(|n| item(Work::Forward(NodeId(n)), micro)));
         if matches!(purpose, Purpose::Infer) {
             continue;
         }
         let mut written = stored.clone();
         for n in (0..g.nodes.len()).rev().filter(|&n| active[n]) {
-            let mut back = item(Step::Backward(NodeId(n)), micro);
+            let mut back = item(Work::Backward(NodeId(n)), micro);
             for (slot, v) in g.nodes[n].x.iter().enumerate() {
                 if !written[v.0] {
                     back.write[slot] = Write::Set;
@@ -81,12 +79,12 @@ pub fn schedule(g: &Graph, micros: usize, purpose: &Purpose) -> Vec<Item> {
             items.push(back);
         }
         for (v, value) in g.values.iter().enumerate() {
-            stored[v] |= written[v] && matches!(value.source, Source::Stored(_));
+            stored[v] |= written[v] && matches!(value.origin, Origin::Stored(_));
         }
     }
-    if let Purpose::Train(_) = purpose {
-        items.push(item(Step::Norm, 0));
-        items.extend((0..2).map(|group| item(Step::Update(group), 0)));
+    if matches!(purpose, Purpose::Train(_)) {
+        items.push(item(Work::Norm, 0));
+        items.extend((0..updates).map(|update| item(Work::Update(update), 0)));
     }
     items
 }
@@ -98,7 +96,7 @@ pub(crate) fn backward_nodes(g: &Graph) -> Vec<bool> {
     let mut active = vec![false; g.nodes.len()];
     for (i, node) in g.nodes.iter().enumerate().rev() {
         let flows = node.x.iter().any(|v| g.values[v.0].needs_gradient);
-        let wanted = node.op.get().is_cost() || node.y.iter().any(|y| reached[y.0]);
+        let wanted = node.is_cost || node.y.iter().any(|y| reached[y.0]);
         active[i] = flows && wanted;
         if active[i] {
             let behind = node.x.iter().filter(|v| g.values[v.0].needs_gradient);

@@ -1,168 +1,189 @@
-//! How does a weight move? By the optimiser's rule, from its gradient, over flat groups of
-//! parameters: the first group decays, the second (vectors: norms and biases) does not.
+//! How does a weight move? By its optimizer's rule, from its gradient. Parameters are grouped by
+//! the part they play; each group is assigned a rule with its own rate and decay.
+
+use crate::at::Scalars;
+use crate::cpu::kernel::{FindRule, rule_kernel};
+use crate::graph::{Group, Variable};
+use crate::op::Cost;
+use crate::precision::Precision;
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
 
 mod adam;
-mod sgd;
+mod descent;
 
-use crate::arena::{Out, Read};
-use crate::lanes::{lanes, sum_by};
-use crate::op::Cost;
-use crate::team::Team;
+pub use adam::Adam;
+pub use descent::Descent;
 
-/// The rule by which weights move.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Rule {
-    /// Plain gradient descent.
-    Sgd,
-    /// Gradient descent with momentum (Polyak, 1964), or Nesterov's form of it.
-    Momentum {
-        /// Share of the velocity that stays.
-        momentum: f64,
-        /// Whether to look ahead (Nesterov, 1983; in the form of Sutskever et al., 2013).
-        nesterov: bool,
-    },
-    /// Adam (Kingma and Ba, 2015).
-    Adam {
-        /// Decay rate of the mean of gradients.
-        beta1: f64,
-        /// Decay rate of the mean of squared gradients.
-        beta2: f64,
-        /// Keeps the division finite.
-        epsilon: f64,
-        /// Whether weight decay acts on the weight itself (AdamW: Loshchilov and Hutter, 2019)
-        /// and not through the gradient.
-        decoupled: bool,
-    },
+macro_rules! list {
+    ($($Rule:ty),* $(,)?) => {
+        /// Every rule's kernel: where the processor looks them up.
+        pub(crate) const RULE_KERNELS: &[FindRule] = &[$(rule_kernel::<$Rule>),*];
+    };
 }
 
-/// An optimiser: a rule, weight decay and clipping.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Optimiser {
-    /// The rule.
-    pub rule: Rule,
-    /// Weight decay on matrices.
-    pub weight_decay: f64,
+list! {
+    Adam,
+    Descent,
+}
+
+/// The rule by which the numbers of a variable move.
+pub trait Rule: Any + Debug + Send + Sync {
+    /// The field's name for it.
+    fn name(&self) -> &'static str;
+
+    /// Whether each number moves by itself, whatever its neighbors do. Then many variables that lie
+    /// one after the other are updated in one walk.
+    fn flat(&self) -> bool;
+
+    /// Lengths of what is kept from step to step for a variable of this many rows and columns.
+    fn states(&self, shape: [usize; 2]) -> Vec<usize>;
+
+    /// Numbers of room that an update needs for intermediate results.
+    fn scratch(&self, shape: [usize; 2]) -> usize;
+
+    /// Work of an update.
+    fn cost(&self, shape: [usize; 2]) -> Cost;
+
+    /// One update in f64: the oracle.
+    fn update_f64(&self, s: &Setting, a: UpdateF64);
+}
+
+/// Arguments of the reference's update.
+pub struct UpdateF64<'a> {
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// Weights.
+    pub w: &'a mut [f64],
+    /// Their gradient.
+    pub g: &'a [f64],
+    /// The rule's state.
+    pub states: &'a mut [Vec<f64>],
+}
+
+/// What an update needs beside the numbers themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Learning rate.
+    pub rate: f64,
+    /// Factor on the gradient, from clipping.
+    pub scale: f64,
+    /// Weight decay.
+    pub decay: f64,
+    /// Updates with this one.
+    pub updates: u64,
+    /// Precision of the rule's own matrix products.
+    pub precision: Precision,
+}
+
+/// What moves the parameters of some groups.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The groups.
+    pub groups: Vec<Group>,
+    /// Their rule.
+    pub rule: Arc<dyn Rule>,
+    /// Factor on the run's learning rate.
+    pub rate: f64,
+    /// Weight decay.
+    pub decay: f64,
+}
+
+/// An optimizer: a rule for each group of parameters, and clipping. Parameters of a group without an
+/// assignment stay as they are.
+#[derive(Debug, Clone)]
+pub struct Optimizer {
+    /// Which groups move how; a group belongs to the first assignment that names it.
+    pub assignments: Vec<Assignment>,
     /// Largest norm of the whole gradient (Pascanu et al., 2013); above it, it is scaled down.
     pub clip: Option<f64>,
 }
 
-impl Optimiser {
-    /// Numbers of state kept for each parameter.
-    pub fn states(&self) -> usize {
-        match self.rule {
-            Rule::Sgd => 0,
-            Rule::Momentum { .. } => 1,
-            Rule::Adam { .. } => 2,
-        }
-    }
+/// Variables that are updated together, by their numbers: all of an assignment in one walk where its
+/// rule is flat, else one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Updates {
+    /// Number of the assignment.
+    pub assignment: usize,
+    /// Numbers of the variables.
+    pub variables: Vec<usize>,
+}
 
-    /// Work of an update of `parameters` numbers.
-    pub fn cost(&self, parameters: u64) -> Cost {
-        let (flops, buffers) = match self.rule {
-            Rule::Sgd => (4, 3),
-            Rule::Momentum { .. } => (6, 5),
-            Rule::Adam { .. } => (14, 7),
+impl Optimizer {
+    /// One rule for all parameters, with weight decay on all but vectors.
+    pub fn uniform(rule: impl Rule, decay: f64, clip: Option<f64>) -> Optimizer {
+        let rule: Arc<dyn Rule> = Arc::new(rule);
+        let assignment = |groups: &[Group], decay: f64| Assignment {
+            groups: groups.to_vec(),
+            rule: rule.clone(),
+            rate: 1.0,
+            decay,
         };
-        Cost {
-            flops: flops * parameters,
-            bytes: 4 * buffers * parameters,
+        let matrices = [Group::Matrix, Group::Embedding, Group::Head];
+        Optimizer {
+            assignments: vec![
+                assignment(&matrices, decay),
+                assignment(&[Group::Vector], 0.0),
+            ],
+            clip,
         }
     }
 
-    /// What the update of group `group` needs beside the numbers themselves; none where gradient
-    /// or cost are not finite, since such a step is never applied.
-    pub(crate) fn setting(&self, group: usize, step: u64, rate: f64, norm: f64) -> Option<Setting> {
+    /// The assignment of a variable; none where it doesn't move.
+    pub fn assignment(&self, variable: &Variable) -> Option<&Assignment> {
+        self.assignments.get(self.number(variable)?)
+    }
+
+    fn number(&self, variable: &Variable) -> Option<usize> {
+        let names = |a: &Assignment| a.groups.contains(&variable.group);
+        let learned = variable.is_parameter();
+        self.assignments.iter().position(names).filter(|_| learned)
+    }
+
+    /// Lengths of what is kept from step to step for a variable.
+    pub fn states(&self, variable: &Variable) -> Vec<usize> {
+        let assignment = self.assignment(variable);
+        assignment.map_or(Vec::new(), |a| a.rule.states(variable.matrix()))
+    }
+
+    /// All updates of a step, assignment by assignment, variables in the order given.
+    pub fn updates(&self, variables: &[Variable]) -> Vec<Updates> {
+        let mut all = Vec::new();
+        for (assignment, a) in self.assignments.iter().enumerate() {
+            let own = |v: &Variable| self.number(v) == Some(assignment);
+            let own = (0..variables.len()).filter(|&i| own(&variables[i]));
+            let own: Vec<usize> = own.collect();
+            let many = if a.rule.flat() { own.len() } else { 1 };
+            let parts = own.chunks(many.max(1)).map(<[usize]>::to_vec);
+            all.extend(parts.map(|variables| Updates {
+                assignment,
+                variables,
+            }));
+        }
+        all
+    }
+
+    /// What the updates of an assignment need beside the numbers themselves, where the whole gradient
+    /// has this norm; none where gradient or cost aren't finite, since such a step is never applied.
+    pub fn setting(
+        &self,
+        assignment: usize,
+        scalars: &Scalars,
+        norm: f64,
+        precision: Precision,
+    ) -> Option<Setting> {
+        let a = &self.assignments[assignment];
         let scale = match self.clip {
             Some(clip) if norm > clip => clip / norm,
             _ => 1.0,
         };
         norm.is_finite().then_some(Setting {
-            rate,
+            rate: scalars.rate * a.rate,
             scale,
-            decay: if group == 0 { self.weight_decay } else { 0.0 },
-            updates: step + 1,
+            decay: a.decay,
+            updates: scalars.step + 1,
+            precision,
         })
-    }
-
-    /// One update in f64: the oracle.
-    pub(crate) fn update_f64(&self, s: &Setting, w: &mut [f64], g: &[f64], state: &mut [Vec<f64>]) {
-        match (self.rule, state) {
-            (Rule::Adam { .. }, [m, v, ..]) => adam::plain(self.rule, s, w, g, m, v),
-            (Rule::Momentum { .. }, [velocity, ..]) => sgd::plain(self.rule, s, w, g, velocity),
-            (_, _) => sgd::plain(self.rule, s, w, g, &mut []),
-        }
-    }
-
-    /// One update in f32, shared among the team.
-    pub(crate) fn update(&self, s: &Setting, w: &Out, g: Read, state: &[Out], team: &Team) {
-        let gradient = |block: usize| &g.real()[block * BLOCK..];
-        match (self.rule, state) {
-            (Rule::Adam { .. }, [m, v, ..]) => {
-                let cuts = (w.bands(1, BLOCK), m.bands(1, BLOCK), v.bands(1, BLOCK));
-                let fast = adam::Fast::new(self.rule, s);
-                team.each(cuts, |block, (mut w, mut m, mut v), _| {
-                    let (w, m, v) = (w.slice(), m.slice(), v.slice());
-                    adam::fast(team.isa(), fast, w, gradient(block), m, v);
-                });
-            }
-            (Rule::Momentum { .. }, [velocity, ..]) => {
-                let cuts = (w.bands(1, BLOCK), velocity.bands(1, BLOCK));
-                team.each(cuts, |block, (mut w, mut velocity), _| {
-                    let (w, velocity) = (w.slice(), velocity.slice());
-                    sgd::momentum(team.isa(), self.rule, *s, w, gradient(block), velocity);
-                });
-            }
-            (_, _) => team.each(w.bands(1, BLOCK), |block, mut w, _| {
-                sgd::fast(team.isa(), *s, w.slice(), gradient(block));
-            }),
-        }
-    }
-}
-
-/// Numbers in a block of an update or of the norm.
-const BLOCK: usize = 16_384;
-
-/// What an update needs beside the numbers themselves.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Setting {
-    /// Learning rate.
-    pub rate: f64,
-    /// Factor on the gradient, from clipping.
-    pub scale: f64,
-    /// Weight decay of this group.
-    pub decay: f64,
-    /// Updates with this one.
-    pub updates: u64,
-}
-
-/// Blocks of the norm for `len` numbers.
-pub(crate) fn blocks(len: usize) -> usize {
-    len.div_ceil(BLOCK).max(1)
-}
-
-/// Norm of the whole gradient into `norm` [1]; NaN where a cost isn't finite. `partial` has one
-/// number a block.
-pub(crate) fn norm(g: Read, costs: &[Read], partial: &Out, norm: &Out, team: &Team) {
-    team.each(partial.bands(1, 1), |block, mut p, _| {
-        let from = block * BLOCK;
-        let all = g.real();
-        let to = all.len().min(from + BLOCK);
-        p.row(0)[0] = squares(team.isa(), &all[from..to]);
-    });
-    team.each(norm.bands(1, 1), |_, mut p, _| {
-        let total: f64 = partial.settled().real().iter().map(|&x| f64::from(x)).sum();
-        let finite = costs.iter().all(|c| c.real().iter().all(|x| x.is_finite()));
-        p.row(0)[0] = if finite {
-            total.sqrt() as f32
-        } else {
-            f32::NAN
-        };
-    });
-}
-
-lanes! {
-    /// Σ x².
-    fn squares(x: &[f32]) -> f32 {
-        sum_by(x, 0.0, |x: Lanes| x * x)
     }
 }

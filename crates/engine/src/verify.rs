@@ -1,82 +1,19 @@
 //! Is every derivative right, on this very machine? Each operation is drawn on random shapes; its
 //! f64 backward pass is held against central differences, and its f32 passes against f64.
 
-use crate::device::{Device, Host, HostMut, Part, Scalars};
+use crate::at::Scalars;
+use crate::cpu::{Cpu, CpuSettings};
+use crate::device::reference::Reference;
+use crate::device::{Device, Field, Host, HostMut, Ready};
+use crate::draw::{Draw, Example};
 use crate::error::Result;
-use crate::graph::{Graph, Init, Row, RowKind, Source, ValueId};
+use crate::graph::{Graph, Origin, ValueId};
 use crate::ops::EXAMPLES;
 use crate::plan::Plan;
-use crate::random::{Purpose as RandomPurpose, Stream};
 use crate::schedule::Purpose;
 use crate::tolerance;
-use crate::{Cpu, Reference, Settings};
+use crate::update::{Descent, Optimizer};
 use std::sync::Arc;
-
-/// Draws shapes and numbers for one example.
-pub struct Draw {
-    stream: Stream,
-    /// Content of parameters and inputs, in the order of recording.
-    values: Vec<(ValueId, Vec<f64>)>,
-    tokens: Vec<(ValueId, Vec<u32>)>,
-}
-
-impl Draw {
-    fn new(seed: u64) -> Draw {
-        Draw {
-            stream: Stream::new(seed, RandomPurpose::Check, 0),
-            values: Vec::new(),
-            tokens: Vec::new(),
-        }
-    }
-
-    /// A size from 1 to `most`.
-    pub fn size(&mut self, most: usize) -> usize {
-        1 + self.stream.below(most)
-    }
-
-    fn normals(&mut self, len: usize) -> Vec<f64> {
-        // Rounded to f32, so that both paths start from the same numbers.
-        (0..len)
-            .map(|_| f64::from(self.stream.normal() as f32))
-            .collect()
-    }
-
-    fn row(&mut self, g: &mut Graph, shape: &[usize]) -> ValueId {
-        let name = format!("p{}", self.values.len());
-        let value = g.parameter(Row::parameter(name, shape, Init::Zeros));
-        let numbers = self.normals(shape.iter().product());
-        self.values.push((value, numbers));
-        value
-    }
-
-    /// A matrix that the gradient is taken for.
-    pub fn parameter(&mut self, g: &mut Graph, rows: usize, width: usize) -> ValueId {
-        self.row(g, &[rows, width])
-    }
-
-    /// A vector that the gradient is taken for.
-    pub fn vector(&mut self, g: &mut Graph, width: usize) -> ValueId {
-        self.row(g, &[width])
-    }
-
-    /// A matrix that the gradient is not taken for.
-    pub fn input(&mut self, g: &mut Graph, rows: usize, width: usize) -> ValueId {
-        let value = g.input(&format!("x{}", self.values.len()), rows, width);
-        let numbers = self.normals(rows * width);
-        self.values.push((value, numbers));
-        value
-    }
-
-    /// Tokens below `vocabulary`.
-    pub fn tokens(&mut self, g: &mut Graph, rows: usize, vocabulary: usize) -> ValueId {
-        let value = g.tokens(&format!("t{}", self.tokens.len()), rows);
-        let numbers = (0..rows)
-            .map(|_| self.stream.below(vocabulary) as u32)
-            .collect();
-        self.tokens.push((value, numbers));
-        value
-    }
-}
 
 /// One comparison.
 #[derive(Debug, Clone)]
@@ -96,11 +33,11 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(example: &Example, pass: &'static str, error: f64, bound: f64) -> Check {
+    fn new(drawn: &Drawn, pass: &'static str, error: f64, bound: f64) -> Check {
         Check {
-            operation: example.operation,
+            operation: drawn.operation,
             pass,
-            name: format!("{} {pass}", example.name()),
+            name: format!("{} {pass}", drawn.name()),
             error,
             bound,
             // Written so that NaN fails.
@@ -110,7 +47,7 @@ impl Check {
 }
 
 /// An example ready to run: the operation, closed by a cost.
-struct Example {
+struct Drawn {
     operation: &'static str,
     graph: Arc<Graph>,
     draw: Draw,
@@ -122,25 +59,24 @@ const SCALARS: Scalars = Scalars {
     seed: 11,
     step: 3,
     rate: 0.0,
-    position: 0,
     loss_weight: 0.125,
 };
 
-impl Example {
-    fn new(operation: &'static str, build: crate::ops::Example, seed: u64) -> Result<Example> {
+impl Drawn {
+    fn new(operation: &'static str, build: Example, seed: u64) -> Result<Drawn> {
         let mut draw = Draw::new(seed);
         let mut graph = Graph::new();
         let output = build(&mut graph, &mut draw)?;
         graph.keep(output);
-        let cost = match graph.values[output.0].source {
-            Source::Node(n) if graph.nodes[n.0].op.get().is_cost() => output,
+        let cost = match graph.value(output).origin {
+            Origin::Node(n) if graph.node(n).is_cost => output,
             _ => {
                 let spec = graph.spec(output);
                 let target = draw.input(&mut graph, spec.rows, spec.width);
                 graph.mse(output, target)?.0
             }
         };
-        Ok(Example {
+        Ok(Drawn {
             operation,
             graph: Arc::new(graph),
             draw,
@@ -155,16 +91,22 @@ impl Example {
         format!("{} {}", self.operation, shapes.join(" "))
     }
 
-    fn ready<D: Device>(&self, device: &mut D, purpose: Purpose) -> Result<crate::Ready> {
-        let plan = Plan::new(&self.graph, 1, purpose)?;
-        let ready = device.prepare(self.graph.clone(), plan)?;
+    /// Name of the parameter that a value is.
+    fn parameter(&self, v: ValueId) -> Option<&str> {
+        match self.graph.value(v).origin {
+            Origin::Stored(at) => Some(&self.graph.variables()[at].name),
+            _ => None,
+        }
+    }
+
+    fn ready<D: Device>(&self, device: &mut D, purpose: Purpose) -> Result<Ready> {
+        let plan = Plan::new(self.graph.clone(), 1, purpose)?;
+        let ready = device.prepare(plan)?;
         for (v, numbers) in &self.draw.values {
-            match self.graph.values[v.0].source {
-                Source::Stored(r) => {
-                    let name = &self.graph.rows[r].name;
-                    device.write_row(name, Part::Weight, Host::Double(numbers))?;
-                }
-                _ => device.write(ready, *v, Host::Double(numbers))?,
+            let host = Host::Double(numbers);
+            match self.parameter(*v) {
+                Some(name) => device.write_variable(name, Field::Weight, host)?,
+                None => device.write(ready, *v, host)?,
             }
         }
         for (v, numbers) in &self.draw.tokens {
@@ -175,28 +117,21 @@ impl Example {
 
     /// Output, and all gradients one after the other.
     fn run<D: Device>(&self, device: &mut D) -> Result<(Vec<f64>, Vec<f64>)> {
-        // An optimiser that is never run: it makes the store keep gradients.
-        let optimiser = crate::Optimiser {
-            rule: crate::Rule::Sgd,
-            weight_decay: 0.0,
-            clip: None,
-        };
-        device.create(&self.graph.rows, Some(optimiser))?;
+        // An optimizer that is never run: it makes the store keep gradients.
+        let optimizer = Optimizer::uniform(Descent::PLAIN, 0.0, None);
+        device.create(self.graph.variables(), Some(&optimizer))?;
         let ready = self.ready(device, Purpose::Gradients)?;
         device.run(ready, &SCALARS)?;
         let mut output = vec![0.0; self.graph.spec(self.output).len()];
         device.read(ready, self.output, HostMut::Double(&mut output))?;
         let mut gradient = Vec::new();
-        let learnt = self
-            .graph
-            .rows
-            .iter()
-            .filter(|r| r.kind == RowKind::Parameter);
-        for row in learnt {
-            let mut part = vec![0.0; row.len()];
-            device.read_row(&row.name, Part::Gradient, HostMut::Double(&mut part))?;
+        for variable in self.graph.variables().iter().filter(|v| v.is_parameter()) {
+            let mut part = vec![0.0; variable.len()];
+            let host = HostMut::Double(&mut part);
+            device.read_variable(&variable.name, Field::Gradient, host)?;
             gradient.extend(part);
         }
+        device.release(ready);
         Ok((output, gradient))
     }
 
@@ -213,19 +148,18 @@ impl Example {
     /// The gradient by central differences of fourth order.
     fn differences(&self) -> Result<Vec<f64>> {
         let mut device = Reference::new();
-        device.create(&self.graph.rows, None)?;
+        device.create(self.graph.variables(), None)?;
         let ready = self.ready(&mut device, Purpose::Infer)?;
         let mut gradient = Vec::new();
         for (v, numbers) in &self.draw.values {
-            let Source::Stored(r) = self.graph.values[v.0].source else {
+            let Some(name) = self.parameter(*v) else {
                 continue;
             };
-            let name = &self.graph.rows[r].name;
             let mut moved = numbers.clone();
             for i in 0..numbers.len() {
                 let mut at = |by: f64| -> Result<f64> {
                     moved[i] = numbers[i] + by;
-                    device.write_row(name, Part::Weight, Host::Double(&moved))?;
+                    device.write_variable(name, Field::Weight, Host::Double(&moved))?;
                     device.run(ready, &SCALARS)?;
                     let mut cost = [0.0];
                     device.read(ready, self.cost, HostMut::Double(&mut cost))?;
@@ -237,7 +171,7 @@ impl Example {
                 gradient.push((8.0 * near - far) / (12.0 * H));
                 moved[i] = numbers[i];
             }
-            device.write_row(name, Part::Weight, Host::Double(numbers))?;
+            device.write_variable(name, Field::Weight, Host::Double(numbers))?;
         }
         Ok(gradient)
     }
@@ -257,42 +191,59 @@ pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
 /// Errors of the fast path of an example against f64, of its output and of its gradient: for shapes
 /// too large for differences.
 #[cfg(test)]
-pub(crate) fn fast_errors(build: crate::ops::Example, isa: crate::Isa) -> Result<[f64; 2]> {
-    let settings = Settings {
+pub(crate) fn fast_errors(build: Example, isa: crate::Isa) -> Result<[f64; 2]> {
+    let settings = CpuSettings {
         isa,
-        ..Settings::with_threads(2)
+        ..CpuSettings::with_threads(2)
     };
-    let example = Example::new("large", build, 1)?;
-    Ok(example.fast_errors(&mut Cpu::new(settings))?.1)
+    let drawn = Drawn::new("large", build, 1)?;
+    Ok(drawn.fast_errors(&mut Cpu::new(settings))?.1)
 }
 
-/// Checks `shapes` random shapes of every operation; `done` is told the share that is done.
+/// Checks `shapes` random shapes of one operation, which may come from outside of this crate: `cpu`
+/// must have its kernel. Different `salt`s draw different shapes.
+///
+/// # Errors
+/// Where an example can't be recorded or run.
+pub fn operation(
+    cpu: &mut Cpu,
+    (name, build): (&'static str, Example),
+    shapes: u64,
+    salt: u64,
+) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for seed in 0..shapes {
+        let drawn = Drawn::new(name, build, seed * 1000 + salt)?;
+        let (gradient, [forward, backward]) = drawn.fast_errors(cpu)?;
+        let mut check = |pass, error, bound| {
+            checks.push(Check::new(&drawn, pass, error, bound));
+        };
+        let numeric = relative_error(&gradient, &drawn.differences()?);
+        check(
+            "f64 backward against differences",
+            numeric,
+            tolerance::DIFFERENCES,
+        );
+        check("f32 forward against f64", forward, tolerance::FAST);
+        check("f32 backward against f64", backward, tolerance::FAST);
+    }
+    Ok(checks)
+}
+
+/// Checks `shapes` random shapes of every operation of this crate; `done` gets the share that is
+/// done.
 ///
 /// # Errors
 /// Where an example can't be recorded or run.
 pub fn operations(
     shapes: u64,
-    settings: Settings,
+    settings: CpuSettings,
     mut done: impl FnMut(f64),
 ) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     let mut cpu = Cpu::new(settings);
-    for (index, &(operation, build)) in EXAMPLES.iter().enumerate() {
-        for seed in 0..shapes {
-            let example = Example::new(operation, build, seed * 1000 + index as u64)?;
-            let (gradient, [forward, backward]) = example.fast_errors(&mut cpu)?;
-            let mut check = |pass, error, bound| {
-                checks.push(Check::new(&example, pass, error, bound));
-            };
-            let numeric = relative_error(&gradient, &example.differences()?);
-            check(
-                "f64 backward against differences",
-                numeric,
-                tolerance::DIFFERENCES,
-            );
-            check("f32 forward against f64", forward, tolerance::FAST);
-            check("f32 backward against f64", backward, tolerance::FAST);
-        }
+    for (index, &example) in EXAMPLES.iter().enumerate() {
+        checks.extend(operation(&mut cpu, example, shapes, index as u64)?);
         done((index + 1) as f64 / EXAMPLES.len() as f64);
     }
     Ok(checks)

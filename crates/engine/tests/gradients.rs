@@ -1,10 +1,10 @@
 //! Every derivative against central differences, every fast path against the reference.
 
-use engine::{Settings, verify};
+use engine::{CpuSettings, verify};
 
 #[test]
 fn every_operation_on_twenty_random_shapes() {
-    let checks = verify::operations(20, Settings::with_threads(2), |_| {}).unwrap();
+    let checks = verify::operations(20, CpuSettings::with_threads(2), |_| {}).unwrap();
     let failed: Vec<_> = checks.iter().filter(|c| !c.ok).collect();
     assert!(
         failed.is_empty(),

@@ -109,7 +109,7 @@ fn gradient(case: &Case, fault: Option<(&'static str, Fault)>) -> Vec<f64> {
     if let Some((operation, fault)) = fault {
         let memory = RefCell::new(Vec::new());
         device.observe(Box::new(move |g: &Graph, node, dx| {
-            if g.nodes[node.index()].op.get().name() == operation {
+            if g.node(node).op.name() == operation {
                 fault(dx, &mut memory.borrow_mut());
             }
         }));

@@ -4,13 +4,14 @@
 
 mod common;
 
-use common::{ADAMW, Case, VOCABULARY, block, scalars, stored};
+use common::{Case, VOCABULARY, adamw, block, scalars, stored};
 use engine::{
-    Angles, Cpu, Device, Graph, Heads, Host, HostMut, Init, NodeId, Part, Place, Plan, Purpose,
-    RandomPurpose, Reference, Row, Scalars, Settings, Source, Step, Stream, ValueId, Write,
-    micro_batch, tolerance, verify::relative_error,
+    Angles, Cpu, CpuSettings, Device, Error, Field, Graph, Heads, Host, HostMut, Init, NodeId,
+    Origin, Place, Plan, Purpose, RandomPurpose, Reference, Scalars, Stream, ValueId, Variable,
+    Work, Write, micro_batch, tolerance, verify::relative_error,
 };
 use std::collections::HashSet;
+use std::sync::Arc;
 
 const WIDTH: usize = 4;
 const TIME: usize = 3;
@@ -21,8 +22,8 @@ fn random_graph(seed: u64, sequences: usize) -> (Graph, ValueId) {
     let mut g = Graph::new();
     let rows = sequences * TIME;
     let tokens = g.tokens("tokens", rows);
-    let row = Row::parameter("table", &[VOCABULARY, WIDTH], Init::Zeros);
-    let table = g.parameter(row);
+    let table = Variable::parameter("table", &[VOCABULARY, WIDTH], Init::Zeros);
+    let table = g.variable(table);
     let mut pool = vec![
         g.embedding(tokens, table).unwrap(),
         g.input("x", rows, WIDTH),
@@ -62,15 +63,15 @@ fn random_node(g: &mut Graph, random: &mut Stream, pool: &[ValueId]) -> ValueId 
     let (b, c) = (other(&[a]), b_and_c(pool, a));
     // Few names, so that weights are tied now and then.
     let w = format!("w{}", random.below(4));
-    let w = g.parameter(Row::parameter(w, &[WIDTH, WIDTH], Init::Zeros));
+    let w = g.variable(Variable::parameter(w, &[WIDTH, WIDTH], Init::Zeros));
     let scale = format!("s{}", random.below(4));
-    let scale = g.parameter(Row::parameter(scale, &[WIDTH], Init::Zeros));
+    let scale = g.variable(Variable::parameter(scale, &[WIDTH], Init::Zeros));
     let result = match (random.below(11), b, c) {
         (0, ..) => g.linear(a, w, Some(scale)),
         (1, ..) => g.rms_norm(a, scale, 1e-5),
         (2, ..) => g.layer_norm(a, scale, None, 1e-5),
         (3, ..) => g.gelu(a),
-        (4, ..) => g.rope(a, TIME, &Angles::new(TIME, WIDTH, 100.0)),
+        (4, ..) => g.rope(a, TIME, &Angles::new(TIME, WIDTH, 100.0), None),
         (5, Some(b), _) => g.swiglu(a, b),
         (6, Some(b), _) => g.residual(a, b),
         (8, Some(b), _) => g.linear_onto(b, a, w, None),
@@ -105,12 +106,11 @@ struct Memory<'a> {
 
 impl Memory<'_> {
     fn place(&self, gradient: bool, v: usize) -> Option<&Place> {
-        let places = if gradient {
-            &self.plan.gradients
-        } else {
-            &self.plan.values
-        };
-        places[v].as_ref()
+        let v = self.graph.value_ids().nth(v).unwrap();
+        match gradient {
+            true => self.plan.gradient(v),
+            false => self.plan.value(v),
+        }
     }
 
     fn write(&mut self, gradient: bool, v: ValueId, micro: usize) {
@@ -134,7 +134,7 @@ impl Memory<'_> {
     }
 
     fn check(&self, gradient: bool, v: ValueId, micro: usize, when: &str) {
-        let name = &self.graph.values[v.index()].name;
+        let name = &self.graph.value(v).name;
         assert!(
             self.holds(gradient, v.index(), micro),
             "{name} is gone {when}"
@@ -143,7 +143,7 @@ impl Memory<'_> {
 
     fn forward(&mut self, node: NodeId, micro: usize) {
         let graph = self.graph;
-        let node = &graph.nodes[node.index()];
+        let node = graph.node(node);
         for &v in &node.x {
             self.check(false, v, micro, "before a forward pass reads it");
         }
@@ -157,8 +157,8 @@ impl Memory<'_> {
 
     fn backward(&mut self, id: NodeId, micro: usize, write: &[Write]) {
         let graph = self.graph;
-        let node = &graph.nodes[id.index()];
-        let reads = node.op.get().reads();
+        let node = graph.node(id);
+        let reads = node.reads;
         let x = reads.x.iter().map(|&slot| node.x[slot]);
         let y = reads.y.iter().map(|&slot| node.y[slot]);
         let read: Vec<ValueId> = x.chain(y).chain(node.kept.iter().copied()).collect();
@@ -168,9 +168,9 @@ impl Memory<'_> {
         for &v in &node.y {
             self.check(true, v, micro, "before its gradient is read");
         }
-        let handed_on = |slot: usize| self.plan.hands_on(graph, id, slot);
+        let handed_on = |slot: usize| self.plan.hands_on(id, slot);
         let (handed_on, written): (Vec<_>, Vec<_>) = (node.x.iter().zip(write).enumerate())
-            .filter(|(_, (v, _))| graph.values[v.index()].needs_gradient)
+            .filter(|(_, (v, _))| graph.value(**v).needs_gradient)
             .partition(|(slot, _)| handed_on(*slot));
         for (_, (&v, write)) in written {
             match write {
@@ -178,7 +178,7 @@ impl Memory<'_> {
                 Write::Set | Write::Over => self.write(true, v, micro),
             }
         }
-        let over = (0..node.x.len()).filter(|&slot| self.plan.overwrites(graph, id, slot));
+        let over = (0..node.x.len()).filter(|&slot| self.plan.overwrites(id, slot));
         let over: Vec<ValueId> = over.map(|slot| node.x[slot]).collect();
         for &v in read.iter().filter(|v| !over.contains(v)) {
             self.check(false, v, micro, "while a backward pass writes");
@@ -201,22 +201,22 @@ fn play(graph: &Graph, plan: &Plan) {
     let mut memory = Memory {
         graph,
         plan,
-        cells: vec![None; plan.arena],
+        cells: vec![None; plan.arena()],
     };
-    let inputs = graph.nodes.iter().flat_map(|n| &n.x);
-    for &v in inputs.filter(|v| graph.values[v.index()].source == Source::Input) {
-        (0..plan.micros).for_each(|micro| memory.write(false, v, micro));
+    let inputs = graph.nodes().iter().flat_map(|n| &n.x);
+    for &v in inputs.filter(|v| graph.value(**v).origin == Origin::Input) {
+        (0..plan.micros()).for_each(|micro| memory.write(false, v, micro));
     }
-    for item in &plan.items {
-        match item.step {
-            Step::Forward(node) => memory.forward(node, item.micro),
-            Step::Backward(node) => memory.backward(node, item.micro, &item.write),
-            Step::Norm | Step::Update(_) => {}
+    for item in plan.items() {
+        match item.work {
+            Work::Forward(node) => memory.forward(node, item.micro),
+            Work::Backward(node) => memory.backward(node, item.micro, &item.write),
+            Work::Norm | Work::Update(_) => {}
         }
     }
-    let used = graph.nodes.iter().flat_map(|n| n.x.iter().chain(&n.y));
-    for &v in used.filter(|v| graph.values[v.index()].held) {
-        for micro in 0..plan.micros {
+    let used = graph.nodes().iter().flat_map(|n| n.x.iter().chain(&n.y));
+    for &v in used.filter(|v| graph.value(**v).held) {
+        for micro in 0..plan.micros() {
             memory.check(false, v, micro, "before the host reads it");
         }
     }
@@ -226,19 +226,16 @@ fn play(graph: &Graph, plan: &Plan) {
 fn every_value_is_there_while_it_is_needed() {
     for seed in 0..300 {
         let (graph, _) = random_graph(seed, 1 + seed as usize % 3);
-        for purpose in [Purpose::Infer, Purpose::Gradients, Purpose::Train(ADAMW)] {
-            let plan = Plan::new(&graph, 1 + seed as usize % 4, purpose).unwrap();
+        let graph = Arc::new(graph);
+        for purpose in [Purpose::Infer, Purpose::Gradients, Purpose::Train(adamw())] {
+            let plan = Plan::new(graph.clone(), 1 + seed as usize % 4, purpose).unwrap();
             play(&graph, &plan);
             // Gradients that are handed on have one place, with one life.
-            let places: HashSet<&Place> = plan
-                .values
-                .iter()
-                .chain(&plan.gradients)
-                .flatten()
-                .collect();
+            let both = |v| [plan.value(v), plan.gradient(v)];
+            let places: HashSet<&Place> = graph.value_ids().flat_map(both).flatten().collect();
             let places: Vec<&Place> = places.into_iter().collect();
-            assert!(plan.arena <= places.iter().map(|p| p.size()).sum());
-            assert!(places.iter().all(|p| p.offset + p.size() <= plan.arena));
+            assert!(plan.arena() <= places.iter().map(|p| p.size()).sum());
+            assert!(places.iter().all(|p| p.offset + p.size() <= plan.arena()));
             for (i, p) in places.iter().enumerate() {
                 for q in &places[..i] {
                     let times = p.alive.start < q.alive.end && q.alive.start < p.alive.end;
@@ -253,14 +250,14 @@ fn every_value_is_there_while_it_is_needed() {
 #[test]
 fn places_are_shared() {
     let (graph, _) = block(2, 8, 0.1);
-    let plan = Plan::new(&graph, 1, Purpose::Infer).unwrap();
-    let places = plan.values.iter().flatten();
-    assert!(2 * plan.arena < places.map(Place::size).sum::<usize>());
+    let plan = Plan::new(Arc::new(graph), 1, Purpose::Infer).unwrap();
+    let places = plan.graph().value_ids().filter_map(|v| plan.value(v));
+    assert!(2 * plan.arena() < places.map(Place::size).sum::<usize>());
 }
 
 #[test]
 fn random_graphs_give_the_same_gradients_in_one_arena_as_with_a_buffer_each() {
-    let mut cpu = Cpu::new(Settings::with_threads(2));
+    let mut cpu = Cpu::new(CpuSettings::with_threads(2));
     for seed in 0..40 {
         let (graph, cost) = random_graph(seed, 2);
         let case = Case::new(graph, cost, 2, seed);
@@ -308,14 +305,14 @@ fn a_micro_batch_divides_the_batch_and_keeps_to_the_limit() {
 fn spoilt(device: &mut dyn Device, x: f64, target: f64, loss_weight: f64) {
     let mut g = Graph::new();
     let from = g.input("x", 1, 1);
-    let w = g.parameter(Row::parameter("w", &[1, 1], Init::Zeros));
+    let w = g.variable(Variable::parameter("w", &[1, 1], Init::Zeros));
     let y = g.linear(from, w, None).unwrap();
     let to = g.input("target", 1, 1);
     g.mse(y, to).unwrap();
-    device.create(&g.rows, Some(ADAMW)).unwrap();
-    let plan = Plan::new(&g, 2, Purpose::Train(ADAMW)).unwrap();
-    let graph = std::sync::Arc::new(g);
-    let ready = device.prepare(graph.clone(), plan).unwrap();
+    let graph = Arc::new(g);
+    device.create(graph.variables(), Some(&adamw())).unwrap();
+    let plan = Plan::new(graph.clone(), 2, Purpose::Train(adamw())).unwrap();
+    let ready = device.prepare(plan).unwrap();
     let now = Scalars {
         loss_weight,
         ..scalars(1)
@@ -330,9 +327,9 @@ fn spoilt(device: &mut dyn Device, x: f64, target: f64, loss_weight: f64) {
         device.run(ready, &now).unwrap();
         let mut w = [0.0];
         device
-            .read_row("w", Part::Weight, HostMut::Double(&mut w))
+            .read_variable("w", Field::Weight, HostMut::Double(&mut w))
             .unwrap();
-        (w[0], device.norm(), stored(device, &graph, Part::State(0)))
+        (w[0], device.norm(), stored(device, &graph, Field::State(0)))
     };
     let (w, norm, state) = run([x, target]);
     assert!(!norm.is_finite(), "{norm}");
@@ -344,7 +341,7 @@ fn spoilt(device: &mut dyn Device, x: f64, target: f64, loss_weight: f64) {
 #[test]
 fn a_step_that_is_not_finite_is_not_applied() {
     let devices: [&dyn Fn() -> Box<dyn Device>; 2] = [&|| Box::new(Reference::new()), &|| {
-        Box::new(Cpu::new(Settings::with_threads(2)))
+        Box::new(Cpu::new(CpuSettings::with_threads(2)))
     }];
     for device in devices {
         spoilt(&mut *device(), f64::NAN, 1.0, 1.0);
@@ -353,8 +350,51 @@ fn a_step_that_is_not_finite_is_not_applied() {
     }
     // The cost alone overflows, in the second micro-batch alone.
     spoilt(&mut Reference::new(), 1.0, 1e160, 1e-155);
-    spoilt(&mut Cpu::new(Settings::with_threads(2)), 1.0, 1e20, 1e-15);
+    spoilt(
+        &mut Cpu::new(CpuSettings::with_threads(2)),
+        1.0,
+        1e20,
+        1e-15,
+    );
     // The gradient alone overflows.
     spoilt(&mut Reference::new(), 1e300, 1e10, 1.0);
-    spoilt(&mut Cpu::new(Settings::with_threads(2)), 1e30, 1e10, 1.0);
+    spoilt(&mut Cpu::new(CpuSettings::with_threads(2)), 1e30, 1e10, 1.0);
+}
+
+#[test]
+fn plans_share_an_arena_that_grows_with_the_largest() {
+    let (small, _) = block(1, 4, 0.0);
+    let (large, large_cost) = block(3, 16, 0.0);
+    let mut alone = Cpu::new(CpuSettings::with_threads(2));
+    let expected = Case::new(large, large_cost, 1, 4).gradient(&mut alone, &scalars(48));
+
+    // The same plan after a smaller one, and again after the smaller one has run.
+    let (large, large_cost) = block(3, 16, 0.0);
+    let case = Case::new(large, large_cost, 1, 4);
+    let mut cpu = Cpu::new(CpuSettings::with_threads(2));
+    let ready = case.prepare(&mut cpu, Purpose::Gradients);
+    let bytes = cpu.bytes();
+    let small = Plan::new(Arc::new(small), 1, Purpose::Infer).unwrap();
+    let tokens = small.graph().nodes()[0].x[0];
+    let second = cpu.prepare(small).unwrap();
+    assert_eq!(
+        cpu.bytes(),
+        bytes,
+        "the smaller plan fits into what is there"
+    );
+    cpu.write(second, tokens, Host::Tokens(&[1, 2, 3, 4]))
+        .unwrap();
+    let gone = cpu.run(ready, &scalars(48)).unwrap_err();
+    assert!(
+        matches!(gone, Error::Gone(_)),
+        "inputs of the first plan are gone: {gone:?}"
+    );
+    let mut cost = [0.0];
+    let read = cpu.read(ready, case.cost, HostMut::Double(&mut cost));
+    assert!(matches!(read, Err(Error::Gone(_))), "so is its result");
+    cpu.release(second);
+    case.write(&mut cpu, ready);
+    cpu.run(ready, &scalars(48)).unwrap();
+    assert_eq!(stored(&cpu, &case.graph, Field::Gradient), expected);
+    assert!(cpu.run(second, &scalars(48)).is_err(), "a released plan");
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{ADAMW, Case, block, scalars};
-use engine::{Cpu, Device, Purpose, Scalars, Settings};
+use common::{Case, adamw, block, scalars};
+use engine::{Cpu, CpuSettings, Device, Purpose, Scalars};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,8 +33,8 @@ static ALLOCATOR: Counting = Counting;
 fn a_steady_step_allocates_nothing() {
     let (graph, cost) = block(4, 24, 0.1);
     let case = Case::new(graph, cost, 2, 1);
-    let mut device = Cpu::new(Settings::with_threads(2));
-    let ready = case.prepare(&mut device, Purpose::Train(ADAMW));
+    let mut device = Cpu::new(CpuSettings::with_threads(2));
+    let ready = case.prepare(&mut device, Purpose::Train(adamw()));
     // The first step is not steady yet: threads are still starting.
     device.run(ready, &scalars(4 * 24 * 2)).unwrap();
     let before = COUNT.load(Ordering::SeqCst);

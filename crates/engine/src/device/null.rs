@@ -1,6 +1,5 @@
 //! The dry run: what would a step need, before a number is computed?
 
-use crate::graph::Graph;
 use crate::plan::Plan;
 
 /// Totals of a plan.
@@ -12,16 +11,16 @@ pub struct Totals {
     pub flops: u64,
     /// Least bytes that a step moves.
     pub traffic: u64,
-    /// Bytes of memory at the peak: arena, weights, gradients, optimiser state.
+    /// Bytes of memory at the peak: arena, weights, gradients, optimizer state.
     pub bytes: u64,
 }
 
 /// Runs a plan on nothing.
-pub fn dry_run(graph: &Graph, plan: &Plan) -> Totals {
+pub fn dry_run(plan: &Plan) -> Totals {
     Totals {
-        parameters: graph.parameters(),
-        flops: plan.cost.flops,
-        traffic: plan.cost.bytes,
-        bytes: plan.bytes(graph),
+        parameters: plan.graph().parameters(),
+        flops: plan.cost().flops,
+        traffic: plan.cost().bytes,
+        bytes: plan.bytes(),
     }
 }

@@ -1,43 +1,44 @@
 //! The reference device: f64, one thread, every value in a buffer of its own. It follows the same
 //! list of steps as the fast device, so an error in lifetimes or offsets shows as a difference.
 
-use super::{Device, Host, HostMut, Part, Ready, Scalars, fits};
+use super::{Device, Field, Host, HostMut, Ready, fits};
+use crate::at::{At, Scalars};
 use crate::error::{Error, Result};
-use crate::gemm::Precision;
-use crate::graph::{Graph, Node, NodeId, Row, RowKind, Source, ValueId};
-use crate::op::{At, BackwardF64, ForwardF64, In, Kind, Write};
+use crate::graph::{Graph, Node, NodeId, Origin, ValueId, Variable};
+use crate::op::{BackwardF64, Element, ForwardF64, In};
 use crate::plan::Plan;
-use crate::schedule::{Item, Step};
-use crate::update::Optimiser;
-use std::sync::Arc;
+use crate::precision::Precision;
+use crate::schedule::{Item, Work};
+use crate::update::{Optimizer, UpdateF64};
+use crate::write::Write;
 
 /// Sees the gradients of a node's inputs after its backward pass, and may change them: tests
 /// plant faults here.
 pub type Observer = Box<dyn FnMut(&Graph, NodeId, &mut [Option<Vec<f64>>])>;
 
 struct Stored {
-    row: Row,
+    variable: Variable,
     weight: Vec<f64>,
     gradient: Vec<f64>,
     state: Vec<Vec<f64>>,
 }
 
 struct Prepared {
-    graph: Arc<Graph>,
     plan: Plan,
     /// Content of each value: of one micro-batch, or of all where it is held.
     values: Vec<Vec<f64>>,
     tokens: Vec<Vec<u32>>,
     gradients: Vec<Vec<f64>>,
-    /// Index in the store of each row of the graph.
-    rows: Vec<usize>,
+    /// Index in the store of each variable of the graph.
+    stored: Vec<usize>,
 }
 
 /// The reference device.
 #[derive(Default)]
 pub struct Reference {
     store: Vec<Stored>,
-    prepared: Vec<Prepared>,
+    /// By number; none where a plan was released.
+    prepared: Vec<Option<Prepared>>,
     norm: f64,
     observer: Option<Observer>,
 }
@@ -53,17 +54,21 @@ impl Reference {
         self.observer = Some(observer);
     }
 
+    fn prepared(&self, ready: Ready) -> Result<&Prepared> {
+        let found = self.prepared.get(ready.0).and_then(Option::as_ref);
+        found.ok_or_else(|| Error::Gone(format!("plan {}", ready.0)))
+    }
+
     fn find(&self, name: &str) -> Result<usize> {
-        let found = self.store.iter().position(|s| s.row.name == name);
+        let found = self.store.iter().position(|s| s.variable.name == name);
         found.ok_or_else(|| Error::Parameter(name.to_owned()))
     }
 
-    fn forward(&mut self, ready: usize, node: NodeId, at: At) {
-        let p = &mut self.prepared[ready];
-        let graph = p.graph.clone();
-        let node = &graph.nodes[node.0];
-        let mut take = |v: &ValueId| match graph.values[v.0].source {
-            Source::Stored(r) => std::mem::take(&mut self.store[p.rows[r]].weight),
+    fn forward(&mut self, p: &mut Prepared, node: NodeId, at: At) {
+        let graph = p.plan.graph().clone();
+        let node = graph.node(node);
+        let mut take = |v: &ValueId| match graph.values[v.0].origin {
+            Origin::Stored(r) => std::mem::take(&mut self.store[p.stored[r]].weight),
             _ => std::mem::take(&mut p.values[v.0]),
         };
         let mut y: Vec<Vec<f64>> = node.y.iter().map(&mut take).collect();
@@ -84,24 +89,23 @@ impl Reference {
                 .collect(),
             at,
         };
-        node.op.get().forward_f64(args);
+        node.op.forward_f64(args);
         for (v, buffer) in node
             .y
             .iter()
             .chain(&node.kept)
             .zip(y.into_iter().chain(kept))
         {
-            match graph.values[v.0].source {
-                Source::Stored(r) => self.store[p.rows[r]].weight = buffer,
+            match graph.values[v.0].origin {
+                Origin::Stored(r) => self.store[p.stored[r]].weight = buffer,
                 _ => p.values[v.0] = buffer,
             }
         }
     }
 
-    fn backward(&mut self, ready: usize, id: NodeId, item: &Item, at: At) {
-        let p = &mut self.prepared[ready];
-        let graph = p.graph.clone();
-        let node: &Node = &graph.nodes[id.0];
+    fn backward(&mut self, p: &mut Prepared, id: NodeId, item: &Item, at: At) {
+        let graph = p.plan.graph().clone();
+        let node: &Node = graph.node(id);
         let mut dx: Vec<Option<Vec<f64>>> = Vec::new();
         for (slot, v) in node.x.iter().enumerate() {
             let value = &graph.values[v.0];
@@ -109,8 +113,8 @@ impl Reference {
                 dx.push(None);
                 continue;
             }
-            let mut buffer = match value.source {
-                Source::Stored(r) => std::mem::take(&mut self.store[p.rows[r]].gradient),
+            let mut buffer = match value.origin {
+                Origin::Stored(r) => std::mem::take(&mut self.store[p.stored[r]].gradient),
                 _ => std::mem::take(&mut p.gradients[v.0]),
             };
             if item.write[slot] == Write::Set {
@@ -118,7 +122,7 @@ impl Reference {
             }
             dx.push(Some(buffer));
         }
-        let reads = node.op.get().reads();
+        let reads = node.reads;
         let real = |v: &ValueId| p.input(&self.store, *v, at.micro).real();
         let x = node
             .x
@@ -136,7 +140,7 @@ impl Reference {
                 true => real(v),
                 false => &[],
             });
-        let dy = node.y.iter().map(|v| match p.plan.gradients[v.0] {
+        let dy = node.y.iter().map(|&v| match p.plan.gradient(v) {
             Some(_) => p.gradients[v.0].as_slice(),
             None => &[],
         });
@@ -148,24 +152,23 @@ impl Reference {
             dx: dx.iter_mut().map(|d| d.as_deref_mut()).collect(),
             at,
         };
-        node.op.get().backward_f64(args);
+        node.op.backward_f64(args);
         if let Some(observer) = &mut self.observer {
             observer(&graph, id, &mut dx);
         }
         for (v, buffer) in node.x.iter().zip(dx) {
             let Some(buffer) = buffer else { continue };
-            match graph.values[v.0].source {
-                Source::Stored(r) => self.store[p.rows[r]].gradient = buffer,
+            match graph.values[v.0].origin {
+                Origin::Stored(r) => self.store[p.stored[r]].gradient = buffer,
                 _ => p.gradients[v.0] = buffer,
             }
         }
     }
 
-    fn take_norm(&mut self, ready: usize) {
-        let p = &self.prepared[ready];
+    fn take_norm(&mut self, p: &Prepared) {
         let all = self.store.iter().flat_map(|s| &s.gradient);
         self.norm = all.map(|g| g * g).sum::<f64>().sqrt();
-        let costs = p.graph.nodes.iter().filter(|n| n.op.get().is_cost());
+        let costs = p.plan.graph().nodes.iter().filter(|n| n.is_cost);
         if !costs
             .flat_map(|n| &p.values[n.y[0].0])
             .all(|c| c.is_finite())
@@ -174,17 +177,33 @@ impl Reference {
         }
     }
 
-    fn update(&mut self, optimiser: Optimiser, group: usize, scalars: &Scalars) {
-        let setting = optimiser.setting(group, scalars.step, scalars.rate, self.norm);
+    fn update(&mut self, p: &Prepared, update: usize, scalars: &Scalars) {
+        let (Some(optimizer), updates) = (p.plan.optimizer(), &p.plan.updates()[update]) else {
+            return;
+        };
+        let number = updates.assignment;
+        let setting = optimizer.setting(number, scalars, self.norm, Precision::F32);
         let Some(setting) = setting else { return };
-        for s in self
-            .store
-            .iter_mut()
-            .filter(|s| s.row.kind == RowKind::Parameter)
-        {
-            if s.row.decay == (group == 0) {
-                optimiser.update_f64(&setting, &mut s.weight, &s.gradient, &mut s.state);
-            }
+        for &variable in &updates.variables {
+            let s = &mut self.store[p.stored[variable]];
+            let a = UpdateF64 {
+                shape: s.variable.matrix(),
+                w: &mut s.weight,
+                g: &s.gradient,
+                states: &mut s.state,
+            };
+            optimizer.assignments[number].rule.update_f64(&setting, a);
+        }
+    }
+
+    /// Does one entry of the list.
+    fn work(&mut self, p: &mut Prepared, item: &Item, scalars: &Scalars) {
+        let at = scalars.at(item.micro, Precision::F32);
+        match item.work {
+            Work::Forward(node) => self.forward(p, node, at),
+            Work::Backward(node) => self.backward(p, node, item, at),
+            Work::Norm => self.take_norm(p),
+            Work::Update(update) => self.update(p, update, scalars),
         }
     }
 }
@@ -199,117 +218,113 @@ fn micro_mut<'a>(g: &Graph, v: ValueId, buffer: &'a mut [f64], micro: usize) -> 
 
 impl Prepared {
     fn input<'a>(&'a self, store: &'a [Stored], v: ValueId, micro: usize) -> In<'a> {
-        let value = &self.graph.values[v.0];
+        let value = self.plan.graph().value(v);
         let len = value.spec.len();
         let from = if value.held { micro * len } else { 0 };
-        match (value.source, value.spec.kind) {
-            (Source::Stored(r), _) => In::Real(&store[self.rows[r]].weight),
-            (_, Kind::Tokens) => In::Tokens(&self.tokens[v.0][from..from + len]),
+        match (value.origin, value.spec.element) {
+            (Origin::Stored(r), _) => In::Real(&store[self.stored[r]].weight),
+            (_, Element::Tokens) => In::Tokens(&self.tokens[v.0][from..from + len]),
             _ => In::Real(&self.values[v.0][from..from + len]),
         }
     }
 }
 
 impl Device for Reference {
-    fn create(&mut self, rows: &[Row], optimiser: Option<Optimiser>) -> Result<()> {
-        let states = optimiser.map_or(0, |o| o.states());
-        let stored = rows.iter().map(|row| Stored {
-            weight: vec![0.0; row.len()],
-            gradient: match row.kind {
-                RowKind::Parameter => vec![0.0; row.len()],
-                RowKind::Cache => Vec::new(),
-            },
-            state: vec![vec![0.0; row.len()]; states],
-            row: row.clone(),
+    fn create(&mut self, variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<()> {
+        let states = |v: &Variable| optimizer.map_or(Vec::new(), |o| o.states(v));
+        let stored = variables.iter().map(|variable| Stored {
+            weight: vec![0.0; variable.len()],
+            gradient: vec![
+                0.0;
+                if variable.is_parameter() {
+                    variable.len()
+                } else {
+                    0
+                }
+            ],
+            state: states(variable).iter().map(|&len| vec![0.0; len]).collect(),
+            variable: variable.clone(),
         });
         self.store = stored.collect();
-        self.prepared.clear();
+        self.prepared.iter_mut().for_each(|p| *p = None);
         Ok(())
     }
 
-    fn prepare(&mut self, graph: Arc<Graph>, plan: Plan) -> Result<Ready> {
-        let mut rows = Vec::new();
-        for row in &graph.rows {
-            if row.kind == RowKind::Cache && self.find(&row.name).is_err() {
+    fn prepare(&mut self, plan: Plan) -> Result<Ready> {
+        let mut stored = Vec::new();
+        let graph = plan.graph().clone();
+        for variable in &graph.variables {
+            if !variable.is_parameter() && self.find(&variable.name).is_err() {
                 self.store.push(Stored {
-                    row: row.clone(),
-                    weight: vec![0.0; row.len()],
+                    variable: variable.clone(),
+                    weight: vec![0.0; variable.len()],
                     gradient: Vec::new(),
                     state: Vec::new(),
                 });
             }
-            let at = self.find(&row.name)?;
-            fits(&row.name, self.store[at].weight.len(), row.len())?;
-            rows.push(at);
+            let at = self.find(&variable.name)?;
+            fits(&variable.name, self.store[at].weight.len(), variable.len())?;
+            stored.push(at);
         }
-        let room = |v: usize, kind: Kind| {
-            let value = &graph.values[v];
-            let stored = matches!(value.source, Source::Stored(_));
-            let copies = if value.held { plan.micros } else { 1 };
-            if stored || value.spec.kind != kind {
-                0
-            } else {
-                value.spec.len() * copies
+        let room = |v: ValueId, element: Element| {
+            let value = graph.value(v);
+            let copies = if value.held { plan.micros() } else { 1 };
+            match value.origin {
+                Origin::Stored(_) => 0,
+                _ if value.spec.element != element => 0,
+                _ => value.spec.len() * copies,
             }
         };
-        let all = 0..graph.values.len();
-        let gradient = |v: usize| plan.gradients[v].as_ref().map_or(0, |p| p.len);
-        self.prepared.push(Prepared {
-            values: all
-                .clone()
-                .map(|v| vec![0.0; room(v, Kind::Real)])
-                .collect(),
-            tokens: all
-                .clone()
-                .map(|v| vec![0; room(v, Kind::Tokens)])
-                .collect(),
-            gradients: all.map(|v| vec![0.0; gradient(v)]).collect(),
-            graph,
+        let reals = |v| vec![0.0; room(v, Element::Real)];
+        let tokens = |v| vec![0; room(v, Element::Tokens)];
+        let gradient = |v| vec![0.0; plan.gradient(v).map_or(0, |p| p.len)];
+        let prepared = Prepared {
+            values: graph.value_ids().map(reals).collect(),
+            tokens: graph.value_ids().map(tokens).collect(),
+            gradients: graph.value_ids().map(gradient).collect(),
+            stored,
             plan,
-            rows,
-        });
+        };
+        self.prepared.push(Some(prepared));
         Ok(Ready(self.prepared.len() - 1))
     }
 
+    fn release(&mut self, ready: Ready) {
+        if let Some(p) = self.prepared.get_mut(ready.0) {
+            *p = None;
+        }
+    }
+
     fn write(&mut self, ready: Ready, value: ValueId, host: Host) -> Result<()> {
-        let p = &mut self.prepared[ready.0];
-        let name = &p.graph.values[value.0].name;
+        let p = self.prepared.get_mut(ready.0).and_then(Option::as_mut);
+        let p = p.ok_or_else(|| Error::Gone(format!("plan {}", ready.0)))?;
+        let name = p.plan.graph().value(value).name.clone();
         match host {
             Host::Tokens(from) => {
-                fits(name, p.tokens[value.0].len(), from.len())?;
+                fits(&name, p.tokens[value.0].len(), from.len())?;
                 p.tokens[value.0].copy_from_slice(from);
                 Ok(())
             }
-            _ => copy(name, &mut p.values[value.0], host),
+            _ => copy(&name, &mut p.values[value.0], host),
         }
     }
 
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()> {
-        for i in 0..self.prepared[ready.0].plan.items.len() {
-            let plan = &self.prepared[ready.0].plan;
-            let (item, purpose) = (plan.items[i], plan.purpose);
-            let at = scalars.at(item.micro, Precision::F32);
-            match item.step {
-                Step::Forward(node) => self.forward(ready.0, node, at),
-                Step::Backward(node) => self.backward(ready.0, node, &item, at),
-                Step::Norm => self.take_norm(ready.0),
-                Step::Update(group) => {
-                    if let crate::schedule::Purpose::Train(optimiser) = purpose {
-                        self.update(optimiser, group, scalars);
-                    }
-                }
-            }
+        self.prepared(ready)?;
+        let taken = self.prepared.get_mut(ready.0).and_then(Option::take);
+        let Some(mut p) = taken else { return Ok(()) };
+        for i in 0..p.plan.items().len() {
+            let item = p.plan.items()[i];
+            self.work(&mut p, &item, scalars);
         }
+        self.prepared[ready.0] = Some(p);
         Ok(())
     }
 
     fn read(&self, ready: Ready, value: ValueId, mut host: HostMut) -> Result<()> {
-        let p = &self.prepared[ready.0];
-        fits(
-            &p.graph.values[value.0].name,
-            p.values[value.0].len(),
-            host.len(),
-        )?;
+        let p = self.prepared(ready)?;
+        let name = &p.plan.graph().value(value).name;
+        fits(name, p.values[value.0].len(), host.len())?;
         host.fill_f64(p.values[value.0].iter());
         Ok(())
     }
@@ -318,13 +333,13 @@ impl Device for Reference {
         self.norm
     }
 
-    fn write_row(&mut self, name: &str, part: Part, host: Host) -> Result<()> {
+    fn write_variable(&mut self, name: &str, field: Field, host: Host) -> Result<()> {
         let at = self.find(name)?;
         let s = &mut self.store[at];
-        let to = match part {
-            Part::Weight => &mut s.weight,
-            Part::Gradient => &mut s.gradient,
-            Part::State(i) => s
+        let to = match field {
+            Field::Weight => &mut s.weight,
+            Field::Gradient => &mut s.gradient,
+            Field::State(i) => s
                 .state
                 .get_mut(i)
                 .ok_or(Error::Parameter(name.to_owned()))?,
@@ -332,16 +347,29 @@ impl Device for Reference {
         copy(name, to, host)
     }
 
-    fn read_row(&self, name: &str, part: Part, mut host: HostMut) -> Result<()> {
+    fn read_variable(&self, name: &str, field: Field, mut host: HostMut) -> Result<()> {
         let s = &self.store[self.find(name)?];
-        let from = match part {
-            Part::Weight => &s.weight,
-            Part::Gradient => &s.gradient,
-            Part::State(i) => s.state.get(i).ok_or(Error::Parameter(name.to_owned()))?,
+        let from = match field {
+            Field::Weight => &s.weight,
+            Field::Gradient => &s.gradient,
+            Field::State(i) => s.state.get(i).ok_or(Error::Parameter(name.to_owned()))?,
         };
         fits(name, from.len(), host.len())?;
         host.fill_f64(from.iter());
         Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        let stored = |s: &Stored| {
+            let states: usize = s.state.iter().map(Vec::len).sum();
+            s.weight.len() + s.gradient.len() + states
+        };
+        let plan = |p: &Prepared| {
+            let all = p.values.iter().chain(&p.gradients);
+            all.map(Vec::len).sum::<usize>()
+        };
+        let plans = self.prepared.iter().flatten().map(plan);
+        8 * self.store.iter().map(stored).chain(plans).sum::<usize>() as u64
     }
 }
 

@@ -9,20 +9,22 @@
 //! Backward: p again from what was kept; δ[t] = dy[t]·y[t]; dp = dy·vᵀ; ds = p∘(dp − δ)/√D;
 //! dq = ds·k, dk = dsᵀ·q, dv = pᵀ·dy.
 //!
-//! With a cache (generation; one sequence) keys and values hold all positions so far and the
-//! queries stand at `position` … position + T − 1.
+//! With a cache (generation) keys and values are blocks of pages that hold all positions so far of
+//! many sequences, and the queries of sequence s stand at start[s] … start[s] + T − 1 (see
+//! `append`).
 
 mod tiles;
 
+use super::append::{Pages, Places, check_places};
+use crate::at::At;
+use crate::cpu::arena::Read;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
-use crate::graph::{Graph, RowKind, Source, ValueId};
-use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write,
-};
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::graph::{Graph, ValueId};
+use crate::op::{BackwardF64, Cost, ForwardF64, In, Operation, Outputs, Pass, Reads, Spec};
+use crate::write::Write;
 
 /// How attention is cut into heads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +43,15 @@ impl Heads {
 }
 
 /// The operation; q [N, H·D], k and v [N, K·D] → y [N, H·D], in sequences of T rows; keeps
-/// log Σ exp(s) of each row and head [N, H].
+/// log Σ exp(s) of each row and head [N, H]. With a cache, k and v [count·P, K·D], start [S] and
+/// table [S·each] follow.
 #[derive(Debug)]
 pub struct Attention {
     heads: Heads,
     /// T: queries of a sequence.
     time: usize,
-    /// Whether keys and values are a cache.
-    cached: bool,
+    /// How keys and values are cached.
+    pages: Option<Pages>,
 }
 
 impl Graph {
@@ -64,21 +67,69 @@ impl Graph {
         heads: Heads,
         time: usize,
     ) -> Result<ValueId> {
-        let cached = matches!(self.values[k.0].source,
-            Source::Stored(row) if self.rows[row].kind == RowKind::Cache);
-        let op = Attention {
-            heads,
-            time,
-            cached,
-        };
-        Ok(self.push(Op::Attention(op), &[q, k, v])?[0])
+        let pages = None;
+        let attention = Attention { heads, time, pages };
+        Ok(self.push(attention, &[q, k, v])?[0])
+    }
+
+    /// The same with keys and values from caches, to which this step's have been appended.
+    ///
+    /// # Errors
+    /// As [`Graph::attention`].
+    pub fn cached_attention(
+        &mut self,
+        q: ValueId,
+        [k, v]: [ValueId; 2],
+        places: Places,
+        pages: Pages,
+        heads: Heads,
+        time: usize,
+    ) -> Result<ValueId> {
+        let pages = Some(pages);
+        let attention = Attention { heads, time, pages };
+        let inputs = [q, k, v, places.start, places.table];
+        Ok(self.push(attention, &inputs)?[0])
+    }
+}
+
+/// Where one sequence finds its keys and values.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    /// One after the other, from this row on.
+    Along(usize),
+    /// In pages, with so many positions before the first query.
+    Paged(Pages, usize, &'a [u32]),
+}
+
+impl Rows<'_> {
+    /// Positions before the first query.
+    fn before(&self) -> usize {
+        match self {
+            Rows::Along(_) => 0,
+            Rows::Paged(_, before, _) => *before,
+        }
+    }
+
+    /// The row of a position.
+    fn row(&self, position: usize) -> usize {
+        match self {
+            Rows::Along(first) => first + position,
+            Rows::Paged(pages, _, table) => pages.row(table, position),
+        }
     }
 }
 
 impl Attention {
-    /// Keys that query `t` of a sequence sees.
-    fn seen(&self, t: usize, position: usize) -> usize {
-        t + 1 + if self.cached { position } else { 0 }
+    /// Where a sequence finds its keys and values.
+    fn rows<'a>(&self, sequence: usize, start: &'a [u32], table: &'a [u32]) -> Rows<'a> {
+        match self.pages {
+            None => Rows::Along(sequence * self.time),
+            Some(pages) => Rows::Paged(
+                pages,
+                start[sequence] as usize,
+                &table[sequence * pages.each..][..pages.each],
+            ),
+        }
     }
 
     /// Position of number `i` of head `h`, row `row`, in q or y.
@@ -109,24 +160,20 @@ impl Attention {
         total
     }
 
-    fn scores_f64(&self, q: &[f64], k: &[f64], row: usize, h: usize, position: usize) -> Vec<f64> {
-        let first = row - row % self.time;
+    fn scores_f64(&self, q: &[f64], k: &[f64], row: usize, h: usize, rows: Rows) -> Vec<f64> {
         let q = &q[self.at_query(row, h)..][..self.heads.head_size];
         let dot = |u: usize| {
-            let k = &k[self.at_key(first + u, h)..];
+            let k = &k[self.at_key(rows.row(u), h)..];
             q.iter().zip(k).map(|(q, k)| q * k).sum::<f64>() * self.scale()
         };
-        (0..self.seen(row % self.time, position)).map(dot).collect()
+        let seen = rows.before() + row % self.time + 1;
+        (0..seen).map(dot).collect()
     }
 }
 
 impl Operation for Attention {
     fn name(&self) -> &'static str {
         "attention"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -137,10 +184,12 @@ impl Operation for Attention {
         } = self.heads;
         let widths = x[0].width == heads * head_size && x[1].width == kv_heads * head_size;
         let grouped = kv_heads > 0 && heads.is_multiple_of(kv_heads);
-        let rows = if self.cached {
-            x[0].rows == self.time && x[1].rows >= self.time
-        } else {
-            self.time > 0 && x[0].rows.is_multiple_of(self.time) && x[1].rows == x[0].rows
+        let rows = match self.pages {
+            Some(pages) => {
+                check_places(self.name(), [x[0], x[3], x[4]], pages, self.time)?;
+                x[1].rows == pages.count * pages.rows
+            }
+            None => self.time > 0 && x[0].rows.is_multiple_of(self.time) && x[1].rows == x[0].rows,
         };
         if head_size > tiles::WIDEST {
             let most = tiles::WIDEST;
@@ -165,23 +214,19 @@ impl Operation for Attention {
 
     /// Two products of D numbers for each pair that is seen forward, four backward; recomputing
     /// the scores is not counted.
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
-    }
-
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let time = self.time as u64;
         let sequences = x[0].rows as u64 / time;
-        let pairs = match self.cached {
-            true => time * x[1].rows as u64,
-            false => sequences * time * (time + 1) / 2,
+        // With a cache, the most that a sequence can see.
+        let (pairs, keys) = match self.pages {
+            Some(pages) => {
+                let keys = sequences * pages.capacity() as u64;
+                (time * keys, keys)
+            }
+            None => (sequences * time * (time + 1) / 2, x[1].rows as u64),
         };
         let flops = 4 * pairs * x[0].width as u64;
-        let bytes = 4 * (2 * x[0].len() + 2 * x[1].len()) as u64;
+        let bytes = 4 * (2 * x[0].len() as u64 + 2 * keys * x[1].width as u64);
         match pass {
             Pass::Forward => Cost { flops, bytes },
             Pass::Backward => Cost {
@@ -193,14 +238,16 @@ impl Operation for Attention {
 
     fn forward_f64(&self, mut a: ForwardF64) {
         let (q, k, v) = (a.x[0].real(), a.x[1].real(), a.x[2].real());
+        let [start, table] = [3, 4].map(|slot| a.x.get(slot).map_or(&[][..], In::tokens));
         a.y[0].fill(0.0);
         for i in 0..a.kept[0].len() {
             let (row, h) = (i / self.heads.heads, i % self.heads.heads);
-            let mut p = self.scores_f64(q, k, row, h, a.at.position);
+            let rows = self.rows(row / self.time, start, table);
+            let mut p = self.scores_f64(q, k, row, h, rows);
             a.kept[0][i] = Attention::softmax_f64(&mut p);
             let y = &mut a.y[0][self.at_query(row, h)..][..self.heads.head_size];
             for (u, p) in p.iter().enumerate() {
-                let v = &v[self.at_key(row - row % self.time + u, h)..];
+                let v = &v[self.at_key(rows.row(u), h)..];
                 y.iter_mut().zip(v).for_each(|(y, v)| *y += p * v);
             }
         }
@@ -211,14 +258,14 @@ impl Operation for Attention {
         let size = self.heads.head_size;
         for i in 0..a.kept[0].len() {
             let (row, h) = (i / self.heads.heads, i % self.heads.heads);
-            let first = row - row % self.time;
-            let mut p = self.scores_f64(q, k, row, h, a.at.position);
+            let rows = Rows::Along(row - row % self.time);
+            let mut p = self.scores_f64(q, k, row, h, rows);
             Attention::softmax_f64(&mut p);
             let here = self.at_query(row, h);
             let (y, dy) = (&a.y[0][here..][..size], &a.dy[0][here..][..size]);
             let delta: f64 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
             for (u, p) in p.iter().enumerate() {
-                let there = self.at_key(first + u, h);
+                let there = self.at_key(rows.row(u), h);
                 let dp: f64 = dy.iter().zip(&v[there..]).map(|(dy, v)| dy * v).sum();
                 let ds = p * (dp - delta) * self.scale();
                 for j in 0..size {
@@ -235,8 +282,10 @@ impl Operation for Attention {
             }
         }
     }
+}
 
-    fn forward(&self, a: &Forward, at: &At, team: &Team) {
+impl Kernel for Attention {
+    fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let Heads {
             heads,
             kv_heads,
@@ -245,15 +294,17 @@ impl Operation for Attention {
         let members = heads / kv_heads;
         let y = a.y[0].grid(heads * head_size, self.time, members * head_size);
         let kept = a.kept[0].grid(heads, self.time, members);
+        let [start, table] = [3, 4].map(|slot| a.x.get(slot).map_or(&[][..], Read::tokens));
         team.each((y, kept), |tile, (mut y, mut kept), scratch| {
             let (sequence, shared) = (tile / kv_heads, tile % kv_heads);
-            let group = self.group(team.isa(), sequence, shared, at.position);
+            let rows = self.rows(sequence, start, table);
+            let group = self.group(team.isa(), sequence, shared, rows);
             let x = [a.x[0].real(), a.x[1].real(), a.x[2].real()];
             group.forward(x, &mut y, &mut kept, scratch);
         });
     }
 
-    fn backward(&self, a: &Backward, at: &At, team: &Team) {
+    fn backward(&self, a: &Backward, _: &At, team: &Team) {
         let Heads {
             heads,
             kv_heads,
@@ -271,7 +322,8 @@ impl Operation for Attention {
         let cuts = (dq.map(|d| d.1), dk.map(|d| d.1), dv.map(|d| d.1));
         team.each(cuts, |tile, (dq, dk, dv), scratch| {
             let (sequence, shared) = (tile / kv_heads, tile % kv_heads);
-            let group = self.group(team.isa(), sequence, shared, at.position);
+            let rows = Rows::Along(sequence * self.time);
+            let group = self.group(team.isa(), sequence, shared, rows);
             let saved = tiles::Saved {
                 x: [a.x[0].real(), a.x[1].real(), a.x[2].real()],
                 y: a.y[0].real(),
@@ -311,7 +363,7 @@ pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Isa;
+    use crate::cpu::machine::Isa;
     use crate::tolerance::FAST;
     use crate::verify::fast_errors;
 

@@ -4,16 +4,17 @@
 //! of the whole step. Backward: dx = weight · (softmax(x) − one-hot(target)).
 //! Bishop, "Pattern recognition and machine learning", 2006, section 4.3.4.
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes, sum_by, total};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes, sum_by, total};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Kind, Operation, Outputs, Pass, Reads,
-    Spec, Write, elementwise,
+    BackwardF64, Cost, Element, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// The operation; logits x [N, V], targets [N] → loss [1], nats of each row [N]; keeps the log of
 /// the sum of exponentials of each row.
@@ -31,7 +32,7 @@ impl Graph {
     /// Where there are not as many targets as rows of logits.
     pub fn cross_entropy(&mut self, x: ValueId, targets: ValueId) -> Result<(ValueId, ValueId)> {
         let vocabulary = self.spec(x).width;
-        let op = Op::CrossEntropy(CrossEntropy { vocabulary });
+        let op = CrossEntropy { vocabulary };
         let out = self.push(op, &[x, targets])?;
         self.keep(out[0]);
         Ok((out[0], out[1]))
@@ -48,7 +49,7 @@ impl Operation for CrossEntropy {
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
-        if x[1].kind != Kind::Tokens || x[0].rows != x[1].rows {
+        if x[1].element != Element::Tokens || x[0].rows != x[1].rows {
             return shape(
                 self.name(),
                 format!("targets {:?} do not fit {:?}", x[1], x[0]),
@@ -63,10 +64,6 @@ impl Operation for CrossEntropy {
 
     fn reads(&self) -> Reads {
         Reads { x: &[0, 1], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
     }
 
     fn overwrites(&self) -> Option<usize> {
@@ -102,7 +99,9 @@ impl Operation for CrossEntropy {
             }
         }
     }
+}
 
+impl Kernel for CrossEntropy {
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
         let (x, targets) = (a.x[0].real(), a.x[1].tokens());
         let (width, rows) = (self.vocabulary, band(self.vocabulary));

@@ -8,17 +8,18 @@
 //! dropped where word `i mod 4` of random block `i / 4` is below rate·2³². So a seed, a site and a
 //! step decide it, whatever the micro-batch, the tile or the thread.
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::random::{Purpose, philox};
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::random::{RandomPurpose, philox};
+use crate::write::Write;
 use std::array::from_fn;
 
 /// Elements whose random words are drawn together: one block a lane.
@@ -40,7 +41,7 @@ impl Graph {
     /// # Errors
     /// Where `rate` is not in [0, 1).
     pub fn dropout(&mut self, x: ValueId, rate: f64, site: u32) -> Result<ValueId> {
-        Ok(self.push(Op::Dropout(Dropout { rate, site }), &[x])?[0])
+        Ok(self.push(Dropout { rate, site }, &[x])?[0])
     }
 }
 
@@ -58,7 +59,7 @@ impl Dropout {
     /// k of one element, plainly.
     fn factor(&self, at: &At, index: usize) -> f64 {
         let (block, word) = (index as u64 / 4, index % 4);
-        let words = philox(at.seed, Purpose::Mask(self.site), at.step, block);
+        let words = philox(at.seed, RandomPurpose::Mask(self.site), at.step, block);
         if words[word] < self.threshold() {
             0.0
         } else {
@@ -70,10 +71,6 @@ impl Dropout {
 impl Operation for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -91,14 +88,6 @@ impl Operation for Dropout {
 
     fn reads(&self) -> Reads {
         Reads { x: &[], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
     }
 
     fn cost(&self, x: &[Spec], _: Pass) -> Cost {
@@ -120,7 +109,9 @@ impl Operation for Dropout {
             *dx += dy * self.factor(&a.at, first + i);
         }
     }
+}
 
+impl Kernel for Dropout {
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
         let x = a.x[0].real();
         let first = at.micro * x.len();
@@ -148,7 +139,7 @@ lanes! {
     /// drawn; only at the ends of a tile are some of them not used.
     fn masked(op: &Dropout, at: &At, first: usize, x: &[f32], write: Write, y: &mut [f32]) {
         let (threshold, scale) = (op.threshold(), op.scale() as f32);
-        let purpose = Purpose::Mask(op.site);
+        let purpose = RandomPurpose::Mask(op.site);
         let (mut done, len) = (0, y.len());
         while done < len {
             let (group, skip) = ((first + done) / GROUP, (first + done) % GROUP);
@@ -182,7 +173,7 @@ pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cpu, Device, Host, HostMut, Plan, Reference, Scalars, Settings};
+    use crate::{Cpu, CpuSettings, Device, Host, HostMut, Plan, Reference, Scalars};
     use std::sync::Arc;
 
     const RATE: f64 = 0.3;
@@ -195,16 +186,15 @@ mod tests {
         let x = g.input("x", rows, WIDTH);
         let y = g.dropout(x, RATE, 2).unwrap();
         g.keep(y);
-        let plan = Plan::new(&g, micros, crate::Purpose::Infer).unwrap();
+        let plan = Plan::new(Arc::new(g), micros, crate::Purpose::Infer).unwrap();
         device.create(&[], None).unwrap();
-        let ready = device.prepare(Arc::new(g), plan).unwrap();
+        let ready = device.prepare(plan).unwrap();
         let mut numbers = vec![1.0; micros * rows * WIDTH];
         device.write(ready, x, Host::Real(&numbers)).unwrap();
         let scalars = Scalars {
             seed: 5,
             step,
             rate: 0.0,
-            position: 0,
             loss_weight: 1.0,
         };
         device.run(ready, &scalars).unwrap();
@@ -214,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_mask_has_its_rate_and_depends_on_the_step_but_not_on_cut_or_device() {
-        let mut cpu = Cpu::new(Settings::with_threads(2));
+        let mut cpu = Cpu::new(CpuSettings::with_threads(2));
         let whole = dropped(&mut cpu, 150, 1, 7);
         assert_eq!(whole, dropped(&mut cpu, 75, 2, 7));
         assert_eq!(whole, dropped(&mut Reference::new(), 75, 2, 7));

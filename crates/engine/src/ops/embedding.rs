@@ -3,16 +3,17 @@
 //! tokens [N], table [V, C] → y [N, C]. Backward: dtable[token] += dy, row after row; rows that no
 //! token names get 0.
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Kind, Operation, Outputs, Pass, Reads,
-    Spec, Write, elementwise,
+    BackwardF64, Cost, Element, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// The operation; tokens [N], table [V, C] → y [N, C].
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl Graph {
     /// Where `tokens` does not hold tokens.
     pub fn embedding(&mut self, tokens: ValueId, table: ValueId) -> Result<ValueId> {
         let width = self.spec(table).width;
-        Ok(self.push(Op::Embedding(Embedding { width }), &[tokens, table])?[0])
+        Ok(self.push(Embedding { width }, &[tokens, table])?[0])
     }
 }
 
@@ -37,12 +38,8 @@ impl Operation for Embedding {
         "embedding"
     }
 
-    fn is_cost(&self) -> bool {
-        false
-    }
-
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
-        if x[0].kind != Kind::Tokens {
+        if x[0].element != Element::Tokens {
             return shape(self.name(), "the first input must hold tokens");
         }
         Ok(Outputs {
@@ -53,14 +50,6 @@ impl Operation for Embedding {
 
     fn reads(&self) -> Reads {
         Reads { x: &[0], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
@@ -85,7 +74,9 @@ impl Operation for Embedding {
             row.iter_mut().zip(dy).for_each(|(d, dy)| *d += dy);
         }
     }
+}
 
+impl Kernel for Embedding {
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let (tokens, table) = (a.x[0].tokens(), a.x[1].real());
         team.each(a.y[0].bands(self.width, band(self.width)), |_, mut y, _| {

@@ -8,16 +8,17 @@
 //! The fast path takes ½·(1 + tanh u) = s with s = 1 / (1 + e⁻²ᵘ): one exponential, and no digits
 //! lost where tanh u is near −1. Then dx = dy·(s + 2·x·s·(1 − s)·u′).
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, Vector, band, lanes};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::Result;
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Vector, band, lanes};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// √(2/π).
 const SCALE: f64 = 0.797_884_560_802_865_4;
@@ -35,17 +36,13 @@ impl Graph {
     /// # Errors
     /// Where `x` holds no number.
     pub fn gelu(&mut self, x: ValueId) -> Result<ValueId> {
-        Ok(self.push(Op::Gelu(Gelu), &[x])?[0])
+        Ok(self.push(Gelu, &[x])?[0])
     }
 }
 
 impl Operation for Gelu {
     fn name(&self) -> &'static str {
         "gelu"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -57,10 +54,6 @@ impl Operation for Gelu {
 
     fn reads(&self) -> Reads {
         Reads { x: &[0], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
     }
 
     fn overwrites(&self) -> Option<usize> {
@@ -89,7 +82,9 @@ impl Operation for Gelu {
             *dx += dy * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope);
         }
     }
+}
 
+impl Kernel for Gelu {
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let x = a.x[0].real();
         team.each(a.y[0].bands(1, band(1)), |_, mut y, _| {

@@ -6,16 +6,17 @@
 //! Backward, with g = w·dy and x̂ = (x − m) / σ: dx = (g − mean(g) − x̂·mean(g·x̂)) / σ,
 //! dw = Σ over rows of dy·x̂, db = Σ over rows of dy.
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes, sum_by};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes, sum_by};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// Columns of dw and db that one thread sums at a time.
 const STRIP: usize = 4 * LANES;
@@ -40,17 +41,13 @@ impl Graph {
         epsilon: f64,
     ) -> Result<ValueId> {
         let inputs: Vec<ValueId> = [x, w].into_iter().chain(b).collect();
-        Ok(self.push(Op::LayerNorm(LayerNorm { epsilon }), &inputs)?[0])
+        Ok(self.push(LayerNorm { epsilon }, &inputs)?[0])
     }
 }
 
 impl Operation for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -73,14 +70,6 @@ impl Operation for LayerNorm {
 
     fn reads(&self) -> Reads {
         Reads { x: &[0, 1], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
@@ -130,7 +119,9 @@ impl Operation for LayerNorm {
             }
         }
     }
+}
 
+impl Kernel for LayerNorm {
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let (x, w) = (a.x[0].real(), a.x[1].real());
         let b = a.x.get(2).map(|b| b.real());

@@ -9,15 +9,14 @@
 
 mod fast;
 
+use crate::at::At;
+use crate::cpu::gemm::TOGETHER;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
-use crate::gemm::TOGETHER;
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-};
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::op::{BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec};
 
 /// The operation; x [N, in], each w [out, in], perhaps as many b [out], perhaps (beside a single
 /// weight) r [N, out] → each y [N, out].
@@ -88,7 +87,7 @@ impl Graph {
         };
         let inputs = [x].into_iter().chain(weights).chain(biases).chain(r);
         let inputs: Vec<ValueId> = inputs.collect();
-        self.push(Op::Linear(operation), &inputs)
+        self.push(operation, &inputs)
     }
 }
 
@@ -108,10 +107,6 @@ impl Linear {
 impl Operation for Linear {
     fn name(&self) -> &'static str {
         "linear"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -142,10 +137,6 @@ impl Operation for Linear {
 
     fn passes_on(&self) -> Option<usize> {
         self.stream_slot()
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
@@ -210,7 +201,9 @@ impl Operation for Linear {
             }
         }
     }
+}
 
+impl Kernel for Linear {
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
         self.fast_forward(a, at, team);
     }

@@ -3,16 +3,17 @@
 //! loss = weight · Σ over rows of mean over columns of (y − target)², with weight = 1 / rows of the
 //! whole step. Backward: dy = weight · 2 (y − target) / width.
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes, total};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes, total};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// The operation; y [N, C], target [N, C] → loss [1], squared error of each row [N].
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Graph {
     /// Where the shapes differ.
     pub fn mse(&mut self, y: ValueId, target: ValueId) -> Result<(ValueId, ValueId)> {
         let width = self.spec(y).width;
-        let out = self.push(Op::Mse(Mse { width }), &[y, target])?;
+        let out = self.push(Mse { width }, &[y, target])?;
         self.keep(out[0]);
         Ok((out[0], out[1]))
     }
@@ -61,14 +62,6 @@ impl Operation for Mse {
         Reads { x: &[0, 1], y: &[] }
     }
 
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
-    }
-
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         match pass {
             Pass::Forward => elementwise(x[0].len(), 3, 2),
@@ -94,7 +87,9 @@ impl Operation for Mse {
             *dy += scale * (y - t);
         }
     }
+}
 
+impl Kernel for Mse {
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
         let (y, target) = (a.x[0].real(), a.x[1].real());
         let width = self.width;

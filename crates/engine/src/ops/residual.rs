@@ -3,16 +3,17 @@
 //! y = a + b. Backward: da = dy, db = dy.
 //! He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, equation 1.
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// The operation; a [N, C], b [N, C] → y [N, C].
 #[derive(Debug)]
@@ -24,17 +25,13 @@ impl Graph {
     /// # Errors
     /// Where the shapes differ.
     pub fn residual(&mut self, a: ValueId, b: ValueId) -> Result<ValueId> {
-        Ok(self.push(Op::Residual(Residual), &[a, b])?[0])
+        Ok(self.push(Residual, &[a, b])?[0])
     }
 }
 
 impl Operation for Residual {
     fn name(&self) -> &'static str {
         "residual"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -53,10 +50,6 @@ impl Operation for Residual {
 
     fn passes_on(&self) -> Option<usize> {
         Some(0)
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
@@ -78,7 +71,9 @@ impl Operation for Residual {
             dx.iter_mut().zip(a.dy[0]).for_each(|(dx, dy)| *dx += dy);
         }
     }
+}
 
+impl Kernel for Residual {
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let (x0, x1) = (a.x[0].real(), a.x[1].real());
         team.each(a.y[0].bands(1, band(1)), |_, mut y, _| {

@@ -8,16 +8,17 @@
 //! A row of `x` may be longer than `w`: then each part of `C` numbers is a row of its own, which is
 //! how queries and keys are normed head by head (`H` parts of `D` numbers).
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes, sum_by};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes, sum_by};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// Columns of dw that a tile sums.
 const STRIP: usize = 4 * LANES;
@@ -35,17 +36,13 @@ impl Graph {
     /// # Errors
     /// Where the width of `x` is not a multiple of the width of `w`.
     pub fn rms_norm(&mut self, x: ValueId, w: ValueId, epsilon: f64) -> Result<ValueId> {
-        Ok(self.push(Op::RmsNorm(RmsNorm { epsilon }), &[x, w])?[0])
+        Ok(self.push(RmsNorm { epsilon }, &[x, w])?[0])
     }
 }
 
 impl Operation for RmsNorm {
     fn name(&self) -> &'static str {
         "rms_norm"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -64,14 +61,6 @@ impl Operation for RmsNorm {
 
     fn reads(&self) -> Reads {
         Reads { x: &[0, 1], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
@@ -115,7 +104,9 @@ impl Operation for RmsNorm {
             }
         }
     }
+}
 
+impl Kernel for RmsNorm {
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let (x, w) = (a.x[0].real(), a.x[1].real());
         let (width, rows) = (w.len(), band(w.len()));

@@ -6,16 +6,18 @@
 //! Su et al., "RoFormer", 2021, section 3.2, with the halves paired as in Hugging Face's files.
 //! Backward: the gradient turns back by the same angle.
 
+use crate::at::At;
+use crate::cpu::arena::{Out, Read};
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, band, lanes};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, band, lanes};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, Element, ForwardF64, In, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 use std::sync::Arc;
 
 /// Cosines and sines of every position and pair, shared by all layers.
@@ -54,45 +56,55 @@ impl Angles {
     }
 }
 
-/// The operation; x [N, H·D] → y [N, H·D], in sequences of T rows.
+/// The operation; x [N, H·D], perhaps start [N / T] → y [N, H·D], in sequences of T rows.
 #[derive(Debug)]
 pub struct Rope {
     time: usize,
     width: usize,
     angles: Angles,
+    /// Whether sequences begin elsewhere than at 0.
+    starts: bool,
 }
 
 impl Graph {
-    /// Turns each head of `x`, in sequences of `time` rows that begin at the run's position.
+    /// Turns each head of `x`, in sequences of `time` rows. Their positions count from 0, or from
+    /// `start`, tokens [N / T]; the host must keep start + T within the positions of `angles`.
     ///
     /// # Errors
     /// Where the width is not a multiple of the head size, the rows not of `time`, or `time`
     /// goes beyond the positions of `angles`.
-    pub fn rope(&mut self, x: ValueId, time: usize, angles: &Angles) -> Result<ValueId> {
-        let width = self.spec(x).width;
-        let angles = angles.clone();
-        Ok(self.push(
-            Op::Rope(Rope {
-                time,
-                width,
-                angles,
-            }),
-            &[x],
-        )?[0])
+    pub fn rope(
+        &mut self,
+        x: ValueId,
+        time: usize,
+        angles: &Angles,
+        start: Option<ValueId>,
+    ) -> Result<ValueId> {
+        let rope = Rope {
+            time,
+            width: self.spec(x).width,
+            angles: angles.clone(),
+            starts: start.is_some(),
+        };
+        let inputs: Vec<ValueId> = [x].into_iter().chain(start).collect();
+        Ok(self.push(rope, &inputs)?[0])
     }
 }
 
 impl Rope {
-    /// First angle of a row.
-    fn angle(&self, row: usize, position: usize) -> usize {
-        (position + row % self.time) * self.angles.0.half
+    /// First angle of a row. `start` is empty where positions count from 0.
+    fn angle(&self, row: usize, start: &[u32]) -> usize {
+        let before = start
+            .get(row / self.time)
+            .map_or(0, |&start| start as usize);
+        (before + row % self.time) * self.angles.0.half
     }
 
-    fn turn_f64(&self, x: &[f64], position: usize, sign: f64, y: &mut [f64]) {
+    fn turn_f64(&self, x: &[f64], start: &[u32], sign: f64, y: &mut [f64]) {
         let table = &self.angles.0;
         let half = table.half;
         for (i, (x, y)) in x.chunks(2 * half).zip(y.chunks_mut(2 * half)).enumerate() {
-            let at = self.angle(i * 2 * half / self.width, position);
+            let at = self.angle(i * 2 * half / self.width, start);
             for j in 0..half {
                 let (c, s) = (table.cos[at + j], sign * table.sin[at + j]);
                 y[j] += x[j] * c - x[j + half] * s;
@@ -101,20 +113,12 @@ impl Rope {
         }
     }
 
-    fn turn(
-        &self,
-        x: &[f32],
-        position: usize,
-        sign: f32,
-        write: Write,
-        y: &crate::arena::Out,
-        team: &Team,
-    ) {
+    fn turn(&self, x: &[f32], start: &[u32], sign: f32, write: Write, y: &Out, team: &Team) {
         let table = &self.angles.0;
         let half = table.half;
         team.each(y.bands(self.width, band(self.width)), |_, mut y, _| {
             for row in 0..y.rows {
-                let at = self.angle(y.first_row + row, position);
+                let at = self.angle(y.first_row + row, start);
                 let x = &x[(y.first_row + row) * self.width..][..self.width];
                 let (cos, sin) = (&table.cos_f32[at..at + half], &table.sin_f32[at..at + half]);
                 turn_row(team.isa(), x, cos, sin, sign, write, y.row(row));
@@ -128,15 +132,13 @@ impl Operation for Rope {
         "rope"
     }
 
-    fn is_cost(&self) -> bool {
-        false
-    }
-
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
         let half = self.angles.0.half;
         let fits = half > 0 && x[0].width.is_multiple_of(2 * half);
         let known = self.time * half <= self.angles.0.cos.len();
-        if !fits || self.time == 0 || !x[0].rows.is_multiple_of(self.time) || !known {
+        let whole = self.time > 0 && x[0].rows.is_multiple_of(self.time);
+        let starts = |s: &Spec| s.element == Element::Tokens && s.rows * self.time == x[0].rows;
+        if !fits || !whole || !known || !x.get(1).is_none_or(starts) {
             return shape(
                 self.name(),
                 format!("{:?} does not fit T = {}", x[0], self.time),
@@ -149,15 +151,10 @@ impl Operation for Rope {
     }
 
     fn reads(&self) -> Reads {
-        Reads { x: &[], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
+        Reads {
+            x: if self.starts { &[1] } else { &[] },
+            y: &[],
+        }
     }
 
     fn cost(&self, x: &[Spec], _: Pass) -> Cost {
@@ -166,24 +163,33 @@ impl Operation for Rope {
 
     fn forward_f64(&self, mut a: ForwardF64) {
         a.y[0].fill(0.0);
-        self.turn_f64(a.x[0].real(), a.at.position, 1.0, a.y[0]);
+        self.turn_f64(a.x[0].real(), start(&a.x), 1.0, a.y[0]);
     }
 
     fn backward_f64(&self, mut a: BackwardF64) {
         if let Some(dx) = &mut a.dx[0] {
-            self.turn_f64(a.dy[0], a.at.position, -1.0, dx);
+            self.turn_f64(a.dy[0], start(&a.x), -1.0, dx);
         }
     }
+}
 
-    fn forward(&self, a: &Forward, at: &At, team: &Team) {
-        self.turn(a.x[0].real(), at.position, 1.0, Write::Set, &a.y[0], team);
+impl Kernel for Rope {
+    fn forward(&self, a: &Forward, _: &At, team: &Team) {
+        let start = a.x.get(1).map_or(&[][..], Read::tokens);
+        self.turn(a.x[0].real(), start, 1.0, Write::Set, &a.y[0], team);
     }
 
-    fn backward(&self, a: &Backward, at: &At, team: &Team) {
+    fn backward(&self, a: &Backward, _: &At, team: &Team) {
+        let start = a.x.get(1).map_or(&[][..], Read::tokens);
         if let Some((write, dx)) = &a.dx[0] {
-            self.turn(a.dy[0].real(), at.position, -1.0, *write, dx, team);
+            self.turn(a.dy[0].real(), start, -1.0, *write, dx, team);
         }
     }
+}
+
+/// Where the sequences begin; empty where they begin at 0.
+fn start<'a>(x: &[In<'a>]) -> &'a [u32] {
+    x.get(1).map_or(&[], In::tokens)
 }
 
 lanes! {
@@ -207,10 +213,11 @@ lanes! {
     }
 }
 
-/// Random shapes of several sequences and heads.
+/// Random shapes of several sequences and heads, that begin at 0 or somewhere else.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (batch, time, heads, half) = (d.size(3), d.size(7), d.size(3), d.size(20));
     let x = d.parameter(g, batch * time, heads * 2 * half);
-    let angles = Angles::new(time, 2 * half, 10_000.0);
-    g.rope(x, time, &angles)
+    let start = (d.size(2) == 1).then(|| d.tokens(g, batch, 5));
+    let angles = Angles::new(time + 5, 2 * half, 10_000.0);
+    g.rope(x, time, &angles, start)
 }

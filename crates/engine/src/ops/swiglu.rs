@@ -5,16 +5,17 @@
 //!
 //! Backward: dgate = dy·up·s·(1 + gate·(1 − s)), dup = dy·silu(gate).
 
+use crate::at::At;
+use crate::cpu::kernel::{Backward, Forward, Kernel};
+use crate::cpu::lanes::{LANES, Vector, band, lanes};
+use crate::cpu::team::Team;
+use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::lanes::{LANES, Vector, band, lanes};
 use crate::op::{
-    At, Backward, BackwardF64, Cost, Forward, ForwardF64, Operation, Outputs, Pass, Reads, Spec,
-    Write, elementwise,
+    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
 };
-use crate::ops::Op;
-use crate::team::Team;
-use crate::verify::Draw;
+use crate::write::Write;
 
 /// The operation; gate [N, F], up [N, F] → y [N, F].
 #[derive(Debug)]
@@ -26,17 +27,13 @@ impl Graph {
     /// # Errors
     /// Where the shapes differ.
     pub fn swiglu(&mut self, gate: ValueId, up: ValueId) -> Result<ValueId> {
-        Ok(self.push(Op::Swiglu(Swiglu), &[gate, up])?[0])
+        Ok(self.push(Swiglu, &[gate, up])?[0])
     }
 }
 
 impl Operation for Swiglu {
     fn name(&self) -> &'static str {
         "swiglu"
-    }
-
-    fn is_cost(&self) -> bool {
-        false
     }
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
@@ -54,14 +51,6 @@ impl Operation for Swiglu {
 
     fn reads(&self) -> Reads {
         Reads { x: &[0, 1], y: &[] }
-    }
-
-    fn passes_on(&self) -> Option<usize> {
-        None
-    }
-
-    fn overwrites(&self) -> Option<usize> {
-        None
     }
 
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
@@ -90,7 +79,9 @@ impl Operation for Swiglu {
             }
         }
     }
+}
 
+impl Kernel for Swiglu {
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let (gate, up) = (a.x[0].real(), a.x[1].real());
         team.each(a.y[0].bands(1, band(1)), |_, mut y, _| {

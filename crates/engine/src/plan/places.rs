@@ -2,25 +2,28 @@
 
 use super::{Place, Plan};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId, Source, ValueId};
+use crate::graph::{Graph, NodeId, Origin, ValueId};
 use crate::schedule::backward_nodes;
 use std::ops::Range;
 
 impl Plan {
     /// Whether the gradient of a node's input is that of its first output, in one place.
-    pub fn hands_on(&self, g: &Graph, node: NodeId, slot: usize) -> bool {
-        let node = &g.nodes[node.0];
+    pub fn hands_on(&self, node: NodeId, slot: usize) -> bool {
+        let node = self.graph.node(node);
         let offset = |v: ValueId| self.gradients[v.0].as_ref().map(|p| p.offset);
-        let (from, to) = (offset(node.y[0]), offset(node.x[slot]));
-        node.op.get().passes_on() == Some(slot) && to.is_some() && from == to
+        let (from, to) = (
+            node.y.first().and_then(|&y| offset(y)),
+            offset(node.x[slot]),
+        );
+        node.passes_on == Some(slot) && to.is_some() && from == to
     }
 
     /// Whether the gradient of a node's input goes into the place of the input itself.
-    pub fn overwrites(&self, g: &Graph, node: NodeId, slot: usize) -> bool {
-        let node = &g.nodes[node.0];
+    pub fn overwrites(&self, node: NodeId, slot: usize) -> bool {
+        let node = self.graph.node(node);
         let x = node.x[slot].0;
         let same = self.gradients[x].is_some() && self.values[x] == self.gradients[x];
-        node.op.get().overwrites() == Some(slot) && same
+        node.overwrites == Some(slot) && same
     }
 }
 
@@ -74,14 +77,14 @@ impl Lives {
             if !training || !active[i] {
                 continue;
             }
-            let (time, reads) = (lives.back(NodeId(i)), node.op.get().reads());
+            let (time, reads) = (lives.back(NodeId(i)), node.reads);
             let read = reads.x.iter().map(|&slot| node.x[slot]);
             let read = read.chain(reads.y.iter().map(|&slot| node.y[slot]));
             let read = read.chain(node.kept.iter().copied());
             read.for_each(|v| lives.touch(v, time));
             for &v in node.x.iter().filter(|v| g.values[v.0].needs_gradient) {
                 lives.grad_first[v.0] = lives.grad_first[v.0].min(time);
-                if let Source::Node(maker) = g.values[v.0].source {
+                if let Origin::Node(maker) = g.values[v.0].origin {
                     lives.grad_last[v.0] = lives.back(maker);
                 }
             }
@@ -92,12 +95,12 @@ impl Lives {
     /// Finds gradients that need no place of their own.
     fn share(&mut self, g: &Graph, active: &[bool]) -> Vec<Option<Owner>> {
         let mut shared = vec![None; g.values.len()];
-        let made = |v: usize| matches!(g.values[v].source, Source::Node(_));
+        let made = |v: usize| matches!(g.values[v].origin, Origin::Node(_));
         let passes = || g.nodes.iter().enumerate().rev().filter(|(i, _)| active[*i]);
         // A gradient that is handed on unchanged stays where it is: nobody reads it as the output's
         // any more when others add to it.
         for (i, node) in passes() {
-            let Some(slot) = node.op.get().passes_on() else {
+            let Some(slot) = node.passes_on else {
                 continue;
             };
             let (y, x, time) = (node.y[0].0, node.x[slot].0, self.back(NodeId(i)));
@@ -112,7 +115,7 @@ impl Lives {
         }
         // A gradient may be written over a value of which its node is the last reader.
         for (i, node) in passes() {
-            let Some(x) = node.op.get().overwrites().map(|slot| node.x[slot].0) else {
+            let Some(x) = node.overwrites.map(|slot| node.x[slot].0) else {
                 continue;
             };
             let (last, free) = (self.back(NodeId(i)), made(x) && !g.values[x].held);
@@ -126,9 +129,13 @@ impl Lives {
     }
 }
 
-/// Lives of each value and of each gradient that has a place of its own; the third list tells whose
-/// place the others share.
-pub fn lifetimes(g: &Graph, micros: usize, training: bool) -> (Places, Places, Vec<Option<Owner>>) {
+/// Lives of each value and of each gradient that has a place of its own; whose place the others
+/// share; and the number of passes.
+pub fn lifetimes(
+    g: &Graph,
+    micros: usize,
+    training: bool,
+) -> (Places, Places, Vec<Option<Owner>>, usize) {
     let active = backward_nodes(g);
     let mut lives = Lives::of(g, &active, training);
     let shared = lives.share(g, &active);
@@ -138,8 +145,8 @@ pub fn lifetimes(g: &Graph, micros: usize, training: bool) -> (Places, Places, V
         copies: if held { micros } else { 1 },
         alive: if held { 0..lives.end } else { alive },
     };
-    let value = |v: usize| match g.values[v].source {
-        Source::Stored(_) => None,
+    let value = |v: usize| match g.values[v].origin {
+        Origin::Stored(_) => None,
         _ if lives.first[v] > lives.last[v] && !g.values[v].held => None,
         _ => Some(place(
             v,
@@ -147,8 +154,8 @@ pub fn lifetimes(g: &Graph, micros: usize, training: bool) -> (Places, Places, V
             lives.first[v]..lives.last[v] + 1,
         )),
     };
-    let gradient = |v: usize| match g.values[v].source {
-        Source::Node(_) if lives.grad_first[v] < lives.end && shared[v].is_none() => {
+    let gradient = |v: usize| match g.values[v].origin {
+        Origin::Node(_) if lives.grad_first[v] < lives.end && shared[v].is_none() => {
             Some(place(v, false, lives.grad_first[v]..lives.grad_last[v] + 1))
         }
         _ => None,
@@ -158,6 +165,7 @@ pub fn lifetimes(g: &Graph, micros: usize, training: bool) -> (Places, Places, V
         all.clone().map(value).collect(),
         all.map(gradient).collect(),
         shared,
+        lives.end,
     )
 }
 

@@ -6,15 +6,30 @@
 //! Kingma and Ba, "Adam", ICLR 2015, algorithm 1; Loshchilov and Hutter, "Decoupled weight decay
 //! regularization", ICLR 2019, algorithm 2.
 
-use super::{Rule, Setting};
-use crate::lanes::{LANES, lanes};
+use super::{Rule, Setting, UpdateF64};
+use crate::cpu::flat::{BLOCK, blocks_of};
+use crate::cpu::kernel::{RuleKernel, Update};
+use crate::cpu::lanes::{LANES, lanes};
+use crate::cpu::team::Team;
+use crate::op::{Cost, elementwise};
+
+/// Adam (Kingma and Ba, 2015).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adam {
+    /// Decay rate of the mean of gradients.
+    pub beta1: f64,
+    /// Decay rate of the mean of squared gradients.
+    pub beta2: f64,
+    /// Keeps the division finite.
+    pub epsilon: f64,
+    /// Whether weight decay acts on the weight itself (AdamW: Loshchilov and Hutter, 2019) and not
+    /// through the gradient.
+    pub decoupled: bool,
+}
 
 /// Constants of one update.
 #[derive(Clone, Copy)]
 struct Constants {
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
     /// Decay through the gradient.
     coupled: f64,
     /// Factor on the weight.
@@ -23,50 +38,73 @@ struct Constants {
     rate: f64,
     /// 1 / √(1 − β₂ᵗ).
     correction: f64,
-    scale: f64,
 }
 
-fn constants(rule: Rule, s: &Setting) -> Constants {
-    let (beta1, beta2, epsilon, decoupled) = match rule {
-        Rule::Adam {
-            beta1,
-            beta2,
-            epsilon,
-            decoupled,
-        } => (beta1, beta2, epsilon, decoupled),
-        _ => (0.0, 0.0, 0.0, false),
-    };
-    let t = s.updates as f64;
-    Constants {
-        beta1,
-        beta2,
-        epsilon,
-        coupled: if decoupled { 0.0 } else { s.decay },
-        shrink: if decoupled {
-            1.0 - s.rate * s.decay
-        } else {
-            1.0
-        },
-        rate: s.rate / (1.0 - libm::pow(beta1, t)),
-        correction: 1.0 / (1.0 - libm::pow(beta2, t)).sqrt(),
-        scale: s.scale,
+impl Adam {
+    fn constants(&self, s: &Setting) -> Constants {
+        let t = s.updates as f64;
+        let (coupled, shrink) = match self.decoupled {
+            true => (0.0, 1.0 - s.rate * s.decay),
+            false => (s.decay, 1.0),
+        };
+        Constants {
+            coupled,
+            shrink,
+            rate: s.rate / (1.0 - libm::pow(self.beta1, t)),
+            correction: 1.0 / (1.0 - libm::pow(self.beta2, t)).sqrt(),
+        }
     }
 }
 
-/// The oracle.
-pub fn plain(rule: Rule, s: &Setting, w: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64]) {
-    let c = constants(rule, s);
-    for i in 0..w.len() {
-        let g = g[i] * c.scale + c.coupled * w[i];
-        m[i] = c.beta1 * m[i] + (1.0 - c.beta1) * g;
-        v[i] = c.beta2 * v[i] + (1.0 - c.beta2) * g * g;
-        w[i] = w[i] * c.shrink - c.rate * m[i] / (v[i].sqrt() * c.correction + c.epsilon);
+impl Rule for Adam {
+    fn name(&self) -> &'static str {
+        if self.decoupled { "adamw" } else { "adam" }
+    }
+
+    fn flat(&self) -> bool {
+        true
+    }
+
+    fn states(&self, [rows, columns]: [usize; 2]) -> Vec<usize> {
+        vec![rows * columns; 2]
+    }
+
+    fn scratch(&self, _: [usize; 2]) -> usize {
+        0
+    }
+
+    fn cost(&self, [rows, columns]: [usize; 2]) -> Cost {
+        elementwise(rows * columns, 14, 7)
+    }
+
+    fn update_f64(&self, s: &Setting, a: UpdateF64) {
+        let c = self.constants(s);
+        let [m, v] = a.states else { return };
+        for i in 0..a.w.len() {
+            let g = a.g[i] * s.scale + c.coupled * a.w[i];
+            m[i] = self.beta1 * m[i] + (1.0 - self.beta1) * g;
+            v[i] = self.beta2 * v[i] + (1.0 - self.beta2) * g * g;
+            a.w[i] =
+                a.w[i] * c.shrink - c.rate * m[i] / (v[i].sqrt() * c.correction + self.epsilon);
+        }
+    }
+}
+
+impl RuleKernel for Adam {
+    fn update(&self, s: &Setting, a: &Update, team: &Team) {
+        let fast = Fast::new(self, s);
+        let [m, v] = &a.states[..] else { return };
+        let cuts = (blocks_of(&a.w), blocks_of(m), blocks_of(v));
+        team.each(cuts, |block, (mut w, mut m, mut v), _| {
+            let g = &a.g.real()[block * BLOCK..];
+            step(team.isa(), fast, w.slice(), g, m.slice(), v.slice());
+        });
     }
 }
 
 /// Constants of one update, in f32.
 #[derive(Clone, Copy)]
-pub struct Fast {
+struct Fast {
     beta1: f32,
     beta2: f32,
     rest1: f32,
@@ -81,26 +119,26 @@ pub struct Fast {
 
 impl Fast {
     /// Rounds the constants once.
-    pub fn new(rule: Rule, s: &Setting) -> Fast {
-        let c = constants(rule, s);
+    fn new(rule: &Adam, s: &Setting) -> Fast {
+        let c = rule.constants(s);
         Fast {
-            beta1: c.beta1 as f32,
-            beta2: c.beta2 as f32,
-            rest1: (1.0 - c.beta1) as f32,
-            rest2: (1.0 - c.beta2) as f32,
-            epsilon: c.epsilon as f32,
+            beta1: rule.beta1 as f32,
+            beta2: rule.beta2 as f32,
+            rest1: (1.0 - rule.beta1) as f32,
+            rest2: (1.0 - rule.beta2) as f32,
+            epsilon: rule.epsilon as f32,
             coupled: c.coupled as f32,
             shrink: c.shrink as f32,
             rate: (-c.rate) as f32,
             correction: c.correction as f32,
-            scale: c.scale as f32,
+            scale: s.scale as f32,
         }
     }
 }
 
 lanes! {
     /// A block.
-    pub fn fast(c: Fast, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+    fn step(c: Fast, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
         let [beta1, beta2, rest1, rest2, epsilon] =
             [c.beta1, c.beta2, c.rest1, c.rest2, c.epsilon].map(Lanes::all);
         let [coupled, shrink, rate, correction, scale] =

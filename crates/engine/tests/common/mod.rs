@@ -6,32 +6,24 @@
 )]
 
 use engine::{
-    Angles, Device, Graph, Heads, Host, HostMut, Init, Kind, Optimiser, Part, Plan, Purpose,
-    RandomPurpose, Ready, Reference, Row, RowKind, Rule, Scalars, Source, Stream, ValueId,
+    Adam, Angles, Descent, Device, Element, Field, Graph, Heads, Host, HostMut, Init, Optimizer,
+    Origin, Plan, Purpose, RandomPurpose, Ready, Reference, Scalars, Stream, ValueId, Variable,
 };
 use std::sync::Arc;
 
 /// Tokens are below this number.
 pub const VOCABULARY: usize = 9;
 
-/// An optimiser that never runs where a plan asks for gradients only: it makes room for them.
-pub const SGD: Optimiser = Optimiser {
-    rule: Rule::Sgd,
-    weight_decay: 0.0,
-    clip: None,
-};
-
 /// AdamW with clipping.
-pub const ADAMW: Optimiser = Optimiser {
-    rule: Rule::Adam {
+pub fn adamw() -> Optimizer {
+    let adam = Adam {
         beta1: 0.9,
         beta2: 0.99,
         epsilon: 1e-8,
         decoupled: true,
-    },
-    weight_decay: 0.1,
-    clip: Some(1.0),
-};
+    };
+    Optimizer::uniform(adam, 0.1, Some(1.0))
+}
 
 /// A run whose step has this many counted targets.
 pub fn scalars(targets: usize) -> Scalars {
@@ -39,7 +31,6 @@ pub fn scalars(targets: usize) -> Scalars {
         seed: 5,
         step: 0,
         rate: 1e-2,
-        position: 0,
         loss_weight: 1.0 / targets as f64,
     }
 }
@@ -59,24 +50,24 @@ impl Case {
         let mut weights = Stream::new(seed, RandomPurpose::Check, 0);
         let mut content = Stream::new(seed, RandomPurpose::Check, 1);
         let mut inputs: Vec<(ValueId, Vec<f64>)> = Vec::new();
-        for &v in graph.nodes.iter().flat_map(|n| &n.x) {
-            let value = &graph.values[v.index()];
-            if value.source != Source::Input || inputs.iter().any(|(known, _)| *known == v) {
+        for &v in graph.nodes().iter().flat_map(|n| &n.x) {
+            let value = graph.value(v);
+            if value.origin != Origin::Input || inputs.iter().any(|(known, _)| *known == v) {
                 continue;
             }
-            let mut draw = || match value.spec.kind {
-                Kind::Real => content.normal(),
-                Kind::Tokens => content.below(VOCABULARY) as f64,
+            let mut draw = || match value.spec.element {
+                Element::Real => content.normal(),
+                Element::Tokens => content.below(VOCABULARY) as f64,
             };
             let numbers = (0..micros * value.spec.len()).map(|_| draw()).collect();
             inputs.push((v, numbers));
         }
-        let row = |row: &Row| {
-            let numbers = (0..row.len()).map(|_| 0.5 * weights.normal()).collect();
-            (row.name.clone(), numbers)
+        let variable = |v: &Variable| {
+            let numbers = (0..v.len()).map(|_| 0.5 * weights.normal()).collect();
+            (v.name.clone(), numbers)
         };
         Case {
-            weights: graph.rows.iter().map(row).collect(),
+            weights: graph.variables().iter().map(variable).collect(),
             graph: Arc::new(graph),
             cost,
             micros,
@@ -86,37 +77,44 @@ impl Case {
 
     /// Fills a new store, makes a plan ready and writes the inputs.
     pub fn prepare(&self, device: &mut dyn Device, purpose: Purpose) -> Ready {
-        let optimiser = match purpose {
-            Purpose::Train(optimiser) => optimiser,
-            _ => SGD,
+        // An optimizer that never runs makes room for gradients.
+        let optimizer = match &purpose {
+            Purpose::Train(optimizer) => optimizer.clone(),
+            _ => Optimizer::uniform(Descent::PLAIN, 0.0, None),
         };
-        device.create(&self.graph.rows, Some(optimiser)).unwrap();
+        let variables = self.graph.variables();
+        device.create(variables, Some(&optimizer)).unwrap();
         for (name, numbers) in &self.weights {
             self.set(device, name, numbers);
         }
-        let plan = Plan::new(&self.graph, self.micros, purpose).unwrap();
-        let ready = device.prepare(self.graph.clone(), plan).unwrap();
+        let plan = Plan::new(self.graph.clone(), self.micros, purpose).unwrap();
+        let ready = device.prepare(plan).unwrap();
+        self.write(device, ready);
+        ready
+    }
+
+    /// Writes the inputs.
+    pub fn write(&self, device: &mut dyn Device, ready: Ready) {
         for (v, numbers) in &self.inputs {
             let tokens: Vec<u32> = numbers.iter().map(|&x| x as u32).collect();
-            let host = match self.graph.spec(*v).kind {
-                Kind::Real => Host::Double(numbers),
-                Kind::Tokens => Host::Tokens(&tokens),
+            let host = match self.graph.spec(*v).element {
+                Element::Real => Host::Double(numbers),
+                Element::Tokens => Host::Tokens(&tokens),
             };
             device.write(ready, *v, host).unwrap();
         }
-        ready
     }
 
     fn set(&self, device: &mut dyn Device, name: &str, numbers: &[f64]) {
         let host = Host::Double(numbers);
-        device.write_row(name, Part::Weight, host).unwrap();
+        device.write_variable(name, Field::Weight, host).unwrap();
     }
 
-    /// The whole gradient, row after row.
+    /// The whole gradient, variable after variable.
     pub fn gradient(&self, device: &mut dyn Device, scalars: &Scalars) -> Vec<f64> {
         let ready = self.prepare(device, Purpose::Gradients);
         device.run(ready, scalars).unwrap();
-        stored(device, &self.graph, Part::Gradient)
+        stored(device, &self.graph, Field::Gradient)
     }
 
     /// The whole gradient by central differences of fourth order.
@@ -148,14 +146,13 @@ impl Case {
     }
 }
 
-/// One part of all parameters, row after row.
-pub fn stored(device: &dyn Device, graph: &Graph, part: Part) -> Vec<f64> {
+/// One field of all parameters, one after the other.
+pub fn stored(device: &dyn Device, graph: &Graph, field: Field) -> Vec<f64> {
     let mut all = Vec::new();
-    let learnt = graph.rows.iter().filter(|r| r.kind == RowKind::Parameter);
-    for row in learnt {
-        let mut numbers = vec![0.0; row.len()];
+    for variable in graph.variables().iter().filter(|v| v.is_parameter()) {
+        let mut numbers = vec![0.0; variable.len()];
         let host = HostMut::Double(&mut numbers);
-        device.read_row(&row.name, part, host).unwrap();
+        device.read_variable(&variable.name, field, host).unwrap();
         all.extend(numbers);
     }
     all
@@ -171,10 +168,10 @@ pub fn block(sequences: usize, time: usize, dropout: f64) -> (Graph, ValueId) {
     };
     let mut g = Graph::new();
     let matrix = |g: &mut Graph, name: &str, rows: usize, width: usize| {
-        g.parameter(Row::parameter(name, &[rows, width], Init::Zeros))
+        g.variable(Variable::parameter(name, &[rows, width], Init::Zeros))
     };
     let vector = |g: &mut Graph, name: &str, width: usize| {
-        g.parameter(Row::parameter(name, &[width], Init::Zeros))
+        g.variable(Variable::parameter(name, &[width], Init::Zeros))
     };
     let tokens = g.tokens("tokens", sequences * time);
     let table = matrix(&mut g, "table", VOCABULARY, WIDTH);
@@ -189,8 +186,8 @@ pub fn block(sequences: usize, time: usize, dropout: f64) -> (Graph, ValueId) {
     };
     let (q, k, v) = (project("q", WIDTH), project("k", 4), project("v", 4));
     let angles = Angles::new(time, 4, 100.0);
-    let q = g.rope(q, time, &angles).unwrap();
-    let k = g.rope(k, time, &angles).unwrap();
+    let q = g.rope(q, time, &angles, None).unwrap();
+    let k = g.rope(k, time, &angles, None).unwrap();
     let y = g.attention(q, k, v, heads, time).unwrap();
     let y = g.dropout(y, dropout, 1).unwrap();
     let h = g.residual(h, y).unwrap();

@@ -4,13 +4,13 @@
 //! Products are in f32 whatever the plan's precision: they are a small part of a model's work, and
 //! rounding the scores would cost more than it saves.
 
-use super::{Attention, Heads};
-use crate::arena::Patch;
-use crate::gemm::{Panels, Start, View};
-use crate::lanes::{LANES, Vector, dot, lanes};
-use crate::machine::Isa;
-use crate::op::Write;
-use crate::team::SCRATCH;
+use super::{Attention, Heads, Rows};
+use crate::cpu::arena::Patch;
+use crate::cpu::gemm::{Panels, Start, View};
+use crate::cpu::lanes::{LANES, Vector, dot, lanes};
+use crate::cpu::machine::Isa;
+use crate::cpu::team::SCRATCH;
+use crate::write::Write;
 
 /// Queries, and keys, of a tile: a constant of the arithmetic. Every tile begins at a multiple.
 const TILE: usize = 12;
@@ -34,15 +34,15 @@ fn keys_at_once(size: usize) -> usize {
 }
 
 /// The heads of one sequence that share one head of keys and values.
-pub struct Group {
+pub struct Group<'a> {
     heads: Heads,
     isa: Isa,
-    /// First row of the sequence in q, k and v.
+    /// First row of the sequence in q.
     first: usize,
     /// Queries.
     time: usize,
-    /// Keys before the first query.
-    before: usize,
+    /// Where the keys and values are.
+    rows: Rows<'a>,
     /// The head of keys and values.
     shared: usize,
     scale: f32,
@@ -58,20 +58,26 @@ pub struct Saved<'a> {
 
 impl Attention {
     /// The heads of sequence `sequence` that share head `shared` of keys and values.
-    pub fn group(&self, isa: Isa, sequence: usize, shared: usize, position: usize) -> Group {
+    pub(super) fn group<'a>(
+        &self,
+        isa: Isa,
+        sequence: usize,
+        shared: usize,
+        rows: Rows<'a>,
+    ) -> Group<'a> {
         Group {
             heads: self.heads,
             isa,
             first: sequence * self.time,
             time: self.time,
-            before: if self.cached { position } else { 0 },
+            rows,
             shared,
             scale: self.scale() as f32,
         }
     }
 }
 
-impl Group {
+impl Group<'_> {
     /// Heads in it.
     fn members(&self) -> usize {
         self.heads.heads / self.heads.kv_heads
@@ -86,18 +92,34 @@ impl Group {
         all.rows(self.first, self.time).columns(head * size, size)
     }
 
-    /// The shared part of k or v, for the sequence.
-    fn keys<'a>(&self, k: &'a [f32]) -> View<'a> {
+    /// The shared part of k or v, for `count` positions from `first` on. Where their rows don't
+    /// follow each other they are brought together in `room`.
+    fn keys<'k>(&self, k: &'k [f32], first: usize, count: usize, room: &'k mut [f32]) -> View<'k> {
         let size = self.heads.head_size;
         let width = self.heads.kv_heads * size;
+        let row = self.rows.row(first);
+        if let Rows::Paged(pages, ..) = self.rows
+            && !pages_follow(&self.rows, pages.rows, first, count)
+        {
+            let to = room.chunks_mut(size).take(count).enumerate();
+            to.for_each(|(i, to)| {
+                let from = self.rows.row(first + i) * width + self.shared * size;
+                to.copy_from_slice(&k[from..][..size]);
+            });
+            return View::new(room, count, size, size);
+        }
         let all = View::new(k, k.len() / width, width, width);
-        all.rows(self.first, self.before + self.time)
-            .columns(self.shared * size, size)
+        all.rows(row, count).columns(self.shared * size, size)
+    }
+
+    /// Keys that the last query sees.
+    fn seen(&self) -> usize {
+        self.rows.before() + self.time
     }
 
     /// Blocks of keys: first and number.
     fn key_blocks(&self) -> impl Iterator<Item = (usize, usize)> {
-        let (all, most) = (self.before + self.time, keys_at_once(self.heads.head_size));
+        let (all, most) = (self.seen(), keys_at_once(self.heads.head_size));
         (0..all)
             .step_by(most)
             .map(move |from| (from, most.min(all - from)))
@@ -112,24 +134,26 @@ impl Group {
         scratch: &mut [f32],
     ) {
         let size = self.heads.head_size;
-        let (k, v) = (self.keys(k), self.keys(v));
+        let before = self.rows.before();
         for (key, keys) in self.key_blocks() {
             let stride = keys.next_multiple_of(32) + GAP;
             let (scores, rest) = scratch.split_at_mut(TILE * stride);
-            let (for_k, for_v) = rest.split_at_mut(Panels::room(size, keys));
-            let k = Panels::pack(self.isa, k.rows(key, keys).transposed(), for_k);
-            let v = Panels::pack(self.isa, v.rows(key, keys), for_v);
+            let (for_k, rest) = rest.split_at_mut(Panels::room(size, keys));
+            let (for_v, room) = rest.split_at_mut(Panels::room(keys, size));
+            let k = self.keys(k, key, keys, room).transposed();
+            let k = Panels::pack(self.isa, k, for_k);
+            let v = Panels::pack(self.isa, self.keys(v, key, keys, room), for_v);
             for member in 0..self.members() {
                 let q = self.queries(q, member);
                 let mut y = y.strip(member * size, size);
                 // Tiles before this one see none of the block's keys.
-                let tile = key.saturating_sub(self.before) / TILE * TILE;
+                let tile = key.saturating_sub(before) / TILE * TILE;
                 for from in (tile..self.time).step_by(TILE) {
                     let count = TILE.min(self.time - from);
                     let tile = Scores {
                         stride,
                         rows: count,
-                        first: (self.before + from + 1) as isize - key as isize,
+                        first: (before + from + 1) as isize - key as isize,
                         keys,
                         scale: self.scale,
                     };
@@ -168,13 +192,12 @@ impl Group {
         scratch: &mut [f32],
     ) {
         let size = self.heads.head_size;
-        let (k, v) = (self.keys(saved.x[1]), self.keys(saved.x[2]));
         for (key, keys) in self.key_blocks() {
             let (turned, panels) = (Panels::room(size, keys), Panels::room(keys, size));
             let (for_kt, rest) = scratch.split_at_mut(turned);
             let (for_vt, rest) = rest.split_at_mut(turned);
             let (for_k, rest) = rest.split_at_mut(panels);
-            let (k, v) = (k.rows(key, keys), v.rows(key, keys));
+            let [k, v] = [1, 2].map(|i| self.keys(saved.x[i], key, keys, &mut []));
             let block = Block {
                 group: self,
                 key,
@@ -195,9 +218,17 @@ impl Group {
     }
 }
 
+/// Whether the pages of `count` positions from `first` on follow each other.
+fn pages_follow(rows: &Rows, page: usize, first: usize, count: usize) -> bool {
+    let last = first + count - 1;
+    rows.row(last) == rows.row(first) + count - 1
+        && (first / page..last / page)
+            .all(|p| rows.row((p + 1) * page) == rows.row(p * page) + page)
+}
+
 /// A block of keys in the backward pass.
 struct Block<'a> {
-    group: &'a Group,
+    group: &'a Group<'a>,
     /// First key.
     key: usize,
     keys: usize,

@@ -2,12 +2,16 @@
 //! have been put.
 
 use super::Linear;
-use crate::arena::{Cut, Patch};
-use crate::gemm::{Shared, Start, TOGETHER, View, Whole, cut, cut_together, product, products};
-use crate::lanes::{LANES, band, lanes};
-use crate::op::{At, Backward, Forward, Write};
+use crate::at::At;
+use crate::cpu::arena::{Cut, Patch};
+use crate::cpu::gemm::{
+    Shared, Start, TOGETHER, View, Whole, cut, cut_together, product, products,
+};
+use crate::cpu::kernel::{Backward, Forward};
+use crate::cpu::lanes::{LANES, band, lanes};
+use crate::cpu::team::Team;
 use crate::ops::residual::pass_on;
-use crate::team::Team;
+use crate::write::Write;
 use std::array::from_fn;
 
 impl Linear {

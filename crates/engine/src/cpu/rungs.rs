@@ -3,8 +3,8 @@
 //! each element of C is one chain of fused multiply-adds over k in rising order. For `downhill
 //! bench gemm` and for whoever wants to see why packing and register tiles are there.
 
-use crate::lanes::{LANES, Vector, lanes};
-use crate::machine::Isa;
+use crate::cpu::lanes::{LANES, Vector, lanes};
+use crate::cpu::machine::Isa;
 
 /// A matrix as it lies: element (i, j) is number `i · row + j · column`.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,8 @@
 //! Packing: a block of an operand is copied into the order in which the kernel reads it.
 
 use super::{DEPTH, View, pairs};
-use crate::lanes::{each, lanes, round_to_bf16};
-use crate::machine::Isa;
+use crate::cpu::lanes::{each, lanes, round_to_bf16};
+use crate::cpu::machine::Isa;
 
 /// How packed operands look to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +249,7 @@ fn transpose(
 ) {
     let (mut wide, mut deep) = (0, 0);
     #[cfg(target_arch = "x86_64")]
-    if isa != Isa::Portable && count >= 8 && depth >= 8 {
+    if isa != Isa::PORTABLE && count >= 8 && depth >= 8 {
         (wide, deep) = (count / 8 * 8, depth / 8 * 8);
         assert!(
             from.len() >= (count - 1) * stride + depth && to.len() >= (depth - 1) * width + count

@@ -25,29 +25,29 @@ const ROUND_BITS: u32 = 12_582_912.0_f32.to_bits();
 const ROOT_BITS: u32 = 0x3F35_04F3;
 
 /// Compiles a function once per instruction set, choosing at run time by its first argument. Inside,
-/// `Lanes` is the [`Vector`](crate::lanes::Vector) of that instruction set.
+/// `Lanes` is the [`Vector`](crate::cpu::lanes::Vector) of that instruction set.
 macro_rules! lanes {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(unsafe_code, clippy::too_many_arguments)]
-        $vis fn $name(isa: $crate::machine::Isa, $($arg: $type),*) $(-> $ret)? {
+        $vis fn $name(isa: $crate::cpu::machine::Isa, $($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::extra_unused_type_parameters)]
-            fn body<Lanes: $crate::lanes::Vector>($($arg: $type),*) $(-> $ret)? $body
+            fn body<Lanes: $crate::cpu::lanes::Vector>($($arg: $type),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($arg: $type),*) $(-> $ret)? { body::<$crate::lanes::Avx2>($($arg),*) }
+            fn avx2($($arg: $type),*) $(-> $ret)? { body::<$crate::cpu::lanes::Avx2>($($arg),*) }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-            fn avx512($($arg: $type),*) $(-> $ret)? { body::<$crate::lanes::Avx512>($($arg),*) }
-            match isa {
-                // SAFETY: `Isa::available` names only what this processor has.
+            fn avx512($($arg: $type),*) $(-> $ret)? { body::<$crate::cpu::lanes::Avx512>($($arg),*) }
+            match isa.level() {
+                // SAFETY: such an `Isa` exists only where the processor has the instructions.
                 #[cfg(target_arch = "x86_64")]
-                $crate::machine::Isa::Avx512 => unsafe { avx512($($arg),*) },
+                $crate::cpu::machine::Level::Avx512 => unsafe { avx512($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                $crate::machine::Isa::Avx2 => unsafe { avx2($($arg),*) },
-                _ => body::<$crate::lanes::Plain>($($arg),*),
+                $crate::cpu::machine::Level::Avx2 => unsafe { avx2($($arg),*) },
+                _ => body::<$crate::cpu::lanes::Plain>($($arg),*),
             }
         }
     };
@@ -208,13 +208,13 @@ pub fn sum_by<Lanes: Vector>(x: &[f32], fill: f32, f: impl Fn(Lanes) -> Lanes) -
     total.sum()
 }
 
-impl crate::op::Write {
+impl crate::write::Write {
     /// Sets up to 16 numbers of a gradient, or adds to them.
     #[inline(always)]
     pub fn to(self, dx: &mut [f32], d: impl Vector) {
         match self {
-            crate::op::Write::Set | crate::op::Write::Over => d.store(dx),
-            crate::op::Write::Add => add_to(dx, d),
+            crate::write::Write::Set | crate::write::Write::Over => d.store(dx),
+            crate::write::Write::Add => add_to(dx, d),
         }
     }
 
@@ -222,8 +222,8 @@ impl crate::op::Write {
     #[inline(always)]
     pub fn start<Lanes: Vector>(self, dx: &[f32]) -> Lanes {
         match self {
-            crate::op::Write::Set | crate::op::Write::Over => Lanes::all(0.0),
-            crate::op::Write::Add => Lanes::load(dx, 0.0),
+            crate::write::Write::Set | crate::write::Write::Over => Lanes::all(0.0),
+            crate::write::Write::Add => Lanes::load(dx, 0.0),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Into which tiles is the result of a product cut for the team?
 
-use crate::arena::{Cut, Out};
-use crate::team::Team;
+use crate::cpu::arena::{Cut, Out};
+use crate::cpu::team::Team;
 
 /// The operand that products done together have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,16 @@
 //! The machine at hand: which instruction set the kernels use, and what the processor is called.
 
-/// Instruction set that the fast paths are compiled for. All give the same bits.
+/// Instruction set that the fast paths are compiled for. All of them give the same bits.
+///
+/// A value other than [`Isa::PORTABLE`] exists only where this processor has the instructions, so
+/// whoever holds one may run code compiled for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isa {
-    /// Any processor; 16-lane arrays that the compiler turns into what there is (NEON on Arm).
+pub struct Isa(Level);
+
+/// What an [`Isa`] stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// 16-lane arrays that the compiler turns into what there is (NEON on Arm).
     Portable,
     /// x86-64 with AVX2 and FMA.
     Avx2,
@@ -12,36 +19,44 @@ pub enum Isa {
 }
 
 impl Isa {
+    /// What any processor runs.
+    pub const PORTABLE: Isa = Isa(Level::Portable);
+
     /// The best that this processor has.
     pub fn detect() -> Isa {
-        *Isa::available().last().unwrap_or(&Isa::Portable)
+        *Isa::available().last().unwrap_or(&Isa::PORTABLE)
     }
 
     /// All that this processor can run, slowest first.
     pub fn available() -> Vec<Isa> {
-        let mut all = vec![Isa::Portable];
+        let mut all = vec![Isa::PORTABLE];
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                all.push(Isa::Avx2);
+                all.push(Isa(Level::Avx2));
                 if is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
                 {
-                    all.push(Isa::Avx512);
+                    all.push(Isa(Level::Avx512));
                 }
             }
         }
         all
     }
 
+    /// What it stands for.
+    pub(crate) fn level(self) -> Level {
+        self.0
+    }
+
     /// Its name for people.
     pub fn name(self) -> &'static str {
-        match self {
-            Isa::Portable => "portable",
-            Isa::Avx2 => "AVX2",
-            Isa::Avx512 => "AVX-512",
+        match self.0 {
+            Level::Portable => "portable",
+            Level::Avx2 => "AVX2",
+            Level::Avx512 => "AVX-512",
         }
     }
 }

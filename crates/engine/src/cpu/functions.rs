@@ -1,8 +1,8 @@
 //! How exact are exp, tanh, log and rsqrt? Each is held against f64 on any of the 2³² numbers there are:
 //! all of them by `xtask functions`, a sample in a test.
 
-use crate::lanes::{LANES, lanes};
-use crate::machine::Isa;
+use crate::cpu::lanes::{LANES, lanes};
+use crate::cpu::machine::Isa;
 
 /// A function on 16 lanes, with the same in f64.
 pub struct Function {
@@ -153,7 +153,7 @@ mod tests {
                 (f.fast)(isa, &x, &mut y);
                 y.iter().map(|y| y.to_bits()).collect::<Vec<u32>>()
             };
-            let expected = bits(Isa::Portable);
+            let expected = bits(Isa::PORTABLE);
             for isa in Isa::available() {
                 assert!(bits(isa) == expected, "{} differs on {isa:?}", f.name);
             }

@@ -1,9 +1,10 @@
 //! An operand that many small products share: attention's keys and values.
 
 use super::pack::{Left, Packer};
-use super::{Arithmetic, Precision, Shape, Start, View, tiles};
-use crate::arena::Patch;
-use crate::machine::Isa;
+use super::{Arithmetic, Shape, Start, View, tiles};
+use crate::cpu::arena::Patch;
+use crate::cpu::machine::Isa;
+use crate::precision::Precision;
 
 /// An operand B packed once for many small products in f32: attention's keys and values.
 pub struct Panels<'a> {

@@ -2,12 +2,12 @@
 //! writing of more than the caches hold, and the cost of a barrier: the bounds that the engine's
 //! own speed is held against.
 
-use crate::arena::Arena;
+use crate::cpu::arena::Arena;
+use crate::cpu::lanes::{LANES, Vector, lanes, sum_by};
+use crate::cpu::machine::{Isa, Level};
+use crate::cpu::team::{Order, Team, Workers};
 use crate::error::Result;
-use crate::gemm::Precision;
-use crate::lanes::{LANES, Vector, lanes, sum_by};
-use crate::machine::Isa;
-use crate::team::{Order, Team, Workers};
+use crate::precision::Precision;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -142,13 +142,13 @@ pub(crate) fn products(workers: &mut Workers, isa: Isa, precision: Precision) ->
 
 fn f32_products(workers: &mut Workers, isa: Isa) -> Result<f64> {
     // Fused multiply-adds of a link of all chains.
-    let (chains, lanes, work): (usize, usize, fn(f32) -> f32) = match isa {
-        // SAFETY: `Isa::detect` names only what this processor has.
+    let (chains, lanes, work): (usize, usize, fn(f32) -> f32) = match isa.level() {
+        // SAFETY: such an `Isa` exists only where the processor has the instructions.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => (x86::CHAINS, 16, |x| unsafe { x86::avx512(x) }),
+        Level::Avx512 => (x86::CHAINS, 16, |x| unsafe { x86::avx512(x) }),
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => (x86::NARROW, 8, |x| unsafe { x86::avx2(x) }),
+        Level::Avx2 => (x86::NARROW, 8, |x| unsafe { x86::avx2(x) }),
         _ => (PORTABLE_CHAINS, LANES, portable_chains),
     };
     let seconds = time(workers, |_| {
@@ -159,7 +159,7 @@ fn f32_products(workers: &mut Workers, isa: Isa) -> Result<f64> {
 
 fn bf16_products(workers: &mut Workers, isa: Isa) -> Result<Option<f64>> {
     #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Avx512 && is_x86_feature_detected!("avx512bf16") {
+    if isa.level() == Level::Avx512 && is_x86_feature_detected!("avx512bf16") {
         let seconds = time(workers, |_| {
             // SAFETY: the processor has the instructions.
             black_box(unsafe { x86::bf16(black_box(0.5)) });
@@ -207,7 +207,7 @@ const PORTABLE_CHAINS: usize = 6;
 
 /// Chains of fused multiply-adds on 16 lanes.
 fn portable_chains(x: f32) -> f32 {
-    use crate::lanes::Plain as Lanes;
+    use crate::cpu::lanes::Plain as Lanes;
     let (a, b) = (Lanes::all(x), Lanes::all(1.0 - x));
     let mut sums = [Lanes::all(x); PORTABLE_CHAINS];
     for _ in 0..LINKS {

@@ -12,15 +12,16 @@ pub struct Arena {
     len: usize,
 }
 
-// SAFETY: an arena owns its memory; access is disciplined by the plan, which never lets a place be
-// written while somebody else reads or writes it.
+// SAFETY: an arena owns its memory. The host reads and writes it through `&Arena` and `&mut Arena`;
+// threads do through `Read` and `Out`, which follow a plan that never lets a place be written while
+// somebody else reads or writes it.
 unsafe impl Send for Arena {}
 // SAFETY: as above.
 unsafe impl Sync for Arena {}
 
 impl Arena {
     fn layout(len: usize) -> Result<Layout> {
-        let bytes = len.max(1).checked_mul(4).ok_or(Error::Memory(usize::MAX))?;
+        let bytes = len.checked_mul(4).ok_or(Error::Memory(usize::MAX))?;
         Layout::from_size_align(bytes, 64).map_err(|_| Error::Memory(bytes))
     }
 
@@ -29,11 +30,22 @@ impl Arena {
     /// # Errors
     /// Where the memory can't be had.
     pub fn new(len: usize) -> Result<Arena> {
+        if len == 0 {
+            return Ok(Arena::empty());
+        }
         let layout = Arena::layout(len)?;
         // SAFETY: the layout's size is at least 4.
         let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
         let start = NonNull::new(start).ok_or(Error::Memory(layout.size()))?;
         Ok(Arena { start, len })
+    }
+
+    /// Room for nothing.
+    pub fn empty() -> Arena {
+        Arena {
+            start: NonNull::dangling(),
+            len: 0,
+        }
     }
 
     /// Numbers in it.
@@ -90,6 +102,9 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
+        if self.len == 0 {
+            return;
+        }
         if let Ok(layout) = Arena::layout(self.len) {
             // SAFETY: allocated in `new` with the same layout.
             unsafe { dealloc(self.start.as_ptr().cast(), layout) };
@@ -97,8 +112,8 @@ impl Drop for Arena {
     }
 }
 
-/// A place that an operation may read.
-#[derive(Clone, Copy)]
+/// A place that an operation may read. It can't be copied, so that none outlives the arguments that
+/// the device lends to a kernel.
 pub struct Read(*const f32, usize);
 
 // SAFETY: reading from several threads is sound while nobody writes; the plan sees to that.
@@ -108,12 +123,15 @@ unsafe impl Sync for Read {}
 
 impl Read {
     /// A place of no numbers, for what an operation has said it doesn't read.
-    pub(crate) const NONE: Read = Read(NonNull::dangling().as_ptr(), 0);
+    pub(crate) fn none() -> Read {
+        Read(NonNull::dangling().as_ptr(), 0)
+    }
 
     /// The numbers.
     pub fn real(&self) -> &[f32] {
-        // SAFETY: made by `Arena::read`, which checked the bounds; the plan gives no operation a
-        // `Read` and an `Out` of one place.
+        // SAFETY: made by `Arena::read`, which checked the bounds. Only a device makes them, from a
+        // plan, which gives no operation a `Read` and an `Out` of one place, and drops them before
+        // the arena.
         unsafe { std::slice::from_raw_parts(self.0, self.1) }
     }
 
@@ -142,7 +160,8 @@ unsafe impl Sync for Out {}
 
 impl Out {
     /// What was written to it, for a later phase of the same operation: only after the barrier that
-    /// ends the phase which wrote it, and while no phase writes it.
+    /// ends the phase which wrote it, and while no phase writes it. For kernels of this crate alone,
+    /// whose authors see to that.
     pub(crate) fn settled(&self) -> Read {
         Read(self.start, self.len)
     }
@@ -248,21 +267,62 @@ impl Patch<'_> {
     }
 }
 
-/// One or more places cut alike, so that tile `i` of each belong together.
-pub trait Cuts: Copy {
+/// One or more places cut alike, so that tile `i` of each belong together. Nothing outside this
+/// file implements it.
+pub trait Cuts: Copy + sealed::Sealed {
     /// The tiles with one number.
     type Patches<'p>;
     /// Tiles in all.
     fn count(&self) -> usize;
+    /// Shows each place that is cut.
+    fn each_cut(&self, see: &mut dyn FnMut(&Cut));
     /// Takes the tiles with this number.
     ///
     /// # Safety
-    /// No tile may be taken a second time while its patch lives.
+    /// No tile may be taken a second time while its patch lives, and no place may be cut twice.
     unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Cut<'_> {}
+    impl<C: Sealed> Sealed for Option<C> {}
+    impl<C: Sealed, const N: usize> Sealed for [C; N] {}
+    impl<A: Sealed, B: Sealed> Sealed for (A, B) {}
+    impl<A: Sealed, B: Sealed, C: Sealed> Sealed for (A, B, C) {}
+}
+
+/// Most places that are cut together.
+const CUT_TOGETHER: usize = 8;
+
+/// A number that tells these cuts from others: threads that share tiles compare it, so that none
+/// takes tiles of a different cut.
+///
+/// # Panics
+/// Where a place is cut twice.
+pub fn fingerprint(cuts: &impl Cuts) -> usize {
+    let mut print = 0usize;
+    let (mut ranges, mut count) = ([(0, 0); CUT_TOGETHER], 0);
+    cuts.each_cut(&mut |cut| {
+        let start = cut.out.start as usize;
+        let end = start + 4 * cut.out.len;
+        let apart = |&(from, to): &(usize, usize)| end <= from || to <= start;
+        assert!(ranges[..count].iter().all(apart), "a place is cut twice");
+        (ranges[count], count) = ((start, end), count + 1);
+        for part in [start, cut.out.len, cut.width, cut.band, cut.strip] {
+            // Odd and large: neighboring sizes end far apart.
+            print = (print.rotate_left(23) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize);
+        }
+    });
+    print | 1
 }
 
 impl Cuts for Cut<'_> {
     type Patches<'p> = Patch<'p>;
+
+    fn each_cut(&self, see: &mut dyn FnMut(&Cut)) {
+        see(self);
+    }
 
     fn count(&self) -> usize {
         let rows = self.out.len / self.width;
@@ -291,6 +351,10 @@ impl Cuts for Cut<'_> {
 impl<C: Cuts> Cuts for Option<C> {
     type Patches<'p> = Option<C::Patches<'p>>;
 
+    fn each_cut(&self, see: &mut dyn FnMut(&Cut)) {
+        self.iter().for_each(|c| c.each_cut(see));
+    }
+
     fn count(&self) -> usize {
         self.as_ref().map_or(0, Cuts::count)
     }
@@ -313,6 +377,10 @@ fn same(counts: &[usize]) -> usize {
 impl<C: Cuts, const N: usize> Cuts for [C; N] {
     type Patches<'p> = [C::Patches<'p>; N];
 
+    fn each_cut(&self, see: &mut dyn FnMut(&Cut)) {
+        self.iter().for_each(|c| c.each_cut(see));
+    }
+
     fn count(&self) -> usize {
         same(&self.map(|c| c.count()))
     }
@@ -326,6 +394,11 @@ impl<C: Cuts, const N: usize> Cuts for [C; N] {
 impl<A: Cuts, B: Cuts> Cuts for (A, B) {
     type Patches<'p> = (A::Patches<'p>, B::Patches<'p>);
 
+    fn each_cut(&self, see: &mut dyn FnMut(&Cut)) {
+        self.0.each_cut(see);
+        self.1.each_cut(see);
+    }
+
     fn count(&self) -> usize {
         same(&[self.0.count(), self.1.count()])
     }
@@ -338,6 +411,12 @@ impl<A: Cuts, B: Cuts> Cuts for (A, B) {
 
 impl<A: Cuts, B: Cuts, C: Cuts> Cuts for (A, B, C) {
     type Patches<'p> = (A::Patches<'p>, B::Patches<'p>, C::Patches<'p>);
+
+    fn each_cut(&self, see: &mut dyn FnMut(&Cut)) {
+        self.0.each_cut(see);
+        self.1.each_cut(see);
+        self.2.each_cut(see);
+    }
 
     fn count(&self) -> usize {
         same(&[self.0.count(), self.1.count(), self.2.count()])

@@ -26,21 +26,13 @@ mod panels;
 pub use cut::{Shared, TOGETHER, Whole, cut, cut_together};
 pub use panels::Panels;
 
-use crate::arena::Patch;
-use crate::machine::{Isa, has_bf16};
+use crate::cpu::arena::Patch;
+use crate::cpu::machine::{Isa, Level, has_bf16};
+use crate::precision::Precision;
 use pack::{Form, Left};
 
 /// Depth of a block: how much of k is packed at once, in numbers or in pairs of them.
 const DEPTH: usize = 256;
-
-/// How products are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// Operands as they are.
-    F32,
-    /// Operands rounded to bf16, the 16 upper bits of an f32; sums in f32.
-    Bf16,
-}
 
 /// Instruction set and precision of a product.
 #[derive(Debug, Clone, Copy)]
@@ -169,15 +161,15 @@ impl Shape {
             Precision::F32 => Form::Plain,
             Precision::Bf16 => Form::Rounded,
         };
-        match arithmetic.isa {
+        match arithmetic.isa.level() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 if form == Form::Rounded && has_bf16() => {
+            Level::Avx512 if form == Form::Rounded && has_bf16() => {
                 shape!(kernel_x86::avx512_bf16, Form::Pairs)
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => shape!(kernel_x86::avx512, form),
+            Level::Avx512 => shape!(kernel_x86::avx512, form),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => shape!(kernel_x86::avx2, form),
+            Level::Avx2 => shape!(kernel_x86::avx2, form),
             _ => shape!(kernel_portable, form),
         }
     }
@@ -340,9 +332,9 @@ unsafe fn tiles(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::round_to_bf16;
-    use crate::random::{Purpose, Stream};
-    use crate::team::SCRATCH;
+    use crate::cpu::lanes::round_to_bf16;
+    use crate::cpu::team::SCRATCH;
+    use crate::random::{RandomPurpose, Stream};
 
     /// A product into a slice whose rows follow each other at `stride`.
     fn product_into(
@@ -371,7 +363,7 @@ mod tests {
     /// multiply-adds, on every path of this processor.
     #[test]
     fn every_path_gives_the_bits_of_the_chain() {
-        let mut s = Stream::new(1, Purpose::Check, 0);
+        let mut s = Stream::new(1, RandomPurpose::Check, 0);
         let mut scratch = vec![f32::NAN; SCRATCH];
         for (m, n, k) in [
             (1, 1, 1),

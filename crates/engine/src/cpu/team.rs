@@ -2,10 +2,11 @@
 //! takes tiles of the step at hand, and a barrier ends every step. Tiles are cut by the problem's
 //! shape, never by the number of threads, so the same bits come out of any team.
 
-use crate::arena::Cuts;
+use crate::cpu::arena::{Cuts, fingerprint};
+use crate::cpu::gemm::Arithmetic;
+use crate::cpu::machine::Isa;
 use crate::error::{Error, Result};
-use crate::gemm::{Arithmetic, Precision};
-use crate::machine::Isa;
+use crate::precision::Precision;
 use std::cell::{RefCell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -107,6 +108,8 @@ struct Barrier {
     bell: Bell,
     /// How many tiles of each thread's share are taken.
     taken: Vec<Padded>,
+    /// Which cuts the tiles are of; 0 until a thread has begun.
+    cuts: AtomicUsize,
     poisoned: AtomicBool,
 }
 
@@ -119,6 +122,7 @@ impl Barrier {
                 .iter()
                 .for_each(|taken| taken.0.store(0, Ordering::Relaxed));
             self.arrived.store(0, Ordering::Relaxed);
+            self.cuts.store(0, Ordering::Relaxed);
             self.bell.ring();
         } else {
             // A thread that failed may have rung before this one looked at the count.
@@ -189,8 +193,18 @@ impl Team {
 
     /// Does `work` for every tile of `cuts`, shared among the threads, and ends with a barrier.
     /// `work` gets the tile's number, its patches and the thread's scratch memory.
+    ///
+    /// # Panics
+    /// Where a place is cut twice, or another thread of the team came with other cuts.
     pub fn each<C: Cuts>(&self, cuts: C, work: impl Fn(usize, C::Patches<'_>, &mut [f32])) {
         let (count, threads) = (cuts.count(), self.threads());
+        let print = fingerprint(&cuts);
+        let begun = &self.barrier.cuts;
+        let first = begun.compare_exchange(0, print, Ordering::Relaxed, Ordering::Relaxed);
+        assert!(
+            first.is_ok() || first == Err(print),
+            "threads of the team came with different cuts"
+        );
         let mut scratch = self.scratch.borrow_mut();
         // Each thread begins with its own share, the same rows in step after step, so that they
         // stay in its cache; then it helps the others.
@@ -205,8 +219,9 @@ impl Team {
                     Order::Rising => turn,
                     Order::Shuffled(by) => shuffled(turn, count, by),
                 };
-                // SAFETY: the shares are disjoint, each counter gives a turn to one thread once,
-                // and `shuffled` is one to one.
+                // SAFETY: all threads share these cuts, in which no place stands twice; the shares
+                // are disjoint, each counter gives a turn to one thread once, and `shuffled` is one
+                // to one. `work` can't keep a patch: its lifetime ends with the call.
                 let patches = unsafe { cuts.take(tile) };
                 work(tile, patches, &mut scratch);
             }
@@ -270,7 +285,7 @@ impl Workers {
     /// A team of `threads` threads (the caller's among them) whose kernels use `isa`.
     pub fn new(threads: usize, isa: Isa, order: Order) -> Workers {
         let threads = threads.max(1);
-        let spins = if threads <= crate::machine::cores() {
+        let spins = if threads <= crate::cpu::machine::cores() {
             SPINS
         } else {
             SPINS_CROWDED
@@ -280,6 +295,7 @@ impl Workers {
             arrived: AtomicUsize::new(0),
             bell: Bell::new(spins),
             taken: (0..threads).map(|_| Padded(AtomicUsize::new(0))).collect(),
+            cuts: AtomicUsize::new(0),
             poisoned: AtomicBool::new(false),
         });
         let office = Arc::new(Office {
@@ -366,7 +382,7 @@ impl Drop for Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena::Arena;
+    use crate::cpu::arena::Arena;
 
     #[test]
     fn every_tile_is_done_once_in_any_order_and_a_panic_is_an_error() {
@@ -379,7 +395,7 @@ mod tests {
         for (threads, order) in (0..20).flat_map(|_| ways) {
             let arena = Arena::new(35).unwrap();
             let out = arena.out(0, 35);
-            let mut workers = Workers::new(threads, Isa::Portable, order);
+            let mut workers = Workers::new(threads, Isa::PORTABLE, order);
             for _ in 0..50 {
                 let job = |team: &Team| {
                     team.each(out.grid(7, 2, 3), |_, mut p, _| {

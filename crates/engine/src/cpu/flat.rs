@@ -1,0 +1,45 @@
+//! Walks over long ranges of numbers: blocks of an update, and the norm of the whole gradient.
+
+use super::arena::{Cut, Out, Read};
+use super::lanes::{lanes, sum_by};
+use super::team::Team;
+
+/// Numbers in a block of an update or of the norm.
+pub const BLOCK: usize = 16_384;
+
+/// A range, cut into blocks.
+pub fn blocks_of(range: &Out) -> Cut<'_> {
+    range.bands(1, BLOCK)
+}
+
+/// Blocks of the norm for `len` numbers.
+pub fn blocks(len: usize) -> usize {
+    len.div_ceil(BLOCK).max(1)
+}
+
+/// Norm of the whole gradient into `norm` [1]; NaN where a cost isn't finite. `partial` has one
+/// number a block.
+pub fn norm(g: &Read, costs: &[Read], partial: &Out, norm: &Out, team: &Team) {
+    team.each(partial.bands(1, 1), |block, mut p, _| {
+        let from = block * BLOCK;
+        let all = g.real();
+        let to = all.len().min(from + BLOCK);
+        p.row(0)[0] = squares(team.isa(), &all[from..to]);
+    });
+    team.each(norm.bands(1, 1), |_, mut p, _| {
+        let total: f64 = partial.settled().real().iter().map(|&x| f64::from(x)).sum();
+        let finite = costs.iter().all(|c| c.real().iter().all(|x| x.is_finite()));
+        p.row(0)[0] = if finite {
+            total.sqrt() as f32
+        } else {
+            f32::NAN
+        };
+    });
+}
+
+lanes! {
+    /// Σ x².
+    fn squares(x: &[f32]) -> f32 {
+        sum_by(x, 0.0, |x: Lanes| x * x)
+    }
+}

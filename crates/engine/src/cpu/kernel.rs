@@ -1,0 +1,83 @@
+//! How does the processor run an operation, or an optimizer's rule? By a kernel: the fast form of
+//! both passes in f32, which stands in the operation's own file, below its mathematics.
+
+use super::arena::{Out, Read};
+use super::team::Team;
+use crate::at::At;
+use crate::op::Operation;
+use crate::update::{Rule, Setting};
+use crate::write::Write;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Arguments of the fast forward pass.
+pub struct Forward {
+    /// Inputs, by slot.
+    pub x: Vec<Read>,
+    /// Outputs, by slot.
+    pub y: Vec<Out>,
+    /// Kept for the backward pass, by slot.
+    pub kept: Vec<Out>,
+}
+
+/// Arguments of the fast backward pass.
+pub struct Backward {
+    /// Inputs, by slot; empty where `reads` doesn't name the slot.
+    pub x: Vec<Read>,
+    /// Outputs, by slot; empty where `reads` doesn't name the slot.
+    pub y: Vec<Read>,
+    /// What the forward pass kept.
+    pub kept: Vec<Read>,
+    /// Gradients of the outputs; empty where the cost doesn't depend on the output.
+    pub dy: Vec<Read>,
+    /// Gradients of the inputs; none where nobody needs it.
+    pub dx: Vec<Option<(Write, Out)>>,
+}
+
+/// An operation that the processor can run. Every thread of the team calls both passes with the
+/// same arguments and must call [`Team::each`] with the same cuts in the same order.
+pub trait Kernel: Operation {
+    /// Fast forward pass.
+    fn forward(&self, a: &Forward, at: &At, team: &Team);
+    /// Fast backward pass.
+    fn backward(&self, a: &Backward, at: &At, team: &Team);
+}
+
+/// Arguments of an update: of one variable, or of many that lie one after the other where the rule
+/// moves each number by itself ([`Rule::flat`]).
+pub struct Update {
+    /// Rows and columns; one row where several variables are updated at once.
+    pub shape: [usize; 2],
+    /// Weights.
+    pub w: Out,
+    /// Their gradient.
+    pub g: Read,
+    /// The rule's state, of the lengths that [`Rule::states`] gives.
+    pub states: Vec<Out>,
+    /// Room for intermediate results ([`Rule::scratch`]); holds anything at first.
+    pub scratch: Out,
+}
+
+/// An optimizer's rule that the processor can run, under the conditions of [`Kernel`].
+pub trait RuleKernel: Rule {
+    /// One update.
+    fn update(&self, s: &Setting, a: &Update, team: &Team);
+}
+
+/// Gives the kernel of an operation of one type.
+pub(crate) type FindKernel = fn(&Arc<dyn Operation>) -> Option<Arc<dyn Kernel>>;
+
+/// Gives the kernel of a rule of one type.
+pub(crate) type FindRule = fn(&Arc<dyn Rule>) -> Option<Arc<dyn RuleKernel>>;
+
+/// The operation as a kernel, if it is a `K`.
+pub(crate) fn kernel<K: Kernel>(operation: &Arc<dyn Operation>) -> Option<Arc<dyn Kernel>> {
+    let any: Arc<dyn Any + Send + Sync> = operation.clone();
+    Some(any.downcast::<K>().ok()?)
+}
+
+/// The rule as a kernel, if it is a `K`.
+pub(crate) fn rule_kernel<K: RuleKernel>(rule: &Arc<dyn Rule>) -> Option<Arc<dyn RuleKernel>> {
+    let any: Arc<dyn Any + Send + Sync> = rule.clone();
+    Some(any.downcast::<K>().ok()?)
+}

@@ -1,0 +1,206 @@
+//! Where do weights, gradients, optimizer state and caches lie? In arenas that outlive every plan.
+//! Parameters that are updated in one walk lie one after the other; gradients lie alike.
+
+use super::arena::{Arena, Out, Read};
+use super::flat::blocks;
+use crate::device::{Field, fits};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Variable};
+use crate::plan::ALIGN;
+use crate::update::Optimizer;
+use std::ops::Range;
+
+/// A parameter with its places.
+struct Placed {
+    variable: Variable,
+    /// First number of its weights, and of its gradient.
+    offset: usize,
+    /// Its places among the optimizer's states.
+    states: Vec<Range<usize>>,
+}
+
+/// What outlives every plan.
+pub struct Store {
+    placed: Vec<Placed>,
+    weights: Arena,
+    gradients: Arena,
+    states: Arena,
+    caches: Vec<(String, Arena)>,
+    /// One number a block of the gradient, then the norm itself.
+    norms: Arena,
+}
+
+/// The places of variables that are updated together.
+pub struct Together {
+    /// Weights.
+    pub w: Out,
+    /// Their gradients.
+    pub g: Read,
+    /// The rule's states.
+    pub states: Vec<Out>,
+}
+
+impl Store {
+    /// Room for these variables, and in training for their gradients and the optimizer's state.
+    pub fn new(variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<Store> {
+        let updates = optimizer.map_or(Vec::new(), |o| o.updates(variables));
+        let mut placed: Vec<Placed> = Vec::new();
+        let (mut end, mut states_end) = (0usize, 0usize);
+        let mut place = |variable: &Variable| {
+            let offset = end;
+            end += variable.len().next_multiple_of(ALIGN);
+            let (variable, states) = (variable.clone(), Vec::new());
+            Placed {
+                variable,
+                offset,
+                states,
+            }
+        };
+        for update in &updates {
+            let first = placed.len();
+            placed.extend(update.variables.iter().map(|&v| place(&variables[v])));
+            // State by state, so that each lies as the weights do.
+            let lengths = |p: &Placed| optimizer.map_or(Vec::new(), |o| o.states(&p.variable));
+            let count = placed[first..].iter().map(|p| lengths(p).len()).max();
+            for state in 0..count.unwrap_or(0) {
+                for p in &mut placed[first..] {
+                    let len = lengths(p)[state];
+                    p.states.push(states_end..states_end + len);
+                    states_end += len.next_multiple_of(ALIGN);
+                }
+            }
+        }
+        let moves = |v: &usize| updates.iter().any(|u| u.variables.contains(v));
+        let rest = (0..variables.len()).filter(|v| !moves(v) && variables[*v].is_parameter());
+        placed.extend(rest.map(|v| place(&variables[v])));
+        let trained = if optimizer.is_some() { end } else { 0 };
+        Ok(Store {
+            placed,
+            weights: Arena::new(end)?,
+            gradients: Arena::new(trained)?,
+            states: Arena::new(states_end)?,
+            caches: Vec::new(),
+            norms: Arena::new(blocks(trained).next_multiple_of(ALIGN) + 1)?,
+        })
+    }
+
+    /// Bytes of all of it.
+    pub fn bytes(&self) -> u64 {
+        let caches = self.caches.iter().map(|(_, arena)| arena.len());
+        let own = [&self.weights, &self.gradients, &self.states].map(Arena::len);
+        4 * own.into_iter().chain(caches).sum::<usize>() as u64
+    }
+
+    fn find(&self, name: &str) -> Result<&Placed> {
+        let found = self.placed.iter().find(|p| p.variable.name == name);
+        found.ok_or_else(|| Error::Parameter(name.to_owned()))
+    }
+
+    /// Makes sure that what a graph wants is there; caches are made.
+    pub fn admit(&mut self, graph: &Graph) -> Result<()> {
+        for variable in &graph.variables {
+            let (name, len) = (&variable.name, variable.len());
+            if variable.is_parameter() {
+                fits(name, self.find(name)?.variable.len(), len)?;
+            } else if let Some((_, arena)) = self.caches.iter().find(|(known, _)| known == name) {
+                fits(name, arena.len(), len)?;
+            } else {
+                self.caches.push((name.clone(), Arena::new(len)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn cache(&self, name: &str) -> Option<&Arena> {
+        let found = self.caches.iter().find(|(known, _)| known == name);
+        found.map(|(_, arena)| arena)
+    }
+
+    /// A variable's content, to read.
+    pub fn read(&self, variable: &Variable) -> Result<Read> {
+        if let Some(arena) = self.cache(&variable.name) {
+            return Ok(arena.read(0, arena.len()));
+        }
+        let p = self.find(&variable.name)?;
+        Ok(self.weights.read(p.offset, p.variable.len()))
+    }
+
+    /// A cache, to write.
+    pub fn write_cache(&self, variable: &Variable) -> Result<Out> {
+        let arena = self.cache(&variable.name);
+        let arena = arena.ok_or_else(|| Error::Parameter(variable.name.clone()))?;
+        Ok(arena.out(0, arena.len()))
+    }
+
+    /// A parameter's gradient, to write.
+    pub fn gradient(&self, variable: &Variable) -> Result<Out> {
+        let p = self.find(&variable.name)?;
+        Ok(self.gradients.out(p.offset, p.variable.len()))
+    }
+
+    /// The places of variables that are updated together: they lie one after the other.
+    pub fn together(&self, names: &[&str]) -> Result<Together> {
+        let placed = names.iter().map(|name| self.find(name));
+        let placed: Vec<&Placed> = placed.collect::<Result<_>>()?;
+        let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
+            return Err(Error::Parameter("(an update of nothing)".into()));
+        };
+        // Padding between them holds zeros, which every flat rule leaves alone.
+        let len = last.offset + last.variable.len() - first.offset;
+        let states = first.states.iter().zip(&last.states);
+        let state = |(from, to): (&Range<usize>, &Range<usize>)| {
+            self.states.out(from.start, to.end - from.start)
+        };
+        Ok(Together {
+            w: self.weights.out(first.offset, len),
+            g: self.gradients.read(first.offset, len),
+            states: states.map(state).collect(),
+        })
+    }
+
+    /// All gradients; the norm's share of each block; and the norm.
+    pub fn norm(&self) -> (Read, Out, Out) {
+        let len = self.gradients.len();
+        let (blocks, at) = (blocks(len), self.norm_at());
+        let all = self.gradients.read(0, len);
+        (all, self.norms.out(0, blocks), self.norms.out(at, 1))
+    }
+
+    fn norm_at(&self) -> usize {
+        blocks(self.gradients.len()).next_multiple_of(ALIGN)
+    }
+
+    /// The last norm, to read while a step runs.
+    pub fn norm_read(&self) -> Read {
+        self.norms.read(self.norm_at(), 1)
+    }
+
+    /// The numbers of a variable.
+    pub fn numbers(&self, name: &str, field: Field) -> Result<&[f32]> {
+        let (arena, range) = self.place(name, field)?;
+        Ok(arena.slice(range.start, range.len()))
+    }
+
+    /// The numbers of a variable, to change.
+    pub fn numbers_mut(&mut self, name: &str, field: Field) -> Result<&mut [f32]> {
+        let range = self.place(name, field)?.1;
+        let arena = match field {
+            Field::Weight => &mut self.weights,
+            Field::Gradient => &mut self.gradients,
+            Field::State(_) => &mut self.states,
+        };
+        Ok(arena.slice_mut(range.start, range.len()))
+    }
+
+    fn place(&self, name: &str, field: Field) -> Result<(&Arena, Range<usize>)> {
+        let missing = || Error::Parameter(name.to_owned());
+        let p = self.find(name)?;
+        let own = p.offset..p.offset + p.variable.len();
+        match field {
+            Field::Weight => Ok((&self.weights, own)),
+            Field::Gradient if self.gradients.len() == 0 => Err(missing()),
+            Field::Gradient => Ok((&self.gradients, own)),
+            Field::State(i) => Ok((&self.states, p.states.get(i).ok_or_else(missing)?.clone())),
+        }
+    }
+}
