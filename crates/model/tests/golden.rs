@@ -9,7 +9,7 @@ use engine::{
     Angles, Cpu, Device, Graph, Heads, Host, HostMut, Init, Isa, Optimiser, Part, Plan, Purpose,
     Reference, Row, Rule, Scalars, Settings, ValueId, tolerance, verify::relative_error,
 };
-use model::{Mode, ModelShape};
+use model::{Mode, ModelConfig};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Golden {
         self.about[key].as_u64().unwrap() as usize
     }
 
-    fn shape(&self, family: &str) -> ModelShape {
+    fn shape(&self, family: &str) -> ModelConfig {
         let mut sets = vec![format!("norm_epsilon={}", self.about["norm_eps"])];
         for key in ["layers", "context", "heads", "kv_heads", "width", "hidden"] {
             sets.push(format!("{key}={}", self.about[key]));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::HuggingFaceError as Error;
-use crate::config::{Config, Family, ModelShape};
+use crate::config::{Config, Family, ModelConfig};
 
 /// Standard deviation of the initial weights, which `transformers` wants to know.
 const INITIALIZER_RANGE: f64 = 0.02;
@@ -11,7 +11,7 @@ const INITIALIZER_RANGE: f64 = 0.02;
 const VOCABULARY: u64 = 100_000_000;
 
 /// A field of `config.json`, the key of [`Config`] it fills, and its value in a shape.
-type Field = (&'static str, &'static str, fn(&ModelShape) -> Value);
+type Field = (&'static str, &'static str, fn(&ModelConfig) -> Value);
 
 const GPT2: [Field; 8] = [
     ("n_layer", "model.layers", |s| s.layers.into()),
@@ -27,12 +27,13 @@ const GPT2: [Field; 8] = [
 ];
 
 /// Llama's fields, which Qwen3 shares.
-const LLAMA: [Field; 10] = [
+const LLAMA: [Field; 11] = [
     ("num_hidden_layers", "model.layers", |s| s.layers.into()),
     ("num_attention_heads", "model.heads", |s| s.heads.into()),
     ("num_key_value_heads", "model.kv_heads", |s| {
         s.kv_heads.into()
     }),
+    ("head_dim", "model.head_size", |s| s.head_size.into()),
     ("hidden_size", "model.width", |s| s.width.into()),
     ("intermediate_size", "model.hidden", |s| s.hidden.into()),
     ("max_position_embeddings", "model.context", |s| {
@@ -54,7 +55,7 @@ fn fields(family: Family) -> &'static [Field] {
 }
 
 /// Fields that don't follow from the key of one value, with what they must be.
-fn fixed(s: &ModelShape) -> Vec<(&'static str, Value)> {
+fn fixed(s: &ModelConfig) -> Vec<(&'static str, Value)> {
     match s.family {
         Family::Gpt2 => vec![
             ("activation_function", json!("gelu_new")),
@@ -65,7 +66,6 @@ fn fixed(s: &ModelShape) -> Vec<(&'static str, Value)> {
         ],
         Family::Llama | Family::Qwen3 => vec![
             ("hidden_act", json!("silu")),
-            ("head_dim", json!(s.head_size)),
             ("attention_dropout", json!(0.0)),
             // transformers 5 reads the base here, older ones and llama.cpp at the top.
             (
@@ -89,7 +89,7 @@ fn class(family: Family) -> &'static str {
 }
 
 /// `config.json` of a model.
-pub(super) fn write(shape: &ModelShape, vocabulary: usize, eos: u32) -> Vec<u8> {
+pub(super) fn write(shape: &ModelConfig, vocabulary: usize, eos: u32) -> Vec<u8> {
     let mut config = Map::new();
     let mut put = |field: &str, value: Value| config.insert(field.to_string(), value);
     put("architectures", json!([class(shape.family)]));
@@ -127,8 +127,8 @@ fn text(value: &Value) -> Vec<u8> {
 /// Shape, vocabulary and end-of-text token.
 pub(super) fn read(
     bytes: &[u8],
-    known: Option<&ModelShape>,
-) -> Result<(ModelShape, usize, u32), Error> {
+    known: Option<&ModelConfig>,
+) -> Result<(ModelConfig, usize, u32), Error> {
     let config: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))?;
     let model_type = field(&config, "model_type")?;
@@ -149,7 +149,7 @@ pub(super) fn read(
     }
     let mut shape = Config::from_values("config.json", values)
         .map_err(Error::Shape)?
-        .shape();
+        .model;
     for (name, value) in fixed(&shape) {
         let found = field(&config, name)?;
         if !same(found, &value) {
@@ -169,7 +169,7 @@ pub(super) fn read(
 
 /// Takes from the run's shape what the file can't say, and checks the rest against it; what isn't
 /// compared follows from the family.
-fn agree(shape: &mut ModelShape, known: &ModelShape) -> Result<(), Error> {
+fn agree(shape: &mut ModelConfig, known: &ModelConfig) -> Result<(), Error> {
     let different =
         |field, file: String, known: String| Err(Error::OtherShape { field, file, known });
     if shape.family != known.family {
