@@ -87,6 +87,9 @@ count gpt2-no-bias GPT2LMHeadModel "$work/english.txt" "$english" \
     --set model.family=gpt2 --set model.bias=false
 count llama LlamaForCausalLM "$work/english.txt" "$english" --set model.family=llama
 count qwen3 Qwen3ForCausalLM "$work/english.txt" "$english" --set model.family=qwen3
+count llama-head-size LlamaForCausalLM "$work/english.txt" "$english" \
+    --set model.family=llama --set model.head_size=48
+count qwen3-head-size Qwen3ForCausalLM "$work/english.txt" "$english" --set model.head_size=16
 count english-bytes Qwen3ForCausalLM "$work/english.txt" "$english" --set data.tokenizer=bytes
 count chinese-bytes Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=bytes
 count chinese-chars Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=chars

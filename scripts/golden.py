@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes the golden values that the tests of `model` compare with.
 
-One file for each family (`gpt2`, `llama`, `qwen3`) holds a tiny model's weights, four batches, the
+One file for each family (`gpt2`, `llama`, `qwen3`, and the latter two once more with heads of a size
+of their own) holds a tiny model's weights, four batches, the
 logits and gradients of the first step and the losses of 100 AdamW steps, all computed in float64 by
 `transformers`. `operations.safetensors` holds single operations computed by PyTorch.
 
@@ -49,7 +50,9 @@ OPTIMISER = {
     "weight_decay": 0.1,
     "clip": 2.0,  # so that some steps are clipped and some are not
 }
-SEEDS = {"gpt2": 1, "llama": 3, "qwen3": 1, "operations": 4}
+SEEDS = {
+    "gpt2": 1, "llama": 3, "qwen3": 1, "llama-head-size": 1, "qwen3-head-size": 1, "operations": 4,
+}  # fmt: skip
 
 # The rows that become the configuration in the file and the model in transformers.
 SHAPES = {
@@ -63,6 +66,15 @@ SHAPES = {
     },
     "qwen3": {
         "heads": 4, "kv_heads": 2, "width": 24, "hidden": 40,
+        "norm_eps": 1e-6, "rope_theta": 10000.0, "tied": True, "bias": False,
+    },
+    # The heads together are wider than the model, and narrower.
+    "llama-head-size": {
+        "heads": 4, "kv_heads": 2, "head_size": 6, "width": 16, "hidden": 16,
+        "norm_eps": 1e-6, "rope_theta": 10000.0, "tied": True, "bias": False,
+    },
+    "qwen3-head-size": {
+        "heads": 2, "kv_heads": 1, "head_size": 4, "width": 16, "hidden": 16,
         "norm_eps": 1e-6, "rope_theta": 10000.0, "tied": True, "bias": False,
     },
 }  # fmt: skip
@@ -106,9 +118,14 @@ def float64():
 # ---------------------------------------------------------------- models and names
 
 
-def build(family):
-    """An untrained model of the family in the default type."""
-    shape = SHAPES[family]
+def family_of(name):
+    """The family of a shape."""
+    return name.removesuffix("-head-size")
+
+
+def build(name):
+    """An untrained model of a shape in the default type."""
+    shape, family = SHAPES[name], family_of(name)
     if family == "gpt2":
         config = GPT2Config(
             vocab_size=VOCABULARY,
@@ -139,7 +156,7 @@ def build(family):
         num_hidden_layers=LAYERS,
         num_attention_heads=shape["heads"],
         num_key_value_heads=shape["kv_heads"],
-        head_dim=shape["width"] // shape["heads"],
+        head_dim=shape.get("head_size", shape["width"] // shape["heads"]),
         max_position_embeddings=CONTEXT,
         rms_norm_eps=shape["norm_eps"],
         rope_parameters={"rope_type": "default", "rope_theta": shape["rope_theta"]},
@@ -288,14 +305,14 @@ def check_gradients(model, batch, generator):
     return error
 
 
-def family_file(family):
-    """The tensors of one family's file, its description and a line about its checks."""
-    generator = torch.Generator().manual_seed(SEEDS[family])
+def family_file(shape):
+    """The tensors of one shape's file, its description and a line about its checks."""
+    generator = torch.Generator().manual_seed(SEEDS[shape])
     batches = torch.randint(
         0, VOCABULARY, (BATCHES, BATCH, CONTEXT + 1), generator=generator
     )
     with float64():
-        model = build(family)
+        model = build(shape)
         fill(model, generator)
         initial = {n: p.detach().clone() for n, p in model.named_parameters()}
         with torch.no_grad():
@@ -306,27 +323,27 @@ def family_file(family):
         model.load_state_dict(initial, strict=False)
         losses, clipped = train(model, batches)
 
-    plain = build(family)
+    plain = build(shape)
     plain.load_state_dict(initial, strict=False)
     strayed = (train(plain, batches)[0] - losses).abs().max()
     if not strayed <= 3e-5:
-        raise SystemExit(f"{family}: a float32 run strays by {strayed:.1e}, choose another seed")
+        raise SystemExit(f"{shape}: a float32 run strays by {strayed:.1e}, choose another seed")
     if not 0 < clipped < STEPS:
-        raise SystemExit(f"{family}: {clipped} of {STEPS} steps clipped, some but not all should be")
+        raise SystemExit(f"{shape}: {clipped} of {STEPS} steps clipped, some but not all should be")
 
     assert logits.dtype == losses.dtype == torch.float64
     tensors = {"batches": batches, "logits": logits.clone(), "losses": losses}
-    for name, tensor in our_names(family, initial).items():
+    for name, tensor in our_names(family_of(shape), initial).items():
         tensors[f"weights/{name}"] = tensor.float()
-    for name, tensor in our_names(family, gradients).items():
+    for name, tensor in our_names(family_of(shape), gradients).items():
         assert tensor.dtype == torch.float64
         tensors[f"gradients/{name}"] = tensor
     about = {
-        "family": family,
+        "family": family_of(shape),
         "layers": LAYERS,
         "context": CONTEXT,
         "vocabulary": VOCABULARY,
-        **SHAPES[family],
+        **SHAPES[shape],
         "optimiser": OPTIMISER,
     }
     line = (

@@ -78,13 +78,14 @@ impl Shape {
 /// Where the model's config is refused.
 pub fn shapes(model: &Model) -> Result<Vec<Shape>> {
     let config = model.config()?;
-    let s = config.shape();
+    let s = config.model;
     let tokens = train::micro_tokens(model.vocabulary);
     let rows = micro_batch(config.train.batch, s.context, tokens) * s.context;
-    let qkv = s.width + 2 * s.kv_heads * s.head_size;
+    let heads = s.heads * s.head_size;
+    let qkv = heads + 2 * s.kv_heads * s.head_size;
     let layers = [
         ("qkv", s.width, qkv),
-        ("projection", s.width, s.width),
+        ("projection", heads, s.width),
         ("mlp up", s.width, s.hidden),
         ("mlp down", s.hidden, s.width),
         ("head", s.width, model.vocabulary),

@@ -41,7 +41,7 @@ pub fn distinct(models: &[Model]) -> Result<Vec<Model>> {
     let mut shapes = Vec::new();
     let mut distinct = Vec::new();
     for model in models {
-        let shape = model.config()?.shape();
+        let shape = model.config()?.model;
         if !shapes.contains(&shape) {
             shapes.push(shape);
             distinct.push(*model);
@@ -99,7 +99,7 @@ struct Taken {
 
 fn measure(s: &Session, model: &Model, taken: &mut Taken) -> Result<()> {
     let config = model.config()?;
-    let shape = config.shape();
+    let shape = config.model.clone();
     let mut device = Cpu::new(Settings::with_threads(s.threads));
     let one = decoder(&shape, model.vocabulary, (1, 1), Mode::Generate)?;
     // Caches are made with the plan; only what is learnt lies in the store.
@@ -143,7 +143,7 @@ fn measure(s: &Session, model: &Model, taken: &mut Taken) -> Result<()> {
 }
 
 fn summary(model: &Model, taken: &Taken, limits: &Limits) -> Result<Measured> {
-    let shape = model.config()?.shape();
+    let shape = model.config()?.model;
     let graph = decoder(&shape, model.vocabulary, (1, 1), Mode::Generate)?.graph;
     let plan = Plan::new(&graph, 1, Purpose::Infer)?;
     let bounds = plan

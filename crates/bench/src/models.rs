@@ -173,11 +173,11 @@ impl Model {
     /// Where the config is refused.
     pub fn record(&self) -> Result<Recorded> {
         let config = self.config()?;
-        let (shape, batch) = (config.shape(), config.train.batch);
+        let (shape, batch) = (&config.model, config.train.batch);
         let sequences = micro_batch(batch, shape.context, micro_tokens(self.vocabulary));
         let of = (sequences, shape.context);
         Ok(Recorded {
-            decoder: decoder(&shape, self.vocabulary, of, Mode::Train)?,
+            decoder: decoder(shape, self.vocabulary, of, Mode::Train)?,
             micros: batch / sequences,
             config,
         })

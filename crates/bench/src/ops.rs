@@ -6,7 +6,7 @@ use crate::models::Model;
 use crate::single::Single;
 use crate::{Found, Limits, Session, Spread};
 use engine::{Angles, Cost, Graph, Heads, Init, Row, Settings, ValueId, micro_batch};
-use model::ModelShape;
+use model::ModelConfig;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -48,7 +48,7 @@ pub struct Measured {
 
 /// What an operation's graph is made of.
 struct Sizes {
-    shape: ModelShape,
+    shape: ModelConfig,
     rows: usize,
     vocabulary: usize,
 }
@@ -224,7 +224,7 @@ impl<'a> Case<'a> {
 
     fn measure(&mut self, s: &Session) -> Result<()> {
         let config = self.model.config()?;
-        let shape = config.shape();
+        let shape = config.model.clone();
         let tokens = train::micro_tokens(self.model.vocabulary);
         let sequences = micro_batch(config.train.batch, shape.context, tokens);
         let sizes = Sizes {

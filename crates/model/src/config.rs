@@ -38,7 +38,7 @@ pub struct Config {
     pub sample: SampleConfig,
 }
 
-/// `model.*`
+/// `model.*`: what the decoder and the model's files are made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "default.toml has the prose of every key")]
@@ -47,6 +47,7 @@ pub struct ModelConfig {
     pub layers: usize,
     pub heads: usize,
     pub kv_heads: usize,
+    pub head_size: usize,
     pub width: usize,
     pub hidden: usize,
     pub context: usize,
@@ -196,30 +197,6 @@ impl Precision {
     }
 }
 
-/// What the decoder and the model's files need to know.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "default.toml has the prose of every key")]
-pub struct ModelShape {
-    pub family: Family,
-    pub layers: usize,
-    pub heads: usize,
-    pub kv_heads: usize,
-    /// Channels of one head; width / heads in every config.
-    pub head_size: usize,
-    pub width: usize,
-    pub hidden: usize,
-    pub context: usize,
-    pub dropout: f64,
-    pub norm: Norm,
-    pub position: Position,
-    pub mlp: Mlp,
-    pub qk_norm: bool,
-    pub bias: bool,
-    pub tied: bool,
-    pub rope_theta: f64,
-    pub norm_epsilon: f64,
-}
-
 /// One key, as `downhill config` shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigKey {
@@ -282,30 +259,6 @@ impl Config {
     /// The names that [`Config::load`] takes as presets.
     pub fn presets() -> impl Iterator<Item = &'static str> {
         document::PRESETS.iter().map(|(name, _)| *name)
-    }
-
-    /// The model's shape.
-    pub fn shape(&self) -> ModelShape {
-        let m = &self.model;
-        ModelShape {
-            family: m.family,
-            layers: m.layers,
-            heads: m.heads,
-            kv_heads: m.kv_heads,
-            head_size: m.width / m.heads,
-            width: m.width,
-            hidden: m.hidden,
-            context: m.context,
-            dropout: m.dropout,
-            norm: m.norm,
-            position: m.position,
-            mlp: m.mlp,
-            qk_norm: m.qk_norm,
-            bias: m.bias,
-            tied: m.tied,
-            rope_theta: m.rope_theta,
-            norm_epsilon: m.norm_epsilon,
-        }
     }
 
     /// The whole config as a TOML file, from which [`Config::load`] makes an equal one.

@@ -1,7 +1,7 @@
 //! What is a language model? A stack of blocks that read the tokens so far and say what comes
 //! next. One function records it for training, scoring and generation, for every family.
 
-use crate::config::{Mlp, ModelShape, Norm, Position};
+use crate::config::{Mlp, ModelConfig, Norm, Position};
 use engine::{Angles, Error, Graph, Heads, Init, Row, ValueId};
 
 type Result<T> = std::result::Result<T, Error>;
@@ -37,7 +37,7 @@ pub struct Decoder {
 
 struct Recorder<'a> {
     g: Graph,
-    shape: &'a ModelShape,
+    shape: &'a ModelConfig,
     mode: Mode,
     time: usize,
     angles: Angles,
@@ -50,7 +50,7 @@ struct Recorder<'a> {
 /// # Errors
 /// Where the shape's numbers don't fit together.
 pub fn decoder(
-    shape: &ModelShape,
+    shape: &ModelConfig,
     vocabulary: usize,
     (sequences, time): (usize, usize),
     mode: Mode,

@@ -1,7 +1,7 @@
 //! How does a model write? Token by token: it says how likely each next token is, one is drawn,
 //! and is read in turn. Keys and values of earlier tokens stay in a cache.
 
-use crate::config::ModelShape;
+use crate::config::ModelConfig;
 use crate::decoder::{Mode, decoder};
 use engine::{
     Device, Error, Host, HostMut, Plan, Purpose, RandomPurpose, Ready, Scalars, Stream, ValueId,
@@ -39,7 +39,7 @@ struct Prepared {
 impl Prepared {
     fn new(
         device: &mut dyn Device,
-        s: &ModelShape,
+        s: &ModelConfig,
         vocabulary: usize,
         time: usize,
     ) -> Result<Self> {
@@ -78,7 +78,7 @@ impl Generator {
     /// Where memory can't be had.
     pub fn new(
         device: &mut dyn Device,
-        shape: &ModelShape,
+        shape: &ModelConfig,
         vocabulary: usize,
     ) -> Result<Generator> {
         let chunk = CHUNK.min(shape.context);

@@ -6,7 +6,7 @@ mod config_json;
 mod layout;
 mod weights;
 
-use crate::config::{ConfigError, ModelShape};
+use crate::config::{ConfigError, ModelConfig};
 
 /// The model's shape for other programs.
 pub const CONFIG: &str = "config.json";
@@ -19,7 +19,7 @@ pub const WEIGHTS: &str = "model.safetensors";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// The shape of the decoder.
-    pub shape: ModelShape,
+    pub shape: ModelConfig,
     /// Rows of the embedding.
     pub vocabulary: usize,
     /// The token that ends a text.
@@ -97,7 +97,7 @@ pub enum HuggingFaceError {
 /// # Errors
 /// A parameter is missing or of the wrong length.
 pub fn save<'a>(
-    shape: &ModelShape,
+    shape: &ModelConfig,
     vocabulary: usize,
     eos: u32,
     tensor: impl Fn(&str) -> Option<&'a [f32]>,
@@ -123,7 +123,7 @@ pub fn save<'a>(
 pub fn load(
     config_json: &[u8],
     safetensors: &[u8],
-    known: Option<&ModelShape>,
+    known: Option<&ModelConfig>,
 ) -> Result<Model, HuggingFaceError> {
     let (shape, vocabulary, eos) = config_json::read(config_json, known)?;
     let tensors = weights::read(&layout::tensors(&shape, vocabulary), safetensors)?;

@@ -10,8 +10,8 @@ mod init;
 
 pub use config::{
     CheckpointConfig, Config, ConfigError, ConfigKey, DataConfig, Difference, EvalConfig, Family,
-    Mistake, Mlp, ModelConfig, ModelShape, Norm, OptimConfig, Optimizer, Position, Precision,
-    SampleConfig, Schedule, Tokenizer, TrainConfig,
+    Mistake, Mlp, ModelConfig, Norm, OptimConfig, Optimizer, Position, Precision, SampleConfig,
+    Schedule, Tokenizer, TrainConfig,
 };
 pub use decoder::{Decoder, Mode, decoder};
 pub use generate::{Draw, Generator};

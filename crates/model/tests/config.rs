@@ -26,7 +26,7 @@ fn refused(result: Result<Config, String>, parts: &[&str]) {
 #[test]
 fn keys_are_as_promised() {
     let promised = [
-        "model: family layers heads kv_heads width hidden context dropout",
+        "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
         "optim: name lr lr_min schedule warmup decay momentum beta1 beta2 epsilon weight_decay clip",
         "train: batch steps seed threads precision",
@@ -73,9 +73,43 @@ fn every_key_has_a_value_prose_and_an_enforced_range() {
 }
 
 #[test]
-fn heads_too_wide_for_attention_are_refused() {
-    let sets = ["model.width=1024", "model.heads=1", "model.kv_heads=1"];
-    refused(load("tiny", &sets), &["model.width", "more than 512"]);
+fn the_size_of_a_head_is_derived_or_given() {
+    let size = |sets: &[&str]| load("tiny", sets).map(|config| config.model.head_size);
+    let of = |sets: &[&str]| size(&[&["model.heads=3", "model.kv_heads=3"], sets].concat());
+    assert_eq!(of(&["model.width=192"]), Ok(64));
+    assert_eq!(of(&["model.width=192", "model.head_size=10"]), Ok(10));
+    assert_eq!(
+        of(&["model.width=100", "model.head_size=33", "model.family=gpt2"]).ok(),
+        None
+    );
+    assert_eq!(of(&["model.width=100", "model.head_size=34"]), Ok(34));
+    let message = |sets: &[&str]| load("tiny", sets).unwrap_err().to_string();
+    for (sets, part) in [
+        (
+            vec!["model.heads=3", "model.kv_heads=3"],
+            "doesn't divide model.width = 64",
+        ),
+        (
+            vec!["model.heads=1", "model.kv_heads=1", "model.width=1024"],
+            "at most 512",
+        ),
+        (vec!["model.head_size=514"], "from 1 to 512"),
+        (vec!["model.head_size=7"], "head_size = 7, an odd number"),
+        (
+            vec!["model.heads=4", "model.width=4"],
+            "a head size of 1, an odd number",
+        ),
+        (
+            vec!["model.head_size=8", "model.family=gpt2"],
+            "llama or qwen3 has it",
+        ),
+    ] {
+        let message = message(&sets);
+        assert!(
+            message.contains(part) && message.lines().count() == 1,
+            "{message}"
+        );
+    }
 }
 
 /// The commented lines of default.toml show what those keys are derived to.
@@ -146,7 +180,7 @@ fn later_sources_win() {
 #[test]
 fn the_family_alone_suffices() {
     for preset in Config::presets() {
-        let shape = load(preset, &["model.family=gpt2"]).unwrap().shape();
+        let shape = load(preset, &["model.family=gpt2"]).unwrap().model;
         assert_eq!(shape.family, Family::Gpt2);
         assert_eq!(shape.norm, Norm::LayerNorm);
         assert_eq!(shape.position, Position::Learned);
@@ -154,13 +188,13 @@ fn the_family_alone_suffices() {
         assert_eq!((shape.qk_norm, shape.tied), (false, true));
         assert_eq!(shape.kv_heads, shape.heads);
         assert_eq!(shape.norm_epsilon, 1e-5);
-        let shape = load(preset, &["model.family=llama"]).unwrap().shape();
+        let shape = load(preset, &["model.family=llama"]).unwrap().model;
         assert_eq!(shape.norm, Norm::RmsNorm);
         assert_eq!(shape.position, Position::Rope);
         assert_eq!(shape.mlp, Mlp::Swiglu);
         let flags = (shape.qk_norm, shape.bias, shape.tied);
         assert_eq!(flags, (false, false, false));
-        let shape = load(preset, &["model.family=qwen3"]).unwrap().shape();
+        let shape = load(preset, &["model.family=qwen3"]).unwrap().model;
         let flags = (shape.qk_norm, shape.bias, shape.tied);
         assert_eq!(flags, (true, false, true));
         assert_eq!(shape.hidden % 32, 0);

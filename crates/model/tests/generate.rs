@@ -6,14 +6,14 @@ mod common;
 
 use common::{FAMILIES, Recorded, shape, shared, tokens};
 use engine::{Cpu, Device, Purpose, Settings, tolerance, verify::relative_error};
-use model::{Draw, Generator, Mode, ModelShape};
+use model::{Draw, Generator, Mode, ModelConfig};
 
 const VOCABULARY: usize = 13;
 
 /// More than one chunk of the prompt, and some tokens beyond.
 const CONTEXT: usize = 42;
 
-fn small(family: &str) -> ModelShape {
+fn small(family: &str) -> ModelConfig {
     let sets = format!(
         "layers=2,heads=4,kv_heads={},width=16,hidden=24,context={CONTEXT},dropout=0.1",
         shared(family)
@@ -22,7 +22,7 @@ fn small(family: &str) -> ModelShape {
 }
 
 /// A processor whose store has a model's weights.
-fn device(shape: &ModelShape) -> Cpu {
+fn device(shape: &ModelConfig) -> Cpu {
     let mut device = Cpu::new(Settings::with_threads(2));
     let model = Recorded::new(shape, VOCABULARY, (1, 1, 4), Mode::Score);
     model.fill(&mut device, &model.weights(2));
@@ -30,7 +30,7 @@ fn device(shape: &ModelShape) -> Cpu {
 }
 
 /// Logits after each token of a text, from one pass.
-fn whole(shape: &ModelShape, text: &[u32]) -> Vec<Vec<f64>> {
+fn whole(shape: &ModelConfig, text: &[u32]) -> Vec<Vec<f64>> {
     let mut device = device(shape);
     let model = Recorded::new(shape, VOCABULARY, (1, 1, text.len()), Mode::Score);
     let ready = model.prepare(&mut device, Purpose::Infer);

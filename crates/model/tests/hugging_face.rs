@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use model::hugging_face::{CONFIG, GENERATION_CONFIG, Model, WEIGHTS, load, save};
-use model::{Config, ModelShape};
+use model::{Config, ModelConfig};
 use safetensors::SafeTensors;
 
 const VOCABULARY: usize = 11;
 const EOS: u32 = 10;
 
-fn shape(sets: &[&str]) -> ModelShape {
+fn shape(sets: &[&str]) -> ModelConfig {
     let mut all = vec!["model.layers=2".to_string(), "model.width=8".to_string()];
     all.extend(["model.heads=2".to_string(), "model.context=6".to_string()]);
     all.extend(["model.kv_heads=1".to_string(), "model.hidden=5".to_string()]);
@@ -18,11 +18,11 @@ fn shape(sets: &[&str]) -> ModelShape {
     if sets.contains(&"model.family=gpt2") {
         all.push("model.kv_heads=2".to_string());
     }
-    Config::load(Some("tiny"), None, &all).unwrap().shape()
+    Config::load(Some("tiny"), None, &all).unwrap().model
 }
 
 /// The parameters that the decoder has, from its definition and not from the code under test.
-fn parameters(s: &ModelShape) -> Vec<(String, Vec<usize>)> {
+fn parameters(s: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     let gpt2 = s.position == model::Position::Learned;
     let mut all = vec![("embed_tokens.weight".to_string(), vec![VOCABULARY, s.width])];
     let mut push = |name: String, shape: &[usize], bias: bool| {
@@ -63,7 +63,7 @@ fn parameters(s: &ModelShape) -> Vec<(String, Vec<usize>)> {
 type Weights = BTreeMap<String, Vec<f32>>;
 
 /// Every value of the model is another number.
-fn weights(shape: &ModelShape) -> Weights {
+fn weights(shape: &ModelConfig) -> Weights {
     let mut next = 0.0;
     let mut fill = |n: usize| {
         let values = (0..n).map(|i| next + i as f32).collect();
@@ -76,19 +76,22 @@ fn weights(shape: &ModelShape) -> Weights {
         .collect()
 }
 
-fn saved(shape: &ModelShape, weights: &Weights) -> BTreeMap<String, Vec<u8>> {
+fn saved(shape: &ModelConfig, weights: &Weights) -> BTreeMap<String, Vec<u8>> {
     let tensor = |name: &str| weights.get(name).map(Vec::as_slice);
     let files = save(shape, VOCABULARY, EOS, tensor).unwrap();
     files.into_iter().collect()
 }
 
-fn all_shapes() -> Vec<ModelShape> {
+fn all_shapes() -> Vec<ModelConfig> {
     let mut shapes = Vec::new();
     for family in ["gpt2", "llama", "qwen3"] {
         for bias in [false, true] {
             for tied in [false, true] {
                 if family != "qwen3" || !bias {
+                    // Heads as wide as the model together, and wider.
+                    let head_size = if tied && family != "gpt2" { 6 } else { 4 };
                     let sets = [
+                        format!("model.head_size={head_size}"),
                         format!("model.family={family}"),
                         format!("model.bias={bias}"),
                         format!("model.tied={tied}"),
@@ -219,7 +222,7 @@ fn with_config(family: &str, from: &str, to: &str, known: bool) -> Result<Model,
 }
 
 /// Family, a text of its config.json, what replaces it, and a part of the message.
-const HOSTILE: [(&str, &str, &str, &str); 21] = [
+const HOSTILE: [(&str, &str, &str, &str); 23] = [
     (
         "qwen3",
         "\"model_type\": \"qwen3\"",
@@ -253,8 +256,25 @@ const HOSTILE: [(&str, &str, &str, &str); 21] = [
         "no tensor model.layers.2",
     ),
     ("qwen3", "_layers\": 2", "_layers\": 1", "doesn't call for"),
-    ("qwen3", "_heads\": 2", "_heads\": 3", "doesn't divide"),
-    ("qwen3", "head_dim\": 4", "head_dim\": 8", "head_dim = 8"),
+    (
+        "qwen3",
+        "value_heads\": 1",
+        "value_heads\": 3",
+        "doesn't divide",
+    ),
+    (
+        "qwen3",
+        "head_dim\": 4",
+        "head_dim\": 8",
+        "calls for F32 [16, 8]",
+    ),
+    (
+        "qwen3",
+        "head_dim\": 4",
+        "head_dim\": 0",
+        "model.head_size = 0",
+    ),
+    ("gpt2", "n_head\": 2", "n_head\": 3", "doesn't divide"),
     ("qwen3", "\"silu\"", "\"relu\"", "hidden_act"),
     ("qwen3", "\"default\"", "\"yarn\"", "rope_parameters"),
     (
@@ -317,7 +337,7 @@ fn a_model_of_another_run_is_refused() {
     assert!(found.contains("rms_norm_eps"), "{found}");
     let shape = shape(&["model.family=gpt2", "model.bias=true"]);
     let files = saved(&shape, &weights(&shape));
-    let known = ModelShape {
+    let known = ModelConfig {
         bias: false,
         ..shape
     };

@@ -40,7 +40,7 @@ pub fn graph(folder: &Path, vocabulary: usize) -> Value {
     let Some((config, true)) = config(folder) else {
         return json!([]);
     };
-    let shape = config.shape();
+    let shape = config.model;
     let Ok(model) = decoder(&shape, vocabulary.max(1), (1, shape.context), Mode::Score) else {
         return json!([]);
     };

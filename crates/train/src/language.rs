@@ -11,7 +11,7 @@ use crate::write::{begin, write_text};
 use data::Loader;
 use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
-    Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
+    Config, Decoder, Draw, Generator, Mode, ModelConfig, decoder, hugging_face, initialise,
 };
 use run::{Checkpoint, Eval, Event, Ladder, Sample, Start, Step};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const LUCK: f64 = 40.0;
 /// The task of a language model.
 pub struct LanguageTask {
     config: Config,
-    shape: ModelShape,
+    shape: ModelConfig,
     corpus: Corpus,
     loader: Loader,
     /// Its values; the graph itself is shared with the device.
@@ -55,7 +55,7 @@ impl LanguageTask {
     /// Where the config's numbers don't fit together, the text is too short, or the samples' prompt
     /// has a character that the text hasn't.
     pub fn new(config: &Config, corpus: Corpus) -> Result<LanguageTask> {
-        let shape = config.shape();
+        let shape = config.model.clone();
         let (batch, time) = (config.train.batch, shape.context);
         let vocabulary = corpus.tokenizer.vocabulary_size();
         begin(&corpus.tokenizer, &config.sample.prompt)?;

@@ -6,7 +6,7 @@ use crate::error::Result;
 use engine::{
     Device, Graph, Host, HostMut, Part, Plan, Purpose, Ready, Row, Scalars, Source, ValueId,
 };
-use model::{Decoder, Mode, ModelShape, decoder};
+use model::{Decoder, Mode, ModelConfig, decoder};
 use run::{Layers, Lens, Passage};
 use std::sync::Arc;
 use text::Tokenizer;
@@ -57,7 +57,7 @@ impl Probe {
     pub fn look(
         &mut self,
         device: &mut dyn Device,
-        shape: &ModelShape,
+        shape: &ModelConfig,
         tokenizer: &Tokenizer,
         validation: &[u32],
         (step, last): (u64, bool),
@@ -168,7 +168,7 @@ struct Sums {
 impl Inside {
     fn new(
         device: &mut dyn Device,
-        shape: &ModelShape,
+        shape: &ModelConfig,
         tokenizer: &Tokenizer,
         sequences: usize,
         time: usize,
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn the_stream_is_the_one_of_the_reference() {
         let config = Config::load(Some("tiny"), None, &[]).unwrap();
-        let shape = config.shape();
+        let shape = config.model.clone();
         let tokenizer = Tokenizer::chars(&[b"abcdefgh"]).unwrap();
         let text: Vec<u32> = (0..300u32).map(|i| i * i % 8).collect();
         let recorded = decoder(&shape, tokenizer.vocabulary_size(), (1, 8), Mode::Score).unwrap();

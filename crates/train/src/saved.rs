@@ -4,7 +4,7 @@ use crate::corpus::{Corpus, Source};
 use crate::error::{Error, Result};
 use crate::state;
 use engine::{Cpu, Device, Host, Part, Row};
-use model::{Config, Mode, ModelShape, decoder, hugging_face};
+use model::{Config, Mode, ModelConfig, decoder, hugging_face};
 use run::{Checkpoint, RunFolder};
 use text::Tokenizer;
 use toml::Table;
@@ -127,7 +127,7 @@ pub struct SavedModel {
     /// What it was trained with.
     pub settings: Settings,
     /// Its shape.
-    pub shape: ModelShape,
+    pub shape: ModelConfig,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// The device that holds its weights.
@@ -147,7 +147,7 @@ impl SavedModel {
         mut device: Cpu,
     ) -> Result<SavedModel> {
         let settings = Settings::read(folder, &[])?;
-        let shape = settings.config.shape();
+        let shape = settings.config.model.clone();
         let tokenizer = tokenizer(checkpoint)?;
         let rows = decoder(&shape, tokenizer.vocabulary_size(), (1, 1), Mode::Score)?
             .graph
@@ -179,7 +179,7 @@ pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
 pub(crate) fn weights(
     device: &mut dyn Device,
     checkpoint: &Checkpoint,
-    shape: &ModelShape,
+    shape: &ModelConfig,
     rows: &[Row],
 ) -> Result<()> {
     let config = checkpoint.read(hugging_face::CONFIG)?;

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use engine::{Device, Host, HostMut, Plan, Purpose, Ready, Scalars};
-use model::{Decoder, Mode, ModelShape, decoder};
+use model::{Decoder, Mode, ModelConfig, decoder};
 use std::sync::Arc;
 use text::Tokenizer;
 
@@ -41,14 +41,14 @@ struct Prepared {
 
 /// Scores texts with the model in a device's store; keeps its plans.
 pub struct Scorer {
-    shape: ModelShape,
+    shape: ModelConfig,
     vocabulary: usize,
     prepared: Vec<Prepared>,
 }
 
 impl Scorer {
     /// A scorer of models of this shape.
-    pub fn new(shape: ModelShape, vocabulary: usize) -> Scorer {
+    pub fn new(shape: ModelConfig, vocabulary: usize) -> Scorer {
         Scorer {
             shape,
             vocabulary,

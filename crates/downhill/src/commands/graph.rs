@@ -16,11 +16,11 @@ const WIDTH: usize = 100;
 
 pub fn run(a: &Arguments) -> Result<()> {
     let config = config(&a.configured, &[])?;
-    let (shape, batch) = (config.shape(), config.train.batch);
+    let (shape, batch) = (&config.model, config.train.batch);
     let vocabulary = vocabulary(&config)?;
     let sequences = micro_batch(batch, shape.context, micro_tokens(vocabulary));
     let of = (sequences, shape.context);
-    let graph = decoder(&shape, vocabulary, of, Mode::Train)?.graph;
+    let graph = decoder(shape, vocabulary, of, Mode::Train)?.graph;
     let purpose = Purpose::Train(optimiser(&config.optim));
     let plan = Plan::new(&graph, batch / sequences, purpose)?;
     let totals = dry_run(&graph, &plan);

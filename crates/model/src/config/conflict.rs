@@ -28,43 +28,40 @@ struct Check {
     message: String,
 }
 
-/// The heads share the width among them.
+/// The sizes of the heads; that of a head is 0 where heads were to share the width and can't.
 fn heads(m: &ModelConfig) -> [Check; 4] {
-    let (width, heads, kv_heads) = (m.width, m.heads, m.kv_heads);
-    let divides = |part: usize, whole: usize| part != 0 && whole.is_multiple_of(part);
-    let even = divides(2 * heads, width) || !divides(heads, width);
+    let (width, heads, kv_heads, size) = (m.width, m.heads, m.kv_heads, m.head_size);
+    let keys = || vec!["model.head_size", "model.width", "model.heads"];
+    let what = match size * heads == width {
+        true => {
+            format!("model.width = {width} over model.heads = {heads} is a head size of {size}")
+        }
+        false => format!("model.head_size = {size}"),
+    };
+    let widest = engine::Heads::WIDEST;
     [
         Check {
-            keys: vec!["model.width", "model.heads"],
-            ok: divides(heads, width),
-            message: format!("model.heads = {heads} doesn't divide model.width = {width}"),
+            keys: keys(),
+            ok: size != 0,
+            message: format!(
+                "model.heads = {heads} doesn't divide model.width = {width}, and \
+                 model.head_size isn't given"
+            ),
         },
         Check {
-            keys: vec!["model.width", "model.heads"],
-            ok: width / heads.max(1) <= engine::Heads::WIDEST,
-            message: format!(
-                "model.width = {width} over model.heads = {heads} gives heads of more than {} \
-                 numbers; take more heads",
-                engine::Heads::WIDEST
-            ),
+            keys: keys(),
+            ok: size <= widest,
+            message: format!("{what}, and attention takes at most {widest}; take more heads"),
         },
         Check {
             keys: vec!["model.heads", "model.kv_heads"],
-            ok: divides(kv_heads, heads),
+            ok: kv_heads != 0 && heads.is_multiple_of(kv_heads),
             message: format!("model.kv_heads = {kv_heads} doesn't divide model.heads = {heads}"),
         },
         Check {
-            keys: vec![
-                "model.width",
-                "model.heads",
-                "model.position",
-                "model.family",
-            ],
-            ok: m.position != Position::Rope || even,
-            message: format!(
-                "model.width = {width} over model.heads = {heads} gives heads of odd size; \
-                 rotary positions need an even one"
-            ),
+            keys: [keys(), vec!["model.position", "model.family"]].concat(),
+            ok: m.position != Position::Rope || size.is_multiple_of(2),
+            message: format!("{what}, an odd number; rotary positions need an even one"),
         },
     ]
 }
@@ -176,11 +173,22 @@ fn family_rules(m: &ModelConfig) -> Vec<Rule<'_>> {
                 f.shares_heads() || m.kv_heads == m.heads || !m.heads.is_multiple_of(m.kv_heads)
             }),
         ),
+        (
+            "model.head_size",
+            format!(
+                "{} with model.width = {} and model.heads = {}",
+                m.head_size, m.width, m.heads
+            ),
+            Box::new(|f: Family| {
+                f.sizes_heads() || m.head_size == 0 || m.head_size * m.heads == m.width
+            }),
+        ),
     ]
 }
 
 /// Parameters of the blocks and learned positions, roughly.
 fn parameters(m: &ModelConfig) -> f64 {
     let (layers, width, hidden) = (m.layers as f64, m.width as f64, m.hidden as f64);
-    layers * width * (4.0 * width + 3.0 * hidden) + m.context as f64 * width
+    let heads = 2.0 * (m.heads + m.kv_heads) as f64 * m.head_size as f64;
+    layers * width * (heads + 3.0 * hidden) + m.context as f64 * width
 }

@@ -110,6 +110,11 @@ impl Family {
         self != Family::Gpt2
     }
 
+    /// Whether the heads together may be wider or narrower than the model.
+    pub fn sizes_heads(self) -> bool {
+        self != Family::Gpt2
+    }
+
     /// The norms' epsilon where the config doesn't say.
     pub fn default_norm_epsilon(self) -> f64 {
         match self {
@@ -138,6 +143,13 @@ pub(super) fn fill(model: &mut Table) {
     };
     let mlp = read::<Mlp>(model, "mlp").unwrap_or(family.mlp());
     let width = read::<usize>(model, "width").unwrap_or(1);
+    let heads = read::<usize>(model, "heads").unwrap_or(1).max(1);
+    // Heads that don't divide the width have no size, which the check of the config finds.
+    let head_size = if width.is_multiple_of(heads) {
+        width / heads
+    } else {
+        0
+    };
     let derived = [
         ("norm", Value::try_from(family.norm())),
         ("position", Value::try_from(family.position())),
@@ -145,6 +157,7 @@ pub(super) fn fill(model: &mut Table) {
         ("qk_norm", Value::try_from(family.qk_norm())),
         ("bias", Value::try_from(family.default_bias())),
         ("tied", Value::try_from(family.default_tied())),
+        ("head_size", Value::try_from(head_size)),
         ("hidden", Value::try_from(mlp.default_hidden(width))),
         (
             "norm_epsilon",

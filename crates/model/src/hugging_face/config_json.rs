@@ -3,80 +3,86 @@
 use serde_json::{Map, Value, json};
 
 use super::HuggingFaceError as Error;
-use crate::config::{Config, Family, ModelShape};
+use crate::config::{Config, Family, ModelConfig};
 
 /// Standard deviation of the initial weights, which `transformers` wants to know.
 const INITIALIZER_RANGE: f64 = 0.02;
 /// The most tokens a vocabulary may have.
 const VOCABULARY: u64 = 100_000_000;
 
-/// A field of `config.json`, the key of [`Config`] it fills, and its value in a shape.
-type Field = (&'static str, &'static str, fn(&ModelShape) -> Value);
+/// A field of `config.json`, the key of [`Config`] that it fills, and its value in a shape. A field
+/// without a key must have the value that follows from the others.
+type Field = (
+    &'static str,
+    Option<&'static str>,
+    fn(&ModelConfig) -> Value,
+);
 
-const GPT2: [Field; 8] = [
-    ("n_layer", "model.layers", |s| s.layers.into()),
-    ("n_head", "model.heads", |s| s.heads.into()),
-    ("n_embd", "model.width", |s| s.width.into()),
-    ("n_inner", "model.hidden", |s| s.hidden.into()),
-    ("n_positions", "model.context", |s| s.context.into()),
-    ("layer_norm_epsilon", "model.norm_epsilon", |s| {
+/// In the order of the file.
+const GPT2: [Field; 12] = [
+    ("n_layer", Some("model.layers"), |s| s.layers.into()),
+    ("n_head", Some("model.heads"), |s| s.heads.into()),
+    ("n_embd", Some("model.width"), |s| s.width.into()),
+    ("n_inner", Some("model.hidden"), |s| s.hidden.into()),
+    ("n_positions", Some("model.context"), |s| s.context.into()),
+    ("layer_norm_epsilon", Some("model.norm_epsilon"), |s| {
         s.norm_epsilon.into()
     }),
-    ("tie_word_embeddings", "model.tied", |s| s.tied.into()),
-    ("resid_pdrop", "model.dropout", |s| s.dropout.into()),
+    ("tie_word_embeddings", Some("model.tied"), |s| s.tied.into()),
+    ("resid_pdrop", Some("model.dropout"), |s| s.dropout.into()),
+    ("activation_function", None, |_| "gelu_new".into()),
+    ("scale_attn_weights", None, |_| true.into()),
+    ("embd_pdrop", None, |s| s.dropout.into()),
+    // Ours never drops attention probabilities.
+    ("attn_pdrop", None, |_| 0.0.into()),
 ];
 
 /// Llama's fields, which Qwen3 shares.
-const LLAMA: [Field; 10] = [
-    ("num_hidden_layers", "model.layers", |s| s.layers.into()),
-    ("num_attention_heads", "model.heads", |s| s.heads.into()),
-    ("num_key_value_heads", "model.kv_heads", |s| {
+const LLAMA: [Field; 14] = [
+    ("num_hidden_layers", Some("model.layers"), |s| {
+        s.layers.into()
+    }),
+    ("num_attention_heads", Some("model.heads"), |s| {
+        s.heads.into()
+    }),
+    ("num_key_value_heads", Some("model.kv_heads"), |s| {
         s.kv_heads.into()
     }),
-    ("hidden_size", "model.width", |s| s.width.into()),
-    ("intermediate_size", "model.hidden", |s| s.hidden.into()),
-    ("max_position_embeddings", "model.context", |s| {
+    ("hidden_size", Some("model.width"), |s| s.width.into()),
+    ("intermediate_size", Some("model.hidden"), |s| {
+        s.hidden.into()
+    }),
+    ("max_position_embeddings", Some("model.context"), |s| {
         s.context.into()
     }),
-    ("rms_norm_eps", "model.norm_epsilon", |s| {
+    ("rms_norm_eps", Some("model.norm_epsilon"), |s| {
         s.norm_epsilon.into()
     }),
-    ("rope_theta", "model.rope_theta", |s| s.rope_theta.into()),
-    ("attention_bias", "model.bias", |s| s.bias.into()),
-    ("tie_word_embeddings", "model.tied", |s| s.tied.into()),
+    ("rope_theta", Some("model.rope_theta"), |s| {
+        s.rope_theta.into()
+    }),
+    ("attention_bias", Some("model.bias"), |s| s.bias.into()),
+    ("tie_word_embeddings", Some("model.tied"), |s| s.tied.into()),
+    ("hidden_act", None, |_| "silu".into()),
+    ("head_dim", Some("model.head_size"), |s| s.head_size.into()),
+    ("attention_dropout", None, |_| 0.0.into()),
+    // transformers 5 reads the base here, older ones and llama.cpp at the top.
+    (
+        "rope_parameters",
+        None,
+        |s| json!({"rope_type": "default", "rope_theta": s.rope_theta}),
+    ),
 ];
 
-fn fields(family: Family) -> &'static [Field] {
+fn fields(family: Family) -> Vec<Field> {
     match family {
-        Family::Gpt2 => &GPT2,
-        Family::Llama | Family::Qwen3 => &LLAMA,
-    }
-}
-
-/// Fields that don't follow from the key of one value, with what they must be.
-fn fixed(s: &ModelShape) -> Vec<(&'static str, Value)> {
-    match s.family {
-        Family::Gpt2 => vec![
-            ("activation_function", json!("gelu_new")),
-            ("scale_attn_weights", json!(true)),
-            ("embd_pdrop", json!(s.dropout)),
-            // Ours never drops attention probabilities.
-            ("attn_pdrop", json!(0.0)),
-        ],
-        Family::Llama | Family::Qwen3 => vec![
-            ("hidden_act", json!("silu")),
-            ("head_dim", json!(s.head_size)),
-            ("attention_dropout", json!(0.0)),
-            // transformers 5 reads the base here, older ones and llama.cpp at the top.
-            (
-                "rope_parameters",
-                json!({"rope_type": "default", "rope_theta": s.rope_theta}),
-            ),
-            match s.family {
-                Family::Llama => ("mlp_bias", json!(s.bias)),
-                _ => ("use_sliding_window", json!(false)),
-            },
-        ],
+        Family::Gpt2 => GPT2.to_vec(),
+        Family::Llama => [&LLAMA[..], &[("mlp_bias", None, |s| s.bias.into())]].concat(),
+        Family::Qwen3 => [
+            &LLAMA[..],
+            &[("use_sliding_window", None, |_| false.into())],
+        ]
+        .concat(),
     }
 }
 
@@ -89,7 +95,7 @@ fn class(family: Family) -> &'static str {
 }
 
 /// `config.json` of a model.
-pub(super) fn write(shape: &ModelShape, vocabulary: usize, eos: u32) -> Vec<u8> {
+pub(super) fn write(shape: &ModelConfig, vocabulary: usize, eos: u32) -> Vec<u8> {
     let mut config = Map::new();
     let mut put = |field: &str, value: Value| config.insert(field.to_string(), value);
     put("architectures", json!([class(shape.family)]));
@@ -97,9 +103,6 @@ pub(super) fn write(shape: &ModelShape, vocabulary: usize, eos: u32) -> Vec<u8> 
     put("vocab_size", json!(vocabulary));
     for (field, _, value) in fields(shape.family) {
         put(field, value(shape));
-    }
-    for (field, value) in fixed(shape) {
-        put(field, value);
     }
     if shape.family == Family::Gpt2 {
         // The older name of n_positions, which llama.cpp reads.
@@ -127,8 +130,8 @@ fn text(value: &Value) -> Vec<u8> {
 /// Shape, vocabulary and end-of-text token.
 pub(super) fn read(
     bytes: &[u8],
-    known: Option<&ModelShape>,
-) -> Result<(ModelShape, usize, u32), Error> {
+    known: Option<&ModelConfig>,
+) -> Result<(ModelConfig, usize, u32), Error> {
     let config: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))?;
     let model_type = field(&config, "model_type")?;
@@ -141,7 +144,9 @@ pub(super) fn read(
         // No training is checked here: the least batch leaves any context its place.
         ("train.batch", 1.into()),
     ];
-    for (name, key, _) in fields(family) {
+    let fields = fields(family);
+    for (name, key, _) in &fields {
+        let Some(key) = key else { continue };
         values.push((*key, toml_value(field(&config, name)?)));
         if *key == "model.heads" && !family.shares_heads() {
             values.push(("model.kv_heads", toml_value(field(&config, name)?)));
@@ -149,9 +154,9 @@ pub(super) fn read(
     }
     let mut shape = Config::from_values("config.json", values)
         .map_err(Error::Shape)?
-        .shape();
-    for (name, value) in fixed(&shape) {
-        let found = field(&config, name)?;
+        .model;
+    for (name, _, value) in fields {
+        let (found, value) = (field(&config, name)?, value(&shape));
         if !same(found, &value) {
             return Err(wrong(name, found, &value.to_string()));
         }
@@ -169,7 +174,7 @@ pub(super) fn read(
 
 /// Takes from the run's shape what the file can't say, and checks the rest against it; what isn't
 /// compared follows from the family.
-fn agree(shape: &mut ModelShape, known: &ModelShape) -> Result<(), Error> {
+fn agree(shape: &mut ModelConfig, known: &ModelConfig) -> Result<(), Error> {
     let different =
         |field, file: String, known: String| Err(Error::OtherShape { field, file, known });
     if shape.family != known.family {

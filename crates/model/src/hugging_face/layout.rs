@@ -1,6 +1,6 @@
 //! Which tensor of the file holds which parameters, and how.
 
-use crate::config::{Family, Mlp, ModelShape, Norm, Position};
+use crate::config::{Family, Mlp, ModelConfig, Norm, Position};
 
 /// One tensor of the file: its parts' rows one after another, then perhaps transposed.
 pub(super) struct FileTensor {
@@ -46,7 +46,7 @@ impl FileTensor {
 }
 
 /// Every tensor of a model's file, in the order of the forward pass.
-pub(super) fn tensors(shape: &ModelShape, vocabulary: usize) -> Vec<FileTensor> {
+pub(super) fn tensors(shape: &ModelConfig, vocabulary: usize) -> Vec<FileTensor> {
     let mut list = List {
         shape,
         tensors: Vec::new(),
@@ -74,7 +74,7 @@ pub(super) fn tensors(shape: &ModelShape, vocabulary: usize) -> Vec<FileTensor> 
 }
 
 struct List<'a> {
-    shape: &'a ModelShape,
+    shape: &'a ModelConfig,
     tensors: Vec<FileTensor>,
 }
 

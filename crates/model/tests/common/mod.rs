@@ -9,7 +9,7 @@ use engine::{
     Device, Graph, Host, HostMut, Optimiser, Part, Plan, Precision, Purpose, RandomPurpose, Ready,
     Rule, Scalars, Stream, ValueId,
 };
-use model::{Config, Mode, ModelShape, decoder};
+use model::{Config, Mode, ModelConfig, decoder};
 use std::sync::Arc;
 
 /// Every family.
@@ -28,10 +28,10 @@ pub const ADAMW: Optimiser = Optimiser {
 };
 
 /// A family's shape with some keys of the model set; `sets` are `key=value` with commas between.
-pub fn shape(family: &str, sets: &str) -> ModelShape {
+pub fn shape(family: &str, sets: &str) -> ModelConfig {
     let mut all = vec![format!("model.family={family}")];
     all.extend(sets.split(',').map(|set| format!("model.{set}")));
-    Config::load(None, None, &all).unwrap().shape()
+    Config::load(None, None, &all).unwrap().model
 }
 
 /// Heads of keys and values for a family, where queries have four.
@@ -65,7 +65,7 @@ impl Recorded {
     /// A decoder for `micros` micro-batches of `sequences` sequences of `time` tokens; logits are
     /// held.
     pub fn new(
-        shape: &ModelShape,
+        shape: &ModelConfig,
         vocabulary: usize,
         (micros, sequences, time): (usize, usize, usize),
         mode: Mode,
