@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that Hugging Face's libraries load a checkpoint and compute the same logits from it.
 
-    cargo run -q --release -p downhill-train --example logits -- CHECKPOINT "TEXT" > logits.json
+    cargo run -q --release -p downhill-session --example logits -- CHECKPOINT "TEXT" > logits.json
     python scripts/check_hugging_face.py CHECKPOINT --text "TEXT" --logits logits.json
 
 Exit code 0 with a line of what agreed, or 1 with one line that says what doesn't.

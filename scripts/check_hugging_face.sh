@@ -56,7 +56,7 @@ check() {
         return 1
     fi
     checkpoint=$(find "$run/checkpoints" -mindepth 1 -maxdepth 1 -type d -name 'step-*' | sort | tail -n 1)
-    if ! cargo run -q --release -p downhill-train --example logits -- "$checkpoint" "$prompt" \
+    if ! cargo run -q --release -p downhill-session --example logits -- "$checkpoint" "$prompt" \
         >"$work/logits.json" 2>"$work/log"; then
         echo "FAILED: $name: logits: $(tail -n 3 "$work/log" | tr '\n' ' ')"
         return 1
@@ -77,7 +77,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 write_texts
 cargo build -q --release
-cargo build -q --release -p downhill-train --example logits
+cargo build -q --release -p downhill-session --example logits
 
 english="The red ball rolled"
 chinese="小狗看见了红色的球"

@@ -1,6 +1,6 @@
 //! exp, tanh, log and rsqrt of the engine on every f32 number there is.
 
-use engine::functions::{FUNCTIONS, Function, Worst};
+use engine::cpu::functions::{FUNCTIONS, Function, Worst};
 use engine::{Isa, cores, processor, tolerance::FUNCTION_ULP};
 use std::thread::scope;
 use std::time::Instant;

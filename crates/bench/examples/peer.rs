@@ -8,7 +8,7 @@
 
 use bench::models::choose;
 use bench::step::Prepared;
-use engine::{Device, HostMut, Part, Precision};
+use engine::{Device, Field, HostMut, Precision};
 use safetensors::{Dtype, tensor::TensorView};
 use std::error::Error;
 use std::io::Write;
@@ -60,16 +60,17 @@ fn about(p: &Prepared, vocabulary: usize) -> serde_json::Value {
 
 fn write_weights(p: &Prepared, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut tensors = Vec::new();
-    for row in &p.rows {
-        let mut numbers = vec![0.0f32; row.len()];
+    for variable in &p.variables {
+        let mut numbers = vec![0.0f32; variable.len()];
+        let host = HostMut::Real(&mut numbers);
         p.device
-            .read_row(&row.name, Part::Weight, HostMut::Real(&mut numbers))?;
+            .read_variable(&variable.name, Field::Weight, host)?;
         let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        tensors.push((row, bytes));
+        tensors.push((variable, bytes));
     }
-    let views = tensors.iter().map(|(row, bytes)| {
-        let view = TensorView::new(Dtype::F32, row.shape.clone(), bytes)?;
-        Ok((row.name.as_str(), view))
+    let views = tensors.iter().map(|(variable, bytes)| {
+        let view = TensorView::new(Dtype::F32, variable.shape.clone(), bytes)?;
+        Ok((variable.name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
     let file = folder.join("model.safetensors");

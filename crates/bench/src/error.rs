@@ -9,6 +9,9 @@ pub enum Error {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// From a model in use.
+    #[error(transparent)]
+    Session(#[from] session::Error),
     /// A built-in model's config is refused.
     #[error(transparent)]
     Config(#[from] model::ConfigError),

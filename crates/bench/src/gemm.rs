@@ -5,10 +5,11 @@ use crate::error::{Error, Result};
 use crate::machine::{Gauge, READINGS};
 use crate::models::Model;
 use crate::single::Single;
-use crate::{Reading, Session, Spread};
-use engine::ladder::{self, Laid};
+use crate::{Conditions, Reading, Spread};
+use engine::cpu::rungs::{self, Laid};
 use engine::{
-    Graph, Init, Isa, Order, Part, Precision, Row, Settings, ValueId, has_bf16, micro_batch,
+    CpuSettings, Field, Graph, Init, Isa, Order, Precision, ValueId, Variable, has_bf16,
+    micro_batch,
 };
 use serde::Serialize;
 use std::time::Instant;
@@ -79,7 +80,7 @@ impl Shape {
 pub fn shapes(model: &Model) -> Result<Vec<Shape>> {
     let config = model.config()?;
     let s = config.model;
-    let tokens = train::micro_tokens(model.vocabulary);
+    let tokens = model::micro_tokens(model.vocabulary);
     let rows = micro_batch(config.train.batch, s.context, tokens) * s.context;
     let heads = s.heads * s.head_size;
     let qkv = heads + 2 * s.kv_heads * s.head_size;
@@ -113,9 +114,9 @@ pub fn shapes(model: &Model) -> Result<Vec<Shape>> {
 #[derive(Clone, Copy)]
 enum How {
     /// A rung of the engine's ladder, on one thread.
-    Loops(ladder::Rung),
+    Loops(rungs::Rung),
     /// The engine's own operation, packing included.
-    Kernel(Settings, Precision),
+    Kernel(CpuSettings, Precision),
 }
 
 struct Rung {
@@ -135,7 +136,7 @@ impl Rung {
 
 /// The whole ladder on this processor.
 fn rungs(threads: usize) -> Vec<Rung> {
-    let loops = ladder::RUNGS.iter().map(|(name, rung)| Rung {
+    let loops = rungs::RUNGS.iter().map(|(name, rung)| Rung {
         name: (*name).to_owned(),
         threads: 1,
         how: How::Loops(*rung),
@@ -151,7 +152,7 @@ fn rungs(threads: usize) -> Vec<Rung> {
         name: format!("packed, kernel for {}", isa.name()),
         threads,
         how: How::Kernel(
-            Settings {
+            CpuSettings {
                 threads,
                 isa,
                 order: Order::Rising,
@@ -167,7 +168,7 @@ fn rungs(threads: usize) -> Vec<Rung> {
         rungs.push(Rung {
             name: "packed, rounded to bf16".into(),
             threads,
-            how: How::Kernel(Settings::with_threads(threads), Precision::Bf16),
+            how: How::Kernel(CpuSettings::with_threads(threads), Precision::Bf16),
         });
     }
     rungs
@@ -223,7 +224,7 @@ pub fn seconds(models: &[Model], threads: usize) -> Result<f64> {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, two rungs differ, or the user stopped it.
-pub fn run(s: &mut Session, models: &[Model]) -> Result<Ladder> {
+pub fn run(s: &mut Conditions, models: &[Model]) -> Result<Ladder> {
     let shapes = models
         .iter()
         .map(shapes)
@@ -296,7 +297,7 @@ struct Case<'a> {
 }
 
 enum Ready {
-    Loops(ladder::Rung),
+    Loops(rungs::Rung),
     Kernel(Box<Single>, Places),
 }
 
@@ -309,11 +310,11 @@ struct Places {
 
 /// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y + p,
 /// shows dy: it is the gradient of p.
-fn record(shape: &Shape, how: (Settings, Precision)) -> Result<(Single, Places)> {
+fn record(shape: &Shape, how: (CpuSettings, Precision)) -> Result<(Single, Places)> {
     let (rows, inner, out) = shape.layer_sizes();
     let mut g = Graph::new();
     let learnt = |g: &mut Graph, name: &str, rows: usize, width: usize, learns: bool| match learns {
-        true => g.parameter(Row::parameter(name, &[rows, width], Init::Zeros)),
+        true => g.variable(Variable::parameter(name, &[rows, width], Init::Zeros)),
         false => g.input(name, rows, width),
     };
     let x = learnt(&mut g, "x", rows, inner, shape.product == Product::Dx);
@@ -346,7 +347,7 @@ impl<'a> Case<'a> {
 
     /// Measures every rung, by turns; in the first round also the plain loops, and whether all
     /// rungs give the same bits.
-    fn measure(mut self, s: &Session, first: bool, taken: &mut [Vec<f64>]) -> Result<()> {
+    fn measure(mut self, s: &Conditions, first: bool, taken: &mut [Vec<f64>]) -> Result<()> {
         let operands = self.operands()?;
         let mut c = vec![0.0; self.shape.m * self.shape.n];
         let mut expected = Vec::new();
@@ -406,8 +407,14 @@ impl<'a> Case<'a> {
         single.run()?;
         Ok(match self.shape.product {
             Product::Forward => [single.value(places.x)?, single.value(places.w)?],
-            Product::Dx => [single.row("p", Part::Gradient)?, single.value(places.w)?],
-            Product::Dw => [single.row("p", Part::Gradient)?, single.value(places.x)?],
+            Product::Dx => [
+                single.variable("p", Field::Gradient)?,
+                single.value(places.w)?,
+            ],
+            Product::Dw => [
+                single.variable("p", Field::Gradient)?,
+                single.value(places.x)?,
+            ],
         })
     }
 }
@@ -441,8 +448,8 @@ impl Ready {
         match (self, product) {
             (Ready::Loops(_), _) => Ok(c.to_vec()),
             (Ready::Kernel(single, places), Product::Forward) => single.value(places.y),
-            (Ready::Kernel(single, _), Product::Dx) => single.row("x", Part::Gradient),
-            (Ready::Kernel(single, _), Product::Dw) => single.row("w", Part::Gradient),
+            (Ready::Kernel(single, _), Product::Dx) => single.variable("x", Field::Gradient),
+            (Ready::Kernel(single, _), Product::Dw) => single.variable("w", Field::Gradient),
         }
     }
 }
@@ -457,7 +464,7 @@ mod tests {
     #[test]
     fn every_rung_gives_the_same_bits() {
         let stop = AtomicBool::new(false);
-        let session = Session {
+        let conditions = Conditions {
             threads: 2,
             precision: Precision::F32,
             stop: &stop,
@@ -470,7 +477,7 @@ mod tests {
         for shape in &shapes {
             let case = Case::new(shape, &rungs).unwrap();
             let mut taken = vec![Vec::new(); rungs.len()];
-            case.measure(&session, true, &mut taken).unwrap();
+            case.measure(&conditions, true, &mut taken).unwrap();
             assert!(taken.iter().flatten().all(|s| *s > 0.0), "{taken:?}");
         }
     }

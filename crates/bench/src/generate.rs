@@ -4,10 +4,11 @@ use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
 use crate::models::Model;
 use crate::step::random_tokens;
-use crate::{Found, Limits, Session, Spread};
-use engine::{Cpu, Device, Plan, Precision, Purpose, Settings};
-use model::{Draw, Generator, Mode, decoder, initialise};
+use crate::{Conditions, Found, Limits, Spread};
+use engine::{Cpu, CpuSettings, Device, Precision};
+use model::{Mode, decoder, initialize};
 use serde::Serialize;
+use session::{Plans, Sampling, Session};
 use std::time::Instant;
 
 /// Rounds: in each, every model is set up anew and writes for a while.
@@ -57,7 +58,7 @@ pub fn distinct(models: &[Model]) -> Result<Vec<Model>> {
 pub fn seconds(models: &[Model]) -> Result<f64> {
     let mut total = 0.0;
     for model in distinct(models)? {
-        let parameters = model.record()?.decoder.graph.parameters();
+        let parameters = model.record()?.1.decoder.graph.parameters();
         total += ROUNDS as f64 * (ROUND_SECONDS + parameters as f64 * 60e-9);
     }
     Ok(total)
@@ -67,7 +68,7 @@ pub fn seconds(models: &[Model]) -> Result<f64> {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Session, models: &[Model]) -> Result<Found<Measured>> {
+pub fn run(s: &mut Conditions, models: &[Model]) -> Result<Found<Measured>> {
     let models = distinct(models)?;
     let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
     let mut gauge = Gauge::new(s.threads);
@@ -97,45 +98,42 @@ struct Taken {
     writing: Vec<f64>,
 }
 
-fn measure(s: &Session, model: &Model, taken: &mut Taken) -> Result<()> {
+fn measure(s: &Conditions, model: &Model, taken: &mut Taken) -> Result<()> {
     let config = model.config()?;
     let shape = config.model.clone();
-    let mut device = Cpu::new(Settings::with_threads(s.threads));
-    let one = decoder(&shape, model.vocabulary, (1, 1), Mode::Generate)?;
-    // Caches are made with the plan; only what is learnt lies in the store.
-    device.create(&one.graph.rows, None)?;
-    let learnt = one.graph.rows.iter();
-    let learnt: Vec<_> = learnt
-        .filter(|r| r.kind == engine::RowKind::Parameter)
-        .cloned()
-        .collect();
-    initialise(&mut device, &learnt, config.train.seed)?;
-    let mut generator = Generator::new(&mut device, &shape, model.vocabulary)?;
+    let mut device = Cpu::new(CpuSettings::with_threads(s.threads));
+    let graph = decoder(&shape, model.vocabulary, (1, 1), Mode::Score)?.graph;
+    device.create(graph.variables(), None)?;
+    initialize(&mut device, graph.variables(), config.train.seed)?;
+    let mut plans = Plans::new(&shape, model.vocabulary, 1);
+    let mut session = Session::new(&mut device, &mut plans);
     taken.prompt = 32.min(shape.context / 2);
     taken.written = (shape.context - taken.prompt).min(64);
     let prompt = random_tokens(taken.prompt, model.vocabulary);
-    let draw = Draw {
+    let sampling = Sampling {
         temperature: 1.0,
         top_k: None,
         top_p: 1.0,
         seed: config.train.seed,
     };
-    let mut text = |generator: &mut Generator| -> Result<(f64, f64)> {
+    let mut text = || -> Result<(f64, f64)> {
         let from = Instant::now();
-        generator.begin(&mut device, &prompt)?;
+        let id = session.sequence()?;
+        session.feed(&[(id, &prompt)])?;
         let read = from.elapsed().as_secs_f64();
         for _ in 0..taken.written {
-            let token = generator.draw(&draw);
-            generator.read(&mut device, &[token])?;
+            let token = session.draw(id, &sampling)?;
+            session.feed(&[(id, &[token])])?;
         }
+        session.release(id);
         Ok((read, from.elapsed().as_secs_f64() - read))
     };
-    text(&mut generator)?;
-    let (read, written) = text(&mut generator)?;
+    text()?;
+    let (read, written) = text()?;
     let repeats = (ROUND_SECONDS / (read + written)).ceil().clamp(1.0, MOST);
     for _ in 0..repeats as usize {
         s.alive()?;
-        let (read, written) = text(&mut generator)?;
+        let (read, written) = text()?;
         taken.reading.push(taken.prompt as f64 / read);
         taken.writing.push(taken.written as f64 / written);
     }
@@ -143,13 +141,10 @@ fn measure(s: &Session, model: &Model, taken: &mut Taken) -> Result<()> {
 }
 
 fn summary(model: &Model, taken: &Taken, limits: &Limits) -> Result<Measured> {
-    let shape = model.config()?.model;
-    let graph = decoder(&shape, model.vocabulary, (1, 1), Mode::Generate)?.graph;
-    let plan = Plan::new(&graph, 1, Purpose::Infer)?;
-    let bounds = plan
-        .items
-        .iter()
-        .map(|i| limits.bound(plan.item_cost(&graph, i)));
+    let plans = Plans::new(&model.config()?.model, model.vocabulary, 1);
+    let plan = plans.one_token()?;
+    let bounds = plan.items().iter();
+    let bounds = bounds.map(|i| limits.bound(plan.item_cost(i)));
     let bound_seconds: f64 = bounds.sum();
     let tokens_per_second = Spread::of(&taken.writing);
     Ok(Measured {

@@ -34,7 +34,7 @@ pub struct Found<T> {
 }
 
 /// What every part is told.
-pub struct Session<'a> {
+pub struct Conditions<'a> {
     /// Threads that compute.
     pub threads: usize,
     /// Number format of the products.
@@ -53,7 +53,7 @@ fn name(precision: Precision) -> &'static str {
     }
 }
 
-impl Session<'_> {
+impl Conditions<'_> {
     /// Fails where the user wants to stop.
     fn alive(&self) -> Result<()> {
         match self.stop.load(Ordering::Relaxed) {

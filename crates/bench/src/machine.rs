@@ -1,8 +1,8 @@
 //! What can this machine do at most, with how many threads?
 
 use crate::error::Result;
-use crate::{Session, Spread};
-use engine::measure::Probe;
+use crate::{Conditions, Spread};
+use engine::cpu::measure::Probe;
 use engine::{Cost, Precision};
 use serde::Serialize;
 
@@ -130,7 +130,7 @@ pub fn seconds(threads: usize) -> f64 {
 ///
 /// # Errors
 /// Where the memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Session) -> Result<Vec<Reading>> {
+pub fn run(s: &mut Conditions) -> Result<Vec<Reading>> {
     let counts = thread_counts(s.threads);
     let mut gauges: Vec<Gauge> = counts.iter().map(|&n| Gauge::new(n)).collect();
     for turn in 0..ROUNDS * gauges.len() {

@@ -2,9 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ops;
-use engine::micro_batch;
-use model::{Config, Decoder, Mode, decoder};
-use train::micro_tokens;
+use model::{Config, Training};
 
 /// A model to measure.
 #[derive(Debug, Clone, Copy)]
@@ -147,16 +145,6 @@ impl Chosen {
     }
 }
 
-/// A model's training step, recorded.
-pub struct Recorded {
-    /// Its config.
-    pub config: Config,
-    /// The recording.
-    pub decoder: Decoder,
-    /// Micro-batches of a step.
-    pub micros: usize,
-}
-
 impl Model {
     /// Its config.
     ///
@@ -167,19 +155,13 @@ impl Model {
         Ok(Config::load(Some(self.preset), None, &sets)?)
     }
 
-    /// Records its training step as the trainer does.
+    /// Its config and its training step, recorded as the trainer does.
     ///
     /// # Errors
     /// Where the config is refused.
-    pub fn record(&self) -> Result<Recorded> {
+    pub fn record(&self) -> Result<(Config, Training)> {
         let config = self.config()?;
-        let (shape, batch) = (&config.model, config.train.batch);
-        let sequences = micro_batch(batch, shape.context, micro_tokens(self.vocabulary));
-        let of = (sequences, shape.context);
-        Ok(Recorded {
-            decoder: decoder(shape, self.vocabulary, of, Mode::Train)?,
-            micros: batch / sequences,
-            config,
-        })
+        let training = Training::record(&config, self.vocabulary)?;
+        Ok((config, training))
     }
 }

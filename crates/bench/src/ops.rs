@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
 use crate::models::Model;
 use crate::single::Single;
-use crate::{Found, Limits, Session, Spread};
-use engine::{Angles, Cost, Graph, Heads, Init, Row, Settings, ValueId, micro_batch};
+use crate::{Conditions, Found, Limits, Spread};
+use engine::{Angles, Cost, CpuSettings, Graph, Heads, Init, ValueId, Variable, micro_batch};
 use model::ModelConfig;
 use serde::Serialize;
 use std::time::Instant;
@@ -55,7 +55,7 @@ struct Sizes {
 
 impl Sizes {
     fn matrix(&self, g: &mut Graph, name: &str, rows: usize, width: usize) -> ValueId {
-        g.parameter(Row::parameter(name, &[rows, width], Init::Zeros))
+        g.variable(Variable::parameter(name, &[rows, width], Init::Zeros))
     }
 
     /// x [N, C].
@@ -104,18 +104,18 @@ const OPERATIONS: [(&str, Build); 16] = [
     ("linear", |s, g| s.linear(g, s.shape.width, s.vocabulary)),
     ("layer_norm", |s, g| {
         let x = s.x(g, "x");
-        let w = g.parameter(Row::parameter("w", &[s.shape.width], Init::Zeros));
+        let w = g.variable(Variable::parameter("w", &[s.shape.width], Init::Zeros));
         g.layer_norm(x, w, None, 1e-5)
     }),
     ("rms_norm", |s, g| {
         let x = s.x(g, "x");
-        let w = g.parameter(Row::parameter("w", &[s.shape.width], Init::Zeros));
+        let w = g.variable(Variable::parameter("w", &[s.shape.width], Init::Zeros));
         g.rms_norm(x, w, 1e-6)
     }),
     ("rope", |s, g| {
         let angles = Angles::new(s.shape.context, s.shape.head_size, 1e4);
         let x = s.x(g, "x");
-        g.rope(x, s.shape.context, &angles)
+        g.rope(x, s.shape.context, &angles, None)
     }),
     ("attention", |s, g| s.attention(g, 1)),
     ("attention", |s, g| s.attention(g, 2)),
@@ -172,7 +172,7 @@ fn chosen(only: &[&str], name: &str) -> bool {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Session, models: &[Model], only: &[&str]) -> Result<Found<Measured>> {
+pub fn run(s: &mut Conditions, models: &[Model], only: &[&str]) -> Result<Found<Measured>> {
     let mut gauge = Gauge::new(s.threads);
     let cases = models
         .iter()
@@ -222,10 +222,10 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn measure(&mut self, s: &Session) -> Result<()> {
+    fn measure(&mut self, s: &Conditions) -> Result<()> {
         let config = self.model.config()?;
         let shape = config.model.clone();
-        let tokens = train::micro_tokens(self.model.vocabulary);
+        let tokens = model::micro_tokens(self.model.vocabulary);
         let sequences = micro_batch(config.train.batch, shape.context, tokens);
         let sizes = Sizes {
             rows: sequences * shape.context,
@@ -234,7 +234,7 @@ impl<'a> Case<'a> {
         };
         let mut graph = Graph::new();
         let output = (self.build)(&sizes, &mut graph)?;
-        let settings = Settings::with_threads(s.threads);
+        let settings = CpuSettings::with_threads(s.threads);
         let mut single = Single::new(
             graph,
             output,

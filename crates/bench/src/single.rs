@@ -3,18 +3,11 @@
 
 use crate::error::Result;
 use engine::{
-    Cost, Cpu, Device, Graph, Host, Kind, Optimiser, Plan, Precision, Purpose, RandomPurpose,
-    Ready, Rule, Scalars, Settings, Source, Step, Stream, ValueId,
+    Cost, Cpu, CpuSettings, Descent, Device, Element, Field, Graph, Host, HostMut, Optimizer,
+    Origin, Plan, Precision, Purpose, RandomPurpose, Ready, Scalars, Stream, ValueId, Work,
 };
 use std::sync::Arc;
 use std::time::Duration;
-
-/// No update is ever made: it makes the store keep gradients.
-const KEEP_GRADIENTS: Optimiser = Optimiser {
-    rule: Rule::Sgd,
-    weight_decay: 0.0,
-    clip: None,
-};
 
 /// A recorded graph on a device, with random numbers in it.
 pub struct Single {
@@ -37,11 +30,11 @@ impl Single {
     pub fn new(
         mut graph: Graph,
         output: ValueId,
-        (settings, precision): (Settings, Precision),
+        (settings, precision): (CpuSettings, Precision),
         vocabulary: usize,
     ) -> Result<Single> {
         let learns = graph.parameters() > 0;
-        if learns && !graph.nodes.iter().any(|n| n.op.get().is_cost()) {
+        if learns && !graph.nodes().iter().any(|n| n.is_cost) {
             let spec = graph.spec(output);
             let target = graph.input("target", spec.rows, spec.width);
             graph.mse(output, target)?;
@@ -52,31 +45,33 @@ impl Single {
             Purpose::Infer
         };
         let graph = Arc::new(graph);
-        let plan = Plan::new(&graph, 1, purpose)?.in_precision(precision);
+        let plan = Plan::new(graph.clone(), 1, purpose)?.in_precision(precision);
         let mut device = Cpu::new(settings);
-        device.create(&graph.rows, Some(KEEP_GRADIENTS))?;
-        let ready = device.prepare(graph.clone(), plan.clone())?;
+        // No update is ever made: the optimizer makes the store keep gradients.
+        let optimizer = Optimizer::uniform(Descent::PLAIN, 0.0, None);
+        device.create(graph.variables(), Some(&optimizer))?;
+        let ready = device.prepare(plan.clone())?;
         let mut stream = Stream::new(1, RandomPurpose::Check, 0);
         let mut normals = |len| -> Vec<f32> { (0..len).map(|_| stream.normal() as f32).collect() };
-        for row in &graph.rows {
-            let numbers = normals(row.len());
-            device.write_row(&row.name, engine::Part::Weight, Host::Real(&numbers))?;
+        for variable in graph.variables() {
+            let numbers = normals(variable.len());
+            device.write_variable(&variable.name, Field::Weight, Host::Real(&numbers))?;
         }
         for id in graph.value_ids() {
-            let value = &graph.values[id.index()];
-            if value.source != Source::Input {
+            let value = graph.value(id);
+            if value.origin != Origin::Input {
                 continue;
             }
-            match value.spec.kind {
-                Kind::Real => device.write(ready, id, Host::Real(&normals(value.spec.len())))?,
-                Kind::Tokens => {
+            match value.spec.element {
+                Element::Real => device.write(ready, id, Host::Real(&normals(value.spec.len())))?,
+                Element::Tokens => {
                     let tokens = crate::step::random_tokens(value.spec.len(), vocabulary);
                     device.write(ready, id, Host::Tokens(&tokens))?;
                 }
             }
         }
         Ok(Single {
-            times: vec![Duration::ZERO; plan.items.len()],
+            times: vec![Duration::ZERO; plan.items().len()],
             device,
             graph,
             ready,
@@ -86,8 +81,8 @@ impl Single {
 
     /// Shapes of the operation's first two inputs.
     pub fn shapes(&self) -> String {
-        let first = self.plan.items.iter().find_map(|item| match item.step {
-            Step::Forward(node) => Some(crate::step::shapes(&self.graph, node)),
+        let first = self.plan.items().iter().find_map(|item| match item.work {
+            Work::Forward(node) => Some(crate::step::shapes(&self.graph, node)),
             _ => None,
         });
         first.unwrap_or_default()
@@ -102,7 +97,6 @@ impl Single {
             seed: 1,
             step: 0,
             rate: 0.0,
-            position: 0,
             loss_weight: 1.0,
         };
         Ok(self
@@ -113,13 +107,13 @@ impl Single {
     /// Seconds that the operation's pass took in the last run, and its work; none where the list
     /// has no such entry.
     pub fn pass(&self, backward: bool) -> Option<(f64, Cost)> {
-        let wanted = |step: &Step| match step {
-            Step::Forward(node) => node.index() == 0 && !backward,
-            Step::Backward(node) => node.index() == 0 && backward,
+        let wanted = |work: &Work| match work {
+            Work::Forward(node) => node.index() == 0 && !backward,
+            Work::Backward(node) => node.index() == 0 && backward,
             _ => false,
         };
-        let at = self.plan.items.iter().position(|i| wanted(&i.step))?;
-        let cost = self.plan.item_cost(&self.graph, &self.plan.items[at]);
+        let at = self.plan.items().iter().position(|i| wanted(&i.work))?;
+        let cost = self.plan.item_cost(&self.plan.items()[at]);
         Some((self.times[at].as_secs_f64(), cost))
     }
 
@@ -129,7 +123,7 @@ impl Single {
     /// Where the value isn't held.
     pub fn value(&self, value: ValueId) -> Result<Vec<f32>> {
         let mut numbers = vec![0.0; self.graph.spec(value).len()];
-        let host = engine::HostMut::Real(&mut numbers);
+        let host = HostMut::Real(&mut numbers);
         self.device.read(self.ready, value, host)?;
         Ok(numbers)
     }
@@ -138,11 +132,11 @@ impl Single {
     ///
     /// # Errors
     /// Where there is no such parameter.
-    pub fn row(&self, name: &str, part: engine::Part) -> Result<Vec<f32>> {
-        let row = self.graph.rows.iter().find(|r| r.name == name);
-        let mut numbers = vec![0.0; row.map_or(0, |r| r.len())];
-        let host = engine::HostMut::Real(&mut numbers);
-        self.device.read_row(name, part, host)?;
+    pub fn variable(&self, name: &str, field: Field) -> Result<Vec<f32>> {
+        let variable = self.graph.variables().iter().find(|v| v.name == name);
+        let mut numbers = vec![0.0; variable.map_or(0, |v| v.len())];
+        let host = HostMut::Real(&mut numbers);
+        self.device.read_variable(name, field, host)?;
         Ok(numbers)
     }
 }

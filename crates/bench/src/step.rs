@@ -4,15 +4,14 @@
 
 use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
-use crate::models::{Model, Recorded};
-use crate::{Found, Limits, Session, Spread};
+use crate::models::Model;
+use crate::{Conditions, Found, Limits, Spread};
 use engine::{
-    Cost, Cpu, Device, Graph, Host, HostMut, NodeId, Plan, Precision, Purpose, RandomPurpose,
-    Ready, Row, Scalars, Settings, Step, Stream, ValueId,
+    Cost, Cpu, CpuSettings, Device, Graph, HostMut, NodeId, Plan, Precision, RandomPurpose, Ready,
+    Scalars, Stream, ValueId, Variable, Work,
 };
-use model::initialise;
+use model::initialize;
 use serde::Serialize;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Rounds: in each, every model is set up anew and measured for a while.
@@ -97,10 +96,10 @@ pub struct Measured {
 pub fn seconds(models: &[Model], limits: &Limits) -> Result<f64> {
     let mut total = 0.0;
     for model in models {
-        let recorded = model.record()?;
-        let plan = plan(&recorded.decoder.graph, recorded.micros, &recorded.config)?;
-        let step = plan.cost.flops as f64 / (0.4 * limits.flops);
-        let set_up = recorded.decoder.graph.parameters() as f64 * 30e-9;
+        let (config, training) = model.record()?;
+        let plan = training.plan(&config)?;
+        let step = plan.cost().flops as f64 / (0.4 * limits.flops);
+        let set_up = plan.graph().parameters() as f64 * 30e-9;
         total += ROUNDS as f64 * (step * (1.0 + repeats(step)) + set_up);
     }
     Ok(total)
@@ -110,16 +109,11 @@ fn repeats(step: f64) -> f64 {
     (ROUND_SECONDS / step).ceil().clamp(1.0, MOST)
 }
 
-fn plan(graph: &Graph, micros: usize, config: &model::Config) -> Result<Plan> {
-    let purpose = Purpose::Train(train::optimiser(&config.optim));
-    Ok(Plan::new(graph, micros, purpose)?)
-}
-
 /// Measures the training steps of these models, by turns, and the machine's limits between them.
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Session, models: &[Model], limits: &Limits) -> Result<Found<Measured>> {
+pub fn run(s: &mut Conditions, models: &[Model], limits: &Limits) -> Result<Found<Measured>> {
     let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
     let mut gauge = Gauge::new(s.threads);
     let total = seconds(models, limits)?;
@@ -153,7 +147,7 @@ struct Taken {
 }
 
 /// One round of one model: set up, one step to warm up, then timed steps.
-fn measure(s: &mut Session, model: &Model, taken: &mut Taken) -> Result<()> {
+fn measure(s: &mut Conditions, model: &Model, taken: &mut Taken) -> Result<()> {
     forget_peak();
     let mut prepared = Prepared::new(s.threads, s.precision, model)?;
     let warm = prepared.step()?;
@@ -176,7 +170,7 @@ pub struct Prepared {
     /// The device.
     pub device: Cpu,
     /// What its store has.
-    pub rows: Vec<Row>,
+    pub variables: Vec<Variable>,
     /// The config.
     pub config: model::Config,
     /// Tokens [B·T].
@@ -197,45 +191,33 @@ impl Prepared {
     /// # Errors
     /// Where the config is refused or memory can't be had.
     pub fn new(threads: usize, precision: Precision, model: &Model) -> Result<Prepared> {
-        let Recorded {
-            config,
-            decoder,
-            micros,
-        } = model.record()?;
-        let mut device = Cpu::new(Settings::with_threads(threads));
-        let optimiser = train::optimiser(&config.optim);
-        device.create(&decoder.graph.rows, Some(optimiser))?;
-        initialise(&mut device, &decoder.graph.rows, config.train.seed)?;
-        let plan = plan(&decoder.graph, micros, &config)?.in_precision(precision);
-        let rows = decoder.graph.rows.clone();
-        let times = vec![Duration::ZERO; plan.items.len()];
-        let ready = device.prepare(Arc::new(decoder.graph), plan)?;
+        let (config, training) = model.record()?;
+        let plan = training.plan(&config)?.in_precision(precision);
+        let decoder = &training.decoder;
+        let variables = decoder.graph.variables().to_vec();
+        let mut device = Cpu::new(CpuSettings::with_threads(threads));
+        device.create(&variables, plan.optimizer())?;
+        initialize(&mut device, &variables, config.train.seed)?;
+        let times = vec![Duration::ZERO; plan.items().len()];
+        let ready = device.prepare(plan)?;
         let (batch, time) = (config.train.batch, config.model.context);
         let tokens = random_tokens(batch * time + 1, model.vocabulary);
         let (inputs, targets) = (tokens[..batch * time].to_vec(), tokens[1..].to_vec());
-        device.write(ready, decoder.tokens, Host::Tokens(&inputs))?;
-        if let Some(positions) = decoder.positions {
-            let at: Vec<u32> = (0..batch * time).map(|i| (i % time) as u32).collect();
-            device.write(ready, positions, Host::Tokens(&at))?;
-        }
-        if let Some(next) = decoder.targets {
-            device.write(ready, next, Host::Tokens(&targets))?;
-        }
+        decoder.fill(&mut device, ready, &inputs, &targets)?;
         let scalars = Scalars {
             seed: config.train.seed,
             step: 0,
             rate: config.optim.lr,
-            position: 0,
-            loss_weight: 1.0 / (batch * time) as f64,
+            loss_weight: training.loss_weight,
         };
         Ok(Prepared {
             device,
-            rows,
+            variables,
             config,
             inputs,
             targets,
             ready,
-            micros,
+            micros: training.micros,
             cost: decoder.cost.map(|(cost, _)| cost),
             scalars,
             times,
@@ -288,29 +270,27 @@ fn summary(
     taken: &Taken,
     limits: &Limits,
 ) -> Result<Measured> {
-    let r = model.record()?;
-    let plan = plan(&r.decoder.graph, r.micros, &r.config)?;
-    let parameters = r.decoder.graph.parameters();
+    let (config, training) = model.record()?;
+    let plan = training.plan(&config)?;
+    let parameters = plan.graph().parameters();
     let seconds = Spread::of(&taken.seconds);
-    let parts = |by_shape| parts(&r.decoder.graph, &plan, taken, limits, by_shape);
-    let bounds = plan
-        .items
-        .iter()
-        .map(|i| limits.bound(plan.item_cost(&r.decoder.graph, i)));
+    let parts = |by_shape| parts(&plan, taken, limits, by_shape);
+    let bounds = plan.items().iter();
+    let bounds = bounds.map(|i| limits.bound(plan.item_cost(i)));
     let bound_seconds: f64 = bounds.sum();
-    let (batch, context) = (r.config.train.batch, r.config.model.context);
+    let (batch, context) = (config.train.batch, config.model.context);
     Ok(Measured {
         name: model.name,
-        family: r.config.model.family.name(),
+        family: config.model.family.name(),
         precision: crate::name(precision),
         parameters,
         batch,
         context,
-        flops: plan.cost.flops,
-        bytes: plan.cost.bytes,
+        flops: plan.cost().flops,
+        bytes: plan.cost().bytes,
         seconds,
-        flops_per_second: plan.cost.flops as f64 / seconds.median,
-        share_of_peak: plan.cost.flops as f64 / seconds.median / limits.flops,
+        flops_per_second: plan.cost().flops as f64 / seconds.median,
+        share_of_peak: plan.cost().flops as f64 / seconds.median / limits.flops,
         tokens_per_second: (batch * context) as f64 / seconds.median,
         peak_bytes: taken.peak_bytes,
         bound_seconds,
@@ -321,10 +301,10 @@ fn summary(
 }
 
 /// Adds up the list's entries that are alike.
-fn parts(g: &Graph, plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool) -> Vec<Part> {
+fn parts(plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool) -> Vec<Part> {
     let mut groups: Vec<(Part, Vec<f64>)> = Vec::new();
-    for (entry, item) in plan.items.iter().enumerate() {
-        let (operation, pass, shape) = describe(g, item.step);
+    for (entry, item) in plan.items().iter().enumerate() {
+        let (operation, pass, shape) = describe(plan.graph(), item.work);
         let shape = shape.filter(|_| by_shape);
         let alike =
             |(p, _): &(Part, _)| p.operation == operation && p.pass == pass && p.shape == shape;
@@ -343,7 +323,7 @@ fn parts(g: &Graph, plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool)
             groups.len() - 1
         });
         let (part, seconds) = &mut groups[place];
-        let cost: Cost = plan.item_cost(g, item);
+        let cost: Cost = plan.item_cost(item);
         part.count += 1;
         part.flops += cost.flops;
         part.bytes += cost.bytes;
@@ -361,16 +341,16 @@ fn parts(g: &Graph, plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool)
 }
 
 /// Operation, pass and the shapes of its first two inputs.
-fn describe(g: &Graph, step: Step) -> (String, &'static str, Option<String>) {
+fn describe(g: &Graph, work: Work) -> (String, &'static str, Option<String>) {
     let node = |node: NodeId, pass| {
-        let name = g.nodes[node.index()].op.get().name();
+        let name = g.node(node).op.name();
         (name.to_owned(), pass, Some(shapes(g, node)))
     };
-    match step {
-        Step::Forward(n) => node(n, "forward"),
-        Step::Backward(n) => node(n, "backward"),
-        Step::Norm => ("gradient norm".into(), "update", None),
-        Step::Update(_) => ("optimiser".into(), "update", None),
+    match work {
+        Work::Forward(n) => node(n, "forward"),
+        Work::Backward(n) => node(n, "backward"),
+        Work::Norm => ("gradient norm".into(), "update", None),
+        Work::Update(_) => ("optimizer".into(), "update", None),
     }
 }
 

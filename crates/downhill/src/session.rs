@@ -2,9 +2,10 @@
 
 use crate::arguments::{Configured, Saved};
 use crate::failure::{Failure, Result};
-use engine::{Cpu, Settings, cores};
+use ::session::{Opened, Use};
+use engine::{Cpu, CpuSettings, cores};
 use model::Config;
-use run::{Checkpoint, Disk, RunFolder};
+use run::{Disk, RunFolder};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +45,7 @@ pub fn threads(asked: Option<usize>) -> usize {
 
 /// The processor, with this many threads.
 pub fn cpu(threads: usize) -> Cpu {
-    Cpu::new(Settings::with_threads(threads))
+    Cpu::new(CpuSettings::with_threads(threads))
 }
 
 /// The run that was asked for, or else the newest of a language model.
@@ -61,11 +62,21 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
     }
 }
 
-/// The run and the checkpoint of it that were asked for.
-pub fn checkpoint(saved: &Saved) -> Result<(RunFolder, Checkpoint)> {
-    let folder = open(saved.run.as_deref())?;
-    let checkpoint = folder.checkpoints().open(saved.checkpoint)?;
-    Ok((folder, checkpoint))
+/// The model that was asked for, and the run that it is of: none where it lies in another folder.
+pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
+    let how = Use {
+        threads: threads(saved.threads.map(|n| n as usize)),
+        sequences: 1,
+    };
+    let path = match &saved.run {
+        Some(path) => path.clone(),
+        None => open(None)?.path().to_path_buf(),
+    };
+    let opened = Opened::open(&path, saved.checkpoint, how)?;
+    // A checkpoint lies in RUN/checkpoints.
+    let run = opened.folder.ancestors().nth(2);
+    let run = run.and_then(|run| RunFolder::open(Arc::new(Disk), run).ok());
+    Ok((opened, run))
 }
 
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.

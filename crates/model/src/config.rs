@@ -10,6 +10,7 @@ mod tokenizer;
 
 use std::path::Path;
 
+use engine::{Adam, Descent};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -127,7 +128,7 @@ pub struct DataConfig {
 }
 
 /// `sample.*`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "default.toml has the prose of every key")]
 pub struct SampleConfig {
@@ -150,6 +151,30 @@ pub enum Optimizer {
     Nesterov,
     Adam,
     Adamw,
+}
+
+impl OptimConfig {
+    /// For the engine.
+    pub fn optimizer(&self) -> engine::Optimizer {
+        let adam = |decoupled| Adam {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            decoupled,
+        };
+        let momentum = |nesterov| Descent {
+            momentum: Some(self.momentum),
+            nesterov,
+        };
+        let (decay, clip) = (self.weight_decay, self.clip);
+        match self.name {
+            Optimizer::Sgd => engine::Optimizer::uniform(Descent::PLAIN, decay, clip),
+            Optimizer::Momentum => engine::Optimizer::uniform(momentum(false), decay, clip),
+            Optimizer::Nesterov => engine::Optimizer::uniform(momentum(true), decay, clip),
+            Optimizer::Adam => engine::Optimizer::uniform(adam(false), decay, clip),
+            Optimizer::Adamw => engine::Optimizer::uniform(adam(true), decay, clip),
+        }
+    }
 }
 
 /// `optim.schedule`

@@ -1,8 +1,11 @@
-//! What is a language model? A stack of blocks that read the tokens so far and say what comes
-//! next. One function records it for training, scoring and generation, for every family.
+//! What is a language model? A stack of blocks that read the tokens so far and predict the next one.
+//! One function records it for training, scoring and generation, for every family.
 
 use crate::config::{Mlp, ModelConfig, Norm, Position};
-use engine::{Angles, Error, Graph, Heads, Init, Row, ValueId};
+use engine::{
+    Angles, Device, Error, Graph, Group, Heads, Host, Init, Pages, Places, Ready, ValueId, Variable,
+};
+use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -13,26 +16,62 @@ pub enum Mode {
     Train,
     /// Measuring: the cost, without dropout.
     Score,
-    /// Writing: one sequence, with keys and values of earlier positions in caches of `context`
-    /// rows.
-    Generate,
+    /// Measuring, with the logits and the residual stream held for the host.
+    Look,
+    /// Writing: keys and values of earlier positions lie in caches of these pages.
+    Generate(Pages),
 }
 
 /// A recorded decoder, with the values that the host reads and writes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decoder {
     /// The recording.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// Input tokens [N].
     pub tokens: ValueId,
     /// Positions of the tokens [N], where the family learns them.
     pub positions: Option<ValueId>,
+    /// Where the sequences stand, in `Mode::Generate`.
+    pub places: Option<Places>,
+    /// Rows whose next token is asked for, one a sequence [S], in `Mode::Generate`.
+    pub asked: Option<ValueId>,
     /// Tokens to predict [N]; not in `Mode::Generate`.
     pub targets: Option<ValueId>,
     /// Share of the cost [1] and nats of each token [N]; not in `Mode::Generate`.
     pub cost: Option<(ValueId, ValueId)>,
-    /// What is said of the next token [N, V]; held only in `Mode::Generate`.
+    /// Scores of the next token: [N, V], in `Mode::Generate` of the rows asked for [S, V]. Held only
+    /// in `Mode::Look` and `Mode::Generate`.
     pub logits: ValueId,
+    /// The residual stream behind each half of a block [N, C], in order; held only in `Mode::Look`.
+    pub stream: Vec<ValueId>,
+    /// T.
+    time: usize,
+}
+
+impl Decoder {
+    /// Writes a batch of whole sequences: their tokens [B·T] and, where the recording has a cost,
+    /// the tokens to predict [B·T].
+    ///
+    /// # Errors
+    /// Where there are more or fewer tokens than recorded.
+    pub fn fill(
+        &self,
+        device: &mut dyn Device,
+        ready: Ready,
+        tokens: &[u32],
+        targets: &[u32],
+    ) -> Result<()> {
+        device.write(ready, self.tokens, Host::Tokens(tokens))?;
+        if let Some(positions) = self.positions {
+            let at = (0..tokens.len()).map(|i| (i % self.time) as u32);
+            let at: Vec<u32> = at.collect();
+            device.write(ready, positions, Host::Tokens(&at))?;
+        }
+        if let Some(next) = self.targets {
+            device.write(ready, next, Host::Tokens(targets))?;
+        }
+        Ok(())
+    }
 }
 
 struct Recorder<'a> {
@@ -41,6 +80,8 @@ struct Recorder<'a> {
     mode: Mode,
     time: usize,
     angles: Angles,
+    places: Option<Places>,
+    stream: Vec<ValueId>,
     /// Number of the next dropout site, so that a mask does not depend on what else is recorded.
     site: u32,
 }
@@ -55,22 +96,41 @@ pub fn decoder(
     (sequences, time): (usize, usize),
     mode: Mode,
 ) -> Result<Decoder> {
+    let mut g = Graph::new();
+    let rows = sequences * time;
+    let tokens = g.tokens("tokens", rows);
+    let (mut places, mut asked, mut longest) = (None, None, shape.context);
+    if let Mode::Generate(pages) = mode {
+        places = Some(Places {
+            start: g.tokens("start", sequences),
+            table: g.tokens("table", sequences * pages.each),
+        });
+        asked = Some(g.tokens("asked", sequences));
+        longest = longest.max(pages.capacity());
+    }
     let mut r = Recorder {
-        g: Graph::new(),
+        g,
         shape,
         mode,
         time,
-        angles: Angles::new(shape.context, shape.head_size, shape.rope_theta),
+        angles: Angles::new(longest, shape.head_size, shape.rope_theta),
+        places,
+        stream: Vec::new(),
         site: 0,
     };
-    let rows = sequences * time;
-    let tokens = r.g.tokens("tokens", rows);
-    let table = r.matrix("embed_tokens", vocabulary, shape.width, 0.02);
+    let table = r.matrix(
+        "embed_tokens",
+        vocabulary,
+        shape.width,
+        0.02,
+        Group::Embedding,
+    );
     let mut h = r.g.embedding(tokens, table)?;
     let mut positions = None;
     if shape.position == Position::Learned {
         let at = r.g.tokens("positions", rows);
-        let table = r.matrix("embed_positions", shape.context, shape.width, 0.02);
+        let (context, width) = (shape.context, shape.width);
+        let table = r.matrix("embed_positions", context, width, 0.02, Group::Embedding);
         let learned = r.g.embedding(at, table)?;
         h = r.g.residual(h, learned)?;
         positions = Some(at);
@@ -79,52 +139,63 @@ pub fn decoder(
     for layer in 0..shape.layers {
         h = r.block(layer, h)?;
     }
+    if let Some(asked) = asked {
+        h = r.g.embedding(asked, h)?;
+    }
     let h = r.norm("norm", h)?;
     let head = match shape.tied {
         true => table,
-        false => r.matrix("lm_head", vocabulary, shape.width, 0.02),
+        false => r.matrix("lm_head", vocabulary, shape.width, 0.02, Group::Head),
     };
     let logits = r.g.linear(h, head, None)?;
-    let (mut targets, mut cost) = (None, None);
-    if mode == Mode::Generate {
+    if matches!(mode, Mode::Look | Mode::Generate(_)) {
         r.g.keep(logits);
-    } else {
+    }
+    if mode == Mode::Look {
+        r.stream.iter().for_each(|&value| r.g.keep(value));
+    }
+    let (mut targets, mut cost) = (None, None);
+    if !matches!(mode, Mode::Generate(_)) {
         let next = r.g.tokens("targets", rows);
         let (loss, nats) = r.g.cross_entropy(logits, next)?;
         r.g.keep(nats);
         (targets, cost) = (Some(next), Some((loss, nats)));
     }
     Ok(Decoder {
-        graph: r.g,
+        graph: Arc::new(r.g),
         tokens,
         positions,
+        places,
+        asked,
         targets,
         cost,
         logits,
+        stream: r.stream,
+        time,
     })
 }
 
 impl Recorder<'_> {
-    fn matrix(&mut self, name: &str, rows: usize, width: usize, std: f64) -> ValueId {
+    fn matrix(&mut self, name: &str, rows: usize, width: usize, std: f64, group: Group) -> ValueId {
         let name = format!("{name}.weight");
-        self.g
-            .parameter(Row::parameter(name, &[rows, width], Init::Normal(std)))
+        let variable = Variable::parameter(name, &[rows, width], Init::Normal(std));
+        self.g.variable(variable.in_group(group))
     }
 
     fn vector(&mut self, name: &str, width: usize, init: Init) -> ValueId {
-        self.g.parameter(Row::parameter(name, &[width], init))
+        self.g.variable(Variable::parameter(name, &[width], init))
     }
 
-    /// Weights of a layer, and its bias where the family has them. Weights begin at a deviation of 0.02; those that write to the residual
-    /// stream at 0.02/√(2L), so that its size doesn't grow with depth (Radford et al., 2019,
-    /// section 2.3).
+    /// Weights of a layer, and its bias where the family has them. Weights begin at a deviation of
+    /// 0.02; those that write to the residual stream at 0.02/√(2L), so that its size doesn't grow with
+    /// depth (Radford et al., 2019, section 2.3).
     fn layer(
         &mut self,
         name: &str,
         (out, inner): (usize, usize),
         std: f64,
     ) -> (ValueId, Option<ValueId>) {
-        let w = self.matrix(name, out, inner, std);
+        let w = self.matrix(name, out, inner, std, Group::Matrix);
         let bias = self.shape.bias;
         let b = bias.then(|| self.vector(&format!("{name}.bias"), out, Init::Zeros));
         (w, b)
@@ -145,13 +216,16 @@ impl Recorder<'_> {
         let std = 0.02 / (2.0 * self.shape.layers as f64).sqrt();
         let size = (self.g.spec(h).width, self.g.spec(x).width);
         let (w, b) = self.layer(name, size, std);
-        if self.drops() {
+        let sum = if self.drops() {
             let y = self.g.linear(x, w, b)?;
             let y = self.dropout(y)?;
-            return self.g.residual(h, y);
-        }
-        self.site += 1;
-        self.g.linear_onto(h, x, w, b)
+            self.g.residual(h, y)?
+        } else {
+            self.site += 1;
+            self.g.linear_onto(h, x, w, b)?
+        };
+        self.stream.push(sum);
+        Ok(sum)
     }
 
     fn norm(&mut self, name: &str, x: ValueId) -> Result<ValueId> {
@@ -209,12 +283,19 @@ impl Recorder<'_> {
             k = self.g.rms_norm(k, w, s.norm_epsilon)?;
         }
         if s.position == Position::Rope {
-            q = self.g.rope(q, self.time, &self.angles)?;
-            k = self.g.rope(k, self.time, &self.angles)?;
+            let start = self.places.map(|places| places.start);
+            q = self.g.rope(q, self.time, &self.angles, start)?;
+            k = self.g.rope(k, self.time, &self.angles, start)?;
         }
-        if self.mode == Mode::Generate {
-            k = self.g.append(k, &format!("{name}.k.cache"), s.context)?;
-            v = self.g.append(v, &format!("{name}.v.cache"), s.context)?;
+        if let (Mode::Generate(pages), Some(places)) = (self.mode, self.places) {
+            let mut append = |x, part: &str| {
+                let cache = format!("{name}.{part}.cache");
+                self.g.append(x, places, &cache, pages, self.time)
+            };
+            (k, v) = (append(k, "k")?, append(v, "v")?);
+            return self
+                .g
+                .cached_attention(q, [k, v], places, pages, heads, self.time);
         }
         self.g.attention(q, k, v, heads, self.time)
     }

@@ -1,12 +1,15 @@
-//! What a language model is: its config, the decoder, its first weights, its files, and how it
-//! writes.
+//! What a language model is: its config, the decoder, its first weights and its files.
+//!
+//! Begin with `decoder` (one function records the model for everything), then `config` and
+//! `default.toml` (every setting, declared once). What always holds: a default model is one that
+//! `transformers` and llama.cpp load unchanged; families differ by values, never by names.
 #![forbid(unsafe_code)]
 
 mod config;
 mod decoder;
-mod generate;
 pub mod hugging_face;
 mod init;
+mod training;
 
 pub use config::{
     CheckpointConfig, Config, ConfigError, ConfigKey, DataConfig, Difference, EvalConfig, Family,
@@ -14,5 +17,5 @@ pub use config::{
     Schedule, Tokenizer, TrainConfig,
 };
 pub use decoder::{Decoder, Mode, decoder};
-pub use generate::{Draw, Generator};
-pub use init::initialise;
+pub use init::initialize;
+pub use training::{Training, micro_tokens};

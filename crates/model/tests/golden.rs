@@ -4,10 +4,11 @@
 
 mod common;
 
-use common::{ADAMW, Recorded, shape};
+use common::{Recorded, adamw, shape};
 use engine::{
-    Angles, Cpu, Device, Graph, Heads, Host, HostMut, Init, Isa, Optimiser, Part, Plan, Purpose,
-    Reference, Row, Rule, Scalars, Settings, ValueId, tolerance, verify::relative_error,
+    Adam, Angles, Cpu, CpuSettings, Device, Field, Graph, Heads, Host, HostMut, Init, Isa,
+    Optimizer, Plan, Purpose, Reference, Scalars, ValueId, Variable, tolerance,
+    verify::relative_error,
 };
 use model::{Mode, ModelConfig};
 use safetensors::SafeTensors;
@@ -68,20 +69,18 @@ impl Golden {
         shape(self.about["family"].as_str().unwrap(), &sets.join(","))
     }
 
-    fn optimiser(&self) -> (Optimiser, f64) {
+    fn optimizer(&self) -> (Optimizer, f64) {
         let about = &self.about["optimiser"];
         let number = |value: &Value| value.as_f64().unwrap();
-        let optimiser = Optimiser {
-            rule: Rule::Adam {
-                beta1: number(&about["betas"][0]),
-                beta2: number(&about["betas"][1]),
-                epsilon: number(&about["eps"]),
-                decoupled: about["name"] == "adamw",
-            },
-            weight_decay: number(&about["weight_decay"]),
-            clip: Some(number(&about["clip"])),
+        let adam = Adam {
+            beta1: number(&about["betas"][0]),
+            beta2: number(&about["betas"][1]),
+            epsilon: number(&about["eps"]),
+            decoupled: about["name"] == "adamw",
         };
-        (optimiser, number(&about["lr"]))
+        let (decay, clip) = (number(&about["weight_decay"]), number(&about["clip"]));
+        let optimizer = Optimizer::uniform(adam, decay, Some(clip));
+        (optimizer, number(&about["lr"]))
     }
 
     /// Inputs and targets of each batch.
@@ -103,11 +102,12 @@ fn check(name: &str, device: &mut dyn Device, micros: usize, bound: f64) {
     let (shape, vocabulary) = (golden.shape(), golden.size("vocabulary"));
     let model = Recorded::new(&shape, vocabulary, (micros, 3 / micros, time), Mode::Train);
     let read = |row: &str| golden.numbers(&format!("weights/{row}"), f32::from_le_bytes);
-    let rows = model.graph.rows.iter();
-    let weights: Vec<_> = rows.map(|r| (r.name.clone(), read(&r.name))).collect();
+    let variables = model.graph.variables();
+    let weights = variables.iter().map(|v| (v.name.clone(), read(&v.name)));
+    let weights: Vec<_> = weights.collect();
     model.fill(device, &weights);
-    let (optimiser, rate) = golden.optimiser();
-    let ready = model.prepare(device, Purpose::Train(optimiser));
+    let (optimizer, rate) = golden.optimizer();
+    let ready = model.prepare(device, Purpose::Train(optimizer));
 
     let batches = golden.batches(time, 3);
     let mut losses = Vec::new();
@@ -121,11 +121,11 @@ fn check(name: &str, device: &mut dyn Device, micros: usize, bound: f64) {
         if step == 0 {
             let logits = relative_error(&model.logits(device, ready), &golden.doubles("logits"));
             assert!(logits <= bound, "{name}: logits {logits}");
-            let rows = model.graph.rows.iter();
-            let expected: Vec<f64> = rows
+            let expected: Vec<f64> = variables
+                .iter()
                 .flat_map(|r| golden.doubles(&format!("gradients/{}", r.name)))
                 .collect();
-            let gradient = relative_error(&model.stored(device, Part::Gradient), &expected);
+            let gradient = relative_error(&model.stored(device, Field::Gradient), &expected);
             assert!(gradient <= bound, "{name}: gradient {gradient}");
         }
     }
@@ -146,9 +146,9 @@ fn the_reference_trains_as_pytorch_does() {
 
 /// The fast path with kernels that this processor has, its best or others.
 fn cpu(isa: Isa) -> Cpu {
-    Cpu::new(Settings {
+    Cpu::new(CpuSettings {
         isa,
-        ..Settings::with_threads(2)
+        ..CpuSettings::with_threads(2)
     })
 }
 
@@ -182,7 +182,7 @@ const OPERATIONS: &[(&str, Inputs, Build)] = &[
         g.swiglu(x[0], x[1]).unwrap()
     }),
     ("rope", &[("x", 8)], |g, x| {
-        g.rope(x[0], 3, &Angles::new(3, 4, 10_000.0)).unwrap()
+        g.rope(x[0], 3, &Angles::new(3, 4, 10_000.0), None).unwrap()
     }),
     ("attention", &[("q", 8), ("k", 4), ("v", 4)], |g, x| {
         let heads = Heads {
@@ -200,25 +200,25 @@ fn check_operation(device: &mut dyn Device, at: usize, bound: f64) {
     let golden = Golden::open("operations");
     let read = |part: &str| golden.doubles(&format!("{name}/{part}"));
     let mut g = Graph::new();
-    let row = |&(part, width): &(&str, usize)| match (read(part).len(), width) {
-        (len, 0) => Row::parameter(part, &[len], Init::Zeros),
-        (len, width) => Row::parameter(part, &[len / width, width], Init::Zeros),
+    let variable = |&(part, width): &(&str, usize)| match (read(part).len(), width) {
+        (len, 0) => Variable::parameter(part, &[len], Init::Zeros),
+        (len, width) => Variable::parameter(part, &[len / width, width], Init::Zeros),
     };
-    let x: Vec<_> = inputs.iter().map(|i| g.parameter(row(i))).collect();
+    let x: Vec<_> = inputs.iter().map(|i| g.variable(variable(i))).collect();
     let y = build(&mut g, &x);
     g.keep(y);
     let spec = g.spec(y);
     let target = g.input("target", spec.rows, spec.width);
     g.mse(y, target).unwrap();
-    let plan = Plan::new(&g, 1, Purpose::Gradients).unwrap();
-    device.create(&g.rows, Some(ADAMW)).unwrap();
+    device.create(g.variables(), Some(&adamw())).unwrap();
+    let plan = Plan::new(Arc::new(g), 1, Purpose::Gradients).unwrap();
     for (part, _) in inputs {
         let host = read(part);
         device
-            .write_row(part, Part::Weight, Host::Double(&host))
+            .write_variable(part, Field::Weight, Host::Double(&host))
             .unwrap();
     }
-    let ready = device.prepare(Arc::new(g), plan).unwrap();
+    let ready = device.prepare(plan).unwrap();
     // The cost's gradient is 2·loss_weight/width·(y − target): here the file's dy.
     let target_numbers: Vec<f64> = read("y")
         .iter()
@@ -232,7 +232,6 @@ fn check_operation(device: &mut dyn Device, at: usize, bound: f64) {
         seed: 0,
         step: 0,
         rate: 0.0,
-        position: 0,
         loss_weight: spec.width as f64 / 2.0,
     };
     device.run(ready, &scalars).unwrap();
@@ -247,7 +246,7 @@ fn check_operation(device: &mut dyn Device, at: usize, bound: f64) {
         let expected = read(&format!("d{part}"));
         let mut found = vec![0.0; expected.len()];
         let host = HostMut::Double(&mut found);
-        device.read_row(part, Part::Gradient, host).unwrap();
+        device.read_variable(part, Field::Gradient, host).unwrap();
         check(part, &found, &expected);
     }
 }

@@ -6,8 +6,8 @@ mod common;
 
 use common::{FAMILIES, Recorded, shape, shared, tokens};
 use engine::{
-    Cpu, Device, Host, Part, Purpose, RandomPurpose, Ready, Reference, Settings, Stream, tolerance,
-    verify::relative_error,
+    Cpu, CpuSettings, Device, Field, Host, Purpose, RandomPurpose, Ready, Reference, Stream,
+    tolerance, verify::relative_error,
 };
 use model::Mode;
 
@@ -32,7 +32,7 @@ fn gradient(family: &str, device: &mut dyn Device) -> Vec<f64> {
     let ready = model.prepare(device, Purpose::Gradients);
     model.feed(device, ready, &inputs, &targets);
     device.run(ready, &model.scalars(4, 0.0)).unwrap();
-    model.stored(device, Part::Gradient)
+    model.stored(device, Field::Gradient)
 }
 
 /// Derivative of the cost by number `i` of a row of the store, from four costs.
@@ -47,14 +47,14 @@ fn difference(
         let mut moved = exact.clone();
         moved[i] += by;
         let host = Host::Double(&moved);
-        device.write_row(name, Part::Weight, host).unwrap();
+        device.write_variable(name, Field::Weight, host).unwrap();
         device.run(ready, &model.scalars(4, 0.0)).unwrap();
         model.cost(device, ready)
     };
     let near = cost(H) - cost(-H);
     let far = cost(2.0 * H) - cost(-2.0 * H);
     device
-        .write_row(name, Part::Weight, Host::Double(&exact))
+        .write_variable(name, Field::Weight, Host::Double(&exact))
         .unwrap();
     (8.0 * near - far) / (12.0 * H)
 }
@@ -71,20 +71,20 @@ fn gradients_of_whole_models_agree_with_differences() {
         model.feed(&mut device, ready, &inputs, &targets);
         let mut random = Stream::new(1, RandomPurpose::Check, 7);
         let (mut found, mut expected, mut from) = (Vec::new(), Vec::new(), 0);
-        for (row, (name, numbers)) in model.graph.rows.iter().zip(&weights) {
+        for (v, (name, numbers)) in model.graph.variables().iter().zip(&weights) {
             // Two numbers of every row of a matrix; all of a vector.
-            let part = if row.shape.len() == 1 {
+            let part = if v.shape.len() == 1 {
                 1
             } else {
-                row.shape[1] / 2
+                v.shape[1] / 2
             };
-            for first in (0..row.len()).step_by(part) {
+            for first in (0..v.len()).step_by(part) {
                 let i = first + random.below(part);
                 found.push(all[from + i]);
                 let at = (&model, &mut device, ready);
                 expected.push(difference(at, (name, numbers), i));
             }
-            from += row.len();
+            from += v.len();
         }
         assert!(found.len() >= 200, "{family}: only {} numbers", found.len());
         let error = relative_error(&found, &expected);
@@ -96,7 +96,7 @@ fn gradients_of_whole_models_agree_with_differences() {
 fn the_fast_path_gives_the_gradients_of_the_reference() {
     for family in FAMILIES {
         let expected = gradient(family, &mut Reference::new());
-        let found = gradient(family, &mut Cpu::new(Settings::with_threads(2)));
+        let found = gradient(family, &mut Cpu::new(CpuSettings::with_threads(2)));
         let error = relative_error(&found, &expected);
         assert!(error <= tolerance::FAST, "{family}: {error}");
     }

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{ADAMW, FAMILIES, Recorded, shape, shared, tokens};
-use engine::{Cpu, Device, HostMut, Isa, Order, Part, Precision, Purpose, Settings};
-use model::{Mode, initialise};
+use common::{FAMILIES, Recorded, adamw, shape, shared, tokens};
+use engine::{Cpu, CpuSettings, Device, Field, HostMut, Isa, Order, Precision, Purpose};
+use model::{Mode, initialize};
 
 const VOCABULARY: usize = 37;
 
@@ -21,10 +21,11 @@ const EXPECTED: [[u64; 2]; 3] = [
 /// FNV-1a of 64 bits (Fowler, Noll and Vo) over the weights' little-endian bytes.
 fn hash(device: &Cpu, model: &Recorded) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for row in &model.graph.rows {
-        let mut numbers = vec![0.0_f32; row.len()];
+    for variable in model.graph.variables() {
+        let mut numbers = vec![0.0_f32; variable.len()];
         let host = HostMut::Real(&mut numbers);
-        device.read_row(&row.name, Part::Weight, host).unwrap();
+        let name = &variable.name;
+        device.read_variable(name, Field::Weight, host).unwrap();
         for byte in numbers.iter().flat_map(|x| x.to_le_bytes()) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -32,7 +33,7 @@ fn hash(device: &Cpu, model: &Recorded) -> u64 {
     hash
 }
 
-fn train(family: &str, settings: Settings, precision: Precision) -> u64 {
+fn train(family: &str, settings: CpuSettings, precision: Precision) -> u64 {
     let sets = format!(
         "layers=2,heads=4,kv_heads={},width=40,hidden=72,context=36,dropout=0.1",
         shared(family)
@@ -40,9 +41,10 @@ fn train(family: &str, settings: Settings, precision: Precision) -> u64 {
     let shape = shape(family, &sets);
     let model = Recorded::new(&shape, VOCABULARY, (2, 2, 35), Mode::Train);
     let mut device = Cpu::new(settings);
-    device.create(&model.graph.rows, Some(ADAMW)).unwrap();
-    initialise(&mut device, &model.graph.rows, 1).unwrap();
-    let ready = model.prepare_in(&mut device, Purpose::Train(ADAMW), precision);
+    let variables = model.graph.variables();
+    device.create(variables, Some(&adamw())).unwrap();
+    initialize(&mut device, variables, 1).unwrap();
+    let ready = model.prepare_in(&mut device, Purpose::Train(adamw()), precision);
     for step in 0..20 {
         let batch = tokens(model.rows() + 1, VOCABULARY, step);
         let (inputs, targets) = (&batch[..model.rows()], &batch[1..]);
@@ -54,13 +56,13 @@ fn train(family: &str, settings: Settings, precision: Precision) -> u64 {
 }
 
 /// One thread with each instruction set, and more threads and other orders with the best.
-fn ways() -> Vec<Settings> {
-    let best = Settings::with_threads(1);
+fn ways() -> Vec<CpuSettings> {
+    let best = CpuSettings::with_threads(1);
     let each = Isa::available().into_iter();
-    let mut ways: Vec<Settings> = each.map(|isa| Settings { isa, ..best }).collect();
-    ways.extend([2, 3].map(Settings::with_threads));
+    let mut ways: Vec<CpuSettings> = each.map(|isa| CpuSettings { isa, ..best }).collect();
+    ways.extend([2, 3].map(CpuSettings::with_threads));
     let order = Order::Shuffled(5);
-    ways.extend([1, 3].map(|threads| Settings {
+    ways.extend([1, 3].map(|threads| CpuSettings {
         threads,
         order,
         ..best

@@ -1,6 +1,6 @@
 //! What a run is: its config beside the defaults, and the model drawn from its recorded operations.
 
-use model::{Config, Mode, decoder};
+use model::{Config, Mode, SampleConfig, decoder};
 use serde_json::{Value, json};
 use std::path::Path;
 use toml::Table;
@@ -15,6 +15,13 @@ fn config(folder: &Path) -> Option<(Config, bool)> {
     let rest = toml::to_string(&table).ok()?;
     let config = Config::load(None, Some((&path, &rest)), &[]).ok()?;
     Some((config, language))
+}
+
+/// How a run draws its samples; as by default where its config can't be read.
+pub fn sampling(folder: &Path) -> SampleConfig {
+    let own = config(folder).map(|(config, _)| config);
+    let config = own.or_else(|| Config::load(None, None, &[]).ok());
+    config.map_or_else(SampleConfig::default, |config| config.sample)
 }
 
 /// Every key with its value; where it differs from the default, that too.
@@ -45,25 +52,24 @@ pub fn graph(folder: &Path, vocabulary: usize) -> Value {
         return json!([]);
     };
     let g = &model.graph;
-    let nodes = g.nodes.iter().enumerate().map(|(number, node)| {
+    let nodes = g.nodes().iter().enumerate().map(|(number, node)| {
         let mut inputs = Vec::new();
         let mut parameters = Vec::new();
         for x in &node.x {
-            let value = &g.values[x.index()];
-            match value.source {
-                engine::Source::Node(from) => inputs.push(json!(from.index())),
-                engine::Source::Stored(row) => {
-                    let row = &g.rows[row];
-                    parameters.push(json!({"name": row.name, "shape": row.shape}));
+            let value = g.value(*x);
+            match value.origin {
+                engine::Origin::Node(from) => inputs.push(json!(from.index())),
+                engine::Origin::Stored(at) => {
+                    let v = &g.variables()[at];
+                    parameters.push(json!({"name": v.name, "shape": v.shape}));
                 }
                 _ => inputs.push(json!(value.name)),
             }
         }
-        let out = node.y.first().map(|y| &g.values[y.index()]);
-        let name = out.map_or("", |out| out.name.as_str());
+        let out = node.y.first().map(|y| g.value(*y));
         json!({
             "number": number,
-            "operation": name.split('.').next().unwrap_or_default(),
+            "operation": node.op.name(),
             "shape": out.map(|out| [out.spec.rows, out.spec.width]),
             "inputs": inputs,
             "parameters": parameters,

@@ -1,20 +1,22 @@
-//! Lets a checkpoint write, for the page: one text at a time, on one thread of lowest priority.
+//! Lets a checkpoint write, for the page: one text at a time, on one thread of lowest priority, which
+//! keeps the model that wrote last for a while.
 
-use engine::{Cpu, Settings};
-use model::{Draw, Generator};
-use run::{Disk, RunFolder, Which};
+use crate::describe::sampling;
+use run::Which;
 use serde::{Deserialize, Serialize};
+use session::{Opened, Sampling, Use, begin, write_text};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
-use train::{SavedModel, begin, write_text};
 
 /// Most tokens, longest prompt in bytes, longest time.
 const TOKENS: usize = 400;
 const PROMPT: usize = 1000;
 const TIME: Duration = Duration::from_secs(20);
+/// How long a model stays in memory after it wrote.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// What the page asks for.
 #[derive(Debug, Deserialize)]
@@ -37,79 +39,96 @@ pub struct Written {
     pub text: String,
 }
 
-/// Whether a text is being written.
+type Answer = Result<Written, String>;
+type Job = (PathBuf, Wish, oneshot::Sender<Answer>);
+
+/// The thread that writes; it starts with the first wish.
 #[derive(Clone, Default)]
-pub struct Sampler(Arc<AtomicBool>);
+pub struct Sampler(Arc<OnceLock<SyncSender<Job>>>);
 
 impl Sampler {
     /// Writes a text.
     ///
     /// # Errors
     /// A sentence: what is wrong with the wish, or what failed.
-    pub async fn write(&self, folder: PathBuf, wish: Wish) -> Result<Written, String> {
+    pub async fn write(&self, folder: PathBuf, wish: Wish) -> Answer {
         if wish.prompt.len() > PROMPT || !(0.0..=1000.0).contains(&wish.temperature) {
             return Err(format!(
                 "a prompt has at most {PROMPT} bytes, a temperature is 0 to 1000"
             ));
         }
-        if self.0.swap(true, Ordering::AcqRel) {
-            return Err("another text is being written".into());
-        }
-        let busy = self.0.clone();
         let (sender, receiver) = oneshot::channel();
-        let work = move || {
-            crate::server::step_back();
-            let written = write(folder, &wish);
-            busy.store(false, Ordering::Release);
-            // Whoever asked may be gone.
-            let _ = sender.send(written);
-        };
-        let thread = std::thread::Builder::new()
-            .name("sampler".into())
-            .spawn(work);
-        if let Err(error) = thread {
-            self.0.store(false, Ordering::Release);
-            return Err(error.to_string());
+        let failed = || Err("the writing failed".to_owned());
+        match self.thread()?.try_send((folder, wish, sender)) {
+            Ok(()) => receiver.await.unwrap_or_else(|_| failed()),
+            Err(TrySendError::Full(_)) => Err("another text is being written".into()),
+            Err(TrySendError::Disconnected(_)) => failed(),
         }
-        receiver
-            .await
-            .unwrap_or_else(|_| Err("the writing failed".into()))
+    }
+
+    fn thread(&self) -> Result<&SyncSender<Job>, String> {
+        if let Some(sender) = self.0.get() {
+            return Ok(sender);
+        }
+        let (sender, jobs) = sync_channel(0);
+        let thread = std::thread::Builder::new().name("sampler".into());
+        let spawned = thread.spawn(move || serve(&jobs));
+        spawned.map_err(|error| error.to_string())?;
+        // Of two first wishes at once, the other's thread ends with its sender.
+        Ok(self.0.get_or_init(|| sender))
     }
 }
 
-fn write(folder: PathBuf, wish: &Wish) -> Result<Written, String> {
-    let work = || -> train::Result<String> {
+/// Answers wishes until nobody can have one any more.
+fn serve(jobs: &Receiver<Job>) {
+    crate::server::step_back();
+    let mut kept: Option<(PathBuf, u64, Opened)> = None;
+    loop {
+        match jobs.recv_timeout(KEPT) {
+            Ok((folder, wish, sender)) => {
+                // Whoever asked may be gone.
+                let _ = sender.send(write(&mut kept, folder, &wish));
+            }
+            Err(RecvTimeoutError::Timeout) => kept = None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn write(kept: &mut Option<(PathBuf, u64, Opened)>, folder: PathBuf, wish: &Wish) -> Answer {
+    let work = || -> session::Result<String> {
         let until = Instant::now() + TIME;
-        let folder = RunFolder::open(Arc::new(Disk), &folder)?;
-        let checkpoint = folder.checkpoints().open(Which::Step(wish.step))?;
-        let device = Cpu::new(Settings::with_threads(1));
-        let mut model = SavedModel::load(&folder, &checkpoint, device)?;
-        let prompt = begin(&model.tokenizer, &wish.prompt)?;
-        let vocabulary = model.tokenizer.vocabulary_size();
-        let mut generator = Generator::new(&mut model.device, &model.shape, vocabulary)?;
-        let s = &model.settings.config.sample;
-        let draw = Draw {
+        let how = Use {
+            threads: 1,
+            sequences: 1,
+        };
+        let same = |k: &(PathBuf, u64, Opened)| k.0 == folder && k.1 == wish.step;
+        if !kept.as_ref().is_some_and(same) {
+            *kept = None;
+        }
+        let opened = match kept {
+            Some((.., opened)) => opened,
+            none => {
+                let opened = Opened::open(&folder, Which::Step(wish.step), how)?;
+                &mut none.insert((folder.clone(), wish.step, opened)).2
+            }
+        };
+        let tokenizer = opened.tokenizer.clone();
+        let prompt = begin(&tokenizer, &wish.prompt)?;
+        let s = sampling(&folder);
+        let drawn = Sampling {
             temperature: wish.temperature,
             top_k: s.top_k,
             top_p: s.top_p,
             seed: wish.seed,
         };
-        let count = s.tokens.min(TOKENS);
         let mut text = String::new();
         let piece = |piece: &str| {
             text.push_str(piece);
             Instant::now() < until
         };
-        let (device, tokenizer) = (&mut model.device, &model.tokenizer);
-        write_text(
-            device,
-            &mut generator,
-            tokenizer,
-            &prompt,
-            count,
-            &draw,
-            piece,
-        )?;
+        let (mut session, count) = (opened.session(), s.tokens.min(TOKENS));
+        write_text(&mut session, &tokenizer, &prompt, count, &drawn, piece)?;
         Ok(text)
     };
     work()

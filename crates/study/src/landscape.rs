@@ -8,12 +8,11 @@
 
 use crate::fit::{Error, Points, Result, net};
 use engine::{
-    Device, Host, HostMut, Optimiser, Part, Plan, Purpose, RandomPurpose, Reference, Rule, Scalars,
-    Stream,
+    Adam, Descent, Device, Field, Host, HostMut, Optimizer, Plan, Purpose, RandomPurpose,
+    Reference, Scalars, Stream,
 };
 use serde::Serialize;
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// Walkers, their steps, and most rows that they see.
 const WALKERS: usize = 200;
@@ -47,7 +46,7 @@ pub struct Landscape {
     /// Some of the points.
     pub data: Data,
     /// Crowds under several rules.
-    pub descents: Vec<Descent>,
+    pub descents: Vec<Crowd>,
 }
 
 /// Where the cost is least.
@@ -72,7 +71,7 @@ pub struct Data {
 
 /// A crowd under one rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Descent {
+pub struct Crowd {
     /// What it is called.
     pub name: String,
     /// Its learning rate.
@@ -115,7 +114,7 @@ impl Landscape {
         let step = rows.x.len().div_ceil(SHOWN).max(1);
         let some = |all: &[f64]| all.iter().step_by(step).copied().map(round).collect();
         let descents = rules(curve).into_iter();
-        let descents = descents.map(|(name, rule, rate)| rows.descend(best, name, rule, rate));
+        let descents = descents.map(|(name, by, rate)| rows.descend(best, name, &by, rate));
         Ok(Landscape {
             column: column.clone(),
             target: points.source.target.clone(),
@@ -133,7 +132,7 @@ impl Landscape {
 
     /// The surface from above with the paths of one crowd, as a picture of its own. The contours of a
     /// parabola are ellipses.
-    pub fn svg(&self, descent: &Descent) -> String {
+    pub fn svg(&self, descent: &Crowd) -> String {
         const SIZE: f64 = 640.0;
         const COLOURS: [&str; 9] = [
             "#fde725", "#a8db34", "#5bc863", "#29af7f", "#1f988b", "#287c8e", "#34618d", "#424086",
@@ -190,25 +189,28 @@ impl Landscape {
 }
 
 /// Names, rules and rates: what suits this surface, one rate that crawls and one that blows up.
-fn rules([a, c, d]: [f64; 3]) -> Vec<(&'static str, Rule, f64)> {
+fn rules([a, c, d]: [f64; 3]) -> Vec<(&'static str, Optimizer, f64)> {
     // Curvatures are the eigenvalues of the second derivatives [[2a, c], [c, 2d]].
     let (middle, half) = (a + d, libm::hypot(a - d, c));
     let (most, least) = (middle + half, (middle - half).max(1e-6));
     let (l, m) = (most.sqrt(), least.sqrt());
-    let momentum = Rule::Momentum {
-        momentum: ((l - m) / (l + m)).powi(2),
+    let plain = || Optimizer::uniform(Descent::PLAIN, 0.0, None);
+    let momentum = Descent {
+        momentum: Some(((l - m) / (l + m)).powi(2)),
         nesterov: false,
     };
-    let adam = Rule::Adam {
+    let momentum = Optimizer::uniform(momentum, 0.0, None);
+    let adam = Adam {
         beta1: 0.9,
         beta2: 0.95,
         epsilon: 1e-8,
         decoupled: false,
     };
+    let adam = Optimizer::uniform(adam, 0.0, None);
     vec![
-        ("SGD", Rule::Sgd, 2.0 / (most + least)),
-        ("SGD, too low", Rule::Sgd, 0.04 / most),
-        ("SGD, too high", Rule::Sgd, 2.06 / most),
+        ("SGD", plain(), 2.0 / (most + least)),
+        ("SGD, too low", plain(), 0.04 / most),
+        ("SGD, too high", plain(), 2.06 / most),
         ("momentum", momentum, 4.0 / ((l + m) * (l + m))),
         ("Adam", adam, 0.25),
     ]
@@ -258,21 +260,15 @@ impl Rows {
     }
 
     /// One crowd: every walker by real steps of the engine.
-    fn descend(&self, best: Best, name: &str, rule: Rule, rate: f64) -> Result<Descent> {
+    fn descend(&self, best: Best, name: &str, by: &Optimizer, rate: f64) -> Result<Crowd> {
         let engine = |error: engine::Error| Error::from(train::Error::from(error));
-        let optimiser = Optimiser {
-            rule,
-            weight_decay: 0.0,
-            clip: None,
-        };
         let net = net(self.x.len(), 1).map_err(engine)?;
-        let plan = Plan::new(&net.graph, 1, Purpose::Train(optimiser)).map_err(engine)?;
+        let purpose = Purpose::Train(by.clone());
+        let plan = Plan::new(net.graph.clone(), 1, purpose).map_err(engine)?;
         let mut device = Reference::new();
-        device
-            .create(&net.graph.rows, Some(optimiser))
-            .map_err(engine)?;
-        let names: Vec<String> = net.graph.rows.iter().map(|row| row.name.clone()).collect();
-        let ready = device.prepare(Arc::new(net.graph), plan).map_err(engine)?;
+        let variables = net.graph.variables();
+        device.create(variables, Some(by)).map_err(engine)?;
+        let ready = device.prepare(plan).map_err(engine)?;
         device
             .write(ready, net.x, Host::Double(&self.x))
             .map_err(engine)?;
@@ -282,11 +278,11 @@ impl Rows {
         let mut random = Stream::new(1, RandomPurpose::Check, 1);
         let mut walk = || -> engine::Result<Path> {
             let middle = [best.w, best.b];
-            for (row, middle) in names.iter().zip(middle) {
+            for (v, middle) in variables.iter().zip(middle) {
                 let start = middle + START * (2.0 * random.uniform() - 1.0);
-                device.write_row(row, Part::Weight, Host::Double(&[start]))?;
-                for state in 0..optimiser.states() {
-                    device.write_row(row, Part::State(state), Host::Double(&[0.0]))?;
+                device.write_variable(&v.name, Field::Weight, Host::Double(&[start]))?;
+                for state in 0..by.states(v).len() {
+                    device.write_variable(&v.name, Field::State(state), Host::Double(&[0.0]))?;
                 }
             }
             let mut path = Path {
@@ -294,16 +290,15 @@ impl Rows {
                 b: Vec::new(),
             };
             for step in 0..=STEPS {
-                for (row, to) in names.iter().zip([&mut path.w, &mut path.b]) {
+                for (v, to) in variables.iter().zip([&mut path.w, &mut path.b]) {
                     let mut value = [0.0f64];
-                    device.read_row(row, Part::Weight, HostMut::Double(&mut value))?;
+                    device.read_variable(&v.name, Field::Weight, HostMut::Double(&mut value))?;
                     to.push(Some(round(value[0])).filter(|v| v.abs() < 1e6));
                 }
                 let scalars = Scalars {
                     seed: 0,
                     step,
                     rate,
-                    position: 0,
                     loss_weight: 1.0 / self.x.len() as f64,
                 };
                 device.run(ready, &scalars)?;
@@ -311,7 +306,7 @@ impl Rows {
             Ok(path)
         };
         let walkers = (0..WALKERS).map(|_| walk().map_err(engine));
-        Ok(Descent {
+        Ok(Crowd {
             name: name.to_owned(),
             rate,
             walkers: walkers.collect::<Result<_>>()?,
@@ -357,7 +352,7 @@ mod tests {
             .map(|(x, y)| (w * x + b - y).powi(2));
         let mse = each.sum::<f64>() / rows.x.len() as f64;
         assert!((mse - cost(&l, Some(w), Some(b))).abs() < 1e-9);
-        let mean = |d: &Descent, at: usize| {
+        let mean = |d: &Crowd, at: usize| {
             let all = d.walkers.iter().map(|p| cost(&l, p.w[at], p.b[at]));
             all.sum::<f64>() / d.walkers.len() as f64 - l.best.cost
         };

@@ -20,6 +20,9 @@ pub enum Error {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// From a model in use.
+    #[error(transparent)]
+    Session(#[from] session::Error),
     /// The model's files.
     #[error(transparent)]
     Files(#[from] model::hugging_face::HuggingFaceError),

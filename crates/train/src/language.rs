@@ -4,30 +4,16 @@ use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::ladder::{COUNTED, climb};
 use crate::probe::Probe;
-use crate::saved::{TOKENIZER, TOKENIZER_CONFIG, tokenizer, weights};
-use crate::scorer::Scorer;
+use crate::saved::weights;
 use crate::task::{Measured, Recording, Task};
-use crate::write::{begin, write_text};
 use data::Loader;
-use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
-use model::{
-    Config, Decoder, Draw, Generator, Mode, ModelConfig, decoder, hugging_face, initialise,
-};
+use engine::{Device, Field, Graph, HostMut, Ready};
+use model::{Config, Training, hugging_face, initialize};
 use run::{Checkpoint, Eval, Event, Ladder, Sample, Start, Step};
-use std::sync::Arc;
+use session::{
+    Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, tokenizer, write_text,
+};
 use std::time::Instant;
-
-/// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any
-/// batch size. A constant, so that bits don't depend on the machine.
-const MICRO_TOKENS: usize = 2048;
-
-/// Most logits of a micro-batch: they, and then in their place their gradient, take 256 MiB.
-const MICRO_LOGITS: usize = 1 << 26;
-
-/// Most tokens of a micro-batch of a model with this vocabulary: a function of the shape alone.
-pub fn micro_tokens(vocabulary: usize) -> usize {
-    MICRO_TOKENS.min(MICRO_LOGITS / vocabulary.max(1))
-}
 
 /// Bits below the entropy floor that chance explains once in 2⁴⁰ texts.
 const LUCK: f64 = 40.0;
@@ -35,17 +21,12 @@ const LUCK: f64 = 40.0;
 /// The task of a language model.
 pub struct LanguageTask {
     config: Config,
-    shape: ModelConfig,
     corpus: Corpus,
     loader: Loader,
-    /// Its values; the graph itself is shared with the device.
-    decoder: Decoder,
-    graph: Arc<Graph>,
-    micros: usize,
-    scorer: Scorer,
-    generator: Option<Generator>,
+    training: Training,
+    /// What evaluation, samples and probes use.
+    plans: Plans,
     probe: Probe,
-    positions: Vec<u32>,
 }
 
 impl LanguageTask {
@@ -55,56 +36,75 @@ impl LanguageTask {
     /// Where the config's numbers don't fit together, the text is too short, or the samples' prompt
     /// has a character that the text hasn't.
     pub fn new(config: &Config, corpus: Corpus) -> Result<LanguageTask> {
-        let shape = config.model.clone();
-        let (batch, time) = (config.train.batch, shape.context);
+        let (batch, time) = (config.train.batch, config.model.context);
         let vocabulary = corpus.tokenizer.vocabulary_size();
         begin(&corpus.tokenizer, &config.sample.prompt)?;
-        let sequences = micro_batch(batch, time, micro_tokens(vocabulary));
-        let mut decoder = decoder(&shape, vocabulary, (sequences, time), Mode::Train)?;
         Ok(LanguageTask {
             loader: Loader::new(corpus.train.clone(), time, batch, config.train.seed)?,
-            scorer: Scorer::new(shape.clone(), vocabulary),
-            graph: Arc::new(std::mem::take(&mut decoder.graph)),
-            micros: batch / sequences,
-            generator: None,
+            training: Training::record(config, vocabulary)?,
+            plans: Plans::new(&config.model, vocabulary, 1),
             probe: Probe::default(),
-            positions: (0..batch * time).map(|i| (i % time) as u32).collect(),
             config: config.clone(),
-            shape,
             corpus,
-            decoder,
         })
+    }
+
+    fn graph(&self) -> &Graph {
+        &self.training.decoder.graph
+    }
+
+    /// How many tokens of the validation part are scored: all, or those of the fixed subset.
+    fn scored(&self, full: bool) -> usize {
+        let all = self.corpus.validation.len();
+        if full {
+            return all;
+        }
+        all.min(self.config.eval.tokens + 1)
     }
 }
 
 impl Task for LanguageTask {
     fn record(&self) -> Result<Recording> {
-        let cost = self.decoder.cost.map(|(cost, _)| cost);
+        let cost = self.training.decoder.cost.map(|(cost, _)| cost);
         Ok(Recording {
-            graph: self.graph.clone(),
-            micros: self.micros,
+            graph: self.training.decoder.graph.clone(),
+            micros: self.training.micros,
             cost: cost.ok_or_else(|| Error::Task("the decoder has no cost".into()))?,
-            loss_weight: 1.0 / (self.config.train.batch * self.shape.context) as f64,
+            loss_weight: self.training.loss_weight,
             double: false,
         })
+    }
+
+    fn prepare(&mut self, device: &mut dyn Device) -> Result<()> {
+        let lengths = [false, true].map(|full| self.scored(full));
+        let mut session = Session::new(device, &mut self.plans);
+        session.expect_writing()?;
+        for tokens in lengths {
+            session.expect_text(tokens)?;
+        }
+        Ok(())
     }
 
     fn describe(&self, start: &mut Start) {
         let (tokens, bytes) = self.corpus.scored();
         start.corpus = self.corpus.source.corpus.clone();
-        start.family = self.shape.family.name().to_owned();
+        start.family = self.config.model.family.name().to_owned();
         start.vocabulary = self.corpus.tokenizer.vocabulary_size() as u64;
         start.train_tokens = self.corpus.train.len() as u64;
         start.validation_tokens = tokens;
         start.validation_bytes = bytes;
         start.batch = self.config.train.batch as u64;
-        start.context = self.shape.context as u64;
+        start.context = self.config.model.context as u64;
         start.tokens_per_step = start.batch * start.context;
         start.floor_bits_per_byte = self.corpus.floor_bits_per_byte();
     }
 
-    fn initialise(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()> {
-        Ok(initialise(device, &graph.rows, self.config.train.seed)?)
+    fn initialize(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()> {
+        Ok(initialize(
+            device,
+            graph.variables(),
+            self.config.train.seed,
+        )?)
     }
 
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()> {
@@ -114,21 +114,17 @@ impl Task for LanguageTask {
                 reason: "it is not the tokenizer of this run's text".into(),
             });
         }
-        weights(device, from, &self.shape, &self.graph.rows)
+        weights(device, from, &self.config.model, self.graph().variables())
     }
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
         let batch = self.loader.batch(step)?;
-        device.write(ready, self.decoder.tokens, Host::Tokens(&batch.inputs))?;
-        if let Some(positions) = self.decoder.positions {
-            device.write(ready, positions, Host::Tokens(&self.positions))?;
-        }
-        if let Some(targets) = self.decoder.targets {
-            device.write(ready, targets, Host::Tokens(&batch.targets))?;
-        }
+        let decoder = &self.training.decoder;
+        decoder.fill(device, ready, &batch.inputs, &batch.targets)?;
         let (done, train) = (step + 1, self.config.train.steps as u64);
         if done.is_multiple_of(self.config.eval.every as u64) || done == train {
-            self.probe.remember(device, &self.graph.rows)?;
+            let variables = self.training.decoder.graph.variables();
+            self.probe.remember(device, variables)?;
         }
         Ok(())
     }
@@ -143,13 +139,10 @@ impl Task for LanguageTask {
 
     fn evaluate(&mut self, device: &mut dyn Device, full: bool) -> Result<Measured> {
         let from = Instant::now();
-        let all = &self.corpus.validation;
-        let some = (self.config.eval.tokens + 1).min(all.len());
-        let full = full || some == all.len();
-        let tokens = if full { all } else { &all[..some] };
-        let score = self
-            .scorer
-            .score_text(device, &self.corpus.tokenizer, tokens)?;
+        let full = full || self.scored(false) == self.scored(true);
+        let tokens = &self.corpus.validation[..self.scored(full)];
+        let mut session = Session::new(device, &mut self.plans);
+        let score = session.score(&self.corpus.tokenizer, tokens)?;
         if let (true, Some(floor)) = (full, self.corpus.floor_bits) {
             let found = score.nats / std::f64::consts::LN_2;
             if found < floor - LUCK {
@@ -173,14 +166,7 @@ impl Task for LanguageTask {
     fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>> {
         let s = &self.config.sample;
         let tokenizer = &self.corpus.tokenizer;
-        let generator = match &mut self.generator {
-            Some(generator) => generator,
-            none => {
-                let vocabulary = tokenizer.vocabulary_size();
-                none.insert(Generator::new(device, &self.shape, vocabulary)?)
-            }
-        };
-        let draw = Draw {
+        let sampling = Sampling {
             temperature: s.temperature,
             top_k: s.top_k,
             top_p: s.top_p,
@@ -192,9 +178,8 @@ impl Task for LanguageTask {
             text.push_str(piece);
             true
         };
-        write_text(
-            device, generator, tokenizer, &prompt, s.tokens, &draw, piece,
-        )?;
+        let mut session = Session::new(device, &mut self.plans);
+        write_text(&mut session, tokenizer, &prompt, s.tokens, &sampling, piece)?;
         Ok(Some(Sample {
             prompt: s.prompt.clone(),
             text,
@@ -225,20 +210,22 @@ impl Task for LanguageTask {
         }
         let text = &corpus.validation;
         let at = (step, step == self.config.train.steps as u64);
-        let looked = self.probe.look(device, &self.shape, tokenizer, text, at)?;
-        let (stream, lens) = looked;
+        let mut session = Session::new(device, &mut self.plans);
+        let (stream, lens) = self.probe.look(&mut session, tokenizer, text, at)?;
         events.extend(lens.map(Event::from));
-        let layers = self.probe.layers(device, &self.graph.rows, &stream)?;
+        let variables = self.training.decoder.graph.variables();
+        let layers = self.probe.layers(device, variables, &stream)?;
         events.push(layers.into());
         Ok(events)
     }
 
     fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>> {
         let mut tensors = Vec::new();
-        for row in &self.graph.rows {
-            let mut numbers = vec![0.0f32; row.len()];
-            device.read_row(&row.name, Part::Weight, HostMut::Real(&mut numbers))?;
-            tensors.push((row.name.as_str(), numbers));
+        for variable in self.graph().variables() {
+            let mut numbers = vec![0.0f32; variable.len()];
+            let name = variable.name.as_str();
+            device.read_variable(name, Field::Weight, HostMut::Real(&mut numbers))?;
+            tensors.push((name, numbers));
         }
         let tokenizer = &self.corpus.tokenizer;
         let tensor = |name: &str| {
@@ -246,9 +233,9 @@ impl Task for LanguageTask {
             found.map(|(_, numbers)| numbers.as_slice())
         };
         let (vocabulary, eos) = (tokenizer.vocabulary_size(), tokenizer.end_of_text());
-        let mut files = hugging_face::save(&self.shape, vocabulary, eos, tensor)?;
+        let mut files = hugging_face::save(&self.config.model, vocabulary, eos, tensor)?;
         files.push((TOKENIZER.into(), tokenizer.to_json().into_bytes()));
-        let config = tokenizer.config_json(self.shape.context);
+        let config = tokenizer.config_json(self.config.model.context);
         files.push((TOKENIZER_CONFIG.into(), config.into_bytes()));
         Ok(files)
     }

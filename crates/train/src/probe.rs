@@ -3,12 +3,9 @@
 //! evaluated, within budgets; nothing of it changes a bit of the training.
 
 use crate::error::Result;
-use engine::{
-    Device, Graph, Host, HostMut, Part, Plan, Purpose, Ready, Row, Scalars, Source, ValueId,
-};
-use model::{Decoder, Mode, ModelConfig, decoder};
+use engine::{Device, Field, HostMut, Variable};
 use run::{Layers, Lens, Passage};
-use std::sync::Arc;
+use session::Session;
 use text::Tokenizer;
 
 /// Passages, their tokens, and the likeliest tokens shown of each position.
@@ -21,20 +18,9 @@ const GROWTH: f64 = 1.15;
 /// Numbers of a parameter whose update is measured, evenly spread.
 const SAMPLED: usize = 1 << 16;
 
-/// A recording for looking inside: logits and the residual stream are held.
-struct Inside {
-    ready: Ready,
-    decoder: Decoder,
-    /// The residual stream behind each half of a block, in order.
-    stream: Vec<ValueId>,
-    sequences: usize,
-    time: usize,
-}
-
 /// Looks inside.
 #[derive(Default)]
 pub struct Probe {
-    inside: Option<Inside>,
     /// Step of the last lens.
     looked: Option<u64>,
     /// Numbers of each parameter before the step at hand, where it will be looked at.
@@ -43,58 +29,42 @@ pub struct Probe {
 
 impl Probe {
     /// Remembers weights before a step, so that its update can be measured.
-    pub fn remember(&mut self, device: &dyn Device, rows: &[Row]) -> Result<()> {
-        let sampled = |row: &Row| -> Result<Vec<f32>> {
-            let all = numbers(device, row, Part::Weight)?;
+    pub fn remember(&mut self, device: &dyn Device, variables: &[Variable]) -> Result<()> {
+        let sampled = |variable: &Variable| -> Result<Vec<f32>> {
+            let all = numbers(device, variable, Field::Weight)?;
             Ok(spread(&all).collect())
         };
-        self.before = rows.iter().map(sampled).collect::<Result<_>>()?;
+        self.before = variables.iter().map(sampled).collect::<Result<_>>()?;
         Ok(())
     }
 
-    /// Runs the model on the passages. Gives the root mean square of the residual stream behind each
-    /// half of a block and, where it is due or this is the last step, the lens.
+    /// Runs the model on the passages. Returns the root mean square of the residual stream behind
+    /// each half of a block and, where it is due or this is the last step, the lens.
     pub fn look(
         &mut self,
-        device: &mut dyn Device,
-        shape: &ModelConfig,
+        session: &mut Session,
         tokenizer: &Tokenizer,
         validation: &[u32],
         (step, last): (u64, bool),
     ) -> Result<(Vec<Option<f32>>, Option<Lens>)> {
-        let time = TOKENS.min(shape.context).min(validation.len() - 1);
-        let sequences = PASSAGES.min(((validation.len() - 1) / time).max(1));
-        let inside = match &mut self.inside {
-            Some(inside) => inside,
-            none => none.insert(Inside::new(device, shape, tokenizer, sequences, time)?),
-        };
-        inside.run(device, validation)?;
-        let mut stream = Vec::new();
-        for &value in &inside.stream {
-            let mut all = vec![0.0f32; inside.sequences * inside.time * shape.width];
-            device.read(inside.ready, value, HostMut::Real(&mut all))?;
-            stream.push(rms(all.iter()));
-        }
+        let time = TOKENS.min(session.context()).min(validation.len() - 1);
+        let count = PASSAGES.min(((validation.len() - 1) / time).max(1));
+        // Spread evenly; each with the token that follows.
+        let room = validation.len() - time - 1;
+        let passages = (0..count).map(|i| &validation[room * i / count..][..=time]);
+        let inputs: Vec<u32> = passages.clone().flat_map(|p| &p[..time]).copied().collect();
+        let inside = session.look(&inputs, count)?;
+        let stream = inside.stream.iter().map(|all| rms(all.iter())).collect();
         let due = |last: u64| step > last && step as f64 >= last as f64 * GROWTH;
         if !last && !self.looked.is_none_or(due) {
             return Ok((stream, None));
         }
         self.looked = Some(step);
-        let vocabulary = tokenizer.vocabulary_size();
-        let mut logits = vec![0.0f32; sequences * time * vocabulary];
-        device.read(
-            inside.ready,
-            inside.decoder.logits,
-            HostMut::Real(&mut logits),
-        )?;
-        let passages = (0..sequences).map(|i| {
-            let tokens = inside.passage(validation, i);
-            let logits = &logits[i * time * vocabulary..(i + 1) * time * vocabulary];
-            passage(tokenizer, &validation[tokens], logits)
-        });
+        let logits = inside.logits.chunks(inside.logits.len() / count);
+        let passages = passages.zip(logits);
         let lens = Lens {
             step,
-            passages: passages.collect(),
+            passages: passages.map(|(p, l)| passage(tokenizer, p, l)).collect(),
             ..Lens::default()
         };
         Ok((stream, Some(lens)))
@@ -104,12 +74,12 @@ impl Probe {
     pub fn layers(
         &mut self,
         device: &dyn Device,
-        rows: &[Row],
+        variables: &[Variable],
         stream: &[Option<f32>],
     ) -> Result<Layers> {
         let mut parts: Vec<Sums> = Vec::new();
-        for (at, row) in rows.iter().enumerate() {
-            let name = part(&row.name);
+        for (at, variable) in variables.iter().enumerate() {
+            let name = part(&variable.name);
             let known = parts.iter().position(|p| p.name == name);
             let sums = known.unwrap_or_else(|| {
                 parts.push(Sums {
@@ -119,16 +89,16 @@ impl Probe {
                 parts.len() - 1
             });
             let sums = &mut parts[sums];
-            let weights = numbers(device, row, Part::Weight)?;
+            let weights = numbers(device, variable, Field::Weight)?;
             sums.weights += squares(weights.iter());
-            sums.count += row.len() as f64;
+            sums.count += variable.len() as f64;
             if let Some(before) = self.before.get(at) {
                 let moved = spread(&weights).zip(before).map(|(a, b)| a - b);
                 let moved: f64 = moved.map(|d| f64::from(d) * f64::from(d)).sum();
                 // The sample stands for the whole parameter.
-                let share = row.len() as f64 / before.len().max(1) as f64;
+                let share = variable.len() as f64 / before.len().max(1) as f64;
                 *sums.updates.get_or_insert(0.0) += moved * share;
-                let gradient = numbers(device, row, Part::Gradient)?;
+                let gradient = numbers(device, variable, Field::Gradient)?;
                 *sums.gradients.get_or_insert(0.0) += squares(gradient.iter());
             }
         }
@@ -163,75 +133,6 @@ struct Sums {
     count: f64,
     gradients: Option<f64>,
     updates: Option<f64>,
-}
-
-impl Inside {
-    fn new(
-        device: &mut dyn Device,
-        shape: &ModelConfig,
-        tokenizer: &Tokenizer,
-        sequences: usize,
-        time: usize,
-    ) -> Result<Inside> {
-        let vocabulary = tokenizer.vocabulary_size();
-        let mut decoder = decoder(shape, vocabulary, (sequences, time), Mode::Score)?;
-        let mut graph = std::mem::take(&mut decoder.graph);
-        graph.keep(decoder.logits);
-        let stream = stream(&graph);
-        stream.iter().for_each(|&value| graph.keep(value));
-        let plan = Plan::new(&graph, 1, Purpose::Infer)?;
-        Ok(Inside {
-            ready: device.prepare(Arc::new(graph), plan)?,
-            decoder,
-            stream,
-            sequences,
-            time,
-        })
-    }
-
-    /// Where a passage lies in the validation part: its tokens and the one that follows. They are
-    /// spread evenly.
-    fn passage(&self, validation: &[u32], number: usize) -> std::ops::Range<usize> {
-        let room = validation.len() - self.time - 1;
-        let from = room * number / self.sequences;
-        from..from + self.time + 1
-    }
-
-    fn run(&self, device: &mut dyn Device, validation: &[u32]) -> Result<()> {
-        let all = (0..self.sequences).map(|i| &validation[self.passage(validation, i)]);
-        let inputs: Vec<u32> = all.clone().flat_map(|p| &p[..self.time]).copied().collect();
-        let next: Vec<u32> = all.flat_map(|p| &p[1..]).copied().collect();
-        device.write(self.ready, self.decoder.tokens, Host::Tokens(&inputs))?;
-        if let Some(targets) = self.decoder.targets {
-            device.write(self.ready, targets, Host::Tokens(&next))?;
-        }
-        if let Some(positions) = self.decoder.positions {
-            let at: Vec<u32> = (0..inputs.len()).map(|i| (i % self.time) as u32).collect();
-            device.write(self.ready, positions, Host::Tokens(&at))?;
-        }
-        let scalars = Scalars {
-            seed: 0,
-            step: 0,
-            rate: 0.0,
-            position: 0,
-            loss_weight: 1.0 / inputs.len() as f64,
-        };
-        Ok(device.run(self.ready, &scalars)?)
-    }
-}
-
-/// The residual stream behind each half of a block, in order: what the layers that write to it give,
-/// where nothing drops out.
-fn stream(graph: &Graph) -> Vec<ValueId> {
-    let writes = |&v: &ValueId| match graph.values[v.index()].source {
-        Source::Stored(row) => {
-            let name = &graph.rows[row].name;
-            name.ends_with(".attention.o.weight") || name.ends_with(".mlp.down.weight")
-        }
-        _ => false,
-    };
-    let nodes = graph.nodes.iter().filter(|node| node.x.iter().any(writes));
-    nodes.map(|node| node.y[0]).collect()
 }
 
 /// What the logits [T, V] say of a passage of T + 1 tokens.
@@ -272,10 +173,10 @@ fn passage(tokenizer: &Tokenizer, tokens: &[u32], logits: &[f32]) -> Passage {
     passage
 }
 
-/// All numbers of a stored row.
-fn numbers(device: &dyn Device, row: &Row, part: Part) -> Result<Vec<f32>> {
-    let mut all = vec![0.0f32; row.len()];
-    device.read_row(&row.name, part, HostMut::Real(&mut all))?;
+/// All numbers of a stored variable.
+fn numbers(device: &dyn Device, variable: &Variable, field: Field) -> Result<Vec<f32>> {
+    let mut all = vec![0.0f32; variable.len()];
+    device.read_variable(&variable.name, field, HostMut::Real(&mut all))?;
     Ok(all)
 }
 
@@ -316,7 +217,8 @@ fn part(parameter: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Config;
+    use model::{Config, Mode, decoder};
+    use session::Plans;
 
     #[test]
     fn a_parameter_belongs_to_a_part() {
@@ -338,14 +240,16 @@ mod tests {
         let tokenizer = Tokenizer::chars(&[b"abcdefgh"]).unwrap();
         let text: Vec<u32> = (0..300u32).map(|i| i * i % 8).collect();
         let recorded = decoder(&shape, tokenizer.vocabulary_size(), (1, 8), Mode::Score).unwrap();
-        let rows = &recorded.graph.rows;
+        let variables = recorded.graph.variables();
         let look = |device: &mut dyn Device| {
-            device.create(rows, None).unwrap();
-            model::initialise(device, rows, 1).unwrap();
-            let looked = Probe::default().look(device, &shape, &tokenizer, &text, (1, true));
+            device.create(variables, None).unwrap();
+            model::initialize(device, variables, 1).unwrap();
+            let mut plans = Plans::new(&shape, tokenizer.vocabulary_size(), 1);
+            let mut session = Session::new(device, &mut plans);
+            let looked = Probe::default().look(&mut session, &tokenizer, &text, (1, true));
             looked.unwrap()
         };
-        let (stream, lens) = look(&mut engine::Cpu::new(engine::Settings::with_threads(2)));
+        let (stream, lens) = look(&mut engine::Cpu::new(engine::CpuSettings::with_threads(2)));
         let (expected, other) = look(&mut engine::Reference::new());
         assert_eq!(stream.len(), 2 * shape.layers);
         assert!(stream[0].unwrap() < stream[stream.len() - 1].unwrap());

@@ -1,18 +1,12 @@
-//! A model that was saved, ready for use; and run.toml, which says what it was trained with.
+//! What was saved of a run: run.toml, which says what it was trained with, and weights to go on from.
 
 use crate::corpus::{Corpus, Source};
 use crate::error::{Error, Result};
 use crate::state;
-use engine::{Cpu, Device, Host, Part, Row};
-use model::{Config, Mode, ModelConfig, decoder, hugging_face};
+use engine::{Device, Field, Host, Variable};
+use model::{Config, ModelConfig, hugging_face};
 use run::{Checkpoint, RunFolder};
-use text::Tokenizer;
 use toml::Table;
-
-/// Tokenizer file of a model directory.
-pub(crate) const TOKENIZER: &str = "tokenizer.json";
-/// The file beside it that names the end of a text.
-pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// What run.toml holds: the whole merged config, and where the text came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,76 +116,23 @@ pub fn check_same_text(folder: &RunFolder, source: &Source, corpus: &Corpus) -> 
     })
 }
 
-/// A model from a checkpoint, on a device.
-pub struct SavedModel {
-    /// What it was trained with.
-    pub settings: Settings,
-    /// Its shape.
-    pub shape: ModelConfig,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
-    /// The device that holds its weights.
-    pub device: Cpu,
-    /// Steps it was trained for.
-    pub step: u64,
-}
-
-impl SavedModel {
-    /// Loads a checkpoint of a run.
-    ///
-    /// # Errors
-    /// Where a file is damaged, or not of this run's model.
-    pub fn load(
-        folder: &RunFolder,
-        checkpoint: &Checkpoint,
-        mut device: Cpu,
-    ) -> Result<SavedModel> {
-        let settings = Settings::read(folder, &[])?;
-        let shape = settings.config.model.clone();
-        let tokenizer = tokenizer(checkpoint)?;
-        let rows = decoder(&shape, tokenizer.vocabulary_size(), (1, 1), Mode::Score)?
-            .graph
-            .rows;
-        device.create(&rows, None)?;
-        weights(&mut device, checkpoint, &shape, &rows)?;
-        Ok(SavedModel {
-            settings,
-            shape,
-            tokenizer,
-            device,
-            step: checkpoint.step,
-        })
-    }
-}
-
-/// Reads a checkpoint's tokenizer.
-///
-/// # Errors
-/// Where its files are damaged.
-pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
-    let [file, config] = [TOKENIZER, TOKENIZER_CONFIG].map(|name| checkpoint.read(name));
-    let (file, config) = (file?, config?);
-    let text = |bytes| String::from_utf8_lossy(bytes);
-    Ok(Tokenizer::from_json(&text(&file), Some(&text(&config)))?)
-}
-
-/// Gives a checkpoint's weights to a device whose store has these rows.
+/// Gives a checkpoint's weights to a device whose store has these variables.
 pub(crate) fn weights(
     device: &mut dyn Device,
     checkpoint: &Checkpoint,
     shape: &ModelConfig,
-    rows: &[Row],
+    variables: &[Variable],
 ) -> Result<()> {
     let config = checkpoint.read(hugging_face::CONFIG)?;
     let file = checkpoint.read(hugging_face::WEIGHTS)?;
     let model = hugging_face::load(&config, &file, Some(shape))?;
-    for row in rows {
-        let tensor = model.tensors.iter().find(|t| t.name == row.name);
+    for variable in variables {
+        let tensor = model.tensors.iter().find(|t| t.name == variable.name);
         let tensor = tensor.ok_or_else(|| Error::Broken {
             path: checkpoint.path.join(hugging_face::WEIGHTS),
-            reason: format!("it has no `{}`", row.name),
+            reason: format!("it has no `{}`", variable.name),
         })?;
-        device.write_row(&row.name, Part::Weight, Host::Real(&tensor.values))?;
+        device.write_variable(&variable.name, Field::Weight, Host::Real(&tensor.values))?;
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
-//! What a resumed run needs beside the model's own files: the optimiser's state and the step. The
+//! What a resumed run needs beside the model's own files: the optimizer's state and the step. The
 //! data's order and every random number are functions of seed and step, so that is all.
 
 use crate::error::{Error, Result};
-use engine::{Device, Host, HostMut, Part, Row};
+use engine::{Device, Field, Host, HostMut, Optimizer, Variable};
 use run::Checkpoint;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 
-/// File of the optimiser's state.
-const OPTIMISER: &str = "optimizer.safetensors";
+/// File of the optimizer's state.
+const OPTIMIZER: &str = "optimizer.safetensors";
 /// File of the rest.
 const TRAINER: &str = "trainer_state.json";
 
@@ -29,8 +29,8 @@ pub struct State {
 /// The files of a checkpoint that hold the training state.
 pub fn save(
     device: &dyn Device,
-    rows: &[Row],
-    states: usize,
+    variables: &[Variable],
+    optimizer: &Optimizer,
     double: bool,
     state: &State,
 ) -> Result<Vec<(String, Vec<u8>)>> {
@@ -40,35 +40,38 @@ pub fn save(
         (Dtype::F32, 4)
     };
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    for row in rows {
-        for part in 0..states {
-            let mut bytes = Vec::with_capacity(row.len() * size);
+    for variable in variables {
+        let name = &variable.name;
+        for (state, len) in optimizer.states(variable).into_iter().enumerate() {
+            let field = Field::State(state);
+            let mut bytes = Vec::with_capacity(len * size);
             if double {
-                let mut numbers = vec![0.0f64; row.len()];
-                device.read_row(&row.name, Part::State(part), HostMut::Double(&mut numbers))?;
+                let mut numbers = vec![0.0f64; len];
+                device.read_variable(name, field, HostMut::Double(&mut numbers))?;
                 numbers.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
             } else {
-                let mut numbers = vec![0.0f32; row.len()];
-                device.read_row(&row.name, Part::State(part), HostMut::Real(&mut numbers))?;
+                let mut numbers = vec![0.0f32; len];
+                device.read_variable(name, field, HostMut::Real(&mut numbers))?;
                 numbers.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
             }
-            tensors.push((
-                format!("{}.state.{part}", row.name),
-                row.shape.clone(),
-                bytes,
-            ));
+            // A state of another size than the weights is a row of numbers.
+            let shape = match len == variable.len() {
+                true => variable.shape.clone(),
+                false => vec![len],
+            };
+            tensors.push((format!("{name}.state.{state}"), shape, bytes));
         }
     }
-    let broken = |e: String| Error::Task(format!("{OPTIMISER} can't be made: {e}"));
+    let broken = |e: String| Error::Task(format!("{OPTIMIZER} can't be made: {e}"));
     let mut views = Vec::new();
     for (name, shape, bytes) in &tensors {
         let view = TensorView::new(dtype, shape.clone(), bytes);
         views.push((name.as_str(), view.map_err(|e| broken(e.to_string()))?));
     }
-    let optimiser = serialize(views, None).map_err(|e| broken(e.to_string()))?;
+    let optimizer = serialize(views, None).map_err(|e| broken(e.to_string()))?;
     let trainer = serde_json::to_vec_pretty(state).map_err(|e| broken(e.to_string()))?;
     Ok(vec![
-        (OPTIMISER.into(), optimiser),
+        (OPTIMIZER.into(), optimizer),
         (TRAINER.into(), trainer),
     ])
 }
@@ -79,23 +82,23 @@ pub fn load(from: &Checkpoint) -> Result<State> {
     serde_json::from_slice(&bytes).map_err(|e| broken(from, TRAINER, e.to_string()))
 }
 
-/// Gives the optimiser's state to the device.
+/// Gives the optimizer's state to the device.
 pub fn restore(
     device: &mut dyn Device,
-    rows: &[Row],
-    states: usize,
+    variables: &[Variable],
+    optimizer: &Optimizer,
     from: &Checkpoint,
 ) -> Result<()> {
-    let bytes = from.read(OPTIMISER)?;
+    let bytes = from.read(OPTIMIZER)?;
     let file = SafeTensors::deserialize(&bytes);
-    let file = file.map_err(|e| broken(from, OPTIMISER, e.to_string()))?;
-    for row in rows {
-        for part in 0..states {
-            let name = format!("{}.state.{part}", row.name);
+    let file = file.map_err(|e| broken(from, OPTIMIZER, e.to_string()))?;
+    for variable in variables {
+        for state in 0..optimizer.states(variable).len() {
+            let name = format!("{}.state.{state}", variable.name);
             let tensor = file.tensor(&name);
-            let tensor = tensor.map_err(|e| broken(from, OPTIMISER, format!("{name}: {e}")))?;
+            let tensor = tensor.map_err(|e| broken(from, OPTIMIZER, format!("{name}: {e}")))?;
             let data = tensor.data();
-            let part = Part::State(part);
+            let field = Field::State(state);
             match tensor.dtype() {
                 Dtype::F64 => {
                     let numbers: Vec<f64> = data
@@ -104,7 +107,7 @@ pub fn restore(
                         .iter()
                         .map(|b| f64::from_le_bytes(*b))
                         .collect();
-                    device.write_row(&row.name, part, Host::Double(&numbers))?;
+                    device.write_variable(&variable.name, field, Host::Double(&numbers))?;
                 }
                 Dtype::F32 => {
                     let numbers: Vec<f32> = data
@@ -113,12 +116,12 @@ pub fn restore(
                         .iter()
                         .map(|b| f32::from_le_bytes(*b))
                         .collect();
-                    device.write_row(&row.name, part, Host::Real(&numbers))?;
+                    device.write_variable(&variable.name, field, Host::Real(&numbers))?;
                 }
                 other => {
                     return Err(broken(
                         from,
-                        OPTIMISER,
+                        OPTIMIZER,
                         format!("{name} is {other:?}, not F32 or F64"),
                     ));
                 }

@@ -16,7 +16,7 @@ pub struct Recording {
     pub cost: ValueId,
     /// 1 / what the cost is a mean of, in the whole step.
     pub loss_weight: f64,
-    /// Whether the optimiser's state is saved in f64.
+    /// Whether the optimizer's state is saved in f64.
     pub double: bool,
 }
 
@@ -36,6 +36,13 @@ pub trait Task {
     /// Where the model's numbers don't fit together.
     fn record(&self) -> Result<Recording>;
 
+    /// Makes ready what evaluation, samples and probes will run, so that memory is known before the
+    /// first step.
+    ///
+    /// # Errors
+    /// Where memory can't be had.
+    fn prepare(&mut self, device: &mut dyn Device) -> Result<()>;
+
     /// Fills in what the `start` event says of the task.
     fn describe(&self, start: &mut Start);
 
@@ -43,7 +50,7 @@ pub trait Task {
     ///
     /// # Errors
     /// Where the device fails.
-    fn initialise(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()>;
+    fn initialize(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()>;
 
     /// Gives the weights of a checkpoint to the device.
     ///

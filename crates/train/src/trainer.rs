@@ -6,8 +6,8 @@ use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state::{self, State};
 use crate::task::{Measured, Recording, Task};
-use engine::{Device, HostMut, Optimiser, Plan, Purpose, Ready, Rule, Scalars};
-use model::{Config, OptimConfig, Optimizer};
+use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
+use model::Config;
 use run::{
     Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
 };
@@ -36,31 +36,6 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// The optimiser that a config asks for.
-pub fn optimiser(o: &OptimConfig) -> Optimiser {
-    let adam = |decoupled| Rule::Adam {
-        beta1: o.beta1,
-        beta2: o.beta2,
-        epsilon: o.epsilon,
-        decoupled,
-    };
-    let momentum = |nesterov| Rule::Momentum {
-        momentum: o.momentum,
-        nesterov,
-    };
-    Optimiser {
-        rule: match o.name {
-            Optimizer::Sgd => Rule::Sgd,
-            Optimizer::Momentum => momentum(false),
-            Optimizer::Nesterov => momentum(true),
-            Optimizer::Adam => adam(false),
-            Optimizer::Adamw => adam(true),
-        },
-        weight_decay: o.weight_decay,
-        clip: o.clip,
-    }
-}
-
 /// The one trainer.
 pub struct Trainer<'a> {
     settings: TrainerSettings<'a>,
@@ -71,7 +46,7 @@ pub struct Trainer<'a> {
     screen: &'a mut dyn FnMut(&Event),
     recording: Recording,
     ready: Ready,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
     /// Steps done.
     step: u64,
     train_seconds: f64,
@@ -105,17 +80,16 @@ impl<'a> Trainer<'a> {
         from: Option<&Checkpoint>,
         screen: &'a mut dyn FnMut(&Event),
     ) -> Result<Trainer<'a>> {
-        let optimiser = optimiser(&settings.config.optim);
+        let optimizer = settings.config.optim.optimizer();
         let recording = task.record()?;
-        let plan = Plan::new(
-            &recording.graph,
-            recording.micros,
-            Purpose::Train(optimiser),
-        )?
-        .in_precision(settings.config.train.precision.of_products());
-        let totals = engine::dry_run(&recording.graph, &plan);
-        device.create(&recording.graph.rows, Some(optimiser))?;
-        let ready = device.prepare(recording.graph.clone(), plan)?;
+        let purpose = Purpose::Train(optimizer.clone());
+        let plan = Plan::new(recording.graph.clone(), recording.micros, purpose)?
+            .in_precision(settings.config.train.precision.of_products());
+        let totals = engine::dry_run(&plan);
+        device.create(recording.graph.variables(), Some(&optimizer))?;
+        let ready = device.prepare(plan)?;
+        // So that the header counts what evaluation and samples need as well.
+        task.prepare(device)?;
         let log = folder.event_log()?;
         let best = folder.checkpoints().list()?.into_iter();
         let best = best.filter_map(|c| Some((c.loss?, c.step)));
@@ -129,7 +103,7 @@ impl<'a> Trainer<'a> {
             screen,
             recording,
             ready,
-            optimiser,
+            optimizer,
             step: 0,
             train_seconds: 0.0,
             first_norm: 0.0,
@@ -142,7 +116,7 @@ impl<'a> Trainer<'a> {
         match from {
             None => trainer
                 .task
-                .initialise(trainer.device, &trainer.recording.graph)?,
+                .initialize(trainer.device, &trainer.recording.graph)?,
             Some(checkpoint) => trainer.restore(checkpoint)?,
         }
         trainer.start(totals)?;
@@ -156,9 +130,9 @@ impl<'a> Trainer<'a> {
 
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
         let state = state::load(from)?;
-        let rows = &self.recording.graph.rows;
         self.task.restore(self.device, from)?;
-        state::restore(self.device, rows, self.optimiser.states(), from)?;
+        let variables = self.recording.graph.variables();
+        state::restore(self.device, variables, &self.optimizer, from)?;
         self.step = state.step;
         self.train_seconds = state.train_seconds;
         self.first_norm = state.first_norm;
@@ -175,7 +149,7 @@ impl<'a> Trainer<'a> {
             first_step: self.step,
             steps: config.train.steps as u64,
             flops_per_step: totals.flops,
-            bytes_peak: totals.bytes,
+            bytes_peak: self.device.bytes(),
             threads: self.settings.threads as u64,
             processor: engine::processor(),
             precision: match config.train.precision.of_products() {
@@ -254,7 +228,6 @@ impl<'a> Trainer<'a> {
             seed: config.train.seed,
             step: self.step,
             rate: lr,
-            position: 0,
             loss_weight: self.recording.loss_weight,
         };
         if Profiler::wants(self.step, config.train.steps, config.eval.every) {
@@ -377,11 +350,10 @@ impl<'a> Trainer<'a> {
             config: config.to_toml(),
         };
         let mut files = self.task.files(self.device)?;
-        let (rows, states) = (&self.recording.graph.rows, self.optimiser.states());
         files.extend(state::save(
             self.device,
-            rows,
-            states,
+            self.recording.graph.variables(),
+            &self.optimizer,
             self.recording.double,
             &state,
         )?);

@@ -1,15 +1,16 @@
 //! A disk that fails at any moment: the run ends with an error, and what was saved stays whole.
 #![allow(clippy::unwrap_used)]
 
-use engine::{Cpu, Settings as Machine};
+use engine::{Cpu, CpuSettings};
 use model::Config;
-use run::{Choice, Disk, Faulty, Files, RunFolder, Which};
+use run::{Choice, Disk, Faulty, Files, RunFolder};
+use session::{Opened, Use};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use train::{Corpus, LanguageTask, Result, SavedModel, Settings, Trainer, TrainerSettings};
+use train::{Corpus, LanguageTask, Result, Settings, Trainer, TrainerSettings};
 
 const SETS: [&str; 6] = [
     "model.layers=1",
@@ -44,7 +45,7 @@ fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
     };
     let run = RunFolder::create(files, &choice)?;
     run.write_config(&settings.to_toml()?)?;
-    let mut device = Cpu::new(Machine::with_threads(1));
+    let mut device = Cpu::new(CpuSettings::with_threads(1));
     let stop = AtomicBool::new(false);
     let told = TrainerSettings {
         config: settings.config,
@@ -64,12 +65,11 @@ fn sound(folder: &Path) -> usize {
     };
     let all = run.checkpoints().list().unwrap();
     for checkpoint in &all {
-        let opened = run
-            .checkpoints()
-            .open(Which::Step(checkpoint.step))
-            .unwrap();
-        let device = Cpu::new(Machine::with_threads(1));
-        SavedModel::load(&run, &opened, device).unwrap();
+        let how = Use {
+            threads: 1,
+            sequences: 1,
+        };
+        Opened::of(checkpoint, how).unwrap();
     }
     all.len()
 }

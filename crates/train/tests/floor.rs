@@ -1,7 +1,7 @@
 //! A loss that is better than possible is an error in the program, and is said to be one.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use engine::{Cpu, Device, Settings};
+use engine::{Cpu, CpuSettings, Device};
 use model::Config;
 use text::Tokenizer;
 use train::{Corpus, Error, LanguageTask, Source, Task};
@@ -30,10 +30,10 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
             floor_bits: Some(floor_bits),
         };
         let mut task = LanguageTask::new(&config, corpus).unwrap();
-        let mut device = Cpu::new(Settings::with_threads(1));
+        let mut device = Cpu::new(CpuSettings::with_threads(1));
         let recording = task.record().unwrap();
-        device.create(&recording.graph.rows, None).unwrap();
-        task.initialise(&mut device, &recording.graph).unwrap();
+        device.create(recording.graph.variables(), None).unwrap();
+        task.initialize(&mut device, &recording.graph).unwrap();
         task.evaluate(&mut device, true)
     };
     let measured = measure(0.0).unwrap();

@@ -6,7 +6,7 @@ use crate::arguments::{Bench, Part, Products};
 use crate::failure::{Failure, Result};
 use crate::session::{stop_flag, threads};
 use crate::terminal;
-use ::bench::{Session, gemm, generate, machine, models, ops, step};
+use ::bench::{Conditions, gemm, generate, machine, models, ops, step};
 use engine::{Precision, has_bf16, processor};
 use serde_json::{Map, Value};
 use std::io::{Write, stderr, stdout};
@@ -97,7 +97,7 @@ impl Running {
         &self,
         name: &str,
         expected: f64,
-        work: impl FnOnce(&mut Session) -> ::bench::Result<T>,
+        work: impl FnOnce(&mut Conditions) -> ::bench::Result<T>,
     ) -> Result<T> {
         self.say(format_args!("\n{name}: takes about {expected:.0} s"))?;
         let live = !self.json && terminal::width().is_some();
@@ -118,13 +118,13 @@ impl Running {
                 );
             }
         };
-        let mut session = Session {
+        let mut conditions = Conditions {
             threads: self.threads,
             precision: self.precision,
             stop: &self.stop,
             progress: &mut progress,
         };
-        let done = work(&mut session);
+        let done = work(&mut conditions);
         if live {
             let _ = write!(stderr(), "\r\x1b[K");
         }

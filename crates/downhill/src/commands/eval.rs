@@ -1,43 +1,55 @@
 //! `downhill eval`: how well a trained model predicts a text.
 
 use crate::arguments::Eval;
-use crate::failure::Result;
-use crate::session::{checkpoint, cpu, threads};
+use crate::failure::{Failure, Result};
+use crate::session::{opened, threads};
 use data::Watch;
+use model::Config;
 use std::io::{Write, stdout};
 use std::sync::atomic::AtomicBool;
-use train::{Corpus, SavedModel, Scorer, check_same_text, tokens_of};
+use train::{Corpus, Settings, check_same_text, tokens_of};
 
 pub fn run(a: &Eval) -> Result<()> {
-    let (folder, checkpoint) = checkpoint(&a.saved)?;
-    let threads = threads(a.saved.threads.map(|n| n as usize));
-    let mut model = SavedModel::load(&folder, &checkpoint, cpu(threads))?;
-    let (tokens, floor, what) = match &a.text {
-        Some(path) => {
+    let (mut opened, run) = opened(&a.saved)?;
+    let tokenizer = opened.tokenizer.clone();
+    let settings = run
+        .as_ref()
+        .map(|run| Settings::read(run, &[]))
+        .transpose()?;
+    let (tokens, floor, what) = match (&a.text, &run, &settings) {
+        (Some(path), _, settings) => {
             let what = path.display().to_string();
-            let tokens = tokens_of(path, &model.tokenizer, &model.settings.config.data)?;
+            let data = match settings {
+                Some(settings) => settings.config.data.clone(),
+                None => Config::load(None, None, &[])?.data,
+            };
+            let tokens = tokens_of(path, &tokenizer, &data)?;
             text::check_length(tokens.len(), 1, &what)?;
             (tokens, None, what)
         }
-        None => {
-            let (config, source) = (&model.settings.config, &model.settings.source);
-            let validation = source.validation.as_deref();
+        (None, Some(run), Some(settings)) => {
+            let (config, source) = (&settings.config, &settings.source);
+            let threads = threads(a.saved.threads.map(|n| n as usize));
             let corpus = Corpus::read(
                 &source.paths,
-                validation,
+                source.validation.as_deref(),
                 &config.data,
                 config.model.context,
-                Some(model.tokenizer.clone()),
+                Some(tokenizer.clone()),
                 &Watch::new(threads, &AtomicBool::new(false), &|_| {}),
             )?;
-            check_same_text(&folder, source, &corpus)?;
+            check_same_text(run, source, &corpus)?;
             let floor = corpus.floor_bits_per_byte();
             (corpus.validation, floor, "the validation part".into())
         }
+        _ => {
+            let folder = opened.folder.display();
+            let message =
+                format!("{folder} has no validation text of its own: give one with --text");
+            return Err(Failure::Usage(message));
+        }
     };
-    let vocabulary = model.tokenizer.vocabulary_size();
-    let mut scorer = Scorer::new(model.shape.clone(), vocabulary);
-    let score = scorer.score_text(&mut model.device, &model.tokenizer, &tokens)?;
+    let score = opened.session().score(&tokenizer, &tokens)?;
     let mut out = stdout().lock();
     let (nats, bits) = (score.nats_per_token(), score.bits_per_byte());
     if a.json {
@@ -47,7 +59,7 @@ pub fn run(a: &Eval) -> Result<()> {
             "perplexity": nats.exp(),
             "tokens": score.tokens,
             "bytes": score.bytes,
-            "step": model.step,
+            "step": opened.step,
         });
         if let Some(floor) = floor {
             object["floor_bits_per_byte"] = floor.into();
@@ -55,7 +67,7 @@ pub fn run(a: &Eval) -> Result<()> {
         writeln!(out, "{object}")?;
         return Ok(());
     }
-    writeln!(out, "{} on {what}", checkpoint.path.display())?;
+    writeln!(out, "{} on {what}", opened.folder.display())?;
     writeln!(out, "  nats per token  {nats:.4}")?;
     writeln!(out, "  bits per byte   {bits:.4}")?;
     writeln!(out, "  perplexity      {:.3}", nats.exp())?;

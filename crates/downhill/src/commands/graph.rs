@@ -3,10 +3,10 @@
 use crate::arguments::Graph as Arguments;
 use crate::failure::Result;
 use crate::session::config;
-use ::train::{micro_tokens, optimiser};
-use engine::{Graph, Item, NodeId, Place, Plan, Purpose, Source, Spec, Step, ValueId, Write as To};
-use engine::{RowKind, Totals, dry_run, micro_batch};
-use model::{Config, Mode, Tokenizer, decoder};
+use engine::{
+    Graph, Item, NodeId, Origin, Place, Plan, Spec, Totals, ValueId, Work, Write as To, dry_run,
+};
+use model::{Config, Tokenizer, Training};
 use serde_json::{Value, json};
 use std::io::{self, Write, stdout};
 use watch::{amount, count};
@@ -16,15 +16,11 @@ const WIDTH: usize = 100;
 
 pub fn run(a: &Arguments) -> Result<()> {
     let config = config(&a.configured, &[])?;
-    let (shape, batch) = (&config.model, config.train.batch);
     let vocabulary = vocabulary(&config)?;
-    let sequences = micro_batch(batch, shape.context, micro_tokens(vocabulary));
-    let of = (sequences, shape.context);
-    let graph = decoder(shape, vocabulary, of, Mode::Train)?.graph;
-    let purpose = Purpose::Train(optimiser(&config.optim));
-    let plan = Plan::new(&graph, batch / sequences, purpose)?;
-    let totals = dry_run(&graph, &plan);
-    let rows = rows(&graph, &plan, &config);
+    let training = Training::record(&config, vocabulary)?;
+    let plan = training.plan(&config)?;
+    let totals = dry_run(&plan);
+    let rows = rows(&plan, &config);
     let mut out = stdout().lock();
     if a.json {
         let steps: Vec<Value> = rows.iter().map(Row::json).collect();
@@ -37,8 +33,8 @@ pub fn run(a: &Arguments) -> Result<()> {
         writeln!(out, "{object}")?;
         return Ok(());
     }
-    print_totals(&mut out, &graph, &plan, &config, vocabulary, &totals)?;
-    print_table(&mut out, &rows, plan.micros)?;
+    print_totals(&mut out, &plan, &config, vocabulary, &totals)?;
+    print_table(&mut out, &rows, plan.micros())?;
     Ok(())
 }
 
@@ -119,26 +115,21 @@ impl Row {
 }
 
 /// Every step of the list, in order.
-fn rows(g: &Graph, plan: &Plan, config: &Config) -> Vec<Row> {
-    let per_micro = plan.items.iter().filter(|i| is_pass(i)).count() / plan.micros.max(1);
-    let times = Times::new(g, &plan.items[..per_micro], plan.items.len());
-    let each = plan.items.iter().enumerate();
-    each.map(|(index, item)| row(g, plan, config, &times, (index, item)))
+fn rows(plan: &Plan, config: &Config) -> Vec<Row> {
+    let items = plan.items();
+    let per_micro = items.iter().filter(|i| is_pass(i)).count() / plan.micros().max(1);
+    let times = Times::new(plan.graph(), &items[..per_micro], items.len());
+    let each = items.iter().enumerate();
+    each.map(|(index, item)| row(plan, config, &times, (index, item)))
         .collect()
 }
 
 fn is_pass(item: &Item) -> bool {
-    matches!(item.step, Step::Forward(_) | Step::Backward(_))
+    matches!(item.work, Work::Forward(_) | Work::Backward(_))
 }
 
-fn row(
-    g: &Graph,
-    plan: &Plan,
-    config: &Config,
-    times: &Times,
-    (index, item): (usize, &Item),
-) -> Row {
-    let cost = plan.item_cost(g, item);
+fn row(plan: &Plan, config: &Config, times: &Times, (index, item): (usize, &Item)) -> Row {
+    let (g, cost) = (plan.graph(), plan.item_cost(item));
     let mut row = Row {
         index,
         micro: is_pass(item).then_some(item.micro),
@@ -158,47 +149,45 @@ fn row(
         row.lifetime = place.map(|p| times.in_list(p, item.micro));
         row.offset = place.map(|p| 4 * p.at(item.micro));
     };
-    match item.step {
-        Step::Forward(node) => {
+    match item.work {
+        Work::Forward(node) => {
             row.pass = "forward";
-            row.operation = operation(g, node);
-            if let Some(&y) = g.nodes[node.index()].y.first() {
-                row.name = g.values[y.index()].name.clone();
-                fill(&mut row, plan.values[y.index()].as_ref(), g.spec(y));
+            row.operation = g.node(node).op.name().to_owned();
+            if let Some(&y) = g.node(node).y.first() {
+                row.name = g.value(y).name.clone();
+                fill(&mut row, plan.value(y), g.spec(y));
             }
             // Layers that read one x, side by side.
-            let side = &g.nodes[node.index()].y;
+            let side = &g.node(node).y;
             if side.len() > 1 && side.iter().all(|&y| g.spec(y).rows == row.rows) {
                 row.name = format!("{}.{}", row.operation, node.index());
                 row.width = side.iter().map(|&y| g.spec(y).width).sum();
             }
         }
-        Step::Backward(node) => {
+        Work::Backward(node) => {
             row.pass = "backward";
-            row.operation = operation(g, node);
-            let written = gradients(g, plan, node, item);
+            row.operation = g.node(node).op.name().to_owned();
+            let written = gradients(plan, node, item);
             if let Some(&(x, _)) = written.first() {
-                row.name = format!("d {}", g.values[x.index()].name);
-                fill(&mut row, plan.gradients[x.index()].as_ref(), g.spec(x));
+                row.name = format!("d {}", g.value(x).name);
+                fill(&mut row, plan.gradient(x), g.spec(x));
             }
-            let named = |(x, to): (ValueId, To)| (g.values[x.index()].name.clone(), to);
+            let named = |(x, to): (ValueId, To)| (g.value(x).name.clone(), to);
             row.write = written.into_iter().map(named).collect();
         }
-        Step::Norm => {
+        Work::Norm => {
             (row.pass, row.operation) = ("norm", "norm".into());
             row.name = "gradient norm".into();
         }
-        Step::Update(group) => {
+        Work::Update(update) => {
             (row.pass, row.operation) = ("update", word(&config.optim.name));
-            row.name = ["matrices", "vectors"]
-                .get(group)
-                .unwrap_or(&"")
-                .to_string();
-            let learnt = g.rows.iter().filter(|r| r.kind == RowKind::Parameter);
-            row.rows = learnt
-                .filter(|r| r.decay == (group == 0))
-                .map(|r| r.len())
-                .sum();
+            let updates = &plan.updates()[update];
+            let own = updates.variables.iter().map(|&v| &g.variables()[v]);
+            row.rows = own.clone().map(|v| v.len()).sum();
+            let mut groups: Vec<String> = own.map(|v| word(&v.group)).collect();
+            groups.sort();
+            groups.dedup();
+            row.name = groups.join(", ");
         }
     }
     row
@@ -209,17 +198,14 @@ fn word(name: &impl std::fmt::Debug) -> String {
     format!("{name:?}").to_lowercase()
 }
 
-fn operation(g: &Graph, node: NodeId) -> String {
-    g.nodes[node.index()].op.get().name().to_owned()
-}
-
 /// The gradients that a backward pass writes, and how: not those that stay where they are.
-fn gradients(g: &Graph, plan: &Plan, node: NodeId, item: &Item) -> Vec<(ValueId, To)> {
-    let inputs = g.nodes[node.index()].x.iter().copied().zip(item.write);
-    let written = inputs.enumerate().filter(|&(slot, (x, _))| {
-        g.values[x.index()].needs_gradient && !plan.hands_on(g, node, slot)
-    });
-    let how = |(slot, (x, to))| match plan.overwrites(g, node, slot) {
+fn gradients(plan: &Plan, node: NodeId, item: &Item) -> Vec<(ValueId, To)> {
+    let g = plan.graph();
+    let inputs = g.node(node).x.iter().copied().zip(item.write);
+    let written = inputs
+        .enumerate()
+        .filter(|&(slot, (x, _))| g.value(x).needs_gradient && !plan.hands_on(node, slot));
+    let how = |(slot, (x, to))| match plan.overwrites(node, slot) {
         true => (x, To::Over),
         false => (x, to),
     };
@@ -239,11 +225,11 @@ struct Times {
 
 impl Times {
     fn new(g: &Graph, micro: &[Item], len: usize) -> Times {
-        let n = g.nodes.len();
-        let time = |item: &Item| match item.step {
-            Step::Forward(node) => node.index(),
-            Step::Backward(node) => 2 * n - 1 - node.index(),
-            Step::Norm | Step::Update(_) => 2 * n,
+        let n = g.nodes().len();
+        let time = |item: &Item| match item.work {
+            Work::Forward(node) => node.index(),
+            Work::Backward(node) => 2 * n - 1 - node.index(),
+            Work::Norm | Work::Update(_) => 2 * n,
         };
         Times {
             entries: micro.iter().map(time).collect(),
@@ -266,15 +252,16 @@ impl Times {
 
 fn print_totals(
     out: &mut impl Write,
-    g: &Graph,
     plan: &Plan,
     config: &Config,
     vocabulary: usize,
     totals: &Totals,
 ) -> io::Result<()> {
     let (batch, context) = (config.train.batch, config.model.context);
-    let states = optimiser(&config.optim).states() as u64;
-    let stored: u64 = g.rows.iter().map(|r| r.len() as u64).sum();
+    let (g, micros) = (plan.graph(), plan.micros());
+    let states = |v| plan.optimizer().map_or(Vec::new(), |o| o.states(v));
+    let states: usize = g.variables().iter().flat_map(states).sum();
+    let stored: u64 = g.variables().iter().map(|v| v.len() as u64).sum();
     let bytes = |numbers: u64| amount(4 * numbers, "B");
     let flops = amount(totals.flops, "FLOP");
     writeln!(
@@ -292,9 +279,9 @@ fn print_totals(
     writeln!(
         out,
         "batch         {batch} × {context} tokens in {} micro-batch{} of {} × {context}",
-        plan.micros,
-        if plan.micros == 1 { "" } else { "es" },
-        batch / plan.micros.max(1)
+        micros,
+        if micros == 1 { "" } else { "es" },
+        batch / micros.max(1)
     )?;
     writeln!(
         out,
@@ -304,14 +291,15 @@ fn print_totals(
     for (label, numbers) in [
         ("weights", stored),
         ("gradients", totals.parameters),
-        ("optimiser", totals.parameters * states),
-        ("arena", plan.arena as u64),
+        ("optimizer", states as u64),
+        ("arena", plan.arena() as u64),
     ] {
         writeln!(out, "  {label:<12}{}", bytes(numbers))?;
     }
-    let inputs = g.values.iter().zip(&plan.values);
-    let inputs = inputs.filter(|(v, _)| matches!(v.source, Source::Input));
-    let inputs: usize = inputs.filter_map(|(_, p)| Some(p.as_ref()?.size())).sum();
+    let inputs = g
+        .value_ids()
+        .filter(|&v| g.value(v).origin == Origin::Input);
+    let inputs: usize = inputs.filter_map(|v| Some(plan.value(v)?.size())).sum();
     writeln!(out, "  of the arena, {} are inputs", bytes(inputs as u64))?;
     writeln!(out)
 }

@@ -2,11 +2,12 @@
 
 use crate::arguments::Sample;
 use crate::failure::{Failure, Result};
-use crate::session::{assignments, checkpoint, cpu, stop_flag, threads};
-use model::{Config, Draw, Generator};
+use crate::session::{assignments, opened, stop_flag};
+use model::Config;
+use session::{Sampling, begin, write_text};
 use std::io::{Write, stdout};
 use std::sync::atomic::Ordering;
-use train::{SavedModel, Settings, begin, write_text};
+use train::Settings;
 
 pub fn run(a: &Sample) -> Result<()> {
     let flags = assignments(&[
@@ -16,17 +17,17 @@ pub fn run(a: &Sample) -> Result<()> {
         ("sample.top_p", a.top_p.clone()),
         ("sample.seed", a.seed.clone()),
     ]);
-    // What is wrong with the flags is told before a run is looked for.
-    Config::load(None, None, &flags)?;
-    let (folder, checkpoint) = checkpoint(&a.saved)?;
-    let s = Settings::read(&folder, &flags)?.config.sample;
-    let threads = threads(a.saved.threads.map(|n| n as usize));
-    let mut model = SavedModel::load(&folder, &checkpoint, cpu(threads))?;
+    // What is wrong with the flags is reported before a run is looked for.
+    let defaults = Config::load(None, None, &flags)?;
+    let (mut opened, run) = opened(&a.saved)?;
+    let s = match run {
+        Some(folder) => Settings::read(&folder, &flags)?.config.sample,
+        None => defaults.sample,
+    };
+    let (tokenizer, step) = (opened.tokenizer.clone(), opened.step);
     let prompt_text = a.prompt.as_deref().unwrap_or(&s.prompt);
-    let prompt = begin(&model.tokenizer, prompt_text)?;
-    let vocabulary = model.tokenizer.vocabulary_size();
-    let mut generator = Generator::new(&mut model.device, &model.shape, vocabulary)?;
-    let draw = Draw {
+    let prompt = begin(&tokenizer, prompt_text)?;
+    let sampling = Sampling {
         temperature: s.temperature,
         top_k: s.top_k,
         top_p: s.top_p,
@@ -47,19 +48,19 @@ pub fn run(a: &Sample) -> Result<()> {
         }
         written.is_ok() && !stop.load(Ordering::Relaxed)
     };
+    let mut session = opened.session();
     write_text(
-        &mut model.device,
-        &mut generator,
-        &model.tokenizer,
+        &mut session,
+        &tokenizer,
         &prompt,
         s.tokens,
-        &draw,
+        &sampling,
         piece,
     )?;
     written?;
     if a.json {
         let object = serde_json::json!({
-            "step": model.step, "prompt": prompt_text, "text": text, "seed": s.seed,
+            "step": step, "prompt": prompt_text, "text": text, "seed": s.seed,
         });
         writeln!(out, "{object}")?;
     } else {

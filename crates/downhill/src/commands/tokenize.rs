@@ -80,7 +80,7 @@ fn tokenizer(path: Option<&Path>) -> Result<Tokenizer> {
         Some(path) if !path.join("run.toml").is_file() => Ok(Tokenizer::open(path)?),
         run => {
             let checkpoint = open(run)?.checkpoints().open(Which::Last)?;
-            Ok(::train::tokenizer(&checkpoint)?)
+            Ok(::session::tokenizer(&checkpoint)?)
         }
     }
 }

@@ -196,7 +196,7 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
     }
     let source = &settings.source;
     let config = &settings.config;
-    let known = Some(::train::tokenizer(&last)?);
+    let known = Some(::session::tokenizer(&last)?);
     let corpus = corpus(
         &source.paths,
         source.validation.as_deref(),

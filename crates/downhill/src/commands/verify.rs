@@ -2,7 +2,7 @@
 
 use crate::arguments::Verify;
 use crate::failure::{Failure, Result};
-use engine::{Settings, cores, processor, verify};
+use engine::{CpuSettings, cores, processor, verify};
 use serde_json::json;
 use std::io::{Write, stdout};
 
@@ -10,7 +10,7 @@ use std::io::{Write, stdout};
 const SHAPES: u64 = 20;
 
 pub fn run(a: &Verify) -> Result<()> {
-    let checks = verify::operations(SHAPES, Settings::with_threads(cores()), |_| {})?;
+    let checks = verify::operations(SHAPES, CpuSettings::with_threads(cores()), |_| {})?;
     let failed = checks.iter().filter(|c| !c.ok).count();
     let passed = checks.len() - failed;
     let mut out = stdout().lock();

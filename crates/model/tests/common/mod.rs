@@ -6,26 +6,25 @@
 )]
 
 use engine::{
-    Device, Graph, Host, HostMut, Optimiser, Part, Plan, Precision, Purpose, RandomPurpose, Ready,
-    Rule, Scalars, Stream, ValueId,
+    Adam, Device, Field, Graph, Host, HostMut, Optimizer, Plan, Precision, Purpose, RandomPurpose,
+    Ready, Scalars, Stream, ValueId,
 };
-use model::{Config, Mode, ModelConfig, decoder};
+use model::{Config, Decoder, Mode, ModelConfig, decoder};
 use std::sync::Arc;
 
 /// Every family.
 pub const FAMILIES: [&str; 3] = ["gpt2", "llama", "qwen3"];
 
 /// AdamW with clipping.
-pub const ADAMW: Optimiser = Optimiser {
-    rule: Rule::Adam {
+pub fn adamw() -> Optimizer {
+    let adam = Adam {
         beta1: 0.9,
         beta2: 0.99,
         epsilon: 1e-8,
         decoupled: true,
-    },
-    weight_decay: 0.1,
-    clip: Some(1.0),
-};
+    };
+    Optimizer::uniform(adam, 0.1, Some(1.0))
+}
 
 /// A family's shape with some keys of the model set; `sets` are `key=value` with commas between.
 pub fn shape(family: &str, sets: &str) -> ModelConfig {
@@ -51,9 +50,7 @@ pub fn tokens(count: usize, vocabulary: usize, seed: u64) -> Vec<u32> {
 pub struct Recorded {
     pub graph: Arc<Graph>,
     pub logits: ValueId,
-    tokens: ValueId,
-    positions: Option<ValueId>,
-    targets: ValueId,
+    decoder: Decoder,
     cost: ValueId,
     sequences: usize,
     time: usize,
@@ -71,14 +68,12 @@ impl Recorded {
         mode: Mode,
     ) -> Recorded {
         let mut d = decoder(shape, vocabulary, (sequences, time), mode).unwrap();
-        d.graph.keep(d.logits);
+        Arc::get_mut(&mut d.graph).unwrap().keep(d.logits);
         Recorded {
-            graph: Arc::new(d.graph),
+            graph: d.graph.clone(),
             logits: d.logits,
-            tokens: d.tokens,
-            positions: d.positions,
-            targets: d.targets.unwrap(),
             cost: d.cost.unwrap().0,
+            decoder: d,
             sequences,
             time,
             micros,
@@ -97,17 +92,17 @@ impl Recorded {
             seed: 7,
             step,
             rate,
-            position: 0,
             loss_weight: 1.0 / self.rows() as f64,
         }
     }
 
     /// A new store with these weights.
     pub fn fill(&self, device: &mut dyn Device, weights: &[(String, Vec<f32>)]) {
-        device.create(&self.graph.rows, Some(ADAMW)).unwrap();
+        let variables = self.graph.variables();
+        device.create(variables, Some(&adamw())).unwrap();
         for (name, numbers) in weights {
             let host = Host::Real(numbers);
-            device.write_row(name, Part::Weight, host).unwrap();
+            device.write_variable(name, Field::Weight, host).unwrap();
         }
     }
 
@@ -123,21 +118,13 @@ impl Recorded {
         purpose: Purpose,
         precision: Precision,
     ) -> Ready {
-        let plan = Plan::new(&self.graph, self.micros, purpose).unwrap();
-        let plan = plan.in_precision(precision);
-        device.prepare(self.graph.clone(), plan).unwrap()
+        let plan = Plan::new(self.graph.clone(), self.micros, purpose).unwrap();
+        device.prepare(plan.in_precision(precision)).unwrap()
     }
 
     /// Writes a batch.
     pub fn feed(&self, device: &mut dyn Device, ready: Ready, inputs: &[u32], targets: &[u32]) {
-        let mut write = |v, tokens: &[u32]| device.write(ready, v, Host::Tokens(tokens)).unwrap();
-        write(self.tokens, inputs);
-        write(self.targets, targets);
-        if let Some(positions) = self.positions {
-            let at = |i: usize| (i % self.time) as u32;
-            let all: Vec<u32> = (0..self.rows()).map(at).collect();
-            write(positions, &all);
-        }
+        self.decoder.fill(device, ready, inputs, targets).unwrap();
     }
 
     /// Cost of the last run: the shares of all micro-batches.
@@ -156,13 +143,13 @@ impl Recorded {
         logits
     }
 
-    /// One part of all parameters, row after row.
-    pub fn stored(&self, device: &dyn Device, part: Part) -> Vec<f64> {
+    /// One field of all parameters, one after the other.
+    pub fn stored(&self, device: &dyn Device, field: Field) -> Vec<f64> {
         let mut all = Vec::new();
-        for row in &self.graph.rows {
-            let mut numbers = vec![0.0; row.len()];
+        for variable in self.graph.variables() {
+            let mut numbers = vec![0.0; variable.len()];
             let host = HostMut::Double(&mut numbers);
-            device.read_row(&row.name, part, host).unwrap();
+            device.read_variable(&variable.name, field, host).unwrap();
             all.extend(numbers);
         }
         all
@@ -171,11 +158,11 @@ impl Recorded {
     /// Weights large enough for every part of the model to matter.
     pub fn weights(&self, seed: u64) -> Vec<(String, Vec<f32>)> {
         let mut random = Stream::new(seed, RandomPurpose::Check, 8);
-        let rows = self.graph.rows.iter().map(|row| {
-            let middle = if row.shape.len() == 1 { 1.0 } else { 0.0 };
+        let drawn = self.graph.variables().iter().map(|v| {
+            let middle = if v.shape.len() == 1 { 1.0 } else { 0.0 };
             let mut draw = || (middle + 0.3 * random.normal()) as f32;
-            (row.name.clone(), (0..row.len()).map(|_| draw()).collect())
+            (v.name.clone(), (0..v.len()).map(|_| draw()).collect())
         });
-        rows.collect()
+        drawn.collect()
     }
 }

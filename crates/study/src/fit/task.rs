@@ -8,7 +8,7 @@ use super::least_squares::LeastSquares;
 use super::model::{FILE, Line, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
-use engine::{Device, Graph, Host, HostMut, Init, Part, Ready, Row, ValueId, micro_batch};
+use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
 use run::{Checkpoint, Eval, Event, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,7 +60,7 @@ impl Curvature {
 
 /// The recorded step.
 pub(crate) struct Net {
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     pub x: ValueId,
     pub target: ValueId,
     cost: ValueId,
@@ -83,12 +83,12 @@ pub(crate) fn net(rows: usize, width: usize) -> engine::Result<Net> {
     let mut graph = Graph::new();
     let x = graph.input("x", rows, width);
     let target = graph.input("target", rows, 1);
-    let w = graph.parameter(Row::parameter(WEIGHT, &[1, width], Init::Zeros));
-    let b = graph.parameter(Row::parameter(BIAS, &[1], Init::Zeros));
+    let w = graph.variable(Variable::parameter(WEIGHT, &[1, width], Init::Zeros));
+    let b = graph.variable(Variable::parameter(BIAS, &[1], Init::Zeros));
     let y = graph.linear(x, w, Some(b))?;
     let (cost, _) = graph.mse(y, target)?;
     Ok(Net {
-        graph,
+        graph: Arc::new(graph),
         x,
         target,
         cost,
@@ -189,8 +189,8 @@ impl FitTask {
     fn weights(&self, device: &dyn Device) -> train::Result<Line> {
         let mut weights = vec![0.0; self.data.features.len()];
         let mut bias = [0.0];
-        device.read_row(WEIGHT, Part::Weight, HostMut::Double(&mut weights))?;
-        device.read_row(BIAS, Part::Weight, HostMut::Double(&mut bias))?;
+        device.read_variable(WEIGHT, Field::Weight, HostMut::Double(&mut weights))?;
+        device.read_variable(BIAS, Field::Weight, HostMut::Double(&mut bias))?;
         Ok(Line {
             weights,
             intercept: bias[0],
@@ -198,8 +198,8 @@ impl FitTask {
     }
 
     fn give(&self, device: &mut dyn Device, line: &Line) -> train::Result<()> {
-        device.write_row(WEIGHT, Part::Weight, Host::Double(&line.weights))?;
-        device.write_row(BIAS, Part::Weight, Host::Double(&[line.intercept]))?;
+        device.write_variable(WEIGHT, Field::Weight, Host::Double(&line.weights))?;
+        device.write_variable(BIAS, Field::Weight, Host::Double(&[line.intercept]))?;
         Ok(())
     }
 
@@ -225,12 +225,16 @@ impl Task for FitTask {
         let rows = self.data.y.len();
         let net = net(rows / self.micros, self.data.features.len())?;
         Ok(Recording {
-            graph: Arc::new(net.graph),
+            graph: net.graph,
             micros: self.micros,
             cost: net.cost,
             loss_weight: 1.0 / rows as f64,
             double: true,
         })
+    }
+
+    fn prepare(&mut self, _: &mut dyn Device) -> train::Result<()> {
+        Ok(())
     }
 
     fn describe(&self, start: &mut Start) {
@@ -245,7 +249,7 @@ impl Task for FitTask {
         start.tokens_per_step = rows;
     }
 
-    fn initialise(&mut self, device: &mut dyn Device, _: &Graph) -> train::Result<()> {
+    fn initialize(&mut self, device: &mut dyn Device, _: &Graph) -> train::Result<()> {
         let zero = Line {
             weights: vec![0.0; self.data.features.len()],
             intercept: 0.0,

@@ -1,8 +1,8 @@
 //! Lets a model write a text, piece by piece.
 
 use crate::error::Result;
-use engine::Device;
-use model::{Draw, Generator};
+use crate::sampling::Sampling;
+use crate::session::Session;
 use text::{Tokenizer, Utf8Stream};
 
 /// The tokens to begin with: the prompt's, or, where there is none, a line break (else the end of
@@ -20,33 +20,38 @@ pub fn begin(tokenizer: &Tokenizer, prompt: &str) -> Result<Vec<u32>> {
 }
 
 /// Writes up to `count` tokens after `prompt`, giving each piece of valid UTF-8 to `piece` as soon
-/// as it is whole. Ends early at the end of a text, or where `piece` says so.
+/// as it is whole. Ends early at the end of a text, or where `piece` returns false.
 ///
 /// # Errors
-/// Where the device fails.
+/// Where the session has no room for a sequence, or the device fails.
 pub fn write_text(
-    device: &mut dyn Device,
-    generator: &mut Generator,
+    session: &mut Session,
     tokenizer: &Tokenizer,
     prompt: &[u32],
     count: usize,
-    draw: &Draw,
+    sampling: &Sampling,
     mut piece: impl FnMut(&str) -> bool,
 ) -> Result<()> {
+    let id = session.sequence()?;
     let mut stream = Utf8Stream::new();
-    generator.begin(device, prompt)?;
-    for i in 0..count {
-        let token = generator.draw(draw);
-        if token == tokenizer.end_of_text() {
-            break;
+    let mut write = || -> Result<()> {
+        session.feed(&[(id, prompt)])?;
+        for i in 0..count {
+            let token = session.draw(id, sampling)?;
+            if token == tokenizer.end_of_text() {
+                break;
+            }
+            if !piece(&stream.push(&tokenizer.decode(&[token]))) {
+                break;
+            }
+            if i + 1 < count {
+                session.feed(&[(id, &[token])])?;
+            }
         }
-        if !piece(&stream.push(&tokenizer.decode(&[token]))) {
-            break;
-        }
-        if i + 1 < count {
-            generator.read(device, &[token])?;
-        }
-    }
+        Ok(())
+    };
+    let written = write();
+    session.release(id);
     piece(&stream.finish());
-    Ok(())
+    written
 }

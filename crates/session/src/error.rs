@@ -1,0 +1,50 @@
+//! What can go wrong when a finished model is opened or used.
+
+use std::path::PathBuf;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// From the engine.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// From a run's folder or a checkpoint.
+    #[error(transparent)]
+    Run(#[from] run::Error),
+    /// From a tokenizer.
+    #[error(transparent)]
+    Text(#[from] text::Error),
+    /// From a model's files.
+    #[error("{folder}: {error}")]
+    Files {
+        /// The model's folder.
+        folder: PathBuf,
+        /// What is wrong with a file in it.
+        error: model::hugging_face::HuggingFaceError,
+    },
+    /// A file that can't be read.
+    #[error("{path} can't be read: {error}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A sequence that was released, or never was.
+    #[error("there is no such sequence in this session")]
+    NoSequence,
+    /// All sequences that the session was made for are taken.
+    #[error("the session has room for {0} sequences, and all are taken: release one")]
+    Full(usize),
+    /// A token that the model doesn't have.
+    #[error("token {token} isn't in the model's vocabulary of {vocabulary}")]
+    Token {
+        /// The token.
+        token: u32,
+        /// Tokens that there are.
+        vocabulary: usize,
+    },
+}
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

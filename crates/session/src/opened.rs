@@ -1,0 +1,120 @@
+//! A model from its files: of a run, of one of its checkpoints, or of any folder that the formats
+//! allow.
+
+use crate::error::{Error, Result};
+use crate::plans::Plans;
+use crate::session::Session;
+use engine::{Cpu, CpuSettings, Device, Field, Host};
+use model::hugging_face::{self, CONFIG, WEIGHTS};
+use model::{Mode, ModelConfig, decoder};
+use run::{Checkpoint, Disk, RunFolder, Which};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use text::Tokenizer;
+
+/// The tokenizer's file of a model's folder.
+pub const TOKENIZER: &str = "tokenizer.json";
+/// The file beside it that names the end of a text.
+pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
+/// How a model is used.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    /// Threads that compute.
+    pub threads: usize,
+    /// Sequences at a time.
+    pub sequences: usize,
+}
+
+/// A model with its weights on a device.
+pub struct Opened {
+    /// Its shape.
+    pub model: ModelConfig,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The folder with its files.
+    pub folder: PathBuf,
+    /// Steps it was trained for, where a run tells.
+    pub step: Option<u64>,
+    device: Cpu,
+    plans: Plans,
+}
+
+impl Opened {
+    /// Opens a run (the checkpoint asked for), or a model's folder.
+    ///
+    /// # Errors
+    /// Where there is no model, a file is damaged, or it is one that can't be used here.
+    pub fn open(path: &Path, which: Which, how: Use) -> Result<Opened> {
+        if !path.join(CONFIG).is_file() {
+            let folder = RunFolder::open(Arc::new(Disk), path)?;
+            return Opened::of(&folder.checkpoints().open(which)?, how);
+        }
+        if let Some(checkpoint) = Checkpoint::at(path)? {
+            return Opened::of(&checkpoint, how);
+        }
+        let read = |name: &str| {
+            let path = path.join(name);
+            std::fs::read(&path).map_err(|error| Error::Unreadable { path, error })
+        };
+        let tokenizer = Tokenizer::open(path)?;
+        Opened::new(path, None, tokenizer, &read(CONFIG)?, &read(WEIGHTS)?, how)
+    }
+
+    /// Opens a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Opened::open`].
+    pub fn of(checkpoint: &Checkpoint, how: Use) -> Result<Opened> {
+        let (config, weights) = (checkpoint.read(CONFIG)?, checkpoint.read(WEIGHTS)?);
+        let (tokenizer, step) = (tokenizer(checkpoint)?, Some(checkpoint.step));
+        Opened::new(&checkpoint.path, step, tokenizer, &config, &weights, how)
+    }
+
+    fn new(
+        folder: &Path,
+        step: Option<u64>,
+        tokenizer: Tokenizer,
+        config: &[u8],
+        weights: &[u8],
+        how: Use,
+    ) -> Result<Opened> {
+        let loaded = hugging_face::load(config, weights, None);
+        let loaded = loaded.map_err(|error| Error::Files {
+            folder: folder.to_path_buf(),
+            error,
+        })?;
+        let (model, vocabulary) = (loaded.shape, loaded.vocabulary);
+        let graph = decoder(&model, vocabulary, (1, 1), Mode::Score)?.graph;
+        let mut device = Cpu::new(CpuSettings::with_threads(how.threads));
+        device.create(graph.variables(), None)?;
+        for tensor in &loaded.tensors {
+            let numbers = Host::Real(&tensor.values);
+            device.write_variable(&tensor.name, Field::Weight, numbers)?;
+        }
+        Ok(Opened {
+            plans: Plans::new(&model, vocabulary, how.sequences),
+            model,
+            tokenizer,
+            folder: folder.to_path_buf(),
+            step,
+            device,
+        })
+    }
+
+    /// Uses it.
+    pub fn session(&mut self) -> Session<'_> {
+        Session::new(&mut self.device, &mut self.plans)
+    }
+}
+
+/// Reads a checkpoint's tokenizer.
+///
+/// # Errors
+/// Where its files are damaged.
+pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
+    let [file, config] = [TOKENIZER, TOKENIZER_CONFIG].map(|name| checkpoint.read(name));
+    let (file, config) = (file?, config?);
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    Ok(Tokenizer::from_json(&text(&file), Some(&text(&config)))?)
+}

@@ -1,0 +1,111 @@
+//! What stays of a session between calls: recordings of the decoder made ready on a device, and
+//! sequences with their places in the cache.
+
+use crate::error::{Error, Result};
+use crate::pages::Shelf;
+use engine::{Device, Plan, Purpose, Ready};
+use model::{Decoder, Mode, ModelConfig, decoder};
+
+/// Tokens of a prompt that are read at once.
+pub const CHUNK: usize = 32;
+
+/// Most sequences that are read together, one token each.
+pub const TOGETHER: usize = 64;
+
+/// Most recordings that are kept ready; of more, the one that was not used for longest goes.
+const MOST_READY: usize = 16;
+
+/// A sequence of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SequenceId(pub(crate) usize);
+
+/// What was read of one text.
+pub(crate) struct Sequence {
+    /// Tokens read so far: at most as many as the context has.
+    pub tokens: Vec<u32>,
+    /// How many of them the cache holds.
+    pub position: usize,
+    /// Its pages of the cache.
+    pub pages: Vec<u32>,
+    /// Scores of the token that follows [V].
+    pub logits: Vec<f32>,
+    /// Tokens drawn so far.
+    pub drawn: u64,
+}
+
+/// A recording made ready.
+pub(crate) struct Recorded {
+    mode: Mode,
+    /// Sequences, and tokens of each.
+    size: (usize, usize),
+    pub ready: Ready,
+    pub decoder: Decoder,
+}
+
+/// What a session keeps between calls.
+pub struct Plans {
+    pub(crate) model: ModelConfig,
+    pub(crate) vocabulary: usize,
+    pub(crate) shelf: Shelf,
+    /// By number; none where one was released.
+    pub(crate) sequences: Vec<Option<Sequence>>,
+    /// The one used last comes last.
+    recorded: Vec<Recorded>,
+}
+
+impl Plans {
+    /// For a model of this shape, with room for so many sequences at a time.
+    pub fn new(model: &ModelConfig, vocabulary: usize, sequences: usize) -> Plans {
+        Plans {
+            model: model.clone(),
+            vocabulary,
+            shelf: Shelf::new(sequences, model.context, CHUNK - 1),
+            sequences: (0..sequences).map(|_| None).collect(),
+            recorded: Vec::new(),
+        }
+    }
+
+    /// A recording of this mode and size, made ready now or earlier.
+    pub(crate) fn ready(
+        &mut self,
+        device: &mut dyn Device,
+        mode: Mode,
+        size: (usize, usize),
+    ) -> Result<&Recorded> {
+        let same = |r: &Recorded| r.mode == mode && r.size == size;
+        let recorded = match self.recorded.iter().position(same) {
+            Some(at) => self.recorded.remove(at),
+            None => {
+                let decoder = decoder(&self.model, self.vocabulary, size, mode)?;
+                let plan = Plan::new(decoder.graph.clone(), 1, Purpose::Infer)?;
+                let ready = device.prepare(plan)?;
+                Recorded {
+                    mode,
+                    size,
+                    ready,
+                    decoder,
+                }
+            }
+        };
+        if self.recorded.len() >= MOST_READY {
+            device.release(self.recorded.remove(0).ready);
+        }
+        self.recorded.push(recorded);
+        Ok(&self.recorded[self.recorded.len() - 1])
+    }
+
+    /// The plan by which one token of one sequence is read: what writing costs.
+    ///
+    /// # Errors
+    /// Where the memory can't be counted.
+    pub fn one_token(&self) -> Result<Plan> {
+        let mode = Mode::Generate(self.shelf.pages());
+        let decoder = decoder(&self.model, self.vocabulary, (1, 1), mode)?;
+        Ok(Plan::new(decoder.graph, 1, Purpose::Infer)?)
+    }
+
+    pub(crate) fn sequence(&mut self, id: SequenceId) -> Result<&mut Sequence> {
+        let found = self.sequences.get_mut(id.0).and_then(Option::as_mut);
+        found.ok_or(Error::NoSequence)
+    }
+}

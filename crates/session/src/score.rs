@@ -1,0 +1,169 @@
+//! How well does a model predict a text? One deterministic pass over all of it, in windows that
+//! don't overlap.
+
+use crate::error::{Error, Result};
+use crate::session::Session;
+use engine::{HostMut, Scalars};
+use model::{Mode, micro_tokens};
+use text::Tokenizer;
+
+/// The sum over a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Score {
+    /// Nats in all.
+    pub nats: f64,
+    /// Tokens predicted: all but the first of the text.
+    pub tokens: u64,
+    /// Raw bytes that they stand for.
+    pub bytes: u64,
+}
+
+impl Score {
+    /// Mean cross-entropy.
+    pub fn nats_per_token(&self) -> f64 {
+        self.nats / self.tokens as f64
+    }
+
+    /// Mean cost in bits of a byte of text.
+    pub fn bits_per_byte(&self) -> f64 {
+        self.nats / std::f64::consts::LN_2 / self.bytes as f64
+    }
+}
+
+/// What goes on inside a model while it reads passages of equal length.
+pub struct Inside {
+    /// Scores of the next token after each token of each passage [S·T, V].
+    pub logits: Vec<f32>,
+    /// The residual stream behind each half of a block [S·T, C], in order.
+    pub stream: Vec<Vec<f32>>,
+}
+
+impl Session<'_> {
+    /// Nats of each token of a text but the first, by windows of one context that don't overlap; what
+    /// is left at the end is scored as a shorter window.
+    ///
+    /// # Errors
+    /// Where a token doesn't exist or the device fails.
+    pub fn nats(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
+        self.check(tokens)?;
+        let time = self.plans.model.context;
+        let predicted = tokens.len().saturating_sub(1);
+        let whole = predicted / time;
+        let most = self.at_once().min(whole.max(1));
+        let mut nats = Vec::with_capacity(predicted);
+        while nats.len() < whole * time {
+            let from = nats.len();
+            let windows = most.min(whole - from / time);
+            // A last batch that isn't full is filled with what was scored before.
+            let from = if windows < most {
+                (whole - most) * time
+            } else {
+                from
+            };
+            let all = self.windows(tokens, from, (most, time))?;
+            nats.truncate(from);
+            nats.extend(all);
+        }
+        let rest = predicted - nats.len();
+        if rest > 0 {
+            let from = nats.len();
+            nats.extend(self.windows(tokens, from, (1, rest))?);
+        }
+        Ok(nats)
+    }
+
+    /// Windows of one context that are scored at once.
+    fn at_once(&self) -> usize {
+        (micro_tokens(self.plans.vocabulary) / self.plans.model.context).max(1)
+    }
+
+    /// Plans what scoring a text of so many tokens needs, so that the device's memory is known
+    /// before.
+    ///
+    /// # Errors
+    /// Where memory can't be had.
+    pub fn expect_text(&mut self, tokens: usize) -> Result<()> {
+        let (predicted, time) = (tokens.saturating_sub(1), self.plans.model.context);
+        let most = self.at_once().min((predicted / time).max(1));
+        let size = if predicted >= time {
+            (most, time)
+        } else {
+            (1, predicted.max(1))
+        };
+        self.plans.ready(self.device, Mode::Score, size)?;
+        Ok(())
+    }
+
+    fn check(&self, tokens: &[u32]) -> Result<()> {
+        let vocabulary = self.plans.vocabulary;
+        match tokens.iter().find(|&&t| t as usize >= vocabulary) {
+            Some(&token) => Err(Error::Token { token, vocabulary }),
+            None => Ok(()),
+        }
+    }
+
+    fn windows(&mut self, tokens: &[u32], from: usize, size: (usize, usize)) -> Result<Vec<f32>> {
+        let rows = size.0 * size.1;
+        let device = &mut *self.device;
+        let r = self.plans.ready(device, Mode::Score, size)?;
+        let (inputs, next) = (
+            &tokens[from..from + rows],
+            &tokens[from + 1..from + 1 + rows],
+        );
+        r.decoder.fill(device, r.ready, inputs, next)?;
+        let mut nats = vec![0.0; rows];
+        if let Some((_, each)) = r.decoder.cost {
+            let scalars = Scalars {
+                loss_weight: 1.0 / rows as f64,
+                ..Scalars::default()
+            };
+            device.run(r.ready, &scalars)?;
+            device.read(r.ready, each, HostMut::Real(&mut nats))?;
+        }
+        Ok(nats)
+    }
+
+    /// The sum over a text.
+    ///
+    /// # Errors
+    /// Where a token doesn't exist or the device fails.
+    pub fn score(&mut self, tokenizer: &Tokenizer, tokens: &[u32]) -> Result<Score> {
+        let nats = self.nats(tokens)?;
+        let bytes = tokens
+            .iter()
+            .skip(1)
+            .map(|&t| tokenizer.token_bytes(t) as u64);
+        Ok(Score {
+            nats: nats.iter().map(|&n| f64::from(n)).sum(),
+            tokens: nats.len() as u64,
+            bytes: bytes.sum(),
+        })
+    }
+
+    /// Looks inside the model while it reads `sequences` passages, one after the other in `tokens`
+    /// [S·T].
+    ///
+    /// # Errors
+    /// Where a token doesn't exist or the device fails.
+    pub fn look(&mut self, tokens: &[u32], sequences: usize) -> Result<Inside> {
+        self.check(tokens)?;
+        let (vocabulary, width) = (self.plans.vocabulary, self.plans.model.width);
+        let size = (sequences, tokens.len() / sequences);
+        let device = &mut *self.device;
+        let r = self.plans.ready(device, Mode::Look, size)?;
+        // What is to be predicted doesn't matter: the cost isn't read.
+        r.decoder.fill(device, r.ready, tokens, tokens)?;
+        device.run(r.ready, &Scalars::default())?;
+        let read = |value, width: usize| -> Result<Vec<f32>> {
+            let mut numbers = vec![0.0; tokens.len() * width];
+            device.read(r.ready, value, HostMut::Real(&mut numbers))?;
+            Ok(numbers)
+        };
+        Ok(Inside {
+            logits: read(r.decoder.logits, vocabulary)?,
+            stream: (r.decoder.stream.iter())
+                .map(|&value| read(value, width))
+                .collect::<Result<_>>()?,
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! What does one do with a finished model? One feeds sequences and asks for what follows, or has a
+//! text scored. Sequences are read in chunks, then token by token, many together.
+
+use crate::error::{Error, Result};
+use crate::plans::{CHUNK, Plans, Sequence, SequenceId, TOGETHER};
+use crate::sampling::Sampling;
+use engine::{Device, Host, HostMut, Scalars};
+use model::Mode;
+
+/// A finished model in use, on a device whose store has its weights.
+pub struct Session<'a> {
+    pub(crate) device: &'a mut dyn Device,
+    pub(crate) plans: &'a mut Plans,
+}
+
+/// Part of a sequence that is read in one run.
+struct Stretch {
+    id: SequenceId,
+    /// First of its tokens in the sequence's list, and their number.
+    from: usize,
+    count: usize,
+}
+
+impl<'a> Session<'a> {
+    /// Uses a device with plans that were made for it.
+    pub fn new(device: &'a mut dyn Device, plans: &'a mut Plans) -> Session<'a> {
+        Session { device, plans }
+    }
+
+    /// The most tokens that the model sees at once.
+    pub fn context(&self) -> usize {
+        self.plans.model.context
+    }
+
+    /// Plans what writing one text needs, so that the device's memory is known before.
+    ///
+    /// # Errors
+    /// Where memory can't be had.
+    pub fn expect_writing(&mut self) -> Result<()> {
+        let mode = Mode::Generate(self.plans.shelf.pages());
+        for time in [CHUNK, 1] {
+            self.plans.ready(self.device, mode, (1, time))?;
+        }
+        Ok(())
+    }
+
+    /// Begins a sequence.
+    ///
+    /// # Errors
+    /// Where the session has no room for one more.
+    pub fn sequence(&mut self) -> Result<SequenceId> {
+        let places = &mut self.plans.sequences;
+        let full = Error::Full(places.len());
+        let free = places.iter().position(Option::is_none).ok_or(full)?;
+        places[free] = Some(Sequence {
+            tokens: Vec::new(),
+            position: 0,
+            pages: Vec::new(),
+            logits: vec![0.0; self.plans.vocabulary],
+            drawn: 0,
+        });
+        Ok(SequenceId(free))
+    }
+
+    /// Ends a sequence; its place and pages are free again.
+    pub fn release(&mut self, id: SequenceId) {
+        if let Some(sequence) = self.plans.sequences.get_mut(id.0).and_then(Option::take) {
+            self.plans.shelf.give_back(&sequence.pages);
+        }
+    }
+
+    /// Reads tokens of several sequences. Where a context is full, its last half is read again from
+    /// position 0, and the sequence goes on from there.
+    ///
+    /// # Errors
+    /// Where a sequence or a token doesn't exist, or the device fails.
+    pub fn feed(&mut self, parts: &[(SequenceId, &[u32])]) -> Result<()> {
+        if (1..parts.len()).any(|i| parts[..i].iter().any(|p| p.0 == parts[i].0)) {
+            return parts.iter().try_for_each(|&part| self.feed(&[part]));
+        }
+        let (context, vocabulary) = (self.plans.model.context, self.plans.vocabulary);
+        // How many tokens of each are still to be read.
+        let mut left = Vec::with_capacity(parts.len());
+        for &(id, tokens) in parts {
+            if let Some(&token) = tokens.iter().find(|&&t| t as usize >= vocabulary) {
+                return Err(Error::Token { token, vocabulary });
+            }
+            let sequence = self.plans.sequence(id)?;
+            // What is further back than one context would be forgotten again.
+            let near = &tokens[tokens.len().saturating_sub(context)..];
+            if near.len() == context {
+                sequence.tokens.clear();
+                sequence.position = 0;
+            }
+            sequence.tokens.extend_from_slice(near);
+            left.push((id, near.len()));
+        }
+        loop {
+            let mut single = Vec::new();
+            for (id, left) in &mut left {
+                let sequence = self.plans.sequence(*id)?;
+                if *left > 0 && sequence.position == context {
+                    // Of a context of one token there is no half: only the new one is read.
+                    *left += (context / 2).min(sequence.tokens.len() - *left);
+                    sequence.position = 0;
+                }
+                let stretch = Stretch {
+                    id: *id,
+                    from: sequence.tokens.len() - *left,
+                    count: (*left).min(CHUNK).min(context - sequence.position),
+                };
+                match stretch.count {
+                    0 => {}
+                    1 => single.push(stretch),
+                    count => {
+                        self.read(&[stretch], CHUNK)?;
+                        *left -= count;
+                    }
+                }
+            }
+            for stretches in single.chunks(TOGETHER) {
+                self.read(stretches, 1)?;
+            }
+            for (id, left) in &mut left {
+                *left -= usize::from(single.iter().any(|s| s.id == *id));
+            }
+            if left.iter().all(|(_, left)| *left == 0) {
+                break;
+            }
+        }
+        for &(id, _) in parts {
+            // Further back than this nothing is ever read again.
+            let tokens = &mut self.plans.sequence(id)?.tokens;
+            let keep = tokens.len().saturating_sub(context);
+            tokens.drain(..keep);
+        }
+        Ok(())
+    }
+
+    /// Runs one recording over stretches of at most `time` tokens each. Rows beyond a stretch, and
+    /// sequences beyond those given, are computed for nobody.
+    fn read(&mut self, stretches: &[Stretch], time: usize) -> Result<()> {
+        let (context, vocabulary) = (self.plans.model.context, self.plans.vocabulary);
+        let sequences = stretches.len().next_power_of_two();
+        let (mut tokens, mut positions) = (Vec::new(), Vec::new());
+        let (mut start, mut table, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, stretch) in stretches.iter().enumerate() {
+            let Plans {
+                shelf, sequences, ..
+            } = &mut *self.plans;
+            let sequence = sequences.get_mut(stretch.id.0).and_then(Option::as_mut);
+            let sequence = sequence.ok_or(Error::NoSequence)?;
+            shelf.reserve(&mut sequence.pages, sequence.position + stretch.count);
+            tokens.extend(&sequence.tokens[stretch.from..][..stretch.count]);
+            tokens.resize((at + 1) * time, 0);
+            let row = |t: usize| (sequence.position + t).min(context - 1) as u32;
+            positions.extend((0..time).map(row));
+            start.push(sequence.position as u32);
+            table.extend(shelf.table(&sequence.pages));
+            asked.push((at * time + stretch.count - 1) as u32);
+        }
+        let pages = self.plans.shelf.pages();
+        tokens.resize(sequences * time, 0);
+        positions.resize(sequences * time, 0);
+        start.resize(sequences, 0);
+        table.resize(sequences * pages.each, crate::pages::WASTE);
+        asked.resize(sequences, 0);
+        let device = &mut *self.device;
+        let mode = Mode::Generate(pages);
+        let r = self.plans.ready(device, mode, (sequences, time))?;
+        let mut write =
+            |value, numbers: &[u32]| device.write(r.ready, value, Host::Tokens(numbers));
+        write(r.decoder.tokens, &tokens)?;
+        if let Some(value) = r.decoder.positions {
+            write(value, &positions)?;
+        }
+        if let (Some(places), Some(rows)) = (r.decoder.places, r.decoder.asked) {
+            write(places.start, &start)?;
+            write(places.table, &table)?;
+            write(rows, &asked)?;
+        }
+        device.run(r.ready, &Scalars::default())?;
+        let mut all = vec![0.0; sequences * vocabulary];
+        device.read(r.ready, r.decoder.logits, HostMut::Real(&mut all))?;
+        for (stretch, logits) in stretches.iter().zip(all.chunks(vocabulary)) {
+            let sequence = self.plans.sequence(stretch.id)?;
+            sequence.logits.copy_from_slice(logits);
+            sequence.position += stretch.count;
+        }
+        Ok(())
+    }
+
+    /// Scores of the token that follows what was read of a sequence [V].
+    ///
+    /// # Errors
+    /// Where there is no such sequence.
+    pub fn logits(&mut self, id: SequenceId) -> Result<&[f32]> {
+        Ok(&self.plans.sequence(id)?.logits)
+    }
+
+    /// Draws the next token of a sequence; it is not yet read. Draws of one sequence are numbered,
+    /// so that a seed gives the same text whatever else is written meanwhile.
+    ///
+    /// # Errors
+    /// Where there is no such sequence.
+    pub fn draw(&mut self, id: SequenceId, sampling: &Sampling) -> Result<u32> {
+        let sequence = self.plans.sequence(id)?;
+        let token = sampling.draw(&sequence.logits, sequence.drawn);
+        sequence.drawn += 1;
+        Ok(token)
+    }
+}

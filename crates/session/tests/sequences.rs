@@ -1,0 +1,223 @@
+//! Many sequences read together say what one pass over each whole text says, three families, also
+//! when a context is full; and each gets the bits that it would get alone.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use engine::verify::relative_error;
+use engine::{Cpu, CpuSettings, Device, Field, Host, RandomPurpose, Stream, tolerance};
+use model::{Config, Mode, ModelConfig, decoder};
+use session::{Error, Plans, Sampling, SequenceId, Session};
+
+const FAMILIES: [&str; 3] = ["gpt2", "llama", "qwen3"];
+const VOCABULARY: usize = 13;
+
+/// More than one chunk of the prompt, and some tokens beyond; not a multiple of a page.
+const CONTEXT: usize = 74;
+
+const GREEDY: Sampling = Sampling {
+    temperature: 0.0,
+    top_k: None,
+    top_p: 1.0,
+    seed: 0,
+};
+
+/// A small model of a family.
+fn small(family: &str) -> ModelConfig {
+    let shared = if family == "gpt2" { 4 } else { 2 };
+    let sets = format!(
+        "family={family},layers=2,heads=4,kv_heads={shared},width=16,hidden=24,\
+         context={CONTEXT},dropout=0.1"
+    );
+    let sets: Vec<String> = sets.split(',').map(|s| format!("model.{s}")).collect();
+    Config::load(None, None, &sets).unwrap().model
+}
+
+/// A processor whose store has weights large enough for every part of the model to matter.
+fn device(model: &ModelConfig) -> Cpu {
+    let mut device = Cpu::new(CpuSettings::with_threads(2));
+    let graph = decoder(model, VOCABULARY, (1, 1), Mode::Score)
+        .unwrap()
+        .graph;
+    device.create(graph.variables(), None).unwrap();
+    let mut random = Stream::new(2, RandomPurpose::Check, 8);
+    for v in graph.variables() {
+        let middle = if v.shape.len() == 1 { 1.0 } else { 0.0 };
+        let numbers: Vec<f32> = (0..v.len())
+            .map(|_| (middle + 0.3 * random.normal()) as f32)
+            .collect();
+        let host = Host::Real(&numbers);
+        device.write_variable(&v.name, Field::Weight, host).unwrap();
+    }
+    device
+}
+
+fn tokens(count: usize, seed: u64) -> Vec<u32> {
+    let mut random = Stream::new(seed, RandomPurpose::Check, 9);
+    (0..count)
+        .map(|_| random.below(VOCABULARY) as u32)
+        .collect()
+}
+
+/// Logits after each token of a text, from one pass.
+fn whole(session: &mut Session, text: &[u32]) -> Vec<Vec<f64>> {
+    let logits = session.look(text, 1).unwrap().logits;
+    let rows = logits.chunks(VOCABULARY);
+    rows.map(|row| row.iter().map(|&x| f64::from(x)).collect())
+        .collect()
+}
+
+fn agree(session: &mut Session, id: SequenceId, expected: &[f64], when: &str) {
+    let found = session.logits(id).unwrap().iter();
+    let found: Vec<f64> = found.map(|&x| f64::from(x)).collect();
+    let error = relative_error(&found, expected);
+    assert!(error <= tolerance::CACHE, "{when}: {error}");
+}
+
+#[test]
+fn token_by_token_as_in_one_pass() {
+    for family in FAMILIES {
+        let model = small(family);
+        let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 2));
+        let mut session = Session::new(&mut device, &mut plans);
+        let text = tokens(CONTEXT, 1);
+        let expected = whole(&mut session, &text);
+        let id = session.sequence().unwrap();
+        for (token, expected) in text.iter().zip(&expected) {
+            session.feed(&[(id, &[*token])]).unwrap();
+            agree(&mut session, id, expected, family);
+        }
+        // A prompt read in chunks, shorter and longer than one.
+        for length in [2, 5, 32, 33, CONTEXT] {
+            let other = session.sequence().unwrap();
+            session.feed(&[(other, &text[..length])]).unwrap();
+            let when = format!("{family}, {length}");
+            agree(&mut session, other, &expected[length - 1], &when);
+            session.release(other);
+        }
+    }
+}
+
+#[test]
+fn a_full_context_goes_on_from_its_last_half() {
+    for family in FAMILIES {
+        let model = small(family);
+        let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 1));
+        let mut session = Session::new(&mut device, &mut plans);
+        let text = tokens(2 * CONTEXT, 4);
+        let id = session.sequence().unwrap();
+        session.feed(&[(id, &text[..CONTEXT])]).unwrap();
+        // After the context has filled up it begins with the half that was read again.
+        let mut from = 0;
+        for next in CONTEXT..text.len() {
+            if next - from == CONTEXT {
+                from = next - CONTEXT / 2;
+            }
+            session.feed(&[(id, &text[next..=next])]).unwrap();
+            let expected = whole(&mut session, &text[from..=next]);
+            let expected = expected.last().unwrap();
+            agree(&mut session, id, expected, &format!("{family}, {next}"));
+        }
+        // Of a text longer than the context only its end is read.
+        session.feed(&[(id, &text)]).unwrap();
+        let expected = whole(&mut session, &text[CONTEXT..]);
+        agree(&mut session, id, expected.last().unwrap(), family);
+    }
+}
+
+/// What a sequence writes after a prompt, with the logits behind each token, to the bit.
+type Written = Vec<(u32, Vec<u32>)>;
+
+fn write(session: &mut Session, ids: &[SequenceId], count: usize) -> Vec<Written> {
+    let mut all = vec![Vec::new(); ids.len()];
+    for _ in 0..count {
+        let mut next = Vec::new();
+        for (id, written) in ids.iter().zip(&mut all) {
+            let bits = session.logits(*id).unwrap().iter().map(|x| x.to_bits());
+            let bits = bits.collect();
+            let token = session.draw(*id, &GREEDY).unwrap();
+            written.push((token, bits));
+            next.push((*id, [token]));
+        }
+        let parts: Vec<_> = next.iter().map(|(id, token)| (*id, &token[..])).collect();
+        session.feed(&parts).unwrap();
+    }
+    all
+}
+
+#[test]
+fn a_sequence_gets_the_same_bits_alone_and_among_others() {
+    for family in FAMILIES {
+        let model = small(family);
+        let prompts: Vec<Vec<u32>> = [1, 40, 7, CONTEXT, 33]
+            .iter()
+            .zip(1..)
+            .map(|(&length, seed)| tokens(length, seed))
+            .collect();
+        let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 6));
+        let mut session = Session::new(&mut device, &mut plans);
+        let mut alone = Vec::new();
+        for prompt in &prompts {
+            let id = session.sequence().unwrap();
+            session.feed(&[(id, prompt)]).unwrap();
+            alone.extend(write(&mut session, &[id], 60));
+            session.release(id);
+        }
+        // Pages are taken in another order, and one sequence leaves while others go on.
+        let leaving = session.sequence().unwrap();
+        session.feed(&[(leaving, &tokens(50, 9))]).unwrap();
+        let ids: Vec<_> = prompts
+            .iter()
+            .map(|_| session.sequence().unwrap())
+            .collect();
+        session.release(leaving);
+        let parts = ids.iter().copied().zip(&prompts).rev();
+        let parts: Vec<_> = parts.map(|(id, prompt)| (id, &prompt[..])).collect();
+        session.feed(&parts).unwrap();
+        let together = write(&mut session, &ids, 60);
+        for ((together, alone), prompt) in together.iter().zip(&alone).zip(&prompts) {
+            assert!(together == alone, "{family}, prompt of {}", prompt.len());
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_text() {
+    let model = small("qwen3");
+    let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 1));
+    let mut session = Session::new(&mut device, &mut plans);
+    let mut write = |seed: u64| {
+        let sampling = Sampling {
+            temperature: 1.0,
+            seed,
+            ..GREEDY
+        };
+        let id = session.sequence().unwrap();
+        session.feed(&[(id, &[1, 2, 3])]).unwrap();
+        let mut text = Vec::new();
+        for _ in 0..2 * CONTEXT {
+            text.push(session.draw(id, &sampling).unwrap());
+            session.feed(&[(id, &text[text.len() - 1..])]).unwrap();
+        }
+        session.release(id);
+        text
+    };
+    assert_eq!(write(5), write(5));
+    assert_ne!(write(5), write(6));
+}
+
+#[test]
+fn what_does_not_exist_is_an_error() {
+    let model = small("llama");
+    let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 1));
+    let mut session = Session::new(&mut device, &mut plans);
+    let id = session.sequence().unwrap();
+    assert!(matches!(session.sequence(), Err(Error::Full(1))));
+    let token = session.feed(&[(id, &[VOCABULARY as u32])]);
+    assert!(matches!(token, Err(Error::Token { .. })), "{token:?}");
+    assert!(matches!(session.nats(&[0, 99]), Err(Error::Token { .. })));
+    session.release(id);
+    assert!(matches!(session.logits(id), Err(Error::NoSequence)));
+    assert!(matches!(
+        session.feed(&[(id, &[1])]),
+        Err(Error::NoSequence)
+    ));
+}
