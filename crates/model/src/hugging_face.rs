@@ -7,6 +7,11 @@ mod layout;
 mod weights;
 
 use crate::config::{ConfigError, ModelConfig};
+use crate::tensors::TensorFiles;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// The model's shape for other programs.
 pub const CONFIG: &str = "config.json";
@@ -14,19 +19,8 @@ pub const CONFIG: &str = "config.json";
 pub const GENERATION_CONFIG: &str = "generation_config.json";
 /// The weights.
 pub const WEIGHTS: &str = "model.safetensors";
-
-/// A model read from its files.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    /// The shape of the decoder.
-    pub shape: ModelConfig,
-    /// Rows of the embedding.
-    pub vocabulary: usize,
-    /// The token that ends a text.
-    pub eos: u32,
-    /// Every parameter under its name in this program.
-    pub tensors: Vec<Tensor>,
-}
+/// Which file has which weights, where there are several.
+const INDEX: &str = "model.safetensors.index.json";
 
 /// One parameter, under its name in this program.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +59,8 @@ pub enum HuggingFaceError {
     },
     #[error("model.safetensors can't be read: {0}")]
     Safetensors(String),
+    #[error("{INDEX} can't be read: {0}")]
+    Index(String),
     #[error("model.safetensors has no tensor {0}, which config.json calls for")]
     NoTensor(String),
     #[error("model.safetensors has a tensor {0}, which config.json doesn't call for")]
@@ -79,6 +75,8 @@ pub enum HuggingFaceError {
     NotFinite(String),
     #[error("model.safetensors: {0} isn't zero, and the run's config has model.bias = false")]
     Bias(String),
+    #[error(transparent)]
+    Device(#[from] engine::Error),
     #[error("parameter {0} of the model is missing, so it can't be saved")]
     NoParameter(String),
     #[error("parameter {name} has {found} values, not {expected}, so it can't be saved")]
@@ -89,48 +87,101 @@ pub enum HuggingFaceError {
     },
 }
 
-/// The files of a model: name and bytes. Equal weights give equal bytes.
+/// The small files of a model: name and bytes.
 ///
-/// `tensor` gives a parameter's values (row-major) by its name in this program; `eos` is the token
-/// that ends a text and starts one.
-///
-/// # Errors
-/// A parameter is missing or of the wrong length.
-pub fn save<'a>(
-    shape: &ModelConfig,
-    vocabulary: usize,
-    eos: u32,
-    tensor: impl Fn(&str) -> Option<&'a [f32]>,
-) -> Result<Vec<(String, Vec<u8>)>, HuggingFaceError> {
-    let config = config_json::write(shape, vocabulary, eos);
-    let generation = config_json::write_generation(eos);
-    let weights = weights::write(&layout::tensors(shape, vocabulary), tensor)?;
-    Ok(vec![
-        (CONFIG.to_string(), config),
-        (GENERATION_CONFIG.to_string(), generation),
-        (WEIGHTS.to_string(), weights),
-    ])
+/// `eos` is the token that ends a text and starts one.
+pub fn config_files(model: &ModelConfig, vocabulary: usize, eos: u32) -> Vec<(String, Vec<u8>)> {
+    vec![
+        (
+            CONFIG.to_string(),
+            config_json::write(model, vocabulary, eos),
+        ),
+        (
+            GENERATION_CONFIG.to_string(),
+            config_json::write_generation(eos),
+        ),
+    ]
 }
 
-/// Reads what [`save`] wrote.
-///
-/// `known` is the run's own shape, which says what the files can't: whether GPT-2 has biases (its
-/// files always hold them, zero or not) and the dropout of Llama and Qwen3. Without it, GPT-2 has
-/// biases and the dropout is what the files say, else none.
+/// Writes `model.safetensors`. Equal weights give equal bytes. `tensor` gives a parameter's values
+/// (row-major) by its name in this program.
 ///
 /// # Errors
-/// The files are damaged, describe a model this program doesn't have, or differ from `known`.
-pub fn load(
+/// A parameter is missing or of the wrong length, or `to` fails.
+pub fn write_weights(
+    model: &ModelConfig,
+    vocabulary: usize,
+    tensor: &dyn Fn(&str) -> Option<Vec<f32>>,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    weights::write(&layout::tensors(model, vocabulary), tensor, to)
+}
+
+/// What `config.json` says of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Described {
+    /// The model's shape.
+    pub model: ModelConfig,
+    /// Rows of the embedding.
+    pub vocabulary: usize,
+    /// The token that ends a text.
+    pub eos: u32,
+}
+
+/// Reads `config.json`, ours or one that `transformers` wrote.
+///
+/// `known` is the run's own shape, which says what the file can't: whether GPT-2 has biases (its
+/// weights always hold them, zero or not) and the dropout of Llama and Qwen3. Without it, GPT-2 has
+/// biases, the dropout is what the file says, else none, and fields that only matter in training are
+/// not looked at.
+///
+/// # Errors
+/// The file is damaged, describes a model this program doesn't have, or differs from `known`.
+pub fn describe(
     config_json: &[u8],
-    safetensors: &[u8],
     known: Option<&ModelConfig>,
-) -> Result<Model, HuggingFaceError> {
-    let (shape, vocabulary, eos) = config_json::read(config_json, known)?;
-    let tensors = weights::read(&layout::tensors(&shape, vocabulary), safetensors)?;
-    Ok(Model {
-        shape,
+) -> Result<Described, HuggingFaceError> {
+    let (model, vocabulary, eos) = config_json::read(config_json, known)?;
+    Ok(Described {
+        model,
         vocabulary,
         eos,
-        tensors,
     })
+}
+
+/// The files that hold a folder's weights: one, or those that its index names.
+///
+/// # Errors
+/// There are no weights, or the index is damaged.
+pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, HuggingFaceError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let index = folder.join(INDEX);
+    if !index.is_file() {
+        return Ok(vec![folder.join(WEIGHTS)]);
+    }
+    let wrong = |reason: String| HuggingFaceError::Index(reason);
+    let text = std::fs::read(&index).map_err(|error| wrong(error.to_string()))?;
+    let index: Index = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+    let names: BTreeSet<&String> = index.weight_map.values().collect();
+    let plain = |name: &str| Path::new(name).file_name() == Some(name.as_ref());
+    if let Some(name) = names.iter().find(|name| !plain(name)) {
+        return Err(wrong(format!("{name:?} isn't a file beside it")));
+    }
+    Ok(names.iter().map(|name| folder.join(name)).collect())
+}
+
+/// Reads the weights of a model, one tensor after the other, and hands each to `put`.
+///
+/// # Errors
+/// A tensor is missing, superfluous, of another shape, or not finite; or `put` fails.
+pub fn read_weights(
+    described: &Described,
+    files: &mut TensorFiles,
+    put: &mut dyn FnMut(Tensor) -> Result<(), HuggingFaceError>,
+) -> Result<(), HuggingFaceError> {
+    let layout = layout::tensors(&described.model, described.vocabulary);
+    weights::read(&layout, files, put)
 }

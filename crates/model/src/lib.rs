@@ -9,6 +9,7 @@ mod config;
 mod decoder;
 pub mod hugging_face;
 mod init;
+mod tensors;
 mod training;
 
 pub use config::{
@@ -18,4 +19,5 @@ pub use config::{
 };
 pub use decoder::{Decoder, Mode, decoder};
 pub use init::initialize;
+pub use tensors::{TensorFiles, TensorInput, TensorOutput, write_tensors};
 pub use training::{Training, micro_tokens};

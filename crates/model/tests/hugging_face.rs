@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use model::hugging_face::{CONFIG, GENERATION_CONFIG, Model, WEIGHTS, load, save};
-use model::{Config, ModelConfig};
+use model::hugging_face::{
+    CONFIG, Described, GENERATION_CONFIG, HuggingFaceError, Tensor, WEIGHTS, config_files,
+    describe, read_weights, write_weights,
+};
+use model::{Config, ModelConfig, TensorFiles};
 use safetensors::SafeTensors;
+use std::io::Cursor;
 
 const VOCABULARY: usize = 11;
 const EOS: u32 = 10;
@@ -77,9 +81,41 @@ fn weights(shape: &ModelConfig) -> Weights {
 }
 
 fn saved(shape: &ModelConfig, weights: &Weights) -> BTreeMap<String, Vec<u8>> {
-    let tensor = |name: &str| weights.get(name).map(Vec::as_slice);
-    let files = save(shape, VOCABULARY, EOS, tensor).unwrap();
+    let mut files = config_files(shape, VOCABULARY, EOS);
+    let mut bytes = Vec::new();
+    write_weights(
+        shape,
+        VOCABULARY,
+        &|name| weights.get(name).cloned(),
+        &mut bytes,
+    )
+    .unwrap();
+    files.push((WEIGHTS.to_string(), bytes));
     files.into_iter().collect()
+}
+
+/// A model read from its files.
+#[derive(Debug)]
+struct Model {
+    described: Described,
+    tensors: Vec<Tensor>,
+}
+
+fn load(
+    config: &[u8],
+    weights: &[u8],
+    known: Option<&ModelConfig>,
+) -> Result<Model, HuggingFaceError> {
+    let described = describe(config, known)?;
+    let files = TensorFiles::new(vec![Box::new(Cursor::new(weights.to_vec()))]);
+    let mut files = files.map_err(|e| HuggingFaceError::Safetensors(e.to_string()))?;
+    let mut tensors = Vec::new();
+    let mut put = |tensor| {
+        tensors.push(tensor);
+        Ok(())
+    };
+    read_weights(&described, &mut files, &mut put)?;
+    Ok(Model { described, tensors })
 }
 
 fn all_shapes() -> Vec<ModelConfig> {
@@ -113,8 +149,9 @@ fn every_family_reads_back_what_it_saved() {
         let weights = weights(&shape);
         let files = saved(&shape, &weights);
         let read = load(&files[CONFIG], &files[WEIGHTS], Some(&shape)).unwrap();
-        assert_eq!((read.vocabulary, read.eos), (VOCABULARY, EOS));
-        assert_eq!(read.shape, shape);
+        let of = &read.described;
+        assert_eq!((of.vocabulary, of.eos), (VOCABULARY, EOS));
+        assert_eq!(of.model, shape);
         let read: BTreeMap<_, _> = read
             .tensors
             .into_iter()
@@ -266,7 +303,7 @@ const HOSTILE: [(&str, &str, &str, &str); 23] = [
         "qwen3",
         "head_dim\": 4",
         "head_dim\": 8",
-        "calls for F32 [16, 8]",
+        "calls for [16, 8]",
     ),
     (
         "qwen3",
@@ -281,7 +318,7 @@ const HOSTILE: [(&str, &str, &str, &str); 23] = [
         "qwen3",
         "vocab_size\": 11",
         "vocab_size\": 12",
-        "calls for F32 [12, 8]",
+        "calls for [12, 8]",
     ),
     (
         "qwen3",
@@ -390,12 +427,69 @@ fn a_model_that_lacks_a_parameter_is_not_saved() {
     let mut weights = weights(&shape);
     weights.get_mut("norm.weight").unwrap().pop();
     let saved = |weights: &Weights| {
-        let tensor = |name: &str| weights.get(name).map(Vec::as_slice);
-        save(&shape, VOCABULARY, EOS, tensor)
-            .unwrap_err()
-            .to_string()
+        let tensor = |name: &str| weights.get(name).cloned();
+        let written = write_weights(&shape, VOCABULARY, &tensor, &mut Vec::new());
+        written.unwrap_err().to_string()
     };
     assert!(saved(&weights).contains("norm.weight has 7 values, not 8"));
     weights.remove("norm.weight");
     assert!(saved(&weights).contains("norm.weight"));
+}
+
+/// What `transformers` writes, and its hub holds: fields left out, numbers of 16 bits, a head that
+/// follows from the embedding, several files.
+#[test]
+fn folders_of_others_load() {
+    let shape = shape(&["model.family=llama", "model.tied=true"]);
+    let weights = weights(&shape);
+    let config = serde_json::json!({
+        "model_type": "llama", "vocab_size": VOCABULARY, "hidden_size": 8,
+        "intermediate_size": 5, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "max_position_embeddings": 6, "rms_norm_eps": 1e-6,
+        "hidden_act": "silu", "tie_word_embeddings": true, "attention_dropout": 0.1,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+        "eos_token_id": [EOS, 9], "rope_scaling": null, "pretraining_tp": 1,
+    });
+    let described = describe(config.to_string().as_bytes(), None).unwrap();
+    assert_eq!((described.eos, &described.model), (EOS, &shape));
+    // Two files of bf16, which hold numbers up to 256 exactly.
+    let small = |x: f32| (x % 200.0).floor();
+    let mut ours = Vec::new();
+    let own = |name: &str| weights.get(name).cloned();
+    write_weights(&shape, VOCABULARY, &own, &mut ours).unwrap();
+    let whole = SafeTensors::deserialize(&ours).unwrap();
+    let mut parts = [Vec::new(), Vec::new()];
+    let head = vec![0u8; 2 * VOCABULARY * 8];
+    for (i, name) in whole.names().into_iter().enumerate() {
+        let view = whole.tensor(name).unwrap();
+        let numbers = view.data().as_chunks().0.iter();
+        let numbers = numbers.map(|b| (small(f32::from_le_bytes(*b)).to_bits() >> 16) as u16);
+        let bytes: Vec<u8> = numbers.flat_map(u16::to_le_bytes).collect();
+        parts[i % 2].push((name.to_owned(), view.shape().to_vec(), bytes));
+    }
+    parts[0].push(("lm_head.weight".into(), vec![VOCABULARY, 8], head));
+    let files = parts.each_ref().map(|part| {
+        let views = part.iter().map(|(name, shape, bytes)| {
+            let view = safetensors::tensor::TensorView::new(
+                safetensors::Dtype::BF16,
+                shape.clone(),
+                bytes,
+            );
+            (name, view.unwrap())
+        });
+        let bytes = safetensors::serialize(views, None).unwrap();
+        Box::new(Cursor::new(bytes)) as Box<dyn model::TensorInput>
+    });
+    let mut files = TensorFiles::new(files.into()).unwrap();
+    let mut read = Weights::new();
+    let mut put = |tensor: Tensor| {
+        read.insert(tensor.name, tensor.values);
+        Ok(())
+    };
+    read_weights(&described, &mut files, &mut put).unwrap();
+    let expected = weights.into_iter();
+    let expected: Weights = expected
+        .map(|(name, all)| (name, all.into_iter().map(small).collect()))
+        .collect();
+    assert_eq!(read, expected);
 }

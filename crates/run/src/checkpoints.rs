@@ -4,14 +4,15 @@
 //! of that work: `.step-000250.partial` is being written, `.step-000250.removed` is being removed, and
 //! `.step-000250.old` is being replaced: it still counts as the checkpoint until the new one stands.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
 use crate::files::parent;
-use crate::manifest::{MANIFEST, Manifest, sha256};
-use crate::{Error, Files, Result};
+use crate::manifest::{Entry, Hasher, MANIFEST, Manifest, check_names};
+use crate::{Content, Error, Files, NamedFile, Result};
 
 /// The checkpoints of a run.
 #[derive(Clone)]
@@ -52,18 +53,13 @@ impl Checkpoints {
 
     /// Saves a checkpoint of these named files and returns its folder. One of the same step is
     /// replaced. After any error the older checkpoints are as they were.
-    pub fn save(
-        &self,
-        step: u64,
-        loss: Option<f64>,
-        contents: Vec<(String, Vec<u8>)>,
-    ) -> Result<PathBuf> {
-        let manifest = Manifest::of(step, loss, &contents)?;
+    pub fn save(&self, step: u64, loss: Option<f64>, contents: Vec<NamedFile>) -> Result<PathBuf> {
+        check_names(&contents)?;
         self.files.create_folder(&self.folder)?;
         self.sweep()?;
         let partial = self.hidden(step, "partial");
         let written = self
-            .write(&partial, &manifest, &contents)
+            .write(&partial, step, loss, &contents)
             .and_then(|()| self.publish(step, &partial));
         if written.is_err() {
             // Gives the space back at once; if this fails too, the next save sweeps.
@@ -121,33 +117,45 @@ impl Checkpoints {
     fn write(
         &self,
         partial: &Path,
-        manifest: &Manifest,
-        contents: &[(String, Vec<u8>)],
+        step: u64,
+        loss: Option<f64>,
+        contents: &[NamedFile],
     ) -> Result<()> {
         self.files.create_folder(partial)?;
-        for (name, content) in contents {
-            self.write_checked(&partial.join(name), content)?;
+        let mut entries = Vec::new();
+        for file in contents {
+            let (bytes, sha256) = self.write_checked(&partial.join(&file.name), &file.content)?;
+            entries.push(Entry {
+                name: file.name.clone(),
+                bytes,
+                sha256,
+            });
         }
+        let manifest = Manifest::new(step, loss, entries);
         let path = partial.join(MANIFEST);
-        let mut text = serde_json::to_vec_pretty(manifest)
+        let mut text = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| Error::at("writing", &path, error.into()))?;
         text.push(b'\n');
-        self.write_checked(&path, &text)?;
+        self.write_checked(&path, &|to| to.write_all(&text))?;
         self.files.sync_folder(partial)
     }
 
-    fn write_checked(&self, path: &Path, content: &[u8]) -> Result<()> {
-        self.files.write(path, content)?;
+    /// Writes a file and returns its size and hash.
+    fn write_checked(&self, path: &Path, content: Content) -> Result<(u64, String)> {
+        let hashed = Cell::new((0, String::new()));
+        self.files.write(path, &|to| {
+            let mut hasher = Hasher::new(to);
+            content(&mut hasher)?;
+            hashed.set(hasher.finish());
+            Ok(())
+        })?;
+        let (bytes, sha256) = hashed.into_inner();
         let written = fs::metadata(path).map_err(|error| Error::at("reading", path, error))?;
-        if written.len() != content.len() as u64 {
-            let error = io::Error::other(format!(
-                "{} of {} bytes arrived",
-                written.len(),
-                content.len()
-            ));
+        if written.len() != bytes {
+            let error = io::Error::other(format!("{} of {bytes} bytes arrived", written.len()));
             return Err(Error::at("writing", path, error));
         }
-        Ok(())
+        Ok((bytes, sha256))
     }
 
     /// Puts a whole partial folder in its place.
@@ -216,8 +224,8 @@ impl Checkpoint {
             .transpose()
     }
 
-    /// Reads one file and checks its size and hash.
-    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+    /// Checks size and hash of one file, and returns where it lies.
+    pub fn check(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         let damaged = |reason: String| Self::damaged(&path, self.step, reason);
         let entry = self.manifest.files.iter().find(|entry| entry.name == name);
@@ -230,11 +238,21 @@ impl Checkpoint {
                 entry.bytes
             )));
         }
-        let content = fs::read(&path).map_err(|error| damaged(error.to_string()))?;
-        if sha256(&content) != entry.sha256 {
+        let hash = || {
+            let mut hasher = Hasher::new(io::sink());
+            io::copy(&mut fs::File::open(&path)?, &mut hasher)?;
+            Ok::<_, io::Error>(hasher.finish().1)
+        };
+        if hash().map_err(|error| damaged(error.to_string()))? != entry.sha256 {
             return Err(damaged("its content isn't what was saved".to_string()));
         }
-        Ok(content)
+        Ok(path)
+    }
+
+    /// Reads one file and checks its size and hash.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.check(name)?;
+        fs::read(&path).map_err(|error| Self::damaged(&path, self.step, error.to_string()))
     }
 
     /// The names of its files, in the order in which they were saved.

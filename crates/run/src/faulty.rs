@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::files::Content;
 use crate::{Append, Disk, Error, Files, Result};
 
 /// For tests only: the real disk, except that operations are counted and chosen ones fail. A failing
@@ -67,12 +68,14 @@ impl Files for Faulty {
         Disk.create_folder(path)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+    fn write(&self, path: &Path, content: Content) -> Result<()> {
         if let Err(error) = self.plan.count("writing", path) {
-            Disk.write(path, &bytes[..bytes.len() / 2])?;
+            let mut bytes = Vec::new();
+            content(&mut bytes).map_err(|error| Error::at("writing", path, error))?;
+            Disk.write(path, &|to| to.write_all(&bytes[..bytes.len() / 2]))?;
             return Err(error);
         }
-        Disk.write(path, bytes)
+        Disk.write(path, content)
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn Append>> {

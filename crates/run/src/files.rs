@@ -1,17 +1,47 @@
 //! The seam through which every write of the program goes.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
+
+/// Writes the bytes of a file.
+pub type Content<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+
+/// A file that is about to be written: its name in a folder, and its content.
+pub struct NamedFile<'a> {
+    /// A plain name.
+    pub name: String,
+    /// Writes its bytes, the same each time.
+    pub content: Box<dyn Fn(&mut dyn Write) -> io::Result<()> + 'a>,
+}
+
+impl<'a> NamedFile<'a> {
+    /// A file of these bytes.
+    pub fn bytes(name: impl Into<String>, bytes: Vec<u8>) -> NamedFile<'a> {
+        NamedFile::new(name, move |to| to.write_all(&bytes))
+    }
+
+    /// A file whose bytes are made while they are written.
+    pub fn new(
+        name: impl Into<String>,
+        content: impl Fn(&mut dyn Write) -> io::Result<()> + 'a,
+    ) -> NamedFile<'a> {
+        NamedFile {
+            name: name.into(),
+            content: Box::new(content),
+        }
+    }
+}
 
 /// Every way in which the program changes a disk. [`Disk`] is the real one.
 pub trait Files: Send + Sync {
     /// Creates a folder and its missing parents; `false` if the folder was there already.
     fn create_folder(&self, path: &Path) -> Result<bool>;
-    /// Writes a whole file, replacing what stood there, and syncs it to the disk.
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()>;
+    /// Writes a whole file, replacing what stood there, and syncs it to the disk. `content` writes its
+    /// bytes.
+    fn write(&self, path: &Path, content: Content) -> Result<()>;
     /// Opens a file for appending, creating it if needed. Only one process may hold it at a time.
     fn append(&self, path: &Path) -> Result<Box<dyn Append>>;
     /// Renames a file or folder within one file system, in one atomic step.
@@ -49,11 +79,11 @@ impl Files for Disk {
         }
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+    fn write(&self, path: &Path, content: Content) -> Result<()> {
         let write = || {
-            let mut file = File::create(path)?;
-            file.write_all(bytes)?;
-            file.sync_all()
+            let mut file = BufWriter::with_capacity(1 << 16, File::create(path)?);
+            content(&mut file)?;
+            file.into_inner()?.sync_all()
         };
         write().map_err(|error| Error::at("writing", path, error))
     }
@@ -129,7 +159,7 @@ pub fn write_atomic(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<()> 
     name.push(path.file_name().unwrap_or_default());
     name.push(".partial");
     let partial = path.with_file_name(name);
-    files.write(&partial, bytes)?;
+    files.write(&partial, &|to| to.write_all(bytes))?;
     files.rename(&partial, path)?;
     files.sync_folder(parent(path))
 }

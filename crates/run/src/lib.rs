@@ -25,7 +25,7 @@ pub use checkpoints::{Checkpoint, Checkpoints, Which};
 pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning};
 pub use faulty::Faulty;
-pub use files::{Append, Disk, Files, write_atomic};
+pub use files::{Append, Content, Disk, Files, NamedFile, write_atomic};
 pub use folder::{Choice, RunFolder};
 pub use log::{EventLog, parse_event, read_events};
 pub use machine::{now, peak_bytes};

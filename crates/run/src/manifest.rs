@@ -1,13 +1,13 @@
 //! The manifest of a checkpoint: what belongs to it, with sizes and hashes.
 
-use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, NamedFile, Result};
 
 /// The manifest's own name, which no file of a checkpoint may have.
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -31,31 +31,13 @@ pub(crate) struct Entry {
 }
 
 impl Manifest {
-    pub(crate) fn of(step: u64, loss: Option<f64>, files: &[(String, Vec<u8>)]) -> Result<Self> {
-        let mut entries: Vec<Entry> = Vec::new();
-        for (name, content) in files {
-            let taken = entries.iter().any(|entry| entry.name == *name);
-            let reason = if taken {
-                Some("it is given twice")
-            } else {
-                bad_name(name)
-            };
-            if let Some(reason) = reason {
-                let name = name.clone();
-                return Err(Error::BadName { name, reason });
-            }
-            entries.push(Entry {
-                name: name.clone(),
-                bytes: content.len() as u64,
-                sha256: sha256(content),
-            });
-        }
-        Ok(Self {
+    pub(crate) fn new(step: u64, loss: Option<f64>, files: Vec<Entry>) -> Self {
+        Self {
             version: VERSION,
             step,
             loss: loss.filter(|loss| loss.is_finite()),
-            files: entries,
-        })
+            files,
+        }
     }
 
     /// Reads and checks the manifest in a checkpoint's folder; the error says what is wrong with it.
@@ -81,6 +63,22 @@ impl Manifest {
     }
 }
 
+/// Refuses names that can't be those of files in a checkpoint.
+pub(crate) fn check_names(files: &[NamedFile]) -> Result<()> {
+    for (at, file) in files.iter().enumerate() {
+        let taken = files[..at].iter().any(|other| other.name == file.name);
+        let reason = match taken {
+            true => Some("it is given twice"),
+            false => bad_name(&file.name),
+        };
+        if let Some(reason) = reason {
+            let name = file.name.clone();
+            return Err(Error::BadName { name, reason });
+        }
+    }
+    Ok(())
+}
+
 /// Why this can't be the name of a file in a checkpoint.
 fn bad_name(name: &str) -> Option<&'static str> {
     if name.is_empty() {
@@ -96,14 +94,41 @@ fn bad_name(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The hash of the bytes, in hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
+/// Counts and hashes what passes through it.
+pub(crate) struct Hasher<W> {
+    to: W,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl<W: Write> Hasher<W> {
+    pub(crate) fn new(to: W) -> Self {
+        Self {
+            to,
+            hash: Sha256::new(),
+            bytes: 0,
+        }
     }
-    text
+
+    /// Number of bytes, and their hash in hexadecimal.
+    pub(crate) fn finish(self) -> (u64, String) {
+        let hash = self.hash.finalize();
+        let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        (self.bytes, hash)
+    }
+}
+
+impl<W: Write> Write for Hasher<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.to.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +139,9 @@ mod tests {
     fn the_hash_is_sha_256() {
         // The test vector of FIPS 180 for "abc".
         let golden = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(b"abc"), golden);
+        let mut hasher = Hasher::new(Vec::new());
+        hasher.write_all(b"abc").unwrap();
+        assert_eq!(hasher.finish(), (3, golden.to_string()));
     }
 
     #[test]
@@ -130,12 +157,12 @@ mod tests {
             "manifest.json",
             "a\nb",
         ] {
-            let error = Manifest::of(1, None, &[(name.to_string(), Vec::new())]);
+            let error = check_names(&[NamedFile::bytes(name, Vec::new())]);
             assert!(matches!(error, Err(Error::BadName { .. })), "{name:?}");
         }
-        let twice = ["a", "a"].map(|n| (n.to_string(), Vec::new()));
-        assert!(Manifest::of(1, None, &twice).is_err());
-        let fine = [("model.safetensors".to_string(), Vec::new())];
-        assert_eq!(Manifest::of(1, Some(f64::NAN), &fine).unwrap().loss, None);
+        let named = |name: &str| NamedFile::bytes(name, Vec::new());
+        assert!(check_names(&[named("a"), named("a")]).is_err());
+        assert!(check_names(&[named("model.safetensors")]).is_ok());
+        assert_eq!(Manifest::new(1, Some(f64::NAN), Vec::new()).loss, None);
     }
 }

@@ -5,12 +5,12 @@ use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
 use std::path::Path;
 use std::sync::Arc;
 
-use run::{Append, Checkpoints, Disk, Error, Faulty, Files, Which};
+use run::{Append, Checkpoints, Content, Disk, Error, Faulty, Files, NamedFile, Which};
 
-fn contents(step: u64) -> Vec<(String, Vec<u8>)> {
+fn contents(step: u64) -> Vec<NamedFile<'static>> {
     vec![
-        ("model.safetensors".to_string(), vec![step as u8; 1000]),
-        ("config.json".to_string(), b"{}".to_vec()),
+        NamedFile::bytes("model.safetensors", vec![step as u8; 1000]),
+        NamedFile::bytes("config.json", b"{}".to_vec()),
     ]
 }
 
@@ -233,8 +233,10 @@ impl Files for Lossy {
     fn create_folder(&self, path: &Path) -> run::Result<bool> {
         Disk.create_folder(path)
     }
-    fn write(&self, path: &Path, bytes: &[u8]) -> run::Result<()> {
-        Disk.write(path, &bytes[..bytes.len() - 1])
+    fn write(&self, path: &Path, content: Content) -> run::Result<()> {
+        let mut bytes = Vec::new();
+        content(&mut bytes).unwrap();
+        Disk.write(path, &|to| to.write_all(&bytes[..bytes.len() - 1]))
     }
     fn append(&self, path: &Path) -> run::Result<Box<dyn Append>> {
         Disk.append(path)

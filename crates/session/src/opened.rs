@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::plans::Plans;
 use crate::session::Session;
 use engine::{Cpu, CpuSettings, Device, Field, Host};
-use model::hugging_face::{self, CONFIG, WEIGHTS};
-use model::{Mode, ModelConfig, decoder};
+use model::hugging_face::{self, CONFIG, HuggingFaceError, Tensor, WEIGHTS};
+use model::{Mode, ModelConfig, TensorFiles, decoder};
 use run::{Checkpoint, Disk, RunFolder, Which};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,12 +53,14 @@ impl Opened {
         if let Some(checkpoint) = Checkpoint::at(path)? {
             return Opened::of(&checkpoint, how);
         }
-        let read = |name: &str| {
-            let path = path.join(name);
-            std::fs::read(&path).map_err(|error| Error::Unreadable { path, error })
-        };
         let tokenizer = Tokenizer::open(path)?;
-        Opened::new(path, None, tokenizer, &read(CONFIG)?, &read(WEIGHTS)?, how)
+        let config = path.join(CONFIG);
+        let config = std::fs::read(&config).map_err(|error| Error::Unreadable {
+            path: config,
+            error,
+        })?;
+        let weights = hugging_face::weight_files(path).map_err(in_folder(path))?;
+        Opened::new(path, None, tokenizer, &config, &weights, how)
     }
 
     /// Opens a checkpoint.
@@ -66,9 +68,9 @@ impl Opened {
     /// # Errors
     /// As [`Opened::open`].
     pub fn of(checkpoint: &Checkpoint, how: Use) -> Result<Opened> {
-        let (config, weights) = (checkpoint.read(CONFIG)?, checkpoint.read(WEIGHTS)?);
+        let (config, weights) = (checkpoint.read(CONFIG)?, checkpoint.check(WEIGHTS)?);
         let (tokenizer, step) = (tokenizer(checkpoint)?, Some(checkpoint.step));
-        Opened::new(&checkpoint.path, step, tokenizer, &config, &weights, how)
+        Opened::new(&checkpoint.path, step, tokenizer, &config, &[weights], how)
     }
 
     fn new(
@@ -76,22 +78,23 @@ impl Opened {
         step: Option<u64>,
         tokenizer: Tokenizer,
         config: &[u8],
-        weights: &[u8],
+        weights: &[PathBuf],
         how: Use,
     ) -> Result<Opened> {
-        let loaded = hugging_face::load(config, weights, None);
-        let loaded = loaded.map_err(|error| Error::Files {
-            folder: folder.to_path_buf(),
-            error,
-        })?;
-        let (model, vocabulary) = (loaded.shape, loaded.vocabulary);
+        let wrong = in_folder(folder);
+        let described = hugging_face::describe(config, None).map_err(&wrong)?;
+        let (model, vocabulary) = (described.model.clone(), described.vocabulary);
         let graph = decoder(&model, vocabulary, (1, 1), Mode::Score)?.graph;
         let mut device = Cpu::new(CpuSettings::with_threads(how.threads));
         device.create(graph.variables(), None)?;
-        for tensor in &loaded.tensors {
+        let mut put = |tensor: Tensor| {
             let numbers = Host::Real(&tensor.values);
-            device.write_variable(&tensor.name, Field::Weight, numbers)?;
-        }
+            Ok(device.write_variable(&tensor.name, Field::Weight, numbers)?)
+        };
+        TensorFiles::open(weights)
+            .map_err(|error| HuggingFaceError::Safetensors(error.to_string()))
+            .and_then(|mut files| hugging_face::read_weights(&described, &mut files, &mut put))
+            .map_err(&wrong)?;
         Ok(Opened {
             plans: Plans::new(&model, vocabulary, how.sequences),
             model,
@@ -105,6 +108,14 @@ impl Opened {
     /// Uses it.
     pub fn session(&mut self) -> Session<'_> {
         Session::new(&mut self.device, &mut self.plans)
+    }
+}
+
+/// Says which folder's file is wrong.
+fn in_folder(folder: &Path) -> impl Fn(HuggingFaceError) -> Error {
+    move |error| Error::Files {
+        folder: folder.to_path_buf(),
+        error,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::task::{Measured, Recording, Task};
 use data::Loader;
 use engine::{Device, Field, Graph, HostMut, Ready};
 use model::{Config, Training, hugging_face, initialize};
-use run::{Checkpoint, Eval, Event, Ladder, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, Ladder, NamedFile, Sample, Start, Step};
 use session::{
     Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, tokenizer, write_text,
 };
@@ -219,24 +219,28 @@ impl Task for LanguageTask {
         Ok(events)
     }
 
-    fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>> {
-        let mut tensors = Vec::new();
-        for variable in self.graph().variables() {
-            let mut numbers = vec![0.0f32; variable.len()];
-            let name = variable.name.as_str();
-            device.read_variable(name, Field::Weight, HostMut::Real(&mut numbers))?;
-            tensors.push((name, numbers));
-        }
-        let tokenizer = &self.corpus.tokenizer;
-        let tensor = |name: &str| {
-            let found = tensors.iter().find(|(n, _)| *n == name);
-            found.map(|(_, numbers)| numbers.as_slice())
-        };
+    fn files<'a>(&'a self, device: &'a dyn Device) -> Result<Vec<NamedFile<'a>>> {
+        let (model, tokenizer) = (&self.config.model, &self.corpus.tokenizer);
         let (vocabulary, eos) = (tokenizer.vocabulary_size(), tokenizer.end_of_text());
-        let mut files = hugging_face::save(&self.config.model, vocabulary, eos, tensor)?;
-        files.push((TOKENIZER.into(), tokenizer.to_json().into_bytes()));
-        let config = tokenizer.config_json(self.config.model.context);
-        files.push((TOKENIZER_CONFIG.into(), config.into_bytes()));
+        let variables = self.graph().variables();
+        let tensor = move |name: &str| {
+            let variable = variables.iter().find(|v| v.name == name)?;
+            let mut numbers = vec![0.0f32; variable.len()];
+            let host = HostMut::Real(&mut numbers);
+            device.read_variable(name, Field::Weight, host).ok()?;
+            Some(numbers)
+        };
+        let mut small = hugging_face::config_files(model, vocabulary, eos);
+        small.push((TOKENIZER.into(), tokenizer.to_json().into_bytes()));
+        let config = tokenizer.config_json(model.context);
+        small.push((TOKENIZER_CONFIG.into(), config.into_bytes()));
+        let mut files: Vec<NamedFile> = small
+            .into_iter()
+            .map(|(name, bytes)| NamedFile::bytes(name, bytes))
+            .collect();
+        files.push(NamedFile::new(hugging_face::WEIGHTS, move |to| {
+            hugging_face::write_weights(model, vocabulary, &tensor, to)
+        }));
         Ok(files)
     }
 }

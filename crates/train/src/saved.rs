@@ -4,7 +4,7 @@ use crate::corpus::{Corpus, Source};
 use crate::error::{Error, Result};
 use crate::state;
 use engine::{Device, Field, Host, Variable};
-use model::{Config, ModelConfig, hugging_face};
+use model::{Config, ModelConfig, TensorFiles, hugging_face};
 use run::{Checkpoint, RunFolder};
 use toml::Table;
 
@@ -124,15 +124,23 @@ pub(crate) fn weights(
     variables: &[Variable],
 ) -> Result<()> {
     let config = checkpoint.read(hugging_face::CONFIG)?;
-    let file = checkpoint.read(hugging_face::WEIGHTS)?;
-    let model = hugging_face::load(&config, &file, Some(shape))?;
-    for variable in variables {
-        let tensor = model.tensors.iter().find(|t| t.name == variable.name);
-        let tensor = tensor.ok_or_else(|| Error::Broken {
-            path: checkpoint.path.join(hugging_face::WEIGHTS),
-            reason: format!("it has no `{}`", variable.name),
-        })?;
-        device.write_variable(&variable.name, Field::Weight, Host::Real(&tensor.values))?;
+    let described = hugging_face::describe(&config, Some(shape))?;
+    let path = checkpoint.check(hugging_face::WEIGHTS)?;
+    let broken = |reason: String| Error::Broken {
+        path: path.clone(),
+        reason,
+    };
+    let files = TensorFiles::open(std::slice::from_ref(&path));
+    let mut files = files.map_err(|error| broken(error.to_string()))?;
+    let mut missing: Vec<&str> = variables.iter().map(|v| v.name.as_str()).collect();
+    let mut put = |tensor: hugging_face::Tensor| {
+        missing.retain(|name| *name != tensor.name);
+        let numbers = Host::Real(&tensor.values);
+        Ok(device.write_variable(&tensor.name, Field::Weight, numbers)?)
+    };
+    hugging_face::read_weights(&described, &mut files, &mut put)?;
+    match missing.first() {
+        Some(name) => Err(broken(format!("it has no `{name}`"))),
+        None => Ok(()),
     }
-    Ok(())
 }

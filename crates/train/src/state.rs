@@ -3,10 +3,11 @@
 
 use crate::error::{Error, Result};
 use engine::{Device, Field, Host, HostMut, Optimizer, Variable};
-use run::Checkpoint;
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use model::{TensorFiles, TensorOutput, write_tensors};
+use run::{Checkpoint, NamedFile};
+use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
 
 /// File of the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -27,53 +28,66 @@ pub struct State {
 }
 
 /// The files of a checkpoint that hold the training state.
-pub fn save(
-    device: &dyn Device,
-    variables: &[Variable],
-    optimizer: &Optimizer,
+pub fn save<'a>(
+    device: &'a dyn Device,
+    variables: &'a [Variable],
+    optimizer: &'a Optimizer,
     double: bool,
     state: &State,
-) -> Result<Vec<(String, Vec<u8>)>> {
-    let (dtype, size) = if double {
-        (Dtype::F64, 8)
-    } else {
-        (Dtype::F32, 4)
+) -> Result<Vec<NamedFile<'a>>> {
+    let trainer = serde_json::to_vec_pretty(state)
+        .map_err(|e| Error::Task(format!("{TRAINER} can't be made: {e}")))?;
+    let content = move |to: &mut dyn Write| {
+        let each = variables.iter().flat_map(|variable| {
+            let states = optimizer.states(variable).into_iter().enumerate();
+            states.map(move |(state, len)| output(device, variable, state, len, double))
+        });
+        write_tensors(to, None, each.collect())
     };
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    for variable in variables {
-        let name = &variable.name;
-        for (state, len) in optimizer.states(variable).into_iter().enumerate() {
-            let field = Field::State(state);
-            let mut bytes = Vec::with_capacity(len * size);
-            if double {
-                let mut numbers = vec![0.0f64; len];
-                device.read_variable(name, field, HostMut::Double(&mut numbers))?;
-                numbers.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
-            } else {
-                let mut numbers = vec![0.0f32; len];
-                device.read_variable(name, field, HostMut::Real(&mut numbers))?;
-                numbers.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
-            }
-            // A state of another size than the weights is a row of numbers.
-            let shape = match len == variable.len() {
-                true => variable.shape.clone(),
-                false => vec![len],
-            };
-            tensors.push((format!("{name}.state.{state}"), shape, bytes));
-        }
-    }
-    let broken = |e: String| Error::Task(format!("{OPTIMIZER} can't be made: {e}"));
-    let mut views = Vec::new();
-    for (name, shape, bytes) in &tensors {
-        let view = TensorView::new(dtype, shape.clone(), bytes);
-        views.push((name.as_str(), view.map_err(|e| broken(e.to_string()))?));
-    }
-    let optimizer = serialize(views, None).map_err(|e| broken(e.to_string()))?;
-    let trainer = serde_json::to_vec_pretty(state).map_err(|e| broken(e.to_string()))?;
     Ok(vec![
-        (OPTIMIZER.into(), optimizer),
-        (TRAINER.into(), trainer),
+        NamedFile::new(OPTIMIZER, content),
+        NamedFile::bytes(TRAINER, trainer),
     ])
+}
+
+/// One state of a variable on its way to the file.
+fn output<'a>(
+    device: &'a dyn Device,
+    variable: &'a Variable,
+    state: usize,
+    len: usize,
+    double: bool,
+) -> TensorOutput<'a> {
+    let (name, field) = (&variable.name, Field::State(state));
+    let bytes = move || -> io::Result<Vec<u8>> {
+        let (mut reals, mut doubles) = (Vec::new(), Vec::new());
+        let host = match double {
+            true => {
+                doubles.resize(len, 0.0f64);
+                HostMut::Double(&mut doubles)
+            }
+            false => {
+                reals.resize(len, 0.0f32);
+                HostMut::Real(&mut reals)
+            }
+        };
+        let read = device.read_variable(name, field, host);
+        read.map_err(io::Error::other)?;
+        let reals = reals.iter().flat_map(|x| x.to_le_bytes());
+        Ok(reals
+            .chain(doubles.iter().flat_map(|x| x.to_le_bytes()))
+            .collect())
+    };
+    TensorOutput {
+        name: format!("{name}.state.{state}"),
+        dtype: if double { Dtype::F64 } else { Dtype::F32 },
+        // A state of another size than the weights is a row of numbers.
+        shape: match len == variable.len() {
+            true => variable.shape.clone(),
+            false => vec![len],
+        },
+        bytes: Box::new(bytes),
+    }
 }
 
 /// Reads the trainer's own state.
@@ -89,43 +103,19 @@ pub fn restore(
     optimizer: &Optimizer,
     from: &Checkpoint,
 ) -> Result<()> {
-    let bytes = from.read(OPTIMIZER)?;
-    let file = SafeTensors::deserialize(&bytes);
-    let file = file.map_err(|e| broken(from, OPTIMIZER, e.to_string()))?;
+    let path = from.check(OPTIMIZER)?;
+    let wrong = |error: io::Error| broken(from, OPTIMIZER, error.to_string());
+    let mut file = TensorFiles::open(&[path]).map_err(wrong)?;
     for variable in variables {
-        for state in 0..optimizer.states(variable).len() {
+        for (state, len) in optimizer.states(variable).into_iter().enumerate() {
             let name = format!("{}.state.{state}", variable.name);
-            let tensor = file.tensor(&name);
-            let tensor = tensor.map_err(|e| broken(from, OPTIMIZER, format!("{name}: {e}")))?;
-            let data = tensor.data();
-            let field = Field::State(state);
-            match tensor.dtype() {
-                Dtype::F64 => {
-                    let numbers: Vec<f64> = data
-                        .as_chunks()
-                        .0
-                        .iter()
-                        .map(|b| f64::from_le_bytes(*b))
-                        .collect();
-                    device.write_variable(&variable.name, field, Host::Double(&numbers))?;
-                }
-                Dtype::F32 => {
-                    let numbers: Vec<f32> = data
-                        .as_chunks()
-                        .0
-                        .iter()
-                        .map(|b| f32::from_le_bytes(*b))
-                        .collect();
-                    device.write_variable(&variable.name, field, Host::Real(&numbers))?;
-                }
-                other => {
-                    return Err(broken(
-                        from,
-                        OPTIMIZER,
-                        format!("{name} is {other:?}, not F32 or F64"),
-                    ));
-                }
+            let numbers = file.double(&name).map_err(wrong)?;
+            if numbers.len() != len {
+                let reason = format!("{name} has {} numbers, not {len}", numbers.len());
+                return Err(broken(from, OPTIMIZER, reason));
             }
+            let field = Field::State(state);
+            device.write_variable(&variable.name, field, Host::Double(&numbers))?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use engine::{Device, Graph, Ready, ValueId};
-use run::{Checkpoint, Eval, Event, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, NamedFile, Sample, Start, Step};
 use std::sync::Arc;
 
 /// A task's recorded step.
@@ -89,9 +89,10 @@ pub trait Task {
     /// Where the device fails.
     fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<Event>>;
 
-    /// The files by which others load the model.
+    /// The files by which others load the model. Their content is read from the device while it is
+    /// written, so that a checkpoint takes no memory of its size.
     ///
     /// # Errors
-    /// Where the device fails.
-    fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>>;
+    /// Where a file can't be made.
+    fn files<'a>(&'a self, device: &'a dyn Device) -> Result<Vec<NamedFile<'a>>>;
 }

@@ -132,7 +132,7 @@ pub(super) fn read(
     bytes: &[u8],
     known: Option<&ModelConfig>,
 ) -> Result<(ModelConfig, usize, u32), Error> {
-    let config: Map<String, Value> =
+    let mut config: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))?;
     let model_type = field(&config, "model_type")?;
     let family = Family::ALL
@@ -144,6 +144,9 @@ pub(super) fn read(
         // No training is checked here: the least batch leaves any context its place.
         ("train.batch", 1.into()),
     ];
+    if known.is_none() {
+        complete(&mut config, family);
+    }
     let fields = fields(family);
     for (name, key, _) in &fields {
         let Some(key) = key else { continue };
@@ -170,6 +173,60 @@ pub(super) fn read(
         return Err(wrong("vocab_size", &json!(0), "at least 1"));
     }
     Ok((shape, vocabulary as usize, eos as u32))
+}
+
+/// Fills in what `transformers` assumes where a field is absent or null, and settles what matters in
+/// training alone.
+fn complete(config: &mut Map<String, Value>, family: Family) {
+    let mut default = |name: &str, value: Option<Value>| {
+        let there = config.get(name).cloned().unwrap_or_default();
+        match value {
+            Some(value) if there.is_null() => {
+                config.insert(name.into(), value.clone());
+                value
+            }
+            _ => there,
+        }
+    };
+    match family {
+        Family::Gpt2 => {
+            let width = default("n_embd", None).as_u64();
+            default("n_inner", width.map(|width| json!(4 * width)));
+            default("layer_norm_epsilon", Some(json!(1e-5)));
+            default("tie_word_embeddings", Some(json!(true)));
+            default("scale_attn_weights", Some(json!(true)));
+            let dropout = default("resid_pdrop", Some(json!(0.1)));
+            config.insert("embd_pdrop".into(), dropout);
+            config.insert("attn_pdrop".into(), json!(0.0));
+            // The same function under its other name.
+            if config.get("activation_function") == Some(&json!("gelu_pytorch_tanh")) {
+                config.insert("activation_function".into(), json!("gelu_new"));
+            }
+        }
+        Family::Llama | Family::Qwen3 => {
+            let heads = default("num_attention_heads", None);
+            default("num_key_value_heads", Some(heads.clone()));
+            let width = default("hidden_size", None).as_u64();
+            let each = width.zip(heads.as_u64().filter(|&h| h > 0));
+            default("head_dim", each.map(|(width, heads)| json!(width / heads)));
+            let bias = default("attention_bias", Some(json!(false)));
+            default("mlp_bias", Some(bias));
+            default("tie_word_embeddings", Some(json!(false)));
+            default("use_sliding_window", Some(json!(false)));
+            let rope = default("rope_parameters", None);
+            let theta = rope.get("rope_theta").cloned();
+            let theta = default("rope_theta", Some(theta.unwrap_or(json!(10_000.0))));
+            let scaling = default("rope_scaling", None);
+            let plain = json!({"rope_type": "default", "rope_theta": theta});
+            default("rope_parameters", scaling.is_null().then_some(plain));
+            config.insert("attention_dropout".into(), json!(0.0));
+        }
+    }
+    // Llama 3 has several; the first ends a text.
+    if let Some(Value::Array(all)) = config.get("eos_token_id") {
+        let first = all.first().cloned().unwrap_or_default();
+        config.insert("eos_token_id".into(), first);
+    }
 }
 
 /// Takes from the run's shape what the file can't say, and checks the rest against it; what isn't

@@ -1,108 +1,116 @@
-//! Parameters to and from the bytes of `model.safetensors`.
-
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+//! Parameters to and from the tensors of `model.safetensors`.
 
 use super::layout::FileTensor;
 use super::{HuggingFaceError as Error, Tensor};
+use crate::tensors::{TensorFiles, TensorOutput, write_tensors};
+use safetensors::Dtype;
+use std::collections::HashMap;
+use std::io::{self, Write};
 
-/// Bytes of an f32.
-const SIZE: usize = 4;
+/// What the names of GPT-2's tensors begin with.
+const PREFIX: &str = "transformer.";
 
-pub(super) fn write<'a>(
-    layout: &[FileTensor],
-    tensor: impl Fn(&str) -> Option<&'a [f32]>,
-) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::with_capacity(layout.len());
-    for file in layout {
-        let values = gather(file, &tensor)?;
-        let encoded: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-        bytes.push(encoded);
-    }
-    let views: Result<Vec<_>, _> = layout
-        .iter()
-        .zip(&bytes)
-        .map(|(file, bytes)| {
-            let view = TensorView::new(Dtype::F32, file.shape(), bytes)?;
-            Ok((file.name.as_str(), view))
-        })
-        .collect();
-    // `transformers` asks for this entry; one entry alone has one order.
+/// The head of a model that isn't tied.
+const HEAD: &str = "lm_head.weight";
+
+type Get<'a> = &'a dyn Fn(&str) -> Option<Vec<f32>>;
+
+pub(super) fn write(layout: &[FileTensor], get: Get, to: &mut dyn Write) -> io::Result<()> {
+    let tensors = layout.iter().map(|file| TensorOutput {
+        name: file.name.clone(),
+        dtype: Dtype::F32,
+        shape: file.shape(),
+        bytes: Box::new(move || {
+            let values = gather(file, get).map_err(io::Error::other)?;
+            Ok(values.iter().flat_map(|x| x.to_le_bytes()).collect())
+        }),
+    });
+    // `transformers` asks for this entry.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    views
-        .and_then(|views| serialize(views, Some(metadata)))
-        .map_err(unreadable)
+    write_tensors(to, Some(metadata), tensors.collect())
 }
 
 /// A file tensor's values from its parts.
-fn gather<'a>(
-    file: &FileTensor,
-    tensor: &impl Fn(&str) -> Option<&'a [f32]>,
-) -> Result<Cow<'a, [f32]>, Error> {
+fn gather(file: &FileTensor, get: Get) -> Result<Vec<f32>, Error> {
     let columns = file.columns.unwrap_or(1);
-    let mut rows = Cow::Borrowed(&[] as &[f32]);
+    let mut rows = Vec::new();
     for part in &file.parts {
         let length = part.rows * columns;
         let values = match part.exists {
-            true => {
-                let values = tensor(&part.name);
-                let values = values.ok_or_else(|| Error::NoParameter(part.name.clone()))?;
-                if values.len() != length {
-                    return Err(Error::ParameterLength {
-                        name: part.name.clone(),
-                        found: values.len(),
-                        expected: length,
-                    });
-                }
-                Cow::Borrowed(values)
-            }
-            false => Cow::Owned(vec![0.0; length]),
+            true => get(&part.name).ok_or_else(|| Error::NoParameter(part.name.clone()))?,
+            false => vec![0.0; length],
         };
+        if values.len() != length {
+            return Err(Error::ParameterLength {
+                name: part.name.clone(),
+                found: values.len(),
+                expected: length,
+            });
+        }
         match rows.is_empty() {
             true => rows = values,
-            false => rows.to_mut().extend_from_slice(&values),
+            false => rows.extend(values),
         }
     }
     Ok(match file.transposed {
-        true => Cow::Owned(transposed(&rows, file.rows(), columns)),
+        true => transposed(&rows, file.rows(), columns),
         false => rows,
     })
 }
 
-pub(super) fn read(layout: &[FileTensor], bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
-    let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
-    let expected: BTreeSet<&str> = layout.iter().map(|file| file.name.as_str()).collect();
-    let found: BTreeSet<&str> = file.names().into_iter().collect();
-    if let Some(extra) = found.difference(&expected).next() {
+pub(super) fn read(
+    layout: &[FileTensor],
+    files: &mut TensorFiles,
+    put: &mut dyn FnMut(Tensor) -> Result<(), Error>,
+) -> Result<(), Error> {
+    // GPT-2's first files have no prefix.
+    let short = |name: &str| name.strip_prefix(PREFIX).map(String::from);
+    let name = |expected: &FileTensor| match files.info(&expected.name) {
+        Some(_) => expected.name.clone(),
+        None => short(&expected.name)
+            .filter(|name| files.info(name).is_some())
+            .unwrap_or_else(|| expected.name.clone()),
+    };
+    let names: Vec<String> = layout.iter().map(name).collect();
+    let known = |found: &&str| names.iter().any(|n| n == found) || is_left_out(found, layout);
+    if let Some(extra) = files.names().find(|found| !known(found)) {
         return Err(Error::ExtraTensor(extra.to_string()));
     }
-    // Shapes first: nothing is copied unless the file holds just what config.json says.
-    let mut views = Vec::with_capacity(layout.len());
-    for expected in layout {
-        let view = file.tensor(&expected.name);
-        let view = view.map_err(|_| Error::NoTensor(expected.name.clone()))?;
-        if view.dtype() != Dtype::F32 || view.shape() != expected.shape() {
+    // Shapes first: nothing is read unless the files hold just what config.json says.
+    for (expected, name) in layout.iter().zip(&names) {
+        let info = files.info(name);
+        let info = info.ok_or_else(|| Error::NoTensor(expected.name.clone()))?;
+        let real = [Dtype::F32, Dtype::F16, Dtype::BF16].contains(&info.dtype);
+        if !real || info.shape != expected.shape() {
             return Err(Error::TensorShape {
                 name: expected.name.clone(),
-                found: format!("{:?} {:?}", view.dtype(), view.shape()),
-                expected: format!("{:?} {:?}", Dtype::F32, expected.shape()),
+                found: format!("{:?} {:?}", info.dtype, info.shape),
+                expected: format!("{:?} of F32, F16 or BF16", expected.shape()),
             });
         }
-        views.push(view);
     }
-    let mut tensors = Vec::with_capacity(layout.len());
-    for (expected, view) in layout.iter().zip(views) {
-        scatter(expected, view.data(), &mut tensors)?;
+    for (expected, name) in layout.iter().zip(&names) {
+        let values = files.real(name);
+        let values = values.map_err(|error| Error::Safetensors(error.to_string()))?;
+        scatter(expected, values, put)?;
     }
-    Ok(tensors)
+    Ok(())
 }
 
-/// Appends a file tensor's parts.
-fn scatter(file: &FileTensor, bytes: &[u8], tensors: &mut Vec<Tensor>) -> Result<(), Error> {
-    let (words, _) = bytes.as_chunks::<SIZE>();
-    let mut values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+/// Whether others save this tensor, though it follows from the rest: masks, angles, and the head of a
+/// model that is tied.
+fn is_left_out(name: &str, layout: &[FileTensor]) -> bool {
+    let follows = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
+    follows.iter().any(|end| name.ends_with(end))
+        || name == HEAD && !layout.iter().any(|file| file.name == HEAD)
+}
+
+/// Hands out a file tensor's parts.
+fn scatter(
+    file: &FileTensor,
+    mut values: Vec<f32>,
+    put: &mut dyn FnMut(Tensor) -> Result<(), Error>,
+) -> Result<(), Error> {
     if !values.iter().all(|x| x.is_finite()) {
         return Err(Error::NotFinite(file.name.clone()));
     }
@@ -114,11 +122,11 @@ fn scatter(file: &FileTensor, bytes: &[u8], tensors: &mut Vec<Tensor>) -> Result
         let rest = values.split_off((part.rows * columns).min(values.len()));
         let values = std::mem::replace(&mut values, rest);
         if part.exists {
-            tensors.push(Tensor {
+            put(Tensor {
                 name: part.name.clone(),
                 shape: file.part_shape(part),
                 values,
-            });
+            })?;
         } else if values.iter().any(|x| *x != 0.0) {
             return Err(Error::Bias(file.name.clone()));
         }
@@ -133,8 +141,4 @@ fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
         turned.extend(values.iter().skip(column).step_by(columns));
     }
     turned
-}
-
-fn unreadable(error: safetensors::SafeTensorError) -> Error {
-    Error::Safetensors(error.to_string())
 }

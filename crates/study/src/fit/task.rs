@@ -9,7 +9,7 @@ use super::model::{FILE, Line, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
 use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
-use run::{Checkpoint, Eval, Event, Sample, Start, Step};
+use run::{Checkpoint, Eval, Event, NamedFile, Sample, Start, Step};
 use std::sync::Arc;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
@@ -314,9 +314,9 @@ impl Task for FitTask {
         Ok(Vec::new())
     }
 
-    fn files(&self, device: &dyn Device) -> train::Result<Vec<(String, Vec<u8>)>> {
+    fn files<'a>(&'a self, device: &'a dyn Device) -> train::Result<Vec<NamedFile<'a>>> {
         let model = serde_json::to_vec_pretty(&self.model(device)?);
         let model = model.map_err(|e| train::Error::Task(format!("{FILE} can't be made: {e}")))?;
-        Ok(vec![(FILE.into(), model)])
+        Ok(vec![NamedFile::bytes(FILE, model)])
     }
 }
