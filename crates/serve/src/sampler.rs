@@ -6,8 +6,9 @@ use run::Which;
 use serde::{Deserialize, Serialize};
 use session::{Opened, Sampling, Use, begin, write_text};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -44,7 +45,11 @@ type Job = (PathBuf, Wish, oneshot::Sender<Answer>);
 
 /// The thread that writes; it starts with the first wish.
 #[derive(Clone, Default)]
-pub struct Sampler(Arc<OnceLock<SyncSender<Job>>>);
+pub struct Sampler {
+    /// Whether a text is being written.
+    busy: Arc<AtomicBool>,
+    jobs: Arc<Mutex<Option<Sender<Job>>>>,
+}
 
 impl Sampler {
     /// Writes a text.
@@ -57,37 +62,49 @@ impl Sampler {
                 "a prompt has at most {PROMPT} bytes, a temperature is 0 to 1000"
             ));
         }
-        let (sender, receiver) = oneshot::channel();
-        let failed = || Err("the writing failed".to_owned());
-        match self.thread()?.try_send((folder, wish, sender)) {
-            Ok(()) => receiver.await.unwrap_or_else(|_| failed()),
-            Err(TrySendError::Full(_)) => Err("another text is being written".into()),
-            Err(TrySendError::Disconnected(_)) => failed(),
+        if self.busy.swap(true, Ordering::AcqRel) {
+            return Err("another text is being written".into());
         }
+        let (sender, receiver) = oneshot::channel();
+        if let Err(error) = self.send((folder, wish, sender)) {
+            self.busy.store(false, Ordering::Release);
+            return Err(error);
+        }
+        receiver
+            .await
+            .unwrap_or_else(|_| Err("the writing failed".into()))
     }
 
-    fn thread(&self) -> Result<&SyncSender<Job>, String> {
-        if let Some(sender) = self.0.get() {
-            return Ok(sender);
-        }
-        let (sender, jobs) = sync_channel(0);
-        let thread = std::thread::Builder::new().name("sampler".into());
-        let spawned = thread.spawn(move || serve(&jobs));
-        spawned.map_err(|error| error.to_string())?;
-        // Of two first wishes at once, the other's thread ends with its sender.
-        Ok(self.0.get_or_init(|| sender))
+    fn send(&self, job: Job) -> Result<(), String> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = match &*jobs {
+            Some(sender) => sender,
+            None => {
+                let (sender, receiver) = channel();
+                let busy = self.busy.clone();
+                let thread = std::thread::Builder::new().name("sampler".into());
+                let spawned = thread.spawn(move || serve(&receiver, &busy));
+                spawned.map_err(|error| error.to_string())?;
+                jobs.insert(sender)
+            }
+        };
+        sender
+            .send(job)
+            .map_err(|_| "the writing failed".to_owned())
     }
 }
 
 /// Answers wishes until nobody can have one any more.
-fn serve(jobs: &Receiver<Job>) {
+fn serve(jobs: &Receiver<Job>, busy: &AtomicBool) {
     crate::server::step_back();
     let mut kept: Option<(PathBuf, u64, Opened)> = None;
     loop {
         match jobs.recv_timeout(KEPT) {
             Ok((folder, wish, sender)) => {
+                let written = write(&mut kept, folder, &wish);
+                busy.store(false, Ordering::Release);
                 // Whoever asked may be gone.
-                let _ = sender.send(write(&mut kept, folder, &wish));
+                let _ = sender.send(written);
             }
             Err(RecvTimeoutError::Timeout) => kept = None,
             Err(RecvTimeoutError::Disconnected) => return,
