@@ -159,11 +159,19 @@ unsafe impl Send for Out {}
 unsafe impl Sync for Out {}
 
 impl Out {
-    /// What was written to it, for a later phase of the same operation: only after the barrier that
-    /// ends the phase which wrote it, and while no phase writes it. For kernels of this crate alone,
-    /// whose authors see to that.
-    pub(crate) fn settled(&self) -> Read {
-        Read(self.start, self.len)
+    /// The numbers, while nobody writes them.
+    ///
+    /// # Safety
+    /// No patch of this place may live as long as the slice does.
+    pub(crate) unsafe fn settled(&self) -> &[f32] {
+        // SAFETY: made by `Arena::out`, which checked the bounds; by the caller nobody writes.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+
+    /// First address, and the one after the last.
+    fn range(&self) -> (usize, usize) {
+        let start = self.start as usize;
+        (start, start + 4 * self.len)
     }
 
     /// Bands of `band` whole rows of `width` numbers: the cut of most operations.
@@ -295,25 +303,33 @@ mod sealed {
 /// Most places that are cut together.
 const CUT_TOGETHER: usize = 8;
 
-/// A number that tells these cuts from others: threads that share tiles compare it, so that none
-/// takes tiles of a different cut.
+/// A number that tells these cuts, and what is read while they are written, from others: threads
+/// that share tiles compare it, so that none takes tiles of a different cut.
 ///
 /// # Panics
-/// Where a place is cut twice.
-pub fn fingerprint(cuts: &impl Cuts) -> usize {
+/// Where a place is cut twice, or read and cut.
+pub fn fingerprint(cuts: &impl Cuts, read: &[&Out]) -> usize {
     let mut print = 0usize;
+    let mut mix = |part: usize| {
+        // Odd and large: neighboring sizes end far apart.
+        print = (print.rotate_left(23) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize);
+    };
     let (mut ranges, mut count) = ([(0, 0); CUT_TOGETHER], 0);
     cuts.each_cut(&mut |cut| {
-        let start = cut.out.start as usize;
-        let end = start + 4 * cut.out.len;
+        let (start, end) = cut.out.range();
         let apart = |&(from, to): &(usize, usize)| end <= from || to <= start;
         assert!(ranges[..count].iter().all(apart), "a place is cut twice");
         (ranges[count], count) = ((start, end), count + 1);
-        for part in [start, cut.out.len, cut.width, cut.band, cut.strip] {
-            // Odd and large: neighboring sizes end far apart.
-            print = (print.rotate_left(23) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize);
-        }
+        [start, cut.out.len, cut.width, cut.band, cut.strip]
+            .into_iter()
+            .for_each(&mut mix);
     });
+    for out in read {
+        let (start, end) = out.range();
+        let apart = |&(from, to): &(usize, usize)| end <= from || to <= start;
+        assert!(ranges[..count].iter().all(apart), "a place is read and cut");
+        mix(start);
+    }
     print | 1
 }
 

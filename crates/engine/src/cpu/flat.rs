@@ -26,8 +26,8 @@ pub fn norm(g: &Read, costs: &[Read], partial: &Out, norm: &Out, team: &Team) {
         let to = all.len().min(from + BLOCK);
         p.row(0)[0] = squares(team.isa(), &all[from..to]);
     });
-    team.each(norm.bands(1, 1), |_, mut p, _| {
-        let total: f64 = partial.settled().real().iter().map(|&x| f64::from(x)).sum();
+    team.each_from([partial], norm.bands(1, 1), |_, mut p, [partial], _| {
+        let total: f64 = partial.iter().map(|&x| f64::from(x)).sum();
         let finite = costs.iter().all(|c| c.real().iter().all(|x| x.is_finite()));
         p.row(0)[0] = if finite {
             total.sqrt() as f32

@@ -2,7 +2,7 @@
 //! takes tiles of the step at hand, and a barrier ends every step. Tiles are cut by the problem's
 //! shape, never by the number of threads, so the same bits come out of any team.
 
-use crate::cpu::arena::{Cuts, fingerprint};
+use crate::cpu::arena::{Cuts, Out, fingerprint};
 use crate::cpu::gemm::Arithmetic;
 use crate::cpu::machine::Isa;
 use crate::error::{Error, Result};
@@ -197,14 +197,32 @@ impl Team {
     /// # Panics
     /// Where a place is cut twice, or another thread of the team came with other cuts.
     pub fn each<C: Cuts>(&self, cuts: C, work: impl Fn(usize, C::Patches<'_>, &mut [f32])) {
+        self.each_from([], cuts, |tile, patches, [], scratch| {
+            work(tile, patches, scratch);
+        });
+    }
+
+    /// The same, where `work` also reads what was written to other places earlier.
+    ///
+    /// # Panics
+    /// As [`Team::each`], and where a place is read and cut.
+    pub fn each_from<const N: usize, C: Cuts>(
+        &self,
+        read: [&Out; N],
+        cuts: C,
+        work: impl Fn(usize, C::Patches<'_>, [&[f32]; N], &mut [f32]),
+    ) {
         let (count, threads) = (cuts.count(), self.threads());
-        let print = fingerprint(&cuts);
+        let print = fingerprint(&cuts, &read);
         let begun = &self.barrier.cuts;
         let first = begun.compare_exchange(0, print, Ordering::Relaxed, Ordering::Relaxed);
         assert!(
             first.is_ok() || first == Err(print),
             "threads of the team came with different cuts"
         );
+        // SAFETY: the barrier before has ended all that wrote these places, and what is cut now lies
+        // elsewhere, for all threads.
+        let read = read.map(|out| unsafe { out.settled() });
         let mut scratch = self.scratch.borrow_mut();
         // Each thread begins with its own share, the same rows in step after step, so that they
         // stay in its cache; then it helps the others.
@@ -223,7 +241,7 @@ impl Team {
                 // are disjoint, each counter gives a turn to one thread once, and `shuffled` is one
                 // to one. `work` can't keep a patch: its lifetime ends with the call.
                 let patches = unsafe { cuts.take(tile) };
-                work(tile, patches, &mut scratch);
+                work(tile, patches, read, &mut scratch);
             }
         }
         drop(scratch);

@@ -111,9 +111,8 @@ impl Kernel for CrossEntropy {
             let (x, targets) = (&x[from * width..], &targets[from..]);
             forward_rows(team.isa(), x, width, targets, nats.slice(), kept.slice());
         });
-        let nats = a.y[1].settled();
-        team.each(a.y[0].bands(1, 1), |_, mut loss, _| {
-            loss.row(0)[0] = total(team.isa(), nats.real()) * at.loss_weight as f32;
+        team.each_from([&a.y[1]], a.y[0].bands(1, 1), |_, mut loss, [nats], _| {
+            loss.row(0)[0] = total(team.isa(), nats) * at.loss_weight as f32;
         });
     }
 

@@ -97,9 +97,8 @@ impl Kernel for Mse {
             let from = e.first_row * width;
             error_rows(team.isa(), &y[from..], &target[from..], width, e.slice());
         });
-        let errors = a.y[1].settled();
-        team.each(a.y[0].bands(1, 1), |_, mut loss, _| {
-            loss.row(0)[0] = total(team.isa(), errors.real()) * at.loss_weight as f32;
+        team.each_from([&a.y[1]], a.y[0].bands(1, 1), |_, mut loss, [errors], _| {
+            loss.row(0)[0] = total(team.isa(), errors) * at.loss_weight as f32;
         });
     }
 
