@@ -1,6 +1,6 @@
 //! Which files are read, and in which order?
 
-use crate::{Error, Options, Report, Result};
+use crate::{Error, ReadOptions, Report, Result};
 use ignore::WalkBuilder;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -47,7 +47,7 @@ pub const STANDARD_INPUT: &str = "-";
 pub(crate) fn list(
     paths: &[PathBuf],
     validation: Option<&Path>,
-    o: &Options,
+    o: &ReadOptions,
     places: &Places,
     report: &mut Report,
 ) -> Result<Vec<Input>> {
@@ -130,7 +130,7 @@ fn spool(
 fn walk(
     folder: &Path,
     held_out: bool,
-    o: &Options,
+    o: &ReadOptions,
     places: &Places,
     report: &mut Report,
     inputs: &mut Vec<Input>,

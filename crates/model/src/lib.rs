@@ -11,7 +11,7 @@ mod init;
 pub use config::{
     CheckpointConfig, Config, ConfigError, ConfigKey, DataConfig, Difference, EvalConfig, Family,
     Mistake, Mlp, ModelConfig, Norm, OptimConfig, Optimizer, Position, Precision, SampleConfig,
-    Schedule, Tokenizer, TrainConfig,
+    Schedule, TrainConfig,
 };
 pub use decoder::{Decoder, Mode, decoder};
 pub use generate::{Draw, Generator};

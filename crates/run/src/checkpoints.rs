@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use crate::files::parent;
-use crate::manifest::{MANIFEST, Manifest, sha256};
-use crate::{Error, Files, Result};
+use crate::manifest::{MANIFEST, Manifest};
+use crate::{Error, Files, Result, sha256};
 
 /// The checkpoints of a run.
 #[derive(Clone)]

@@ -1,13 +1,11 @@
 //! The manifest of a checkpoint: what belongs to it, with sizes and hashes.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, sha256};
 
 /// The manifest's own name, which no file of a checkpoint may have.
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -96,26 +94,9 @@ fn bad_name(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The hash of the bytes, in hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hash_is_sha_256() {
-        // The test vector of FIPS 180 for "abc".
-        let golden = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(b"abc"), golden);
-    }
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {

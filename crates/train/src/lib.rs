@@ -15,7 +15,7 @@ mod task;
 mod trainer;
 mod write;
 
-pub use corpus::{Corpus, Source, prepare, tokens_of};
+pub use corpus::{Corpus, TextSource, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::{LanguageTask, micro_tokens};
 pub use saved::{SavedModel, Settings, check_same_text, check_unchanged, tokenizer};

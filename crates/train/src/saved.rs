@@ -1,6 +1,6 @@
 //! A model that was saved, ready for use; and run.toml, which says what it was trained with.
 
-use crate::corpus::{Corpus, Source};
+use crate::corpus::{Corpus, TextSource};
 use crate::error::{Error, Result};
 use crate::state;
 use engine::{Cpu, Device, Host, Part, Row};
@@ -20,7 +20,7 @@ pub struct Settings {
     /// The config as used.
     pub config: Config,
     /// The text.
-    pub source: Source,
+    pub source: TextSource,
 }
 
 impl Settings {
@@ -103,7 +103,7 @@ pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoin
 ///
 /// # Errors
 /// Says that it changed.
-pub fn check_same_text(folder: &RunFolder, source: &Source, corpus: &Corpus) -> Result<()> {
+pub fn check_same_text(folder: &RunFolder, source: &TextSource, corpus: &Corpus) -> Result<()> {
     if corpus.source.sha256 == source.sha256 {
         return Ok(());
     }

@@ -6,9 +6,10 @@ use crate::session::config;
 use ::train::{micro_tokens, optimiser};
 use engine::{Graph, Item, NodeId, Place, Plan, Purpose, Source, Spec, Step, ValueId, Write as To};
 use engine::{RowKind, Totals, dry_run, micro_batch};
-use model::{Config, Mode, Tokenizer, decoder};
+use model::{Config, Mode, decoder};
 use serde_json::{Value, json};
 use std::io::{self, Write, stdout};
+use text::{Tokenizer, TokenizerKind};
 use watch::{amount, count};
 
 /// Columns of the table.
@@ -45,10 +46,10 @@ pub fn run(a: &Arguments) -> Result<()> {
 /// Tokens to plan for, since no text is read here: an English text has about this many characters.
 fn vocabulary(config: &Config) -> Result<usize> {
     Ok(match &config.data.tokenizer {
-        Tokenizer::Bytes => 257,
-        Tokenizer::Auto | Tokenizer::Chars => 66,
-        Tokenizer::Bpe(size) => *size,
-        Tokenizer::Path(path) => text::Tokenizer::open(path)?.vocabulary_size(),
+        TokenizerKind::Bytes => 257,
+        TokenizerKind::Auto | TokenizerKind::Chars => 66,
+        TokenizerKind::Bpe(size) => *size,
+        TokenizerKind::Path(path) => Tokenizer::open(path)?.vocabulary_size(),
     })
 }
 
