@@ -1,6 +1,5 @@
 //! Where prepared data goes.
 
-use crate::inputs::Places;
 use crate::prepared::DATA;
 use crate::writer::{JOURNAL, WORK};
 use crate::{Error, Result};
@@ -44,21 +43,21 @@ impl Destination {
         }
     }
 
-    /// The folders that a listing of inputs needs to know of.
-    pub(crate) fn places(&self) -> Places {
+    /// The folder that all is written in.
+    pub(crate) fn root(&self) -> Option<&Path> {
         match self {
-            Destination::Folder(folder) => Places {
-                scratch: Some(folder.join(WORK)),
-                exclude: Some(folder.clone()),
-            },
-            Destination::Memory => Places::default(),
-            Destination::Cache(caches) => Places {
-                scratch: caches
-                    .as_ref()
-                    .map(|caches| caches.join(format!("input-{}", std::process::id()))),
-                exclude: caches.clone(),
-            },
+            Destination::Folder(folder) | Destination::Cache(Some(folder)) => Some(folder),
+            Destination::Memory | Destination::Cache(None) => None,
         }
+    }
+
+    /// Where to keep what can be read only once.
+    pub(crate) fn scratch(&self) -> Option<PathBuf> {
+        let name = match self {
+            Destination::Folder(_) => WORK.to_owned(),
+            _ => format!("input-{}", std::process::id()),
+        };
+        self.root().map(|root| root.join(name))
     }
 
     /// The same once the text is known: a cache only where it is used. `once` says that the text
@@ -79,8 +78,7 @@ impl Destination {
     pub(crate) fn folder(&self, key: &str) -> Option<PathBuf> {
         match self {
             Destination::Folder(folder) => Some(folder.clone()),
-            Destination::Cache(caches) => caches.as_ref().map(|caches| caches.join(&key[..32])),
-            Destination::Memory => None,
+            _ => self.root().map(|root| root.join(&key[..32])),
         }
     }
 }

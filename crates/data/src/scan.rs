@@ -2,7 +2,7 @@
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
 use crate::destination::Scratch;
-use crate::inputs::{Input, STANDARD_INPUT};
+use crate::inputs::Input;
 use crate::split::{CorpusSplit, Fate};
 use crate::stats::Stats;
 use crate::watch::Stage;
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 /// BLAKE3 of a piece.
 pub(crate) type PieceHash = [u8; 32];
 
-/// What identifies a document: the first half of a BLAKE3 of the hashes of its pieces. Two different documents have the same
-/// one by a chance of about n² / 2¹²⁹.
+/// What identifies a document: the first half of a BLAKE3 of the hashes of its pieces. Two of n
+/// different documents have the same one by a chance of about n² / 2¹²⁹.
 pub(crate) type Hash = [u8; 16];
 
 /// Texts after their first reading.
@@ -115,15 +115,14 @@ pub fn scan(
     watch: &Watch,
 ) -> Result<Scan> {
     to.check()?;
-    let places = to.places();
     let scratch = Scratch(match to {
-        Destination::Cache(_) => places.scratch.clone(),
+        Destination::Cache(_) => to.scratch(),
         _ => None,
     });
-    let once = paths.iter().map(PathBuf::as_path).chain(validation);
-    let once = once.filter(|path| read_once(path)).count() > 0;
     let mut report = Report::default();
-    let inputs = inputs::list(paths, validation, options, &places, &mut report)?;
+    let inputs = inputs::list(paths, validation, options, &to, &mut report)?;
+    let kept = |input: &Input| scratch.0.iter().any(|s| input.path.starts_with(s));
+    let once = inputs.iter().any(kept);
     let (files, collected) = read(&inputs, options, sample_bytes, &mut report, watch)?;
     let Collected {
         mut documents,
@@ -191,12 +190,6 @@ fn read(
         },
     )?;
     Ok((files, collected))
-}
-
-/// Whether a path can't be read a second time.
-fn read_once(path: &Path) -> bool {
-    let special = |m: std::fs::Metadata| !m.is_file() && !m.is_dir();
-    path.as_os_str() == STANDARD_INPUT || std::fs::metadata(path).is_ok_and(special)
 }
 
 /// What a thread finds in a batch.

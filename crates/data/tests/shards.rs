@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use text::{Tokenizer, TokenizerKind};
 
 /// A jsonl file of this many documents, some equal, some with a line break.
 fn jsonl(count: u64) -> String {
@@ -132,6 +133,51 @@ fn an_interrupted_preparation_goes_on() {
     let read = p.tokenizer.decode(&across);
     let source = std::fs::read(path).unwrap();
     assert_eq!(read, source[(1 << 24) - 50..(1 << 24) + 50]);
+}
+
+/// A cache has one preparation for each tokenizer of a text, under its kind only what was made from
+/// the text.
+#[test]
+fn what_was_prepared_is_found_again() {
+    let files = Files::new();
+    let path = files.put(
+        "a.txt",
+        "More than is prepared in memory.\n".repeat(300_000),
+    );
+    let to = Destination::Cache(Some(files.path("cache")));
+    let (stop, encoding) = (AtomicBool::new(false), AtomicBool::new(false));
+    let show = |p: Progress| {
+        encoding.fetch_or(p.stage == Stage::Encoding, Ordering::Relaxed);
+    };
+    let watch = Watch::new(2, &stop, &show);
+    let prepare = |kind: TokenizerKind, given: Option<&Tokenizer>| {
+        let (paths, o) = ([path.clone()], ReadOptions::default());
+        let scan = data::scan(&paths, None, &o, 1 << 20, to.clone(), &watch).unwrap();
+        let p = scan.encode(&kind, given, &watch).unwrap();
+        (p, encoding.swap(false, Ordering::Relaxed))
+    };
+    let chars = || TokenizerKind::Chars;
+    // A run's own tokenizer, which isn't what this text gives.
+    let other = Tokenizer::chars(&[b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz .\n"]);
+    let other = other.unwrap();
+    let (run, encoded) = prepare(chars(), Some(&other));
+    assert!(encoded && run.tokenizer == other);
+    let (made, encoded) = prepare(chars(), None);
+    assert!(encoded && made.tokenizer != other && made.folder != run.folder);
+    for (given, expected) in [
+        (None, &made),
+        (Some(&made.tokenizer), &made),
+        (Some(&other), &run),
+    ] {
+        let (found, encoded) = prepare(chars(), given);
+        assert!(!encoded && found.folder == expected.folder);
+    }
+    let file = files.put("other.json", other.to_json());
+    let (found, encoded) = prepare(TokenizerKind::Path(file), None);
+    assert!(!encoded && found.folder == run.folder);
+    let (bpe, _) = prepare(TokenizerKind::Bpe(300), None);
+    let (found, encoded) = prepare(TokenizerKind::Bpe(300), Some(&bpe.tokenizer));
+    assert!(!encoded && found.folder == bpe.folder);
 }
 
 #[test]
