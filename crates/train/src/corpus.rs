@@ -80,7 +80,7 @@ impl Corpus {
                 }
                 let to = Destination::Cache(cache_folder());
                 let (prepared, chosen) =
-                    prepare_for(paths, validation, data, known.as_ref(), to, watch)?;
+                    prepare(paths, validation, data, known.as_ref(), to, watch)?;
                 Corpus {
                     chosen,
                     ..Corpus::prepared(prepared, paths, validation)?
@@ -133,22 +133,12 @@ impl Corpus {
     }
 }
 
-/// Prepares texts as the config says.
+/// Prepares texts as the config says, with a run's own tokenizer, `known`, where there is one. Gives
+/// the kind of tokenizer, too: `auto` is settled, a path is absolute.
 ///
 /// # Errors
 /// Where a text can't be read or the destination can't be written to.
 pub fn prepare(
-    paths: &[PathBuf],
-    validation: Option<&Path>,
-    data: &DataConfig,
-    to: Destination,
-    watch: &Watch,
-) -> Result<Prepared> {
-    Ok(prepare_for(paths, validation, data, None, to, watch)?.0)
-}
-
-/// The same with a run's own tokenizer, `known`, where there is one; and which kind was chosen.
-fn prepare_for(
     paths: &[PathBuf],
     validation: Option<&Path>,
     data: &DataConfig,
