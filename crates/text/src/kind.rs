@@ -21,7 +21,8 @@ pub enum TokenizerKind {
     Path(PathBuf),
 }
 
-/// The sizes that `bpe` may have: at least the bytes and the end of text, at most what a file may have.
+/// The sizes that `bpe` may have: at least the bytes and the end of text, at most what a file may
+/// have.
 const SIZES: std::ops::RangeInclusive<usize> = 257..=1_000_000;
 
 impl TokenizerKind {
