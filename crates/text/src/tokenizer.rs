@@ -75,8 +75,8 @@ fn utf8(text: &[u8]) -> Result<&str, Error> {
 }
 
 impl Tokenizer {
-    /// Makes a tokenizer of a kind: `chars` of all characters of `whole`, `bpe` from `sample`, which
-    /// also decides what `auto` is.
+    /// Makes a tokenizer of a kind: `chars` of all characters of `whole`, `bpe` from `sample`,
+    /// which also decides what `auto` is.
     ///
     /// # Errors
     /// Where `whole` isn't UTF-8, or a tokenizer.json can't be read.
