@@ -29,8 +29,6 @@ pub struct Scan {
     pub(crate) stats: Stats,
     pub(crate) report: Report,
     pub(crate) sample: Vec<Vec<u8>>,
-    /// Of all documents' hashes and where each goes: equal for equal texts, wherever they lie and
-    /// however they are packed.
     pub(crate) text_sha256: String,
     pub(crate) options: ReadOptions,
     pub(crate) to: Destination,
@@ -54,6 +52,12 @@ impl Scan {
         &self.sample
     }
 
+    /// The SHA-256 of the text: equal for equal texts, wherever they lie and however they are
+    /// packed.
+    pub fn text_sha256(&self) -> &str {
+        &self.text_sha256
+    }
+
     /// The input that a document comes from.
     pub(crate) fn input(&self, document: u64) -> Option<&Input> {
         let after = self.files.partition_point(|&first| first <= document);
@@ -61,6 +65,7 @@ impl Scan {
     }
 }
 
+/// Of all documents' hashes and where each goes.
 fn text_sha256(documents: &[Document], split: &CorpusSplit) -> String {
     let mut hash = Sha256::new();
     let (before, offset) = split.cut.unwrap_or((u64::MAX, 0));

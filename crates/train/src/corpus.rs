@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use data::{Destination, Prepared, ReadOptions, Tokens, Watch};
-use model::DataConfig;
-use run::{absolute, sha256};
+use model::{Config, DataConfig};
+use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,24 @@ pub struct TextSource {
     pub sha256: String,
 }
 
+impl TextSource {
+    /// Refuses a text with another hash than the one that the run was trained on.
+    fn check(&self, run: &RunFolder, sha256: &str) -> Result<()> {
+        if sha256 == self.sha256 {
+            return Ok(());
+        }
+        let paths: Vec<String> = self.paths.iter().map(|p| p.display().to_string()).collect();
+        Err(Error::Changed {
+            run: run.path().to_path_buf(),
+            what: format!(
+                "its text changed since the run began ({})",
+                paths.join(", ")
+            ),
+            advice: "Put the text back as it was, or start a new run",
+        })
+    }
+}
+
 /// A text in tokens, ready to train on.
 pub struct Corpus {
     /// Where it comes from.
@@ -46,22 +64,19 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads and prepares paths, opens a prepared folder, or makes the built-in stories where there
-    /// are no paths. A run that is there already has its tokenizer, `known`; otherwise it is made as
-    /// the config says.
+    /// Reads and prepares paths as the config says, opens a prepared folder, or makes the built-in
+    /// stories where there are no paths.
     ///
     /// # Errors
     /// Where a file can't be read, is not text, or is too short for the context.
     pub fn read(
         paths: &[PathBuf],
         validation: Option<&Path>,
-        data: &DataConfig,
-        context: usize,
-        known: Option<Tokenizer>,
+        config: &Config,
         watch: &Watch,
     ) -> Result<Corpus> {
         let corpus = match paths {
-            [] => stories(data, known)?,
+            [] => stories(&config.data, None)?,
             [folder] if Prepared::is_in(folder) => {
                 if validation.is_some() {
                     let told = "a prepared folder brings its own validation part: leave out --val";
@@ -79,17 +94,49 @@ impl Corpus {
                     return Err(Error::Task(told));
                 }
                 let to = Destination::Cache(cache_folder());
-                let (prepared, chosen) =
-                    prepare(paths, validation, data, known.as_ref(), to, watch)?;
+                let (prepared, chosen) = prepare(paths, validation, &config.data, to, watch)?;
                 Corpus {
                     chosen,
                     ..Corpus::prepared(prepared, paths, validation)?
                 }
             }
         };
-        text::check_length(corpus.train.len(), context, "the training text")?;
-        text::check_length(corpus.validation.len(), 1, "the validation text")?;
-        Ok(corpus)
+        corpus.long_enough(config)
+    }
+
+    /// The text of a run that is there already, in the tokens of its own tokenizer.
+    ///
+    /// # Errors
+    /// As [`Corpus::read`]; and where it is not the text that the run was trained on.
+    pub fn of_run(
+        run: &RunFolder,
+        source: &TextSource,
+        config: &Config,
+        tokenizer: Tokenizer,
+        watch: &Watch,
+    ) -> Result<Corpus> {
+        let (paths, validation) = (&source.paths[..], source.validation.as_deref());
+        let corpus = match paths {
+            [] => stories(&config.data, Some(tokenizer))?,
+            [folder] if Prepared::is_in(folder) => {
+                Corpus::prepared(Prepared::open(folder)?, paths, None)?
+            }
+            _ => {
+                let to = Destination::Cache(cache_folder());
+                let scan = data::scan(paths, validation, &options(&config.data), 0, to, watch)?;
+                source.check(run, scan.text_sha256())?;
+                let prepared = scan.encode(&config.data.tokenizer, Some(&tokenizer), watch)?;
+                Corpus::prepared(prepared, paths, validation)?
+            }
+        };
+        source.check(run, &corpus.source.sha256)?;
+        corpus.long_enough(config)
+    }
+
+    fn long_enough(self, config: &Config) -> Result<Corpus> {
+        text::check_length(self.train.len(), config.model.context, "the training text")?;
+        text::check_length(self.validation.len(), 1, "the validation text")?;
+        Ok(self)
     }
 
     fn prepared(from: Prepared, paths: &[PathBuf], validation: Option<&Path>) -> Result<Corpus> {
@@ -133,8 +180,8 @@ impl Corpus {
     }
 }
 
-/// Prepares texts as the config says, with a run's own tokenizer, `known`, where there is one. Gives
-/// the kind of tokenizer, too: `auto` is settled, a path is absolute.
+/// Prepares texts as the config says. Gives the kind of tokenizer, too: `auto` is settled, a path is
+/// absolute.
 ///
 /// # Errors
 /// Where a text can't be read or the destination can't be written to.
@@ -142,18 +189,16 @@ pub fn prepare(
     paths: &[PathBuf],
     validation: Option<&Path>,
     data: &DataConfig,
-    known: Option<&Tokenizer>,
     to: Destination,
     watch: &Watch,
 ) -> Result<(Prepared, TokenizerKind)> {
-    let learns = matches!(data.tokenizer, TokenizerKind::Auto | TokenizerKind::Bpe(_));
-    let sample_bytes = match learns && known.is_none() {
-        true => text::SAMPLE_BYTES,
-        false => 0,
+    let sample_bytes = match data.tokenizer {
+        TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
+        _ => 0,
     };
     let scan = data::scan(paths, validation, &options(data), sample_bytes, to, watch)?;
     let kind = settled(&data.tokenizer, || text::choose(&scan.sample().concat()));
-    Ok((scan.encode(&kind, known, watch)?, kind))
+    Ok((scan.encode(&kind, None, watch)?, kind))
 }
 
 /// What a config asks for, once the text is known.

@@ -18,7 +18,7 @@ mod write;
 pub use corpus::{Corpus, TextSource, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::{LanguageTask, micro_tokens};
-pub use saved::{SavedModel, Settings, check_same_text, check_unchanged, tokenizer};
+pub use saved::{SavedModel, Settings, check_unchanged, tokenizer};
 pub use schedule::rate;
 pub use scorer::{Score, Scorer};
 pub use task::{Measured, Recording, Task};

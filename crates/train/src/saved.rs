@@ -1,6 +1,6 @@
 //! A model that was saved, ready for use; and run.toml, which says what it was trained with.
 
-use crate::corpus::{Corpus, TextSource};
+use crate::corpus::TextSource;
 use crate::error::{Error, Result};
 use crate::state;
 use engine::{Cpu, Device, Host, Part, Row};
@@ -96,29 +96,6 @@ pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoin
             told.join("; ")
         ),
         advice: "Put run.toml back as it was, or start a new run",
-    })
-}
-
-/// Refuses a text that is not the one the run was trained on.
-///
-/// # Errors
-/// Says that it changed.
-pub fn check_same_text(folder: &RunFolder, source: &TextSource, corpus: &Corpus) -> Result<()> {
-    if corpus.source.sha256 == source.sha256 {
-        return Ok(());
-    }
-    let paths: Vec<String> = source
-        .paths
-        .iter()
-        .map(|p| p.display().to_string())
-        .collect();
-    Err(Error::Changed {
-        run: folder.path().to_path_buf(),
-        what: format!(
-            "its text changed since the run began ({})",
-            paths.join(", ")
-        ),
-        advice: "Put the text back as it was, or start a new run",
     })
 }
 

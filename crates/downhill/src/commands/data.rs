@@ -37,7 +37,7 @@ fn prepare(a: &DataPrepare) -> Result<()> {
         let show = |progress| line.show(progress);
         let watch = Watch::new(threads(config.train.threads), &stop, &show);
         let to = Destination::Folder(a.out.clone());
-        train::prepare(&a.paths, a.val.as_deref(), &config.data, None, to, &watch)?.0
+        train::prepare(&a.paths, a.val.as_deref(), &config.data, to, &watch)?.0
     };
     if a.json {
         let mut object = object(&prepared);

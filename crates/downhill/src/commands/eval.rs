@@ -6,7 +6,7 @@ use crate::session::{checkpoint, cpu, threads};
 use data::Watch;
 use std::io::{Write, stdout};
 use std::sync::atomic::AtomicBool;
-use train::{Corpus, SavedModel, Scorer, check_same_text, tokens_of};
+use train::{Corpus, SavedModel, Scorer, tokens_of};
 
 pub fn run(a: &Eval) -> Result<()> {
     let (folder, checkpoint) = checkpoint(&a.saved)?;
@@ -21,16 +21,10 @@ pub fn run(a: &Eval) -> Result<()> {
         }
         None => {
             let (config, source) = (&model.settings.config, &model.settings.source);
-            let validation = source.validation.as_deref();
-            let corpus = Corpus::read(
-                &source.paths,
-                validation,
-                &config.data,
-                config.model.context,
-                Some(model.tokenizer.clone()),
-                &Watch::new(threads, &AtomicBool::new(false), &|_| {}),
-            )?;
-            check_same_text(&folder, source, &corpus)?;
+            let tokenizer = model.tokenizer.clone();
+            let never = AtomicBool::new(false);
+            let watch = Watch::new(threads, &never, &|_| {});
+            let corpus = Corpus::of_run(&folder, source, config, tokenizer, &watch)?;
             let floor = corpus.floor_bits_per_byte();
             (corpus.validation, floor, "the validation part".into())
         }
