@@ -29,15 +29,15 @@ pub(crate) struct Piece {
 
 /// Whole documents, or one piece of a long document.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Batch {
+pub(crate) struct DocumentBatch {
     pub text: Vec<u8>,
     pub pieces: Vec<Piece>,
 }
 
 /// Cuts documents into batches and hands these on.
 pub(crate) struct Batcher<'a> {
-    hand_on: &'a mut dyn FnMut(Batch) -> Result<()>,
-    batch: Batch,
+    hand_on: &'a mut dyn FnMut(DocumentBatch) -> Result<()>,
+    batch: DocumentBatch,
     /// Number of the document at hand, or the next one.
     document: u64,
     /// Bytes of the document at hand that were handed on already.
@@ -47,10 +47,10 @@ pub(crate) struct Batcher<'a> {
 }
 
 impl<'a> Batcher<'a> {
-    pub fn new(hand_on: &'a mut dyn FnMut(Batch) -> Result<()>) -> Self {
+    pub fn new(hand_on: &'a mut dyn FnMut(DocumentBatch) -> Result<()>) -> Self {
         Batcher {
             hand_on,
-            batch: Batch::default(),
+            batch: DocumentBatch::default(),
             document: 0,
             offset: 0,
             empty: 0,
@@ -167,7 +167,7 @@ fn good_cut(text: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn batches(documents: &[&[u8]], chunk: usize) -> Vec<Batch> {
+    fn batches(documents: &[&[u8]], chunk: usize) -> Vec<DocumentBatch> {
         let mut all = Vec::new();
         let mut hand_on = |batch| {
             all.push(batch);

@@ -1,10 +1,10 @@
 //! The second reading: documents become tokens.
 
-use crate::batch::{Batch, Batcher, Piece};
+use crate::batch::{Batcher, DocumentBatch, Piece};
 use crate::scan::{DocumentHash, PieceHash, Scan, piece_hash};
 use crate::watch::Stage;
 use crate::writer::{Full, PartWriter, Run};
-use crate::{Error, Options, Part, Report, Result, Watch, pipeline, source};
+use crate::{CorpusPart, Error, Report, Result, Watch, documents, pipeline};
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,6 @@ struct Encoded {
 /// Encodes every document of a part, in parallel, and hands the tokens to the writers in order.
 pub(crate) fn encode(
     scan: &Scan,
-    o: &Options,
     tokenizer: &Tokenizer,
     writers: &mut [PartWriter; 2],
     full: Option<&SyncSender<Full>>,
@@ -31,7 +30,7 @@ pub(crate) fn encode(
         scan,
         tokenizer,
         idle: Mutex::default(),
-        raw_bytes: o.raw_bytes,
+        raw_bytes: scan.options.raw_bytes,
         first,
     };
     let (mut hash, mut document) = (DocumentHash::default(), 0);
@@ -46,9 +45,9 @@ pub(crate) fn encode(
         |hand_on| {
             let mut batcher = Batcher::new(hand_on);
             let (mut report, mut files) = (Report::default(), Vec::new());
-            source::read(
+            documents::read(
                 &scan.inputs,
-                o,
+                &scan.options,
                 &mut batcher,
                 &mut report,
                 &mut files,
@@ -90,7 +89,7 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    fn encode(&self, number: u64, batch: &Batch) -> Result<Encoded> {
+    fn encode(&self, number: u64, batch: &DocumentBatch) -> Result<Encoded> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = idle().pop();
         let mut encoder = waiting.unwrap_or_else(|| text::Encoder::new(self.tokenizer));
@@ -103,7 +102,7 @@ impl Encoder<'_> {
         &self,
         encoder: &mut text::Encoder,
         number: u64,
-        batch: &Batch,
+        batch: &DocumentBatch,
     ) -> Result<Encoded> {
         let mut runs = [Run::default(), Run::default()];
         let mut pieces = Vec::with_capacity(batch.pieces.len());
@@ -120,10 +119,10 @@ impl Encoder<'_> {
             let behind = self.scan.split.cut.is_some_and(|(document, offset)| {
                 document == piece.document && offset < piece.offset
             });
-            let part = if behind { Part::Validation } else { part };
+            let part = if behind { CorpusPart::Validation } else { part };
             let ends = piece.last && cut.is_none();
             let first = piece.offset == 0;
-            let cut_off = (tail, Part::Validation, true, piece.last);
+            let cut_off = (tail, CorpusPart::Validation, true, piece.last);
             let parts = [Some((head, part, first, ends)), cut.map(|_| cut_off)];
             for (text, part, first, ends) in parts.into_iter().flatten() {
                 let place = part as usize;

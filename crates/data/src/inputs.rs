@@ -1,6 +1,6 @@
 //! Which files are read, and in which order?
 
-use crate::{Error, Options, Report, Result};
+use crate::{Destination, Error, ReadOptions, Report, Result};
 use ignore::WalkBuilder;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -42,13 +42,13 @@ impl Stamp {
 pub const STANDARD_INPUT: &str = "-";
 
 /// All files of `paths` in the order given, folders by the names within them; then those of
-/// `validation`. `scratch` is where what can be read only once (standard input, a pipe) is kept
-/// meanwhile; `exclude` is a folder that is never looked into.
+/// `validation`. What is written for `to` is never looked into; what can be read only once (standard
+/// input, a pipe) is kept there meanwhile.
 pub(crate) fn list(
     paths: &[PathBuf],
     validation: Option<&Path>,
-    o: &Options,
-    places: &Places,
+    o: &ReadOptions,
+    to: &Destination,
     report: &mut Report,
 ) -> Result<Vec<Input>> {
     if paths.is_empty() {
@@ -59,18 +59,13 @@ pub(crate) fn list(
     for (path, held_out) in each.chain(validation.map(|path| (path, true))) {
         let before = inputs.len();
         if path.as_os_str() == STANDARD_INPUT {
-            inputs.push(spool(
-                path,
-                &mut io::stdin().lock(),
-                places,
-                before,
-                held_out,
-            )?);
+            let mut stdin = io::stdin().lock();
+            inputs.push(spool(path, &mut stdin, to, before, held_out)?);
             continue;
         }
         let metadata = std::fs::metadata(path).map_err(|e| Error::reading(path, &e))?;
         if metadata.is_dir() {
-            walk(path, held_out, o, places, report, &mut inputs)?;
+            walk(path, held_out, o, to, report, &mut inputs)?;
         } else if metadata.is_file() {
             inputs.push(Input {
                 path: path.to_owned(),
@@ -80,43 +75,33 @@ pub(crate) fn list(
             });
         } else {
             let mut pipe = File::open(path).map_err(|e| Error::reading(path, &e))?;
-            inputs.push(spool(path, &mut pipe, places, before, held_out)?);
+            inputs.push(spool(path, &mut pipe, to, before, held_out)?);
         }
     }
     Ok(inputs)
-}
-
-/// Folders that the listing needs to know of.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Places {
-    /// Where to keep what can be read only once.
-    pub scratch: Option<PathBuf>,
-    /// The folder that is written to.
-    pub exclude: Option<PathBuf>,
 }
 
 /// Keeps a stream in a file, since texts are read twice.
 fn spool(
     path: &Path,
     from: &mut dyn io::Read,
-    places: &Places,
+    to: &Destination,
     number: usize,
     held_out: bool,
 ) -> Result<Input> {
-    let Some(scratch) = &places.scratch else {
+    let Some(scratch) = to.scratch() else {
         return Err(Error::damaged(
             path,
             "can be read only once: write it into a file first",
         ));
     };
     let kept = scratch.join(format!("input-{number}"));
-    let copy = || {
-        std::fs::create_dir_all(scratch)?;
+    let mut copy = || {
+        std::fs::create_dir_all(&scratch)?;
         let mut file = File::create(&kept)?;
         io::copy(from, &mut file)?;
         file.metadata()
     };
-    let mut copy = copy;
     let metadata = copy().map_err(|e| run::Error::at("writing", &kept, e))?;
     Ok(Input {
         stamp: Stamp::of(&metadata),
@@ -130,12 +115,12 @@ fn spool(
 fn walk(
     folder: &Path,
     held_out: bool,
-    o: &Options,
-    places: &Places,
+    o: &ReadOptions,
+    to: &Destination,
     report: &mut Report,
     inputs: &mut Vec<Input>,
 ) -> Result<()> {
-    let exclude = places.exclude.as_ref().and_then(|p| p.canonicalize().ok());
+    let exclude = to.root().and_then(|p| p.canonicalize().ok());
     let mut walk = WalkBuilder::new(folder);
     walk.standard_filters(false)
         .hidden(true)

@@ -2,17 +2,20 @@
 //! batches.
 //!
 //! ```text
-//! paths ─ inputs ─▶ files ─ source, formats ─▶ documents ─ batch ─▶ pieces ─┬ scan ─▶ split, report
-//!                                                                          └ prepare ─▶ shards
+//! paths ─ inputs ─▶ files ─ documents, formats ─▶ batch ─▶ pieces ─┬ scan ─▶ split, report
+//!                                                                  └ encode, writer ─▶ shards
 //! shards ─ tokens ─▶ windows ─ loader ─▶ batches
 //! ```
 //!
-//! Texts are read twice: first to see which documents there are, which are the same and which
-//! characters occur, then to encode them. So texts of any size, and documents of any size, need only
-//! a bounded memory, but for 25 bytes a document. Read [`prepare()`] first.
+//! Texts are read twice: [`scan()`] sees which documents there are, which are the same and which
+//! characters occur; then the caller chooses a tokenizer, and [`Scan::encode`] makes the tokens. So
+//! texts of any size, and documents of any size, need only a bounded memory, but for 25 bytes a
+//! document. Read [`scan()`] first.
 #![forbid(unsafe_code)]
 
 mod batch;
+mod destination;
+mod documents;
 mod encode;
 mod error;
 mod formats;
@@ -24,27 +27,27 @@ mod prepared;
 mod report;
 mod scan;
 mod shard;
-mod source;
 mod split;
 mod stats;
 mod tokens;
 mod watch;
 mod writer;
 
+pub use destination::Destination;
 pub use error::{Error, Result};
 pub use inputs::STANDARD_INPUT;
 pub use loader::{Batch, Loader};
-pub use prepare::{Place, Recipe, TextFacts, corpus_name, prepare};
 pub use prepared::{Excerpt, Prepared};
 pub use report::{Report, Skipped};
+pub use scan::{Scan, scan};
 pub use shard::Width;
-pub use split::Part;
+pub use split::CorpusPart;
 pub use tokens::Tokens;
 pub use watch::{Progress, Stage, Watch};
 
 /// How texts are read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct ReadOptions {
     /// Any bytes are allowed in a named plain file, and it may be cut anywhere.
     pub raw_bytes: bool,
     /// Invalid UTF-8 in a named plain file or a record is replaced with U+FFFD.
@@ -59,9 +62,9 @@ pub struct Options {
     pub validation_bytes: u64,
 }
 
-impl Default for Options {
+impl Default for ReadOptions {
     fn default() -> Self {
-        Options {
+        ReadOptions {
             raw_bytes: false,
             lossy: false,
             field: None,

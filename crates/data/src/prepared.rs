@@ -1,20 +1,20 @@
-//! A corpus in tokens: what `prepare` made, or what lies in a folder that was prepared before.
+//! A corpus in tokens: made just now, or found in a folder that was prepared before.
 
-use crate::prepare::{TOKENIZER, corpus_name};
-use crate::scan::hex;
 use crate::shard::{SHARD_TOKENS, ShardEntry, Width};
 use crate::tokens::CHECKED_AT_ONCE;
-use crate::{Error, Part, Report, Result, Tokens};
-use run::{Files, write_atomic};
+use crate::{CorpusPart, Error, Report, Result, Tokens};
+use run::{Files, sha256, write_atomic};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use text::Tokenizer;
 use text::random::{Purpose, Random};
+use text::{Tokenizer, TokenizerKind};
 
 /// The file that says what a prepared folder holds.
 pub(crate) const DATA: &str = "data.json";
+
+/// The tokenizer beside it.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
 
 /// data.json.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,7 +104,8 @@ impl Prepared {
     /// How many bytes the tokenizer was learnt from, where that is a sample of the text.
     pub fn sampled(&self) -> Option<u64> {
         let sample = text::SAMPLE_BYTES as u64;
-        let learnt = self.index.as_ref()?.recipe.starts_with("bpe:");
+        let recipe = self.index.as_ref()?.recipe.parse();
+        let learnt = matches!(recipe, Ok(TokenizerKind::Bpe(_)));
         (learnt && self.report.bytes > sample).then_some(sample)
     }
 
@@ -138,7 +139,7 @@ impl Prepared {
         let path = folder.join(TOKENIZER);
         let json = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
         let tokenizer = Tokenizer::open(folder)?;
-        let same = hex(&Sha256::digest(&json)) == index.tokenizer_sha256
+        let same = sha256(&json) == index.tokenizer_sha256
             && tokenizer.end_of_text() == index.end_of_text
             && tokenizer.vocabulary_size() == index.vocabulary;
         if !same {
@@ -172,10 +173,10 @@ impl Prepared {
     }
 
     /// The tokens of a part.
-    pub fn part(&self, part: Part) -> &Arc<Tokens> {
+    pub fn part(&self, part: CorpusPart) -> &Arc<Tokens> {
         match part {
-            Part::Train => &self.train,
-            Part::Validation => &self.validation,
+            CorpusPart::Train => &self.train,
+            CorpusPart::Validation => &self.validation,
         }
     }
 
@@ -228,5 +229,46 @@ impl Prepared {
             });
         }
         Ok(excerpts)
+    }
+}
+
+/// A name for a corpus after its first path, good for a folder: letters, digits, `.`, `_` and `-`,
+/// no leading `.`.
+pub(crate) fn corpus_name(path: &Path) -> String {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let stem = if real.is_dir() {
+        path.file_name().or(real.file_name())
+    } else {
+        path.file_stem()
+    };
+    let stem = stem.map(|s| s.to_string_lossy()).unwrap_or_default();
+    let allowed = |c: char| match c.is_ascii_alphanumeric() || "._-".contains(c) {
+        true => c,
+        false => '-',
+    };
+    let name: String = stem.chars().map(allowed).collect();
+    let name = name.trim_start_matches(['.', '-']);
+    match name.is_empty() {
+        true => "text".to_owned(),
+        false => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_for_folders() {
+        for (path, expected) in [
+            ("..", None),
+            ("a/.hidden", Some("hidden")),
+            ("My novel!.txt", Some("My-novel-")),
+            ("\u{4F60}.txt", Some("text")),
+        ] {
+            let name = corpus_name(Path::new(path));
+            assert!(!name.is_empty() && !name.starts_with('.'), "{name}");
+            assert!(expected.is_none_or(|e| e == name), "{name}");
+        }
     }
 }

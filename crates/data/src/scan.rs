@@ -1,32 +1,41 @@
 //! The first reading: which documents are there, which are the same, which characters occur?
 
-use crate::batch::{Batch, Batcher, Piece};
+use crate::batch::{Batcher, DocumentBatch, Piece};
+use crate::destination::Scratch;
 use crate::inputs::Input;
-use crate::split::{Fate, Split};
+use crate::split::{CorpusSplit, Fate};
 use crate::stats::Stats;
 use crate::watch::Stage;
-use crate::{Options, Report, Result, Watch, pipeline, source};
+use crate::{Destination, Error, ReadOptions, Report, Result, Watch, documents, inputs, pipeline};
+use run::{absolute, hex};
 use sha2::{Digest, Sha256};
 use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
 
 /// BLAKE3 of a piece.
 pub(crate) type PieceHash = [u8; 32];
 
-/// What identifies a document: the first half of a BLAKE3 of the hashes of its pieces. Two different documents have the same
-/// one by a chance of about n² / 2¹²⁹.
+/// What identifies a document: the first half of a BLAKE3 of the hashes of its pieces. Two of n
+/// different documents have the same one by a chance of about n² / 2¹²⁹.
 pub(crate) type Hash = [u8; 16];
 
-/// What the first reading found.
-pub(crate) struct Scan {
-    pub inputs: Vec<Input>,
+/// Texts after their first reading.
+pub struct Scan {
+    pub(crate) inputs: Vec<Input>,
     /// Number of the first document of each input.
-    pub files: Vec<u64>,
-    pub documents: Vec<Document>,
-    pub split: Split,
-    pub stats: Stats,
-    pub report: Report,
-    /// Text for making a tokenizer: all of it, or the batches that come first by their hash.
-    pub sample: Vec<Vec<u8>>,
+    files: Vec<u64>,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) split: CorpusSplit,
+    pub(crate) stats: Stats,
+    pub(crate) report: Report,
+    pub(crate) sample: Vec<Vec<u8>>,
+    pub(crate) text_sha256: String,
+    pub(crate) options: ReadOptions,
+    pub(crate) to: Destination,
+    /// The paths, absolute.
+    pub(crate) sources: Vec<PathBuf>,
+    /// Keeps what can be read only once until the second reading is over.
+    _scratch: Scratch,
 }
 
 /// A document as the first reading saw it.
@@ -38,34 +47,39 @@ pub(crate) struct Document {
 }
 
 impl Scan {
+    /// All of the text, or as much of it as was asked for: the parts that come first by their hash.
+    pub fn sample(&self) -> &[Vec<u8>] {
+        &self.sample
+    }
+
+    /// The SHA-256 of the text: equal for equal texts, wherever they lie and however they are
+    /// packed.
+    pub fn text_sha256(&self) -> &str {
+        &self.text_sha256
+    }
+
     /// The input that a document comes from.
-    pub fn input(&self, document: u64) -> Option<&Input> {
+    pub(crate) fn input(&self, document: u64) -> Option<&Input> {
         let after = self.files.partition_point(|&first| first <= document);
         self.inputs.get(after.checked_sub(1)?)
     }
-
-    /// The SHA-256 of the text: of all documents' hashes and where each goes. Equal for equal texts,
-    /// wherever they lie and however they are packed.
-    pub fn text_sha256(&self) -> String {
-        let mut hash = Sha256::new();
-        let (before, offset) = self.split.cut.unwrap_or((u64::MAX, 0));
-        let cut = (0..).zip(&self.documents).take_while(|(n, _)| *n < before);
-        let cut = cut.filter(|(_, d)| d.fate.part().is_some()).count() as u64;
-        hash.update(cut.to_le_bytes());
-        hash.update(offset.to_le_bytes());
-        for document in &self.documents {
-            if let Some(part) = document.fate.part() {
-                hash.update(document.hash);
-                hash.update([part as u8]);
-            }
-        }
-        hex(&hash.finalize())
-    }
 }
 
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Of all documents' hashes and where each goes.
+fn text_sha256(documents: &[Document], split: &CorpusSplit) -> String {
+    let mut hash = Sha256::new();
+    let (before, offset) = split.cut.unwrap_or((u64::MAX, 0));
+    let cut = (0..).zip(documents).take_while(|(n, _)| *n < before);
+    let cut = cut.filter(|(_, d)| d.fate.part().is_some()).count() as u64;
+    hash.update(cut.to_le_bytes());
+    hash.update(offset.to_le_bytes());
+    for document in documents {
+        if let Some(part) = document.fate.part() {
+            hash.update(document.hash);
+            hash.update([part as u8]);
+        }
+    }
+    hex(&hash.finalize())
 }
 
 /// Hash of a document from those of its pieces, one after the other.
@@ -90,14 +104,77 @@ pub(crate) fn piece_hash(text: &[u8]) -> PieceHash {
     blake3::hash(text).into()
 }
 
-/// Reads all inputs once. `sample_bytes` is how much text to keep for making a tokenizer.
-pub(crate) fn scan(
-    inputs: Vec<Input>,
-    mut report: Report,
-    o: &Options,
+/// Reads texts for the first time: `paths` in the order given, and folders sorted by path. Drops
+/// equal documents and holds out a part for validation (or takes `validation` as that part).
+/// `sample_bytes` is how much text to keep for making a tokenizer; `to` is where the tokens will go.
+///
+/// # Errors
+/// Where something can't be read, is not what it seems, or holds no text; where the destination
+/// holds something else.
+pub fn scan(
+    paths: &[PathBuf],
+    validation: Option<&Path>,
+    options: &ReadOptions,
     sample_bytes: usize,
+    to: Destination,
     watch: &Watch,
 ) -> Result<Scan> {
+    to.check()?;
+    let scratch = Scratch(match to {
+        Destination::Cache(_) => to.scratch(),
+        _ => None,
+    });
+    let mut report = Report::default();
+    let inputs = inputs::list(paths, validation, options, &to, &mut report)?;
+    let kept = |input: &Input| scratch.0.iter().any(|s| input.path.starts_with(s));
+    let once = inputs.iter().any(kept);
+    let (files, collected) = read(&inputs, options, sample_bytes, &mut report, watch)?;
+    let Collected {
+        mut documents,
+        stats,
+        longest,
+        sample,
+        ..
+    } = collected;
+    let given = inputs.iter().position(|input| input.held_out);
+    let given = given.map(|first| files[first] as usize);
+    let split = CorpusSplit::decide(&mut documents, given, options, &mut report);
+    if report.documents == 0 {
+        return Err(Error::NoText {
+            path: paths.first().cloned().unwrap_or_default(),
+            skipped: report.skipped_in_words(),
+        });
+    }
+    let mut scan = Scan {
+        to: to.settled(report.bytes, once)?,
+        text_sha256: text_sha256(&documents, &split),
+        inputs,
+        files,
+        documents,
+        split,
+        stats,
+        report,
+        sample: sample.texts(),
+        options: options.clone(),
+        sources: paths.iter().map(|p| absolute(p)).collect(),
+        _scratch: scratch,
+    };
+    scan.report.longest_line = longest.0;
+    let file = scan.input(longest.1).map(|i| i.path.display().to_string());
+    scan.report.longest_line_in = file.unwrap_or_default();
+    scan.report.scripts = scan.stats.scripts();
+    scan.report.characters = scan.stats.characters().count() as u64;
+    Ok(scan)
+}
+
+/// Reads all inputs once; gives the number of the first document of each, and what they add up to.
+fn read(
+    inputs: &[Input],
+    options: &ReadOptions,
+    sample_bytes: usize,
+    report: &mut Report,
+    watch: &Watch,
+) -> Result<(Vec<u64>, Collected)> {
     watch.begin(inputs.iter().map(|input| input.stamp.bytes).sum());
     let mut files = Vec::with_capacity(inputs.len());
     let mut collected = Collected {
@@ -108,7 +185,7 @@ pub(crate) fn scan(
         watch.threads,
         |hand_on| {
             let mut batcher = Batcher::new(hand_on);
-            source::read(&inputs, o, &mut batcher, &mut report, &mut files, watch)?;
+            documents::read(inputs, options, &mut batcher, report, &mut files, watch)?;
             batcher.finish()
         },
         |_, batch| Ok(look_at(batch)),
@@ -117,32 +194,7 @@ pub(crate) fn scan(
             watch.tick(Stage::Reading)
         },
     )?;
-    let Collected {
-        mut documents,
-        stats,
-        longest,
-        sample,
-        ..
-    } = collected;
-    let held_out = inputs.iter().position(|input| input.held_out);
-    let held_out = held_out.map_or(documents.len(), |first| files[first] as usize);
-    let given = inputs.iter().any(|input| input.held_out);
-    let split = Split::decide(&mut documents, given.then_some(held_out), o, &mut report);
-    let mut scan = Scan {
-        inputs,
-        files,
-        documents,
-        split,
-        stats,
-        report,
-        sample: sample.texts(),
-    };
-    scan.report.longest_line = longest.0;
-    let file = scan.input(longest.1).map(|i| i.path.display().to_string());
-    scan.report.longest_line_in = file.unwrap_or_default();
-    scan.report.scripts = scan.stats.scripts();
-    scan.report.characters = scan.stats.characters().count() as u64;
-    Ok(scan)
+    Ok((files, collected))
 }
 
 /// What a thread finds in a batch.
@@ -163,7 +215,7 @@ struct Lines {
     broken: bool,
 }
 
-fn look_at(batch: Batch) -> Seen {
+fn look_at(batch: DocumentBatch) -> Seen {
     let mut stats = Stats::default();
     let mut lines = Lines::default();
     let mut pieces = Vec::with_capacity(batch.pieces.len());

@@ -7,8 +7,8 @@
 //!
 //! The header's metadata says of which tokenizer the tokens are and what the two tensors hash to.
 
-use crate::scan::hex;
-use crate::{Error, Part, Result};
+use crate::{CorpusPart, Error, Result};
+use run::hex;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ pub(crate) struct ShardEntry {
 }
 
 /// The name of a shard.
-pub(crate) fn file_name(part: Part, number: usize) -> String {
+pub(crate) fn file_name(part: CorpusPart, number: usize) -> String {
     format!("{}-{number:05}.safetensors", part.name())
 }
 

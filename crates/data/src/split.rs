@@ -1,28 +1,28 @@
 //! Which documents are learnt from, and which judge the model?
 
 use crate::scan::Document;
-use crate::{Options, Report};
+use crate::{ReadOptions, Report};
 use serde::{Deserialize, Serialize};
 
 /// A part of a corpus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum CorpusPart {
     /// What is learnt from.
     Train = 0,
     /// What the model is judged on.
     Validation = 1,
 }
 
-impl Part {
+impl CorpusPart {
     /// Both, in order.
-    pub const ALL: [Part; 2] = [Part::Train, Part::Validation];
+    pub const ALL: [CorpusPart; 2] = [CorpusPart::Train, CorpusPart::Validation];
 
     /// As file names have it.
     pub fn name(self) -> &'static str {
         match self {
-            Part::Train => "train",
-            Part::Validation => "validation",
+            CorpusPart::Train => "train",
+            CorpusPart::Validation => "validation",
         }
     }
 }
@@ -39,10 +39,10 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    pub fn part(self) -> Option<Part> {
+    pub fn part(self) -> Option<CorpusPart> {
         match self {
-            Fate::Train => Some(Part::Train),
-            Fate::Validation => Some(Part::Validation),
+            Fate::Train => Some(CorpusPart::Train),
+            Fate::Validation => Some(CorpusPart::Validation),
             Fate::Duplicate | Fate::Dropped => None,
         }
     }
@@ -50,7 +50,7 @@ impl Fate {
 
 /// How the documents were split.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Split {
+pub(crate) struct CorpusSplit {
     /// The document, and the byte in it, at which the validation part begins, where it is the tail
     /// of the text. The document counts as one of the training part.
     pub cut: Option<(u64, u64)>,
@@ -58,7 +58,7 @@ pub(crate) struct Split {
     pub separate: [bool; 2],
 }
 
-impl Split {
+impl CorpusSplit {
     /// Drops equal documents and chooses the validation part. `given` is the first document of a
     /// validation text that the user gave.
     ///
@@ -71,9 +71,9 @@ impl Split {
     pub fn decide(
         documents: &mut [Document],
         given: Option<usize>,
-        o: &Options,
+        o: &ReadOptions,
         report: &mut Report,
-    ) -> Split {
+    ) -> CorpusSplit {
         let first_given = given.unwrap_or(documents.len());
         for document in documents.iter_mut().skip(first_given) {
             if document.fate == Fate::Train {
@@ -121,7 +121,7 @@ fn kept(documents: &[Document]) -> impl Iterator<Item = &Document> {
 }
 
 /// Splits by hash; says whether that gives a part near the size wanted.
-fn by_document(documents: &mut [Document], o: &Options) -> bool {
+fn by_document(documents: &mut [Document], o: &ReadOptions) -> bool {
     let total: u64 = kept(documents).map(|d| d.bytes).sum();
     let (mut wanted, mut bound) = (total / 10, u64::MAX / 10);
     while wanted > o.validation_bytes {
@@ -149,7 +149,7 @@ fn by_document(documents: &mut [Document], o: &Options) -> bool {
 }
 
 /// Holds out the last tenth of the text, and at most the bytes wanted.
-fn tail(documents: &mut [Document], o: &Options) -> Option<(u64, u64)> {
+fn tail(documents: &mut [Document], o: &ReadOptions) -> Option<(u64, u64)> {
     let total: u64 = kept(documents).map(|d| d.bytes).sum();
     let ninth = (u128::from(total) * 9 / 10) as u64;
     let mut left = ninth.max(total.saturating_sub(o.validation_bytes));
@@ -170,7 +170,7 @@ fn tail(documents: &mut [Document], o: &Options) -> Option<(u64, u64)> {
 }
 
 /// Counts what came out.
-fn count(documents: &[Document], cut: Option<(u64, u64)>, report: &mut Report) -> Split {
+fn count(documents: &[Document], cut: Option<(u64, u64)>, report: &mut Report) -> CorpusSplit {
     let mut count = [0u64; 2];
     for document in documents {
         match document.fate.part() {
@@ -178,7 +178,7 @@ fn count(documents: &[Document], cut: Option<(u64, u64)>, report: &mut Report) -
                 report.documents += 1;
                 report.bytes += document.bytes;
                 count[part as usize] += 1;
-                if part == Part::Validation {
+                if part == CorpusPart::Validation {
                     report.validation_bytes += document.bytes;
                 }
             }
@@ -194,7 +194,7 @@ fn count(documents: &[Document], cut: Option<(u64, u64)>, report: &mut Report) -
         report.validation_bytes += documents[number as usize].bytes - offset;
     }
     report.validation_documents = count[1];
-    Split {
+    CorpusSplit {
         cut,
         separate: count.map(|count| count > 1),
     }
@@ -223,13 +223,17 @@ mod tests {
         }
     }
 
-    fn decide(documents: &mut [Document], given: Option<usize>, most: u64) -> (Split, Report) {
-        let o = Options {
+    fn decide(
+        documents: &mut [Document],
+        given: Option<usize>,
+        most: u64,
+    ) -> (CorpusSplit, Report) {
+        let o = ReadOptions {
             validation_bytes: most,
-            ..Options::default()
+            ..ReadOptions::default()
         };
         let mut report = Report::default();
-        let split = Split::decide(documents, given, &o, &mut report);
+        let split = CorpusSplit::decide(documents, given, &o, &mut report);
         (split, report)
     }
 

@@ -1,14 +1,24 @@
 //! Where encoded tokens go: into memory, or shard by shard into a folder, with a journal from which
 //! an interrupted preparation goes on.
 
-use crate::scan::hex;
+use crate::prepared::TOKENIZER;
 use crate::shard::{self, SHARD_TOKENS, ShardEntry, Width};
-use crate::{Error, Part, Result};
-use run::{Append, Files, write_atomic};
+use crate::{CorpusPart, Error, Result};
+use run::{Append, Files, sha256, write_atomic};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender};
+use text::Tokenizer;
+
+/// Subfolder with what is needed only while a folder is prepared.
+pub(crate) const WORK: &str = "work";
+
+/// The journal in it.
+pub(crate) const JOURNAL: &str = "journal.jsonl";
+
+/// The file beside the tokenizer that names the end of a text, and the context that it says: any.
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const LONGEST_CONTEXT: usize = 1 << 20;
 
 /// The tokens that a batch gave for one part.
 #[derive(Debug, Default)]
@@ -29,43 +39,113 @@ pub(crate) enum Entry {
     },
     /// A shard is on the disk. Its last token is the `used`-th that batch `batch` gave for the part.
     Shard {
-        part: Part,
+        part: CorpusPart,
         batch: u64,
         used: usize,
         shard: ShardEntry,
     },
 }
 
-/// The journal of a preparation.
+/// The journal of a preparation, and the folder that it is about.
 pub(crate) struct Journal<'a> {
-    pub files: &'a dyn Files,
+    files: &'a dyn Files,
     pub folder: &'a Path,
-    pub append: Box<dyn Append>,
+    append: Box<dyn Append>,
+    pub entries: Vec<Entry>,
+    /// Of the tokenizer that it began with; empty before.
     pub tokenizer_sha256: String,
 }
 
-impl Journal<'_> {
-    pub fn write(&mut self, entry: &Entry) -> Result<()> {
-        let mut line = serde_json::to_string(entry)
+impl<'a> Journal<'a> {
+    /// The journal of a folder that is new, or where a preparation with this key was begun.
+    pub fn open(files: &'a dyn Files, folder: &'a Path, key: &str) -> Result<Journal<'a>> {
+        let work = folder.join(WORK);
+        files.create_folder(&work)?;
+        let path = work.join(JOURNAL);
+        let mut append = files.append(&path)?;
+        let text = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
+        let (entries, length) = read_journal(&text);
+        append.cut(length)?;
+        let tokenizer_sha256 = match entries.first() {
+            None => String::new(),
+            Some(Entry::Begin {
+                key: begun,
+                tokenizer_sha256,
+            }) if begun == key => tokenizer_sha256.clone(),
+            Some(_) => {
+                let reason = "holds an unfinished preparation of other texts or settings: remove \
+                              it, or choose another folder with --out";
+                return Err(Error::prepared(folder, reason));
+            }
+        };
+        Ok(Journal {
+            files,
+            folder,
+            append,
+            entries,
+            tokenizer_sha256,
+        })
+    }
+
+    /// The tokenizer that the preparation began with, if it was begun.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>> {
+        if self.entries.is_empty() {
+            return Ok(None);
+        }
+        let path = self.folder.join(TOKENIZER);
+        let json = std::fs::read(&path).map_err(|e| Error::reading(&path, &e))?;
+        if sha256(&json) != self.tokenizer_sha256 {
+            return Err(Error::prepared(
+                &path,
+                "isn't the tokenizer with which this preparation began: remove the folder and \
+                 prepare again",
+            ));
+        }
+        Ok(Some(Tokenizer::open(self.folder)?))
+    }
+
+    /// Begins the preparation.
+    pub fn begin(&mut self, key: &str, tokenizer: &Tokenizer) -> Result<()> {
+        let json = tokenizer.to_json();
+        let config = tokenizer.config_json(LONGEST_CONTEXT);
+        for (name, content) in [(TOKENIZER, &json), (TOKENIZER_CONFIG, &config)] {
+            write_atomic(self.files, &self.folder.join(name), content.as_bytes())?;
+        }
+        self.tokenizer_sha256 = sha256(json.as_bytes());
+        self.add(Entry::Begin {
+            key: key.to_owned(),
+            tokenizer_sha256: self.tokenizer_sha256.clone(),
+        })
+    }
+
+    /// Removes what is needed only while a folder is prepared.
+    pub fn remove(self) -> Result<()> {
+        Ok(self.files.remove_folder(&self.folder.join(WORK))?)
+    }
+
+    fn add(&mut self, entry: Entry) -> Result<()> {
+        let mut line = serde_json::to_string(&entry)
             .map_err(|e| Error::prepared(self.folder, format!("its journal can't be made: {e}")))?;
         line.push('\n');
         self.append.write(line.as_bytes())?;
-        Ok(self.append.sync()?)
+        self.append.sync()?;
+        self.entries.push(entry);
+        Ok(())
     }
 
-    /// Writes shards as they come, until no more do; gives their entries. This is for a thread of
-    /// its own: hashing, writing and syncing a shard takes long, and encoding goes on meanwhile.
-    pub fn write_shards(&mut self, width: Width, full: Receiver<Full>) -> Result<Vec<Entry>> {
-        let each = full.into_iter();
-        each.map(|full| self.write_shard(width, full)).collect()
+    /// Writes shards as they come, until no more do. This is for a thread of its own: hashing,
+    /// writing and syncing a shard takes long, and encoding goes on meanwhile.
+    pub fn write_shards(&mut self, width: Width, full: Receiver<Full>) -> Result<()> {
+        full.into_iter()
+            .try_for_each(|full| self.write_shard(width, full))
     }
 
-    fn write_shard(&mut self, width: Width, full: Full) -> Result<Entry> {
+    fn write_shard(&mut self, width: Width, full: Full) -> Result<()> {
         let name = shard::file_name(full.part, full.number);
-        let sha256 = &self.tokenizer_sha256;
-        let file = shard::file(width, sha256, &full.documents, &full.stored);
+        let tokenizer = &self.tokenizer_sha256;
+        let file = shard::file(width, tokenizer, &full.documents, &full.stored);
         write_atomic(self.files, &self.folder.join(&name), &file)?;
-        let entry = Entry::Shard {
+        self.add(Entry::Shard {
             part: full.part,
             batch: full.batch,
             used: full.used,
@@ -74,17 +154,15 @@ impl Journal<'_> {
                 tokens: (full.stored.len() / width.bytes()) as u64,
                 documents: full.documents.len() as u64,
                 bytes: file.len() as u64,
-                sha256: hex(&Sha256::digest(&file)),
+                sha256: sha256(&file),
             },
-        };
-        self.write(&entry)?;
-        Ok(entry)
+        })
     }
 }
 
 /// What a shard gets: all the tokens that go into one, or the last ones.
 pub(crate) struct Full {
-    part: Part,
+    part: CorpusPart,
     /// Of the shard, in its part.
     number: usize,
     stored: Vec<u8>,
@@ -94,7 +172,7 @@ pub(crate) struct Full {
 }
 
 /// The shards of a part that a journal knows of.
-pub(crate) fn shards(journal: &[Entry], of: Part) -> Vec<ShardEntry> {
+pub(crate) fn shards(journal: &[Entry], of: CorpusPart) -> Vec<ShardEntry> {
     let each = journal.iter().filter_map(|entry| match entry {
         Entry::Shard { part, shard, .. } if *part == of => Some(shard.clone()),
         _ => None,
@@ -104,7 +182,7 @@ pub(crate) fn shards(journal: &[Entry], of: Part) -> Vec<ShardEntry> {
 
 /// Reads a journal; a line that was cut by a kill, and what follows it, counts as not written.
 /// Gives the entries and the bytes that hold them.
-pub(crate) fn read_journal(text: &[u8]) -> (Vec<Entry>, u64) {
+fn read_journal(text: &[u8]) -> (Vec<Entry>, u64) {
     let (mut entries, mut length) = (Vec::new(), 0);
     for line in text.split_inclusive(|&byte| byte == b'\n') {
         match serde_json::from_slice(line) {
@@ -118,7 +196,7 @@ pub(crate) fn read_journal(text: &[u8]) -> (Vec<Entry>, u64) {
 
 /// Takes the tokens of one part, batch by batch.
 pub(crate) struct PartWriter {
-    part: Part,
+    part: CorpusPart,
     width: Width,
     /// Tokens that are not in a shard yet, as they are stored.
     stored: Vec<u8>,
@@ -133,7 +211,7 @@ pub(crate) struct PartWriter {
 
 impl PartWriter {
     /// A writer that goes on after the shards of a journal.
-    pub fn new(part: Part, width: Width, journal: &[Entry]) -> PartWriter {
+    pub fn new(part: CorpusPart, width: Width, journal: &[Entry]) -> PartWriter {
         let mut writer = PartWriter {
             part,
             width,

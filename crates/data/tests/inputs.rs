@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Files, all, documents, error, gz, parquet, read, texts, zst};
-use data::Options;
+use data::ReadOptions;
 
 #[test]
 fn every_format_gives_its_documents() {
@@ -36,7 +36,7 @@ fn every_format_gives_its_documents() {
     let marked = files.put("k.jsonl", format!("\u{FEFF}{jsonl}"));
     assert_eq!(texts(&marked, &all()), two);
     let bare = files.put("l.json", "\"one\" {\"text\": \"two\"}\n[1]");
-    let skip = Options {
+    let skip = ReadOptions {
         skip_bad: true,
         ..all()
     };
@@ -46,7 +46,7 @@ fn every_format_gives_its_documents() {
 #[test]
 fn the_field_can_be_chosen() {
     let files = Files::new();
-    let o = Options {
+    let o = ReadOptions {
         field: Some("body".into()),
         ..all()
     };
@@ -67,7 +67,7 @@ fn the_field_can_be_chosen() {
     );
     let told = error(
         &files.put("p", parquet(&[Some(b"x")])),
-        &Options {
+        &ReadOptions {
             field: Some("id".into()),
             ..all()
         },
@@ -131,7 +131,7 @@ fn bad_records_are_placed_or_counted() {
             assert!(told.contains(word), "{told}");
         }
         assert!(told.len() < 400, "{told}");
-        let o = Options {
+        let o = ReadOptions {
             skip_bad: true,
             ..all()
         };
@@ -141,7 +141,7 @@ fn bad_records_are_placed_or_counted() {
         let bad: u64 = p.report.bad_records.values().map(|b| b.count).sum();
         assert_eq!(bad, if name == "k.pq" { 2 } else { 1 }, "{name}");
     }
-    let lossy = Options {
+    let lossy = ReadOptions {
         lossy: true,
         ..all()
     };
@@ -209,7 +209,7 @@ fn folders_by_name_without_what_is_no_text() {
         std::os::unix::fs::symlink("nowhere", files.path("d/gone")).unwrap();
     }
     let first = files.put("first.txt", "[first]");
-    let o = Options {
+    let o = ReadOptions {
         gitignore: true,
         ..all()
     };
@@ -246,12 +246,12 @@ fn folders_by_name_without_what_is_no_text() {
 fn raw_bytes_and_replaced_bytes() {
     let files = Files::new();
     let bad = files.put("bad.txt", b"abc\xFFdef");
-    let lossy = Options {
+    let lossy = ReadOptions {
         lossy: true,
         ..all()
     };
     assert_eq!(texts(&bad, &lossy), ["abc\u{FFFD}def"]);
-    let raw = Options {
+    let raw = ReadOptions {
         raw_bytes: true,
         ..all()
     };
@@ -263,25 +263,25 @@ fn raw_bytes_and_replaced_bytes() {
 fn the_last_tenth_of_one_text_validates_and_no_character_is_cut() {
     let files = Files::new();
     let path = files.put("novel.txt", "\u{4F60}".repeat(33));
-    let lengths = |o: &Options| {
+    let lengths = |o: &ReadOptions| {
         let p = read(std::slice::from_ref(&path), o).unwrap();
         (p.train.len(), p.validation.len())
     };
-    let o = Options::default();
+    let o = ReadOptions::default();
     assert_eq!(lengths(&o), (87, 12));
-    let raw = Options {
+    let raw = ReadOptions {
         raw_bytes: true,
         ..o.clone()
     };
     assert_eq!(lengths(&raw), (89, 10));
-    let few = Options {
+    let few = ReadOptions {
         validation_bytes: 3,
         ..o
     };
     assert_eq!(lengths(&few), (96, 3));
     // The same of a text of several pieces.
     let path = files.put("long.txt", "A word, 你好 and more.\n".repeat(80_000));
-    let p = read(std::slice::from_ref(&path), &Options::default()).unwrap();
+    let p = read(std::slice::from_ref(&path), &ReadOptions::default()).unwrap();
     let whole = std::fs::read(path).unwrap();
     let cut = whole.len() * 9 / 10;
     let cut = (0..=cut)

@@ -11,7 +11,7 @@
 mod common;
 
 use common::{Files, all, gz, parquet, read, with_bytes, zst};
-use data::{Options, Place, Prepared, Watch};
+use data::{Destination, Prepared, ReadOptions, Watch};
 use std::time::{Duration, Instant};
 use text::random::{Purpose, Random};
 
@@ -75,7 +75,7 @@ fn read_mutations(name: &str, seeds: &[Vec<u8>], words: &[&[u8]]) {
     mutate(seeds, words, |bytes| {
         let path = files.put(name, bytes);
         for (skip_bad, lossy) in [(false, false), (true, false), (true, true)] {
-            let o = Options {
+            let o = ReadOptions {
                 skip_bad,
                 lossy,
                 ..all()
@@ -184,8 +184,15 @@ fn prepared() {
     let files = Files::new();
     let path = files.put("a.txt", "A short text for a short shard.\n".repeat(9));
     let out = files.path("out");
-    let place = Place::Folder(out.clone());
-    with_bytes(&[path], None, &Options::default(), &place, &Watch::nobody()).unwrap();
+    let place = Destination::Folder(out.clone());
+    with_bytes(
+        &[path],
+        None,
+        &ReadOptions::default(),
+        &place,
+        &Watch::nobody(),
+    )
+    .unwrap();
     for name in ["train-00000.safetensors", "data.json"] {
         let file = out.join(name);
         let good = std::fs::read(&file).unwrap();

@@ -5,11 +5,12 @@
 mod common;
 
 use common::{Files, all, documents, with_bytes};
-use data::{Loader, Options, Part, Place, Prepared, Progress, Stage, Watch};
+use data::{CorpusPart, Destination, Loader, Prepared, Progress, ReadOptions, Stage, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use text::{Tokenizer, TokenizerKind};
 
 /// A jsonl file of this many documents, some equal, some with a line break.
 fn jsonl(count: u64) -> String {
@@ -43,19 +44,19 @@ fn the_same_bytes_for_any_number_of_threads() {
     let make = |threads: usize| {
         let out = files.path(&format!("out-{threads}"));
         let watch = Watch::new(threads, &stop, &|_| {});
-        let o = Options {
+        let o = ReadOptions {
             validation_bytes: 100_000,
-            ..Options::default()
+            ..ReadOptions::default()
         };
         let paths = [a.clone(), b.clone()];
-        with_bytes(&paths, None, &o, &Place::Folder(out.clone()), &watch).unwrap();
+        with_bytes(&paths, None, &o, &Destination::Folder(out.clone()), &watch).unwrap();
         contents(&out)
     };
     let one = make(1);
     assert!(one.len() == 5 && one == make(2) && one == make(7));
     let p = Prepared::open(&files.path("out-1")).unwrap();
     assert_eq!(p.report.split, "documents");
-    let [train, validation] = Part::ALL.map(|part| {
+    let [train, validation] = CorpusPart::ALL.map(|part| {
         let all = documents(&p.tokenizer, &p.part(part).all().unwrap());
         all.into_iter().collect::<std::collections::BTreeSet<_>>()
     });
@@ -82,13 +83,13 @@ fn an_interrupted_preparation_goes_on() {
     let paths = [path.clone()];
     let stop = AtomicBool::new(false);
     let out = files.path("out");
-    let place = Place::Folder(out.clone());
+    let place = Destination::Folder(out.clone());
     let (shard, other) = (out.join("train-00000.safetensors"), files.path("other"));
     let show = |p: Progress| {
         let begun = p.stage == Stage::Encoding && shard.exists();
         stop.store(begun, Ordering::Relaxed);
     };
-    let o = Options::default();
+    let o = ReadOptions::default();
     let error = with_bytes(&paths, None, &o, &place, &Watch::new(2, &stop, &show)).unwrap_err();
     assert!(matches!(error, data::Error::Stopped), "{error}");
     assert!(!Prepared::is_in(&out));
@@ -100,9 +101,9 @@ fn an_interrupted_preparation_goes_on() {
     let written = std::fs::metadata(&shard).unwrap().modified().unwrap();
     let fresh = Watch::nobody();
     // Other settings are not mixed in.
-    let more = Options {
+    let more = ReadOptions {
         validation_bytes: 5,
-        ..Options::default()
+        ..ReadOptions::default()
     };
     let told = with_bytes(&paths, None, &more, &place, &fresh)
         .unwrap_err()
@@ -116,7 +117,14 @@ fn an_interrupted_preparation_goes_on() {
         std::fs::metadata(&shard).unwrap().modified().unwrap(),
         written
     );
-    with_bytes(&paths, None, &o, &Place::Folder(other.clone()), &fresh).unwrap();
+    with_bytes(
+        &paths,
+        None,
+        &o,
+        &Destination::Folder(other.clone()),
+        &fresh,
+    )
+    .unwrap();
     assert!(contents(&out) == contents(&other));
     let p = Prepared::open(&out).unwrap();
     assert_eq!(p.shards().0, 4);
@@ -127,19 +135,64 @@ fn an_interrupted_preparation_goes_on() {
     assert_eq!(read, source[(1 << 24) - 50..(1 << 24) + 50]);
 }
 
+/// A cache has one preparation for each tokenizer of a text, under its kind only what was made from
+/// the text.
+#[test]
+fn what_was_prepared_is_found_again() {
+    let files = Files::new();
+    let path = files.put(
+        "a.txt",
+        "More than is prepared in memory.\n".repeat(300_000),
+    );
+    let to = Destination::Cache(Some(files.path("cache")));
+    let (stop, encoding) = (AtomicBool::new(false), AtomicBool::new(false));
+    let show = |p: Progress| {
+        encoding.fetch_or(p.stage == Stage::Encoding, Ordering::Relaxed);
+    };
+    let watch = Watch::new(2, &stop, &show);
+    let prepare = |kind: TokenizerKind, given: Option<&Tokenizer>| {
+        let (paths, o) = ([path.clone()], ReadOptions::default());
+        let scan = data::scan(&paths, None, &o, 1 << 20, to.clone(), &watch).unwrap();
+        let p = scan.encode(&kind, given, &watch).unwrap();
+        (p, encoding.swap(false, Ordering::Relaxed))
+    };
+    let chars = || TokenizerKind::Chars;
+    // A run's own tokenizer, which isn't what this text gives.
+    let other = Tokenizer::chars(&[b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz .\n"]);
+    let other = other.unwrap();
+    let (run, encoded) = prepare(chars(), Some(&other));
+    assert!(encoded && run.tokenizer == other);
+    let (made, encoded) = prepare(chars(), None);
+    assert!(encoded && made.tokenizer != other && made.folder != run.folder);
+    for (given, expected) in [
+        (None, &made),
+        (Some(&made.tokenizer), &made),
+        (Some(&other), &run),
+    ] {
+        let (found, encoded) = prepare(chars(), given);
+        assert!(!encoded && found.folder == expected.folder);
+    }
+    let file = files.put("other.json", other.to_json());
+    let (found, encoded) = prepare(TokenizerKind::Path(file), None);
+    assert!(!encoded && found.folder == run.folder);
+    let (bpe, _) = prepare(TokenizerKind::Bpe(300), None);
+    let (found, encoded) = prepare(TokenizerKind::Bpe(300), Some(&bpe.tokenizer));
+    assert!(!encoded && found.folder == bpe.folder);
+}
+
 #[test]
 fn a_shard_that_cannot_be_written_is_told_and_loses_nothing() {
     let files = Files::new();
     let path = files.put("a.txt", "Some text of both parts.\n".repeat(1000));
     let (out, stop) = (files.path("out"), AtomicBool::new(false));
-    let place = Place::Folder(out.clone());
+    let place = Destination::Folder(out.clone());
     let blocked = out.join(".train-00000.safetensors.partial");
     let show = |p: Progress| {
         if p.stage == Stage::Tokenizer {
             std::fs::create_dir_all(&blocked).unwrap();
         }
     };
-    let (paths, o) = ([path], Options::default());
+    let (paths, o) = ([path], ReadOptions::default());
     let error = with_bytes(&paths, None, &o, &place, &Watch::new(2, &stop, &show)).unwrap_err();
     let told = error.to_string();
     assert!(told.contains(".train-00000.safetensors"), "{told}");
@@ -154,9 +207,9 @@ fn damaged_shards_are_named_and_refused() {
     let files = Files::new();
     let path = files.put("a.jsonl", jsonl(500));
     let out = files.path("out");
-    let place = Place::Folder(out.clone());
+    let place = Destination::Folder(out.clone());
     let watch = Watch::nobody();
-    with_bytes(&[path], None, &Options::default(), &place, &watch).unwrap();
+    with_bytes(&[path], None, &ReadOptions::default(), &place, &watch).unwrap();
     let shard = out.join("train-00000.safetensors");
     let good = std::fs::read(&shard).unwrap();
     let refused = |bytes: &[u8]| {
@@ -206,7 +259,7 @@ fn a_file_that_changes_is_noticed() {
         };
         let watch = Watch::new(2, &stop, &show);
         let paths = [path.clone()];
-        let error = with_bytes(&paths, None, &all(), &Place::Memory, &watch).unwrap_err();
+        let error = with_bytes(&paths, None, &all(), &Destination::Memory, &watch).unwrap_err();
         let told = error.to_string();
         assert!(
             told.contains("changed while it was read") && told.contains("a.txt"),
@@ -220,7 +273,7 @@ fn folders_of_others_are_left_alone() {
     let files = Files::new();
     let path = files.put("a.txt", "A text.");
     files.put("mine/diary.txt", "Dear diary");
-    let place = Place::Folder(files.path("mine"));
+    let place = Destination::Folder(files.path("mine"));
     let told = with_bytes(&[path], None, &all(), &place, &Watch::nobody()).unwrap_err();
     assert!(told.to_string().contains("holds something else"), "{told}");
     assert_eq!(contents(&files.path("mine")).len(), 1);

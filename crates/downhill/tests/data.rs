@@ -125,6 +125,7 @@ fn a_large_text_is_prepared_in_the_cache_and_a_change_is_noticed() {
     place
         .run("train --resume one --steps 6")
         .fails(1, &["its text changed", "big.txt"]);
+    assert_eq!(caches(), 1, "refused before anything is encoded");
     place.run(&format!("{train} three")).fine();
     assert_eq!(caches(), 2);
     // What the tokenizer has seen of it is said.

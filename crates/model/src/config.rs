@@ -6,17 +6,16 @@ mod document;
 mod error;
 mod family;
 mod merge;
-mod tokenizer;
 
 use std::path::Path;
 
 use engine::{Adam, Descent};
 use serde::{Deserialize, Serialize};
+use text::TokenizerKind;
 use toml::{Table, Value};
 
 pub use error::{ConfigError, Mistake};
 pub use family::{Family, Mlp, Norm, Position};
-pub use tokenizer::Tokenizer;
 
 /// The whole config of a run, what depends on the family filled in. Made by [`Config::load`] alone,
 /// which also takes the values of flags (as assignments), so that nothing escapes its checks.
@@ -119,7 +118,7 @@ pub struct CheckpointConfig {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "default.toml has the prose of every key")]
 pub struct DataConfig {
-    pub tokenizer: Tokenizer,
+    pub tokenizer: TokenizerKind,
     pub validation_bytes: usize,
     pub lossy: bool,
     pub field: String,

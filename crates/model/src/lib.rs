@@ -15,7 +15,7 @@ mod training;
 pub use config::{
     CheckpointConfig, Config, ConfigError, ConfigKey, DataConfig, Difference, EvalConfig, Family,
     Mistake, Mlp, ModelConfig, Norm, OptimConfig, Optimizer, Position, Precision, SampleConfig,
-    Schedule, Tokenizer, TrainConfig,
+    Schedule, TrainConfig,
 };
 pub use decoder::{Decoder, Mode, decoder};
 pub use init::initialize;

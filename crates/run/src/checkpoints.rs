@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use crate::files::parent;
-use crate::manifest::{Entry, Hasher, MANIFEST, Manifest, check_names};
+use crate::hash::Hasher;
+use crate::manifest::{Entry, MANIFEST, Manifest, check_names};
 use crate::{Content, Error, Files, NamedFile, Result};
 
 /// The checkpoints of a run.

@@ -144,6 +144,11 @@ impl Append for DiskAppend {
     }
 }
 
+/// A path from the root of the file system; as it is where the working folder is gone.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// The folder that a path lies in: `.` for a bare name.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {

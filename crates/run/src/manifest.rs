@@ -1,11 +1,9 @@
 //! The manifest of a checkpoint: what belongs to it, with sizes and hashes.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{Error, NamedFile, Result};
 
@@ -94,55 +92,9 @@ fn bad_name(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Counts and hashes what passes through it.
-pub(crate) struct Hasher<W> {
-    to: W,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<W: Write> Hasher<W> {
-    pub(crate) fn new(to: W) -> Self {
-        Self {
-            to,
-            hash: Sha256::new(),
-            bytes: 0,
-        }
-    }
-
-    /// Number of bytes, and their hash in hexadecimal.
-    pub(crate) fn finish(self) -> (u64, String) {
-        let hash = self.hash.finalize();
-        let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        (self.bytes, hash)
-    }
-}
-
-impl<W: Write> Write for Hasher<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.to.write(bytes)?;
-        self.hash.update(&bytes[..count]);
-        self.bytes += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hash_is_sha_256() {
-        // The test vector of FIPS 180 for "abc".
-        let golden = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let mut hasher = Hasher::new(Vec::new());
-        hasher.write_all(b"abc").unwrap();
-        assert_eq!(hasher.finish(), (3, golden.to_string()));
-    }
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {

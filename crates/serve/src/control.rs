@@ -22,7 +22,7 @@ impl Control {
     pub fn new(save: Arc<AtomicBool>, stop: Arc<AtomicBool>) -> io::Result<Control> {
         let mut random = [0u8; 16];
         getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
-        let token = random.iter().map(|b| format!("{b:02x}")).collect();
+        let token = run::hex(&random);
         Ok(Control { token, save, stop })
     }
 

@@ -9,14 +9,7 @@
 //! | below 150 kB | `bpe:1024` | a window sees twice as much text |
 //! | any other | `bpe:4096` | a window sees three times as much text; a larger vocabulary costs more than it saves at this size of model |
 
-/// What is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// A token for each character.
-    Chars,
-    /// Byte-level BPE of this size.
-    Bpe(usize),
-}
+use crate::TokenizerKind;
 
 /// Below this many bytes, words are too rare.
 const SMALL: usize = 100_000;
@@ -30,8 +23,8 @@ const TOKENS: [usize; 2] = [1024, 4096];
 /// So many parts of a text, of so many bytes each, are looked at.
 const PARTS: (usize, usize) = (64, 4096);
 
-/// Chooses by size and script.
-pub fn choose(text: &[u8]) -> Choice {
+/// Chooses `chars` or `bpe` by size and script.
+pub fn choose(text: &[u8]) -> TokenizerKind {
     let stride = (text.len() / PARTS.0).max(PARTS.1);
     let (mut characters, mut syllables) = (0, 0);
     for part in text.chunks(stride) {
@@ -44,9 +37,9 @@ pub fn choose(text: &[u8]) -> Choice {
     }
     // A syllable says about as much as three letters.
     if text.len() < SMALL || 4 * syllables > characters {
-        Choice::Chars
+        TokenizerKind::Chars
     } else {
-        Choice::Bpe(TOKENS[usize::from(text.len() >= MIDDLE)])
+        TokenizerKind::Bpe(TOKENS[usize::from(text.len() >= MIDDLE)])
     }
 }
 
@@ -64,38 +57,19 @@ mod tests {
     #[test]
     fn size_and_script_decide() {
         let of = |unit: &str, bytes: usize| choose(unit.repeat(bytes / unit.len() + 1).as_bytes());
-        let bpe = Choice::Bpe(4096);
-        for (unit, small, large) in [
-            ("To be, or not to be. ", Choice::Chars, bpe),
-            (
-                "\u{411}\u{44B}\u{442}\u{44C} \u{438}\u{43B}\u{438} ",
-                Choice::Chars,
-                bpe,
-            ),
-            (
-                "\u{5E8A}\u{524D}\u{660E}\u{6708}\u{5149}\u{3002}\n",
-                Choice::Chars,
-                Choice::Chars,
-            ),
-            (
-                "\u{5B66}\u{4E60} Rust \u{8BED}\u{8A00}\n",
-                Choice::Chars,
-                Choice::Chars,
-            ),
-            (
-                "// \u{6CE8}\u{91CA}\nlet mut words = Vec::new();\n",
-                Choice::Chars,
-                bpe,
-            ),
+        let (chars, bpe) = (TokenizerKind::Chars, TokenizerKind::Bpe(4096));
+        for (unit, large) in [
+            ("To be, or not to be. ", &bpe),
+            ("\u{411}\u{44B}\u{442}\u{44C} \u{438}\u{43B}\u{438} ", &bpe),
+            ("\u{5E8A}\u{524D}\u{660E}\u{6708}\u{5149}\u{3002}\n", &chars),
+            ("\u{5B66}\u{4E60} Rust \u{8BED}\u{8A00}\n", &chars),
+            ("// \u{6CE8}\u{91CA}\nlet mut words = Vec::new();\n", &bpe),
         ] {
-            assert_eq!(
-                (of(unit, 50_000), of(unit, 3_000_000)),
-                (small, large),
-                "{unit}"
-            );
+            assert_eq!(of(unit, 50_000), chars, "{unit}");
+            assert_eq!(of(unit, 3_000_000), *large, "{unit}");
         }
         // Numbers and bytes have no script, and nothing at all is no text.
-        assert_eq!((of("12 34\n", 200_000), choose(b"")), (bpe, Choice::Chars));
-        assert_eq!(of("12 34\n", 120_000), Choice::Bpe(1024));
+        assert_eq!((of("12 34\n", 200_000), choose(b"")), (bpe, chars));
+        assert_eq!(of("12 34\n", 120_000), TokenizerKind::Bpe(1024));
     }
 }

@@ -10,14 +10,16 @@
 
 mod choose;
 mod error;
+mod kind;
 pub mod random;
 pub mod tales;
 mod tokenizer;
 mod utf8;
 mod windows;
 
-pub use choose::{Choice, choose};
+pub use choose::choose;
 pub use error::Error;
+pub use kind::TokenizerKind;
 pub use tales::{Text, tales};
 pub use tokenizer::{
     Bpe, Chars, END_OF_TEXT, Encoder, LONGEST_RUN, SAMPLE_BYTES, Split, Tokenizer,

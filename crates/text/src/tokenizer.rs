@@ -10,7 +10,7 @@ mod learn;
 mod parallel;
 mod split;
 
-use crate::Error;
+use crate::{Error, TokenizerKind, choose};
 use json::stand_in_order;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,6 +75,21 @@ fn utf8(text: &[u8]) -> Result<&str, Error> {
 }
 
 impl Tokenizer {
+    /// Makes a tokenizer of a kind: `chars` of all characters of `whole`, `bpe` from `sample`,
+    /// which also decides what `auto` is.
+    ///
+    /// # Errors
+    /// Where `whole` isn't UTF-8, or a tokenizer.json can't be read.
+    pub fn make(kind: &TokenizerKind, whole: &[&[u8]], sample: &[&[u8]]) -> Result<Self, Error> {
+        match kind {
+            TokenizerKind::Auto => Tokenizer::make(&choose(&sample.concat()), whole, sample),
+            TokenizerKind::Bytes => Ok(Tokenizer::Bytes),
+            TokenizerKind::Chars => Tokenizer::chars(whole),
+            TokenizerKind::Bpe(size) => Ok(Tokenizer::bpe(sample, *size)),
+            TokenizerKind::Path(path) => Tokenizer::open(path),
+        }
+    }
+
     /// The tokenizer of raw bytes.
     pub fn bytes() -> Self {
         Tokenizer::Bytes
@@ -140,12 +155,12 @@ impl Tokenizer {
         })
     }
 
-    /// "bytes", "chars" or "bpe".
-    pub fn kind(&self) -> &'static str {
+    /// What makes one like it: `bytes`, `chars` or `bpe` of its size.
+    pub fn kind(&self) -> TokenizerKind {
         match self {
-            Tokenizer::Bytes => "bytes",
-            Tokenizer::Chars(_) => "chars",
-            Tokenizer::Bpe(_) => "bpe",
+            Tokenizer::Bytes => TokenizerKind::Bytes,
+            Tokenizer::Chars(_) => TokenizerKind::Chars,
+            Tokenizer::Bpe(bpe) => TokenizerKind::Bpe(bpe.vocabulary_size()),
         }
     }
 

@@ -1,13 +1,13 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml remembers where they came from.
 
 use crate::error::{Error, Result};
-use data::{Options, Place, Prepared, Recipe, TextFacts, Tokens, Watch};
+use data::{Destination, Prepared, ReadOptions, Tokens, Watch};
+use model::{Config, DataConfig};
+use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use text::{Text, Tokenizer};
+use text::{Text, Tokenizer, TokenizerKind};
 
 /// Size of the built-in corpus's parts, and its seed: constants, so that losses compare.
 const TALES: (u64, usize, usize) = (1, 6_000_000, 200_000);
@@ -15,7 +15,7 @@ const TALES: (u64, usize, usize) = (1, 6_000_000, 200_000);
 /// Where a corpus comes from, as run.toml has it under `[source]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Source {
+pub struct TextSource {
     /// Name of the corpus.
     pub corpus: String,
     /// Absolute paths of its files and folders; none for the built-in stories.
@@ -27,14 +27,32 @@ pub struct Source {
     pub sha256: String,
 }
 
+impl TextSource {
+    /// Refuses a text with another hash than the one that the run was trained on.
+    fn check(&self, run: &RunFolder, sha256: &str) -> Result<()> {
+        if sha256 == self.sha256 {
+            return Ok(());
+        }
+        let paths: Vec<String> = self.paths.iter().map(|p| p.display().to_string()).collect();
+        Err(Error::Changed {
+            run: run.path().to_path_buf(),
+            what: format!(
+                "its text changed since the run began ({})",
+                paths.join(", ")
+            ),
+            advice: "Put the text back as it was, or start a new run",
+        })
+    }
+}
+
 /// A text in tokens, ready to train on.
 pub struct Corpus {
     /// Where it comes from.
-    pub source: Source,
+    pub source: TextSource,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// Which kind was chosen where the config leaves it to the text; a path is absolute.
-    pub chosen: model::Tokenizer,
+    pub chosen: TokenizerKind,
     /// Training part.
     pub train: Arc<Tokens>,
     /// Validation part.
@@ -46,22 +64,19 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads and prepares paths, opens a prepared folder, or makes the built-in stories where there
-    /// are no paths. A run that is there already has its tokenizer, `known`; otherwise it is made as
-    /// the config says.
+    /// Reads and prepares paths as the config says, opens a prepared folder, or makes the built-in
+    /// stories where there are no paths.
     ///
     /// # Errors
     /// Where a file can't be read, is not text, or is too short for the context.
     pub fn read(
         paths: &[PathBuf],
         validation: Option<&Path>,
-        data: &model::DataConfig,
-        context: usize,
-        known: Option<Tokenizer>,
+        config: &Config,
         watch: &Watch,
     ) -> Result<Corpus> {
         let corpus = match paths {
-            [] => stories(data, known)?,
+            [] => stories(&config.data, None)?,
             [folder] if Prepared::is_in(folder) => {
                 if validation.is_some() {
                     let told = "a prepared folder brings its own validation part: leave out --val";
@@ -78,18 +93,50 @@ impl Corpus {
                     );
                     return Err(Error::Task(told));
                 }
-                let place = Place::Cache(cache_folder());
-                let (prepared, chosen) =
-                    prepare_for(paths, validation, data, known.as_ref(), &place, watch)?;
+                let to = Destination::Cache(cache_folder());
+                let (prepared, chosen) = prepare(paths, validation, &config.data, to, watch)?;
                 Corpus {
                     chosen,
                     ..Corpus::prepared(prepared, paths, validation)?
                 }
             }
         };
-        text::check_length(corpus.train.len(), context, "the training text")?;
-        text::check_length(corpus.validation.len(), 1, "the validation text")?;
-        Ok(corpus)
+        corpus.long_enough(config)
+    }
+
+    /// The text of a run that is there already, in the tokens of its own tokenizer.
+    ///
+    /// # Errors
+    /// As [`Corpus::read`]; and where it is not the text that the run was trained on.
+    pub fn of_run(
+        run: &RunFolder,
+        source: &TextSource,
+        config: &Config,
+        tokenizer: Tokenizer,
+        watch: &Watch,
+    ) -> Result<Corpus> {
+        let (paths, validation) = (&source.paths[..], source.validation.as_deref());
+        let corpus = match paths {
+            [] => stories(&config.data, Some(tokenizer))?,
+            [folder] if Prepared::is_in(folder) => {
+                Corpus::prepared(Prepared::open(folder)?, paths, None)?
+            }
+            _ => {
+                let to = Destination::Cache(cache_folder());
+                let scan = data::scan(paths, validation, &options(&config.data), 0, to, watch)?;
+                source.check(run, scan.text_sha256())?;
+                let prepared = scan.encode(&config.data.tokenizer, Some(&tokenizer), watch)?;
+                Corpus::prepared(prepared, paths, validation)?
+            }
+        };
+        source.check(run, &corpus.source.sha256)?;
+        corpus.long_enough(config)
+    }
+
+    fn long_enough(self, config: &Config) -> Result<Corpus> {
+        text::check_length(self.train.len(), config.model.context, "the training text")?;
+        text::check_length(self.validation.len(), 1, "the validation text")?;
+        Ok(self)
     }
 
     fn prepared(from: Prepared, paths: &[PathBuf], validation: Option<&Path>) -> Result<Corpus> {
@@ -104,17 +151,13 @@ impl Corpus {
         };
         let sampled = from.sampled();
         Ok(Corpus {
-            source: Source {
+            source: TextSource {
                 corpus: from.name,
                 paths: sources,
                 validation: held_out,
                 sha256: from.text_sha256,
             },
-            chosen: match from.tokenizer.kind() {
-                "bytes" => model::Tokenizer::Bytes,
-                "chars" => model::Tokenizer::Chars,
-                _ => model::Tokenizer::Bpe(from.tokenizer.vocabulary_size()),
-            },
+            chosen: from.tokenizer.kind(),
             sampled,
             tokenizer: from.tokenizer,
             train: from.train,
@@ -137,126 +180,56 @@ impl Corpus {
     }
 }
 
-/// Prepares texts as the config says.
+/// Prepares texts as the config says. Gives the kind of tokenizer, too: `auto` is settled, a path is
+/// absolute.
 ///
 /// # Errors
-/// Where a text can't be read or the place can't be written to.
+/// Where a text can't be read or the destination can't be written to.
 pub fn prepare(
     paths: &[PathBuf],
     validation: Option<&Path>,
-    data: &model::DataConfig,
-    place: &Place,
+    data: &DataConfig,
+    to: Destination,
     watch: &Watch,
-) -> Result<Prepared> {
-    Ok(prepare_for(paths, validation, data, None, place, watch)?.0)
-}
-
-/// The same, and which tokenizer was chosen. A run's own tokenizer, `known`, is used where what is
-/// prepared already has another.
-fn prepare_for(
-    paths: &[PathBuf],
-    validation: Option<&Path>,
-    data: &model::DataConfig,
-    known: Option<&Tokenizer>,
-    place: &Place,
-    watch: &Watch,
-) -> Result<(Prepared, model::Tokenizer)> {
-    let given = match (known, &data.tokenizer) {
-        (Some(known), _) => Some(known.clone()),
-        (None, model::Tokenizer::Path(path)) => Some(Tokenizer::open(path)?),
-        _ => None,
+) -> Result<(Prepared, TokenizerKind)> {
+    let sample_bytes = match data.tokenizer {
+        TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
+        _ => 0,
     };
-    let fingerprint = |t: &Tokenizer| format!("given {}", sha256(t.to_json().as_bytes()));
-    let decided = RefCell::new(data.tokenizer.clone());
-    let name = |facts: &TextFacts| {
-        let chosen = chosen(&data.tokenizer, facts);
-        let name = match (&chosen, &given) {
-            (model::Tokenizer::Path(_), Some(given)) => fingerprint(given),
-            _ => chosen.to_string(),
-        };
-        decided.replace(chosen);
-        name
-    };
-    let make = |facts: &TextFacts| match (&given, &*decided.borrow()) {
-        (Some(given), _) => Ok(given.clone()),
-        (None, model::Tokenizer::Bytes) => Ok(Tokenizer::bytes()),
-        (None, model::Tokenizer::Bpe(size)) => {
-            let sample: Vec<&[u8]> = facts.sample.iter().map(Vec::as_slice).collect();
-            Ok(Tokenizer::bpe(&sample, *size))
-        }
-        (None, _) => Tokenizer::chars(&[facts.characters.as_bytes()]),
-    };
-    let learns = matches!(
-        data.tokenizer,
-        model::Tokenizer::Bpe(_) | model::Tokenizer::Auto
-    );
-    let recipe = Recipe {
-        name: &name,
-        sample_bytes: if learns { text::SAMPLE_BYTES } else { 0 },
-        make: &make,
-    };
-    let options = options(data);
-    let mut prepared = data::prepare(paths, validation, &options, &recipe, place, watch)?;
-    if let Some(known) = known.filter(|known| **known != prepared.tokenizer) {
-        let name = |_: &TextFacts| fingerprint(known);
-        let recipe = Recipe {
-            name: &name,
-            ..recipe
-        };
-        prepared = data::prepare(paths, validation, &options, &recipe, place, watch)?;
-    }
-    let chosen = decided.borrow().clone();
-    Ok((prepared, chosen))
+    let scan = data::scan(paths, validation, &options(data), sample_bytes, to, watch)?;
+    let kind = settled(&data.tokenizer, || text::choose(&scan.sample().concat()));
+    Ok((scan.encode(&kind, None, watch)?, kind))
 }
 
 /// What a config asks for, once the text is known.
-fn chosen(asked: &model::Tokenizer, facts: &TextFacts) -> model::Tokenizer {
+fn settled(asked: &TokenizerKind, auto: impl FnOnce() -> TokenizerKind) -> TokenizerKind {
     match asked {
-        model::Tokenizer::Auto => match text::choose(&facts.sample.concat()) {
-            text::Choice::Chars => model::Tokenizer::Chars,
-            text::Choice::Bpe(size) => model::Tokenizer::Bpe(size),
-        },
-        model::Tokenizer::Path(path) => model::Tokenizer::Path(absolute(path)),
+        TokenizerKind::Auto => auto(),
+        TokenizerKind::Path(path) => TokenizerKind::Path(absolute(path)),
         other => other.clone(),
     }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// A text of one's own in the tokens of a model that exists, all of it.
 ///
 /// # Errors
 /// Where the text can't be read, or has what the tokenizer doesn't know.
-pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &model::DataConfig) -> Result<Vec<u32>> {
-    let recipe = Recipe {
-        name: &|_| "given".into(),
-        sample_bytes: 0,
-        make: &|_| Ok(tokenizer.clone()),
-    };
-    let options = Options {
+pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &DataConfig) -> Result<Vec<u32>> {
+    let options = ReadOptions {
         validation_bytes: 0,
         ..options(data)
     };
-    let place = Place::Memory;
-    let watch = Watch::nobody();
-    let all = data::prepare(
-        &[path.to_path_buf()],
-        None,
-        &options,
-        &recipe,
-        &place,
-        &watch,
-    )?;
+    let (paths, watch) = ([path.to_path_buf()], Watch::nobody());
+    let scan = data::scan(&paths, None, &options, 0, Destination::Memory, &watch)?;
+    let all = scan.encode(&tokenizer.kind(), Some(tokenizer), &watch)?;
     let mut tokens = all.train.all()?;
     tokens.extend(all.validation.all()?);
     Ok(tokens)
 }
 
-fn options(data: &model::DataConfig) -> Options {
-    Options {
-        raw_bytes: data.tokenizer == model::Tokenizer::Bytes,
+fn options(data: &DataConfig) -> ReadOptions {
+    ReadOptions {
+        raw_bytes: data.tokenizer == TokenizerKind::Bytes,
         lossy: data.lossy,
         field: (data.field != "auto").then(|| data.field.clone()),
         skip_bad: data.skip_bad,
@@ -281,19 +254,12 @@ pub fn cache_folder() -> Option<PathBuf> {
 
 /// The built-in stories. They have few characters, and a floor that is reckoned in them, so `auto`
 /// takes a token for each.
-fn stories(data: &model::DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
+fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
     let text = text::tales(TALES.0, TALES.1, TALES.2);
-    let chosen = match &data.tokenizer {
-        model::Tokenizer::Auto => model::Tokenizer::Chars,
-        model::Tokenizer::Path(path) => model::Tokenizer::Path(absolute(path)),
-        other => other.clone(),
-    };
-    let tokenizer = match (known, &chosen) {
-        (Some(known), _) => known,
-        (None, model::Tokenizer::Bytes) => Tokenizer::bytes(),
-        (None, model::Tokenizer::Bpe(size)) => Tokenizer::bpe(&[&text.train], *size),
-        (None, model::Tokenizer::Path(path)) => Tokenizer::open(path)?,
-        (None, _) => Tokenizer::chars(&[&text.train, &text.validation])?,
+    let chosen = settled(&data.tokenizer, || TokenizerKind::Chars);
+    let tokenizer = match known {
+        Some(known) => known,
+        None => Tokenizer::make(&chosen, &[&text.train, &text.validation], &[&text.train])?,
     };
     Ok(Corpus {
         train: Arc::new(Tokens::in_memory(&tokenizer.encode(&text.train)?)),
@@ -301,7 +267,7 @@ fn stories(data: &model::DataConfig, known: Option<Tokenizer>) -> Result<Corpus>
         tokenizer,
         chosen,
         sampled: None,
-        source: Source {
+        source: TextSource {
             corpus: text.name.clone(),
             paths: Vec::new(),
             validation: None,
@@ -314,9 +280,4 @@ fn stories(data: &model::DataConfig, known: Option<Tokenizer>) -> Result<Corpus>
 fn digest(text: &Text) -> String {
     let length = (text.train.len() as u64).to_le_bytes();
     sha256(&[&length, &text.train[..], &text.validation].concat())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,10 +13,10 @@ mod state;
 mod task;
 mod trainer;
 
-pub use corpus::{Corpus, Source, prepare, tokens_of};
+pub use corpus::{Corpus, TextSource, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::LanguageTask;
-pub use saved::{Settings, check_same_text, check_unchanged};
+pub use saved::{Settings, check_unchanged};
 pub use schedule::rate;
 pub use task::{Measured, Recording, Task};
 pub use trainer::{Outcome, Trainer, TrainerSettings};

@@ -1,6 +1,6 @@
 //! What was saved of a run: run.toml, which says what it was trained with, and weights to go on from.
 
-use crate::corpus::{Corpus, Source};
+use crate::corpus::TextSource;
 use crate::error::{Error, Result};
 use crate::state;
 use engine::{Device, Field, Host, Variable};
@@ -14,7 +14,7 @@ pub struct Settings {
     /// The config as used.
     pub config: Config,
     /// The text.
-    pub source: Source,
+    pub source: TextSource,
 }
 
 impl Settings {
@@ -90,29 +90,6 @@ pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoin
             told.join("; ")
         ),
         advice: "Put run.toml back as it was, or start a new run",
-    })
-}
-
-/// Refuses a text that is not the one the run was trained on.
-///
-/// # Errors
-/// Says that it changed.
-pub fn check_same_text(folder: &RunFolder, source: &Source, corpus: &Corpus) -> Result<()> {
-    if corpus.source.sha256 == source.sha256 {
-        return Ok(());
-    }
-    let paths: Vec<String> = source
-        .paths
-        .iter()
-        .map(|p| p.display().to_string())
-        .collect();
-    Err(Error::Changed {
-        run: folder.path().to_path_buf(),
-        what: format!(
-            "its text changed since the run began ({})",
-            paths.join(", ")
-        ),
-        advice: "Put the text back as it was, or start a new run",
     })
 }
 

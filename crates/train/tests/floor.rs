@@ -4,7 +4,7 @@
 use engine::{Cpu, CpuSettings, Device};
 use model::Config;
 use text::Tokenizer;
-use train::{Corpus, Error, LanguageTask, Source, Task};
+use train::{Corpus, Error, LanguageTask, Task, TextSource};
 
 #[test]
 fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
@@ -16,7 +16,7 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
         .unwrap();
     let measure = |floor_bits: f64| {
         let corpus = Corpus {
-            source: Source {
+            source: TextSource {
                 corpus: "floor".into(),
                 paths: Vec::new(),
                 validation: None,

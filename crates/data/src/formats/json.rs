@@ -1,7 +1,7 @@
 //! JSON: a line of a .jsonl file, an element of the array in a .json file, is a document.
 
 use super::{LONGEST_RECORD, fields, wanted};
-use crate::source::{Left, Reading, broken};
+use crate::documents::{Left, Reading, broken};
 use crate::{Error, Result};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! One file a format; each hands its documents to the [`Reading`](crate::source::Reading).
+//! One file a format; each hands its documents to the [`Reading`](crate::documents::Reading).
 
 pub(crate) mod json;
 pub(crate) mod parquet;
@@ -12,7 +12,7 @@ pub(crate) const LONGEST_RECORD: usize = 64 << 20;
 pub(crate) const FIELDS: [&str; 2] = ["text", "content"];
 
 /// Fields to look for, the first found wins.
-pub(crate) fn fields(o: &crate::Options) -> Vec<&str> {
+pub(crate) fn fields(o: &crate::ReadOptions) -> Vec<&str> {
     match &o.field {
         Some(field) => vec![field.as_str()],
         None => FIELDS.to_vec(),

@@ -1,7 +1,7 @@
 //! Parquet: a row is a document. Only the column of the text is read, page by page.
 
 use super::{fields, wanted};
-use crate::source::{Left, Reading};
+use crate::documents::{Left, Reading};
 use crate::{Error, Result};
 use ::parquet::basic::Type;
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};

@@ -1,6 +1,6 @@
 //! Plain text: a file is a document.
 
-use crate::source::{Left, Reading, broken};
+use crate::documents::{Left, Reading, broken};
 use crate::{Error, Result};
 use std::io::BufRead;
 use text::Utf8Stream;

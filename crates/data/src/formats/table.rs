@@ -2,7 +2,7 @@
 
 use super::{LONGEST_RECORD, fields, wanted};
 use crate::Result;
-use crate::source::{Left, Reading, broken};
+use crate::documents::{Left, Reading, broken};
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};

@@ -1,10 +1,10 @@
 //! What the tests of texts share.
 #![allow(dead_code)]
 
-use data::{Error, Options, Place, Prepared, Recipe, Watch, prepare};
+use data::{Destination, Error, Prepared, ReadOptions, Watch, scan};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use text::Tokenizer;
+use text::{Tokenizer, TokenizerKind};
 
 /// A folder with files.
 pub struct Files(pub TempDir);
@@ -30,29 +30,24 @@ impl Files {
 pub fn with_bytes(
     paths: &[PathBuf],
     validation: Option<&Path>,
-    o: &Options,
-    place: &Place,
+    o: &ReadOptions,
+    to: &Destination,
     watch: &Watch,
 ) -> Result<Prepared, Error> {
-    let recipe = Recipe {
-        name: &|_| "bytes".into(),
-        sample_bytes: 0,
-        make: &|_| Ok(Tokenizer::bytes()),
-    };
-    prepare(paths, validation, o, &recipe, place, watch)
+    scan(paths, validation, o, 0, to.clone(), watch)?.encode(&TokenizerKind::Bytes, None, watch)
 }
 
 /// Everything trains.
-pub fn all() -> Options {
-    Options {
+pub fn all() -> ReadOptions {
+    ReadOptions {
         validation_bytes: 0,
-        ..Options::default()
+        ..ReadOptions::default()
     }
 }
 
 /// Reads paths into memory.
-pub fn read(paths: &[PathBuf], o: &Options) -> Result<Prepared, Error> {
-    with_bytes(paths, None, o, &Place::Memory, &Watch::nobody())
+pub fn read(paths: &[PathBuf], o: &ReadOptions) -> Result<Prepared, Error> {
+    with_bytes(paths, None, o, &Destination::Memory, &Watch::nobody())
 }
 
 /// The documents of a part.
@@ -65,13 +60,13 @@ pub fn documents(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<String> {
 }
 
 /// The documents of one path.
-pub fn texts(path: &Path, o: &Options) -> Vec<String> {
+pub fn texts(path: &Path, o: &ReadOptions) -> Vec<String> {
     let p = read(&[path.to_owned()], o).unwrap_or_else(|e| panic!("{e}"));
     documents(&p.tokenizer, &p.train.all().unwrap())
 }
 
 /// The error of one path.
-pub fn error(path: &Path, o: &Options) -> String {
+pub fn error(path: &Path, o: &ReadOptions) -> String {
     read(&[path.to_owned()], o).unwrap_err().to_string()
 }
 

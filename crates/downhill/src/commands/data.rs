@@ -4,7 +4,7 @@ use crate::arguments::{Data, DataInspect, DataPrepare, DataSample};
 use crate::failure::{Failure, Result};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, config, stop_flag, threads};
-use data::{Part, Place, Prepared, Skipped, Watch};
+use data::{CorpusPart, Destination, Prepared, Skipped, Watch};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
@@ -36,8 +36,8 @@ fn prepare(a: &DataPrepare) -> Result<()> {
         let line = ProgressLine::new(a.json);
         let show = |progress| line.show(progress);
         let watch = Watch::new(threads(config.train.threads), &stop, &show);
-        let place = Place::Folder(a.out.clone());
-        train::prepare(&a.paths, a.val.as_deref(), &config.data, &place, &watch)?
+        let to = Destination::Folder(a.out.clone());
+        train::prepare(&a.paths, a.val.as_deref(), &config.data, to, &watch)?.0
     };
     if a.json {
         let mut object = object(&prepared);
@@ -94,7 +94,7 @@ fn object(p: &Prepared) -> Value {
         "train_tokens": p.train.len(), "validation_tokens": p.validation.len(),
         "validation_documents": r.validation_documents,
         "validation_bytes": r.validation_bytes, "split": r.split,
-        "tokenizer": p.tokenizer.kind(), "vocabulary": p.tokenizer.vocabulary_size(),
+        "tokenizer": p.tokenizer.kind().name(), "vocabulary": p.tokenizer.vocabulary_size(),
         "tokenizer_sample_bytes": p.sampled(), "characters": r.characters, "scripts": scripts,
         "longest_line": r.longest_line, "longest_line_in": r.longest_line_in,
         "duplicates": r.duplicates, "duplicate_bytes": r.duplicate_bytes,
@@ -125,7 +125,7 @@ fn show(p: &Prepared) -> Result<()> {
         "text         {documents} documents in {files} files · {bytes}"
     )?;
     let size = p.tokenizer.vocabulary_size() as u64;
-    let (kind, size) = (p.tokenizer.kind(), count(size));
+    let (kind, size) = (p.tokenizer.kind().name(), count(size));
     writeln!(
         out,
         "tokens       {} · {per_token:.2} bytes per token · {kind}, vocabulary {size}",
@@ -140,7 +140,7 @@ fn show(p: &Prepared) -> Result<()> {
         "given" => "the text given",
         _ => "the end of the text",
     };
-    let held_out = count(p.part(Part::Validation).len() as u64);
+    let held_out = count(p.part(CorpusPart::Validation).len() as u64);
     let bytes = amount(r.validation_bytes, "B");
     writeln!(out, "validation   {held_out} tokens · {bytes} · {how}")?;
     let all: u64 = r.scripts.iter().map(|(_, n)| n).sum();

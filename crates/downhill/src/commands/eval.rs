@@ -7,7 +7,7 @@ use data::Watch;
 use model::Config;
 use std::io::{Write, stdout};
 use std::sync::atomic::AtomicBool;
-use train::{Corpus, Settings, check_same_text, tokens_of};
+use train::{Corpus, Settings, tokens_of};
 
 pub fn run(a: &Eval) -> Result<()> {
     let (mut opened, run) = opened(&a.saved)?;
@@ -30,15 +30,9 @@ pub fn run(a: &Eval) -> Result<()> {
         (None, Some(run), Some(settings)) => {
             let (config, source) = (&settings.config, &settings.source);
             let threads = threads(a.saved.threads.map(|n| n as usize));
-            let corpus = Corpus::read(
-                &source.paths,
-                source.validation.as_deref(),
-                &config.data,
-                config.model.context,
-                Some(tokenizer.clone()),
-                &Watch::new(threads, &AtomicBool::new(false), &|_| {}),
-            )?;
-            check_same_text(run, source, &corpus)?;
+            let never = AtomicBool::new(false);
+            let watch = Watch::new(threads, &never, &|_| {});
+            let corpus = Corpus::of_run(run, source, config, tokenizer.clone(), &watch)?;
             let floor = corpus.floor_bits_per_byte();
             (corpus.validation, floor, "the validation part".into())
         }

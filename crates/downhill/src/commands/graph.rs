@@ -6,9 +6,10 @@ use crate::session::config;
 use engine::{
     Graph, Item, NodeId, Origin, Place, Plan, Spec, Totals, ValueId, Work, Write as To, dry_run,
 };
-use model::{Config, Tokenizer, Training};
+use model::{Config, Training};
 use serde_json::{Value, json};
 use std::io::{self, Write, stdout};
+use text::{Tokenizer, TokenizerKind};
 use watch::{amount, count};
 
 /// Columns of the table.
@@ -41,10 +42,10 @@ pub fn run(a: &Arguments) -> Result<()> {
 /// Tokens to plan for, since no text is read here: an English text has about this many characters.
 fn vocabulary(config: &Config) -> Result<usize> {
     Ok(match &config.data.tokenizer {
-        Tokenizer::Bytes => 257,
-        Tokenizer::Auto | Tokenizer::Chars => 66,
-        Tokenizer::Bpe(size) => *size,
-        Tokenizer::Path(path) => text::Tokenizer::open(path)?.vocabulary_size(),
+        TokenizerKind::Bytes => 257,
+        TokenizerKind::Auto | TokenizerKind::Chars => 66,
+        TokenizerKind::Bpe(size) => *size,
+        TokenizerKind::Path(path) => Tokenizer::open(path)?.vocabulary_size(),
     })
 }
 

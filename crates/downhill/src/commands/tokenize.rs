@@ -68,7 +68,7 @@ pub fn run(a: &Tokenize) -> Result<()> {
         "tokens  {} for {} bytes, {per_token:.2} bytes a token; {} of {} ids",
         ids.len(),
         text.len(),
-        tokenizer.kind(),
+        tokenizer.kind().name(),
         tokenizer.vocabulary_size()
     )?;
     Ok(())

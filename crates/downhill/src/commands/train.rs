@@ -11,13 +11,12 @@ use data::Watch;
 use model::Config;
 use run::{Choice, Disk, Event, Files, RunFolder, Which};
 use std::io::{Write, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
-use text::Tokenizer;
 use watch::tui::{self, Events, Left};
 use watch::{Screen, TensorBoard, TerminalLog};
 
@@ -131,7 +130,9 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     if a.paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
-    let corpus = corpus(&a.paths, f.val.as_deref(), &config, None, f, stop)?;
+    let corpus = watched(&config, f, stop, |watch| {
+        Corpus::read(&a.paths, f.val.as_deref(), &config, watch)
+    })?;
     config.data.tokenizer = corpus.chosen.clone();
     if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
         let sample = ::watch::amount(sample, "B");
@@ -196,16 +197,10 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
     }
     let source = &settings.source;
     let config = &settings.config;
-    let known = Some(::session::tokenizer(&last)?);
-    let corpus = corpus(
-        &source.paths,
-        source.validation.as_deref(),
-        config,
-        known,
-        f,
-        stop,
-    )?;
-    ::train::check_same_text(&folder, source, &corpus)?;
+    let known = ::session::tokenizer(&last)?;
+    let corpus = watched(config, f, stop, |watch| {
+        Corpus::of_run(&folder, source, config, known, watch)
+    })?;
     let task = LanguageTask::new(&settings.config, corpus)?;
     folder.write_config(&settings.to_toml()?)?;
     Ok(Some(Job {
@@ -216,27 +211,17 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
     }))
 }
 
-/// The text in tokens; a line says how far it is where that takes time.
-fn corpus(
-    paths: &[PathBuf],
-    validation: Option<&Path>,
+/// Reads a text; a line says how far it is where that takes time.
+fn watched(
     config: &Config,
-    known: Option<Tokenizer>,
     f: &TrainFlags,
     stop: &AtomicBool,
+    read: impl FnOnce(&Watch) -> ::train::Result<Corpus>,
 ) -> Result<Corpus> {
     let line = ProgressLine::new(f.json || f.quiet);
     let show = |progress| line.show(progress);
     let watch = Watch::new(threads(config.train.threads), stop, &show);
-    let context = config.model.context;
-    Ok(Corpus::read(
-        paths,
-        validation,
-        &config.data,
-        context,
-        known,
-        &watch,
-    )?)
+    Ok(read(&watch)?)
 }
 
 /// Where events are shown: as lines of JSON, or as the log that people know.

@@ -89,7 +89,7 @@ impl Points {
         let name = path.file_name().unwrap_or(path.as_os_str());
         Ok(Points {
             source: Source {
-                file: Some(std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())),
+                file: Some(run::absolute(path)),
                 target: target.to_owned(),
                 columns,
                 sha256: Some(sha256),

@@ -66,8 +66,7 @@ pub fn read(
     if rows == 0 {
         return Err(Error::NoRows(path.to_path_buf()));
     }
-    let hash = reader.into_inner().hash.finalize();
-    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(run::hex(&reader.into_inner().hash.finalize()))
 }
 
 /// A list of columns for a message.

@@ -3,7 +3,7 @@
 use crate::batch::Batcher;
 use crate::formats;
 use crate::inputs::{Input, Stamp};
-use crate::{Error, Options, Report, Result, Watch};
+use crate::{Error, ReadOptions, Report, Result, Watch};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -14,7 +14,7 @@ const BLOCK: usize = 256 << 10;
 /// What the readers of formats need: where documents go, and what is said on the way.
 pub(crate) struct Reading<'a, 'b> {
     pub input: &'a Input,
-    pub options: &'a Options,
+    pub options: &'a ReadOptions,
     pub batcher: &'a mut Batcher<'b>,
     pub report: &'a mut Report,
 }
@@ -66,7 +66,7 @@ impl Reading<'_, '_> {
 /// Reads all inputs in order. `files` gets the number of the first document of each.
 pub(crate) fn read(
     inputs: &[Input],
-    o: &Options,
+    o: &ReadOptions,
     batcher: &mut Batcher,
     report: &mut Report,
     files: &mut Vec<u64>,

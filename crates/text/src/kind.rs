@@ -1,0 +1,82 @@
+//! Which tokenizer? One word, in configs, on the command line and in prepared data.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// How a text is cut into tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum TokenizerKind {
+    /// Chosen by the text's size and script.
+    Auto,
+    /// One token a byte.
+    Bytes,
+    /// One token a character of the text.
+    Chars,
+    /// Byte-level BPE of so many tokens, learnt from the text.
+    Bpe(usize),
+    /// A tokenizer.json, or a folder with one.
+    Path(PathBuf),
+}
+
+/// The sizes that `bpe` may have: at least the bytes and the end of text, at most what a file may
+/// have.
+const SIZES: std::ops::RangeInclusive<usize> = 257..=1_000_000;
+
+impl TokenizerKind {
+    /// The word without a size or path.
+    pub fn name(&self) -> &'static str {
+        match self {
+            TokenizerKind::Auto => "auto",
+            TokenizerKind::Bytes => "bytes",
+            TokenizerKind::Chars => "chars",
+            TokenizerKind::Bpe(_) => "bpe",
+            TokenizerKind::Path(_) => "path",
+        }
+    }
+}
+
+impl fmt::Display for TokenizerKind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            TokenizerKind::Bpe(size) => write!(f, "bpe:{size}"),
+            TokenizerKind::Path(path) => write!(f, "{}", path.display()),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+impl FromStr for TokenizerKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = text.strip_prefix("bpe:").and_then(|size| size.parse().ok());
+        match (text, size) {
+            ("auto", _) => Ok(TokenizerKind::Auto),
+            ("bytes", _) => Ok(TokenizerKind::Bytes),
+            ("chars", _) => Ok(TokenizerKind::Chars),
+            (_, Some(size)) if SIZES.contains(&size) => Ok(TokenizerKind::Bpe(size)),
+            // Any other word is more likely a mistake than a file.
+            (path, _) if path.contains(['/', '\\']) || path.ends_with(".json") => {
+                Ok(TokenizerKind::Path(path.into()))
+            }
+            (other, _) => Err(format!("{other:?} is no tokenizer")),
+        }
+    }
+}
+
+impl TryFrom<String> for TokenizerKind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<TokenizerKind> for String {
+    fn from(kind: TokenizerKind) -> String {
+        kind.to_string()
+    }
+}
