@@ -4,7 +4,7 @@ use crate::arguments::{Configured, Saved};
 use crate::failure::{Failure, Result};
 use engine::{Cpu, Settings, cores};
 use model::Config;
-use run::{Checkpoint, Disk, RunFolder};
+use run::{Checkpoint, Disk, Kind, RunFolder};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +54,7 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
         return Ok(RunFolder::open(files, path)?);
     }
     let all = RunFolder::list(files.clone(), Path::new(RUNS))?;
-    let language = |folder: &RunFolder| folder.read_config().is_ok_and(|c| c.contains("[source]"));
+    let language = |folder: &RunFolder| folder.config().is_ok_and(|c| c.kind == Kind::Language);
     match all.into_iter().find(language) {
         Some(folder) => Ok(folder),
         None => Ok(RunFolder::newest(files, Path::new(RUNS))?),

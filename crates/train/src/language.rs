@@ -1,5 +1,6 @@
 //! Learning a language: predict the next token of a text.
 
+use crate::cadence::Cadence;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::ladder::{COUNTED, climb};
@@ -13,7 +14,7 @@ use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
     Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
 };
-use run::{Checkpoint, Eval, Event, Ladder, Sample, Start, Step};
+use run::{Checkpoint, Eval, Kind, Ladder, Sample, Start, Step, What};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,7 +45,10 @@ pub struct LanguageTask {
     micros: usize,
     scorer: Scorer,
     generator: Option<Generator>,
+    cadence: Cadence,
     probe: Probe,
+    /// Step of the last lens.
+    looked: Option<u64>,
     positions: Vec<u32>,
 }
 
@@ -67,7 +71,9 @@ impl LanguageTask {
             graph: Arc::new(std::mem::take(&mut decoder.graph)),
             micros: batch / sequences,
             generator: None,
+            cadence: Cadence::new(config),
             probe: Probe::default(),
+            looked: None,
             positions: (0..batch * time).map(|i| (i % time) as u32).collect(),
             config: config.clone(),
             shape,
@@ -91,6 +97,7 @@ impl Task for LanguageTask {
 
     fn describe(&self, start: &mut Start) {
         let (tokens, bytes) = self.corpus.scored();
+        start.kind = Some(Kind::Language);
         start.corpus = self.corpus.source.corpus.clone();
         start.family = self.shape.family.name().to_owned();
         start.vocabulary = self.corpus.tokenizer.vocabulary_size() as u64;
@@ -126,8 +133,7 @@ impl Task for LanguageTask {
         if let Some(targets) = self.decoder.targets {
             device.write(ready, targets, Host::Tokens(&batch.targets))?;
         }
-        let (done, train) = (step + 1, self.config.train.steps as u64);
-        if done.is_multiple_of(self.config.eval.every as u64) || done == train {
+        if self.cadence.evaluates(step + 1) {
             self.probe.remember(device, &self.graph.rows)?;
         }
         Ok(())
@@ -200,37 +206,39 @@ impl Task for LanguageTask {
             text,
             seed: s.seed,
             temperature: s.temperature,
-            ..Sample::default()
         }))
     }
 
-    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<Event>> {
-        let mut events = Vec::new();
+    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<What>> {
+        let mut seen = Vec::new();
         let (tokenizer, corpus) = (&self.corpus.tokenizer, &self.corpus);
-        if step == 0 {
+        if self.cadence.climbs(step) {
             let vocabulary = tokenizer.vocabulary_size();
             let mut counted = vec![0; corpus.train.len().min(COUNTED)];
             corpus.train.read(0, &mut counted)?;
             let rungs = climb(&counted, &corpus.validation, vocabulary);
-            events.extend(rungs.map(|r| {
-                Event::from(Ladder {
+            seen.extend(rungs.map(|r| {
+                What::from(Ladder {
                     uniform: r.uniform,
                     unigram: r.unigram,
                     bigram: r.bigram,
                     trigram: r.trigram,
                     tokens: r.tokens as u64,
-                    ..Ladder::default()
                 })
             }));
         }
-        let text = &corpus.validation;
-        let at = (step, step == self.config.train.steps as u64);
-        let looked = self.probe.look(device, &self.shape, tokenizer, text, at)?;
+        let (text, looks) = (&corpus.validation, self.cadence.looks(step, self.looked));
+        let looked = self
+            .probe
+            .look(device, &self.shape, tokenizer, text, looks)?;
         let (stream, lens) = looked;
-        events.extend(lens.map(Event::from));
+        if let Some(lens) = lens {
+            self.looked = Some(step);
+            seen.push(lens.into());
+        }
         let layers = self.probe.layers(device, &self.graph.rows, &stream)?;
-        events.push(layers.into());
-        Ok(events)
+        seen.push(layers.into());
+        Ok(seen)
     }
 
     fn files(&self, device: &dyn Device) -> Result<Vec<(String, Vec<u8>)>> {

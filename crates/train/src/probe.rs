@@ -15,9 +15,6 @@ use text::Tokenizer;
 const PASSAGES: usize = 2;
 const TOKENS: usize = 96;
 const TOP: usize = 8;
-/// A lens is looked through at most this often: where the step has grown by this factor since. So a
-/// run of any length has some dozens.
-const GROWTH: f64 = 1.15;
 /// Numbers of a parameter whose update is measured, evenly spread.
 const SAMPLED: usize = 1 << 16;
 
@@ -35,8 +32,6 @@ struct Inside {
 #[derive(Default)]
 pub struct Probe {
     inside: Option<Inside>,
-    /// Step of the last lens.
-    looked: Option<u64>,
     /// Numbers of each parameter before the step at hand, where it will be looked at.
     before: Vec<Vec<f32>>,
 }
@@ -53,14 +48,14 @@ impl Probe {
     }
 
     /// Runs the model on the passages. Gives the root mean square of the residual stream behind each
-    /// half of a block and, where it is due or this is the last step, the lens.
+    /// half of a block and, where it is wanted, the lens.
     pub fn look(
         &mut self,
         device: &mut dyn Device,
         shape: &ModelShape,
         tokenizer: &Tokenizer,
         validation: &[u32],
-        (step, last): (u64, bool),
+        wants_lens: bool,
     ) -> Result<(Vec<Option<f32>>, Option<Lens>)> {
         let time = TOKENS.min(shape.context).min(validation.len() - 1);
         let sequences = PASSAGES.min(((validation.len() - 1) / time).max(1));
@@ -75,11 +70,9 @@ impl Probe {
             device.read(inside.ready, value, HostMut::Real(&mut all))?;
             stream.push(rms(all.iter()));
         }
-        let due = |last: u64| step > last && step as f64 >= last as f64 * GROWTH;
-        if !last && !self.looked.is_none_or(due) {
+        if !wants_lens {
             return Ok((stream, None));
         }
-        self.looked = Some(step);
         let vocabulary = tokenizer.vocabulary_size();
         let mut logits = vec![0.0f32; sequences * time * vocabulary];
         device.read(
@@ -93,9 +86,7 @@ impl Probe {
             passage(tokenizer, &validation[tokens], logits)
         });
         let lens = Lens {
-            step,
             passages: passages.collect(),
-            ..Lens::default()
         };
         Ok((stream, Some(lens)))
     }
@@ -342,7 +333,7 @@ mod tests {
         let look = |device: &mut dyn Device| {
             device.create(rows, None).unwrap();
             model::initialise(device, rows, 1).unwrap();
-            let looked = Probe::default().look(device, &shape, &tokenizer, &text, (1, true));
+            let looked = Probe::default().look(device, &shape, &tokenizer, &text, true);
             looked.unwrap()
         };
         let (stream, lens) = look(&mut engine::Cpu::new(engine::Settings::with_threads(2)));

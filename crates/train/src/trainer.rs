@@ -1,6 +1,7 @@
 //! How does a model learn? Step by step: fill a batch, run the planned list, report; between steps
 //! measure, let it speak, save. The trainer emits events and knows no screen.
 
+use crate::cadence::Cadence;
 use crate::error::{Error, Result};
 use crate::profile::Profiler;
 use crate::schedule::rate;
@@ -9,7 +10,8 @@ use crate::task::{Measured, Recording, Task};
 use engine::{Device, HostMut, Optimiser, Plan, Purpose, Ready, Rule, Scalars};
 use model::{Config, OptimConfig, Optimizer};
 use run::{
-    Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
+    Checkpoint, End, Event, EventLog, Kind, RunFolder, Saved, Start, Step, Warning, What, now,
+    peak_bytes,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +66,7 @@ pub fn optimiser(o: &OptimConfig) -> Optimiser {
 /// The one trainer.
 pub struct Trainer<'a> {
     settings: TrainerSettings<'a>,
+    cadence: Cadence,
     task: &'a mut dyn Task,
     device: &'a mut dyn Device,
     folder: &'a RunFolder,
@@ -85,11 +88,6 @@ pub struct Trainer<'a> {
     /// Set by whoever wants a checkpoint after the step at hand.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
-}
-
-/// Steps at which samples are shown: 0, 250, 500, 1,000, 2,000 …
-fn shows_sample(step: u64) -> bool {
-    step == 0 || (step.is_multiple_of(250) && (step / 250).is_power_of_two())
 }
 
 impl<'a> Trainer<'a> {
@@ -121,6 +119,7 @@ impl<'a> Trainer<'a> {
         let best = best.filter_map(|c| Some((c.loss?, c.step)));
         let mut trainer = Trainer {
             best: best.min_by(|a, b| a.0.total_cmp(&b.0)),
+            cadence: Cadence::new(&settings.config),
             settings,
             task,
             device,
@@ -169,10 +168,8 @@ impl<'a> Trainer<'a> {
     fn start(&mut self, totals: engine::Totals) -> Result<()> {
         let config = &self.settings.config;
         let mut start = Start {
-            time: now(),
             run: self.folder.path().display().to_string(),
             parameters: totals.parameters,
-            first_step: self.step,
             steps: config.train.steps as u64,
             flops_per_step: totals.flops,
             bytes_peak: totals.bytes,
@@ -190,15 +187,17 @@ impl<'a> Trainer<'a> {
         };
         self.task.describe(&mut start);
         // A fit is over sooner than a measurement.
-        if start.vocabulary > 0 {
+        if start.kind() == Kind::Language {
             let precision = config.train.precision.of_products();
             start.peak_flops_per_second = self.device.peak(precision)?;
         }
         self.about = start.clone();
-        self.emit(start.into())
+        self.emit(start)
     }
 
-    fn emit(&mut self, event: Event) -> Result<()> {
+    /// Tells all who watch what happened: now, after the steps done so far.
+    fn emit(&mut self, what: impl Into<What>) -> Result<()> {
+        let event = Event::new(now(), self.step, what);
         self.log.write(&event)?;
         (self.screen)(&event);
         Ok(())
@@ -209,22 +208,22 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// Where a file, the device or the numbers fail; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
-        let steps = self.settings.config.train.steps as u64;
         if self.step == 0 {
             self.measure(false)?;
             self.sample()?;
             self.probe()?;
         }
         let mut settled = false;
-        while self.step < steps && !settled && !self.stopped() {
+        let mut last = self.cadence.is_last(self.step);
+        while !last && !self.stopped() {
             settled = self.train_step()?;
-            let last = self.step == steps || settled;
+            last = self.cadence.is_last(self.step) || settled;
             if !last && !self.stopped() {
                 self.between()?;
             }
         }
         // A run that is at its end is not interrupted by a late Ctrl-C.
-        if self.step < steps && !settled {
+        if !last {
             self.save(None)?;
             self.end("interrupted")?;
             return Ok(Outcome::Interrupted);
@@ -257,7 +256,7 @@ impl<'a> Trainer<'a> {
             position: 0,
             loss_weight: self.recording.loss_weight,
         };
-        if Profiler::wants(self.step, config.train.steps, config.eval.every) {
+        if self.cadence.profiles(self.step) {
             let kinds = self.device.run_profiled(self.ready, &scalars)?;
             self.profiler.add(kinds);
         } else {
@@ -278,8 +277,6 @@ impl<'a> Trainer<'a> {
             self.first_norm = norm;
         }
         let mut event = Step {
-            time: now(),
-            step: self.step,
             grad_norm: norm,
             lr,
             step_seconds: seconds,
@@ -287,7 +284,7 @@ impl<'a> Trainer<'a> {
         };
         event.tokens_per_second = self.about.tokens_per_step as f64 / seconds;
         self.task.report(cost, &mut event);
-        self.emit(event.into())?;
+        self.emit(event)?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
     }
 
@@ -305,11 +302,9 @@ impl<'a> Trainer<'a> {
 
     /// What happens between two steps.
     fn between(&mut self) -> Result<()> {
-        let config = &self.settings.config;
-        let due = |every: usize| self.step.is_multiple_of(every.max(1) as u64);
         let wanted = self.wanted.swap(false, Ordering::Relaxed);
-        let evaluates = due(config.eval.every);
-        let saves = wanted || due(config.checkpoint.every);
+        let evaluates = self.cadence.evaluates(self.step);
+        let saves = wanted || self.cadence.saves(self.step);
         let loss = match evaluates || saves {
             true => Some(self.measure(false)?),
             false => None,
@@ -317,7 +312,7 @@ impl<'a> Trainer<'a> {
         if evaluates {
             self.probe()?;
         }
-        if shows_sample(self.step) {
+        if self.cadence.samples(self.step) {
             self.sample()?;
         }
         if saves {
@@ -336,30 +331,26 @@ impl<'a> Trainer<'a> {
                 self.best = Some((measured.loss, self.step));
             }
         }
-        measured.event.step = self.step;
-        measured.event.time = now();
         let loss = measured.loss;
-        self.emit(measured.event.clone().into())?;
+        self.emit(measured.event.clone())?;
         self.last = Some(measured);
         Ok(loss)
     }
 
     fn sample(&mut self) -> Result<()> {
-        if let Some(mut sample) = self.task.sample(self.device)? {
-            sample.step = self.step;
-            sample.time = now();
-            self.emit(sample.into())?;
+        if let Some(sample) = self.task.sample(self.device)? {
+            self.emit(sample)?;
         }
         Ok(())
     }
 
     fn probe(&mut self) -> Result<()> {
-        let mut events = self.task.probe(self.device, self.step)?;
-        if !events.is_empty() {
-            events.extend(self.profiler.take().map(Event::from));
+        let mut seen = self.task.probe(self.device, self.step)?;
+        if !seen.is_empty() {
+            seen.extend(self.profiler.take().map(What::from));
         }
-        for event in events {
-            self.emit(event.at(now(), self.step))?;
+        for what in seen {
+            self.emit(what)?;
         }
         Ok(())
     }
@@ -389,15 +380,10 @@ impl<'a> Trainer<'a> {
         let path = checkpoints.save(self.step, loss.filter(|l| l.is_finite()), files)?;
         checkpoints.prune(config.checkpoint.keep)?;
         self.saved = Some(self.step);
-        self.emit(
-            Saved {
-                time: now(),
-                step: self.step,
-                path: path.display().to_string(),
-                seconds: from.elapsed().as_secs_f64(),
-            }
-            .into(),
-        )
+        self.emit(Saved {
+            path: path.display().to_string(),
+            seconds: from.elapsed().as_secs_f64(),
+        })
     }
 
     fn end(&mut self, reason: &str) -> Result<()> {
@@ -406,24 +392,19 @@ impl<'a> Trainer<'a> {
             .as_ref()
             .map(|m| m.event.clone())
             .unwrap_or_default();
-        self.emit(
-            End {
-                time: now(),
-                step: self.step,
-                train_seconds: self.train_seconds,
-                wall_seconds: self.settings.began.elapsed().as_secs_f64(),
-                val_nats_per_token: last.val_nats_per_token,
-                val_bits_per_byte: last.val_bits_per_byte,
-                mse: last.mse,
-                r2: last.r2,
-                peak_bytes: peak_bytes(),
-                floor_bits_per_byte: self.about.floor_bits_per_byte,
-                best_step: self.best.map(|(_, step)| step),
-                reason: reason.into(),
-                run: self.folder.path().display().to_string(),
-            }
-            .into(),
-        )
+        self.emit(End {
+            train_seconds: self.train_seconds,
+            wall_seconds: self.settings.began.elapsed().as_secs_f64(),
+            val_nats_per_token: last.val_nats_per_token,
+            val_bits_per_byte: last.val_bits_per_byte,
+            mse: last.mse,
+            r2: last.r2,
+            peak_bytes: peak_bytes(),
+            floor_bits_per_byte: self.about.floor_bits_per_byte,
+            best_step: self.best.map(|(_, step)| step),
+            reason: reason.into(),
+            run: self.folder.path().display().to_string(),
+        })
     }
 
     /// Tells the user something.
@@ -431,12 +412,6 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// Where the event log can't be written.
     pub fn warn(&mut self, message: String) -> Result<()> {
-        self.emit(
-            Warning {
-                time: now(),
-                message,
-            }
-            .into(),
-        )
+        self.emit(Warning { message })
     }
 }

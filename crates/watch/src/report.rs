@@ -2,7 +2,7 @@
 
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count};
-use run::{End, Eval, Event, Ladder, Layers, Lens, Profile, Sample, Start, Step};
+use run::{End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Sample, Start, Step, What};
 use std::fmt::Write;
 
 /// Surprise that is shown darkest, in nats.
@@ -10,18 +10,18 @@ const DARKEST: f32 = 6.0;
 /// The training curve's moving mean forgets this share a step.
 const FORGET: f64 = 0.05;
 
-/// What the events of a run hold, sorted by kind.
+/// What the events of a run hold, sorted by kind; where its step matters, with it.
 #[derive(Default)]
 struct Run<'a> {
     start: Option<&'a Start>,
     end: Option<&'a End>,
     ladder: Option<&'a Ladder>,
     profile: Option<&'a Profile>,
-    lens: Option<&'a Lens>,
-    steps: Vec<&'a Step>,
-    evals: Vec<&'a Eval>,
-    samples: Vec<&'a Sample>,
-    layers: Vec<&'a Layers>,
+    lens: Option<(u64, &'a Lens)>,
+    steps: Vec<(u64, &'a Step)>,
+    evals: Vec<(u64, &'a Eval)>,
+    samples: Vec<(u64, &'a Sample)>,
+    layers: Vec<(u64, &'a Layers)>,
     warnings: Vec<&'a str>,
 }
 
@@ -29,18 +29,19 @@ impl<'a> Run<'a> {
     fn new(events: &'a [Event]) -> Run<'a> {
         let mut run = Run::default();
         for event in events {
-            match event {
-                Event::Start(e) => run.start = Some(e),
-                Event::End(e) => run.end = Some(e),
-                Event::Ladder(e) => run.ladder = Some(e),
-                Event::Lens(e) => run.lens = Some(e),
-                Event::Step(e) => run.steps.push(e),
-                Event::Eval(e) => run.evals.push(e),
-                Event::Sample(e) => run.samples.push(e),
-                Event::Layers(e) => run.layers.push(e),
-                Event::Warning(e) => run.warnings.push(&e.message),
-                Event::Profile(e) => run.profile = Some(e),
-                Event::Saved(_) => {}
+            let step = event.step.unwrap_or_default();
+            match &event.what {
+                What::Start(e) => run.start = Some(e),
+                What::End(e) => run.end = Some(e),
+                What::Ladder(e) => run.ladder = Some(e),
+                What::Lens(e) => run.lens = Some((step, e)),
+                What::Step(e) => run.steps.push((step, e)),
+                What::Eval(e) => run.evals.push((step, e)),
+                What::Sample(e) => run.samples.push((step, e)),
+                What::Layers(e) => run.layers.push((step, e)),
+                What::Warning(e) => run.warnings.push(&e.message),
+                What::Profile(e) => run.profile = Some(e),
+                What::Saved(_) => {}
             }
         }
         run
@@ -67,13 +68,17 @@ impl<'a> Run<'a> {
         levels
     }
 
-    fn loss(&self) -> String {
-        let loss = |s: &Step| s.nats_per_token.or(s.mse).unwrap_or(f64::NAN);
-        let raw: Vec<(f64, f64)> = self
+    /// A number of each step.
+    fn of_steps(&self, number: impl Fn(&Step) -> f64) -> Vec<(f64, f64)> {
+        let points = self
             .steps
             .iter()
-            .map(|s| (s.step as f64, loss(s)))
-            .collect();
+            .map(|(at, step)| (*at as f64, number(step)));
+        points.collect()
+    }
+
+    fn loss(&self) -> String {
+        let raw = self.of_steps(|s| s.nats_per_token.or(s.mse).unwrap_or(f64::NAN));
         let (mut sum, mut weight) = (0.0, 0.0);
         let smooth = raw.iter().filter(|p| p.1.is_finite()).map(|&(step, loss)| {
             sum += FORGET * (loss - sum);
@@ -81,7 +86,7 @@ impl<'a> Run<'a> {
             (step, sum / weight)
         });
         let smooth = smooth.collect();
-        let measured = |e: &&Eval| Some((e.step as f64, e.val_nats_per_token.or(e.mse)?));
+        let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, e.val_nats_per_token.or(e.mse)?));
         let curve = |name: &str, colour, points, marks| Curve {
             name: name.into(),
             colour,
@@ -98,11 +103,9 @@ impl<'a> Run<'a> {
                 true,
             ),
         ];
-        let regression = self.evals.iter().any(|e| e.mse.is_some());
-        let name = if regression {
-            "mean squared error"
-        } else {
-            "nats per token"
+        let name = match self.start.map(Start::kind) {
+            Some(Kind::Fit) => "mean squared error",
+            _ => "nats per token",
         };
         chart(&curves, &self.levels(), "step", name, true)
     }
@@ -111,11 +114,7 @@ impl<'a> Run<'a> {
         let of = |name: &str, colour, number: fn(&Step) -> f64| Curve {
             name: name.into(),
             colour,
-            points: self
-                .steps
-                .iter()
-                .map(|s| (s.step as f64, number(s)))
-                .collect(),
+            points: self.of_steps(number),
             marks: false,
         };
         let curves = [
@@ -129,11 +128,7 @@ impl<'a> Run<'a> {
         let curve = Curve {
             name: "tokens a second".into(),
             colour: "#1f5fbf",
-            points: self
-                .steps
-                .iter()
-                .map(|s| (s.step as f64, s.tokens_per_second))
-                .collect(),
+            points: self.of_steps(|s| s.tokens_per_second),
             marks: false,
         };
         chart(&[curve], &[], "step", "tokens a second", false)
@@ -141,7 +136,7 @@ impl<'a> Run<'a> {
 
     /// Heat maps by name.
     fn heats(&self) -> Vec<(&'static str, String)> {
-        let Some(names) = self.layers.last().map(|l| &l.names) else {
+        let Some(names) = self.layers.last().map(|(_, l)| &l.names) else {
             return Vec::new();
         };
         type Of = fn(&Layers) -> &Vec<Option<f32>>;
@@ -155,9 +150,9 @@ impl<'a> Run<'a> {
             let known = self
                 .layers
                 .iter()
-                .filter(|l| of(l).iter().any(Option::is_some));
+                .filter(|(_, l)| of(l).iter().any(Option::is_some));
             let (steps, values): (Vec<u64>, Vec<_>) =
-                known.map(|l| (l.step, of(l).clone())).unzip();
+                known.map(|(step, l)| (*step, of(l).clone())).unzip();
             heat(names, &steps, &values)
         };
         all.map(|(name, of)| (name, map(of))).into()
@@ -209,15 +204,14 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
     if !run.samples.is_empty() {
         add("<h2>The same prompt through time</h2>".into());
     }
-    for sample in &run.samples {
+    for (step, sample) in &run.samples {
         let (prompt, text) = (escape(&sample.prompt), escape(&sample.text));
         add(format!(
-            "<p>step {}</p><div class=\"text\"><b>{prompt}</b>{text}</div>",
-            sample.step
+            "<p>step {step}</p><div class=\"text\"><b>{prompt}</b>{text}</div>"
         ));
     }
-    if let Some(lens) = run.lens {
-        add(lens_html(lens));
+    if let Some((step, lens)) = run.lens {
+        add(lens_html(step, lens));
     }
     if !run.steps.is_empty() {
         add(format!(
@@ -247,6 +241,9 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
 fn facts(run: &Run) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(s) = run.start {
+        if let Kind::Unknown(name) = s.kind() {
+            rows.push(("kind", format!("{name}, unknown to this version")));
+        }
         rows.push(("corpus", s.corpus.clone()));
         rows.push((
             "model",
@@ -273,7 +270,7 @@ fn facts(run: &Run) -> String {
         }
         rows.push(("seed", s.seed.to_string()));
     }
-    if let Some(e) = run.evals.last() {
+    if let Some((step, e)) = run.evals.last() {
         let quality = match (e.val_nats_per_token, e.val_bits_per_byte, e.mse) {
             (Some(nats), Some(bits), _) => {
                 format!("{nats:.4} nats per token · {bits:.4} bits per byte")
@@ -281,7 +278,7 @@ fn facts(run: &Run) -> String {
             (_, _, Some(mse)) => format!("mean squared error {mse:.6e}"),
             _ => String::new(),
         };
-        rows.push(("quality", format!("{quality}, at step {}", count(e.step))));
+        rows.push(("quality", format!("{quality}, at step {}", count(*step))));
     }
     if let Some(e) = run.end {
         let seconds = format!(
@@ -301,7 +298,10 @@ fn facts(run: &Run) -> String {
 fn speed(run: &Run, start: &Start) -> Option<String> {
     const LAST: usize = 100;
     let last = run.steps.len().saturating_sub(LAST);
-    let mut seconds: Vec<f64> = run.steps[last..].iter().map(|s| s.step_seconds).collect();
+    let mut seconds: Vec<f64> = run.steps[last..]
+        .iter()
+        .map(|(_, s)| s.step_seconds)
+        .collect();
     seconds.sort_by(f64::total_cmp);
     let typical = *seconds.get(seconds.len() / 2)?;
     let computed = start.flops_per_step as f64 / typical;
@@ -336,11 +336,10 @@ fn profile_html(profile: &Profile) -> String {
     format!("<h3>One step, by kind of work</h3><table>{rows}</table>")
 }
 
-fn lens_html(lens: &Lens) -> String {
+fn lens_html(step: u64, lens: &Lens) -> String {
     let mut html = format!(
-        "<h2>What surprises the model at step {}</h2><p>A text it never trained on; the darker, the \
-         more surprised.</p>",
-        lens.step
+        "<h2>What surprises the model at step {step}</h2><p>A text it never trained on; the darker, the \
+         more surprised.</p>"
     );
     for passage in &lens.passages {
         html.push_str("<div class=\"text\">");

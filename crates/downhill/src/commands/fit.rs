@@ -7,7 +7,7 @@ use crate::session::{RUNS, assignments, stop_flag};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
 use model::{Config, Optimizer};
-use run::{Choice, Disk, End, Event, RunFolder};
+use run::{Choice, Disk, End, Event, RunFolder, What};
 use serde_json::{Map, Value, json};
 use serve::Runs;
 use std::io::{Write, stdout};
@@ -29,6 +29,8 @@ struct Report {
     closed_form: Line,
     known: Option<Line>,
     condition: f64,
+    /// Steps done.
+    steps: u64,
     end: End,
 }
 
@@ -46,11 +48,11 @@ pub fn run(a: &Fit) -> Result<()> {
     let warning = task.warning();
     let (closed_form, condition) = (task.closed_form(), task.condition());
     let mut screen = (!a.json).then(|| Output::new(false, a.quiet));
-    let mut end = End::default();
+    let (mut steps, mut end) = (0, End::default());
     let outcome = {
         let mut show = |event: &Event| {
-            if let Event::End(e) = event {
-                end = e.clone();
+            if let What::End(e) = &event.what {
+                (steps, end) = (event.step.unwrap_or_default(), e.clone());
             }
             if let Some(screen) = &mut screen {
                 screen.event(event);
@@ -85,6 +87,7 @@ pub fn run(a: &Fit) -> Result<()> {
         closed_form,
         known,
         condition,
+        steps,
         end,
     };
     match a.json {
@@ -213,7 +216,7 @@ impl Report {
         let mut object = line(&self.model.line);
         object["mse"] = json!(self.end.mse);
         object["r2"] = json!(self.end.r2);
-        object["steps"] = json!(self.end.step);
+        object["steps"] = json!(self.steps);
         object["closed_form"] = line(&self.closed_form);
         if let Some(known) = &self.known {
             object["known"] = line(known);

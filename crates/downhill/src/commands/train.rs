@@ -9,7 +9,7 @@ use crate::terminal;
 use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use data::Watch;
 use model::Config;
-use run::{Choice, Disk, Event, Files, RunFolder, Which};
+use run::{Choice, Disk, Event, Files, RunFolder, What, Which};
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -291,7 +291,7 @@ impl Output {
             }
             Output::People(screen) => screen.event(event),
             Output::Tui { sender, ends, .. } => {
-                if matches!(event, Event::Start(_) | Event::End(_)) {
+                if matches!(event.what, What::Start(_) | What::End(_)) {
                     ends.push(event.clone());
                 }
                 // Once the user left, nobody listens; the end is still told.

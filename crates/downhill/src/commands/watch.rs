@@ -4,14 +4,14 @@ use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
 use crate::session::{RUNS, open, stop_flag};
 use crate::terminal;
-use run::{Disk, RunFolder};
+use run::{Disk, Follow, RunFolder};
 use serve::{Control, Options, Runs, Server};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use watch::tui::{self, Events, Follow};
+use watch::tui::{self, Events};
 
 pub fn run(a: &Watch) -> Result<()> {
     if a.tui {

@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use super::points::Source;
 use super::standard::Scale;
 use super::table;
-use run::{Checkpoint, RunFolder, Which};
+use run::{Checkpoint, Kind, RunConfig, RunFolder, Which};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
@@ -47,9 +47,7 @@ impl Model {
     /// # Errors
     /// Where the run is none of `fit`, has no checkpoint, or it is damaged.
     pub fn open(folder: &RunFolder) -> Result<Model> {
-        if !folder.read_config()?.contains("\n[fit]\n") {
-            return Err(Error::NotFit(folder.path().to_path_buf()));
-        }
+        Source::of_run(folder)?;
         Model::load(&folder.checkpoints().open(Which::Last)?)
     }
 
@@ -113,15 +111,16 @@ impl Model {
 }
 
 impl Source {
-    /// The content of run.toml: the whole config, then `[fit]`.
+    /// The content of run.toml: the whole config, and this under `[fit]`.
     ///
     /// # Errors
     /// Where a path isn't UTF-8.
     pub fn run_toml(&self, config: &str) -> Result<String> {
-        let fit = toml::to_string(self).map_err(|e| Error::Broken {
-            path: self.file.clone().unwrap_or_default(),
-            reason: format!("run.toml can't be written: {e}"),
-        })?;
-        Ok(format!("{config}\n[fit]\n{fit}"))
+        Ok(RunConfig::text(&Kind::Fit, config, self)?)
+    }
+
+    /// What the run.toml of a run has under `[fit]`.
+    pub(super) fn of_run(folder: &RunFolder) -> Result<Source> {
+        Ok(folder.config()?.section(&Kind::Fit)?)
     }
 }

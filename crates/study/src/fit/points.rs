@@ -106,21 +106,7 @@ impl Points {
     /// # Errors
     /// Where the run is none of `fit`, or its table can't be read or has changed.
     pub fn of_run(folder: &RunFolder) -> Result<Points> {
-        let path = folder.path().join("run.toml");
-        let broken = |reason: String| Error::Broken {
-            path: path.clone(),
-            reason,
-        };
-        let table: toml::Table = folder
-            .read_config()?
-            .parse()
-            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
-        let Some(source) = table.get("fit").cloned() else {
-            return Err(Error::NotFit(folder.path().to_path_buf()));
-        };
-        let source: Source = source
-            .try_into()
-            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
+        let source = Source::of_run(folder)?;
         let Some(file) = &source.file else {
             return Ok(Points::line());
         };

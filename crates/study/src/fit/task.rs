@@ -9,7 +9,7 @@ use super::model::{FILE, Line, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
 use engine::{Device, Graph, Host, HostMut, Init, Part, Ready, Row, ValueId, micro_batch};
-use run::{Checkpoint, Eval, Event, Sample, Start, Step};
+use run::{Checkpoint, Eval, Kind, Sample, Start, Step, What};
 use std::sync::Arc;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
@@ -235,6 +235,7 @@ impl Task for FitTask {
 
     fn describe(&self, start: &mut Start) {
         let rows = self.data.y.len() as u64;
+        start.kind = Some(Kind::Fit);
         start.corpus = self.name.clone();
         start.family = match self.source.columns.as_slice() {
             [column] => format!("{} = w·{column} + b", self.source.target),
@@ -306,7 +307,7 @@ impl Task for FitTask {
         Ok(None)
     }
 
-    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<Event>> {
+    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<What>> {
         Ok(Vec::new())
     }
 
