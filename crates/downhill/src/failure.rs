@@ -69,7 +69,7 @@ macro_rules! failed {
         }
     )*};
 }
-failed!(run::Error, text::Error, engine::Error);
+failed!(run::Error, text::Error, engine::Error, study::fit::Error);
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {

@@ -4,8 +4,8 @@ use crate::arguments::{Configured, Saved};
 use crate::failure::{Failure, Result};
 use engine::{Cpu, Settings, cores};
 use model::Config;
-use run::{Checkpoint, Disk, Kind, RunFolder};
-use std::path::Path;
+use run::{Checkpoint, Choice, Disk, Kind, RunFolder};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,6 +45,20 @@ pub fn threads(asked: Option<usize>) -> usize {
 /// The processor, with this many threads.
 pub fn cpu(threads: usize) -> Cpu {
     Cpu::new(Settings::with_threads(threads))
+}
+
+/// Where a new run goes: to the folder of `--run`, or to one of its own named after this.
+pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
+    match run {
+        Some(path) => Choice::Exact {
+            path: path.clone(),
+            overwrite,
+        },
+        None => Choice::Next {
+            root: PathBuf::from(RUNS),
+            name: name.to_owned(),
+        },
+    }
 }
 
 /// The run that was asked for, or else the newest of a language model.

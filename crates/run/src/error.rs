@@ -57,9 +57,9 @@ pub enum Error {
         /// What the JSON reader said.
         reason: String,
     },
-    /// A run.toml that can't be understood.
+    /// A file of a run that can't be understood.
     #[error("{path}: {reason}")]
-    Config {
+    Broken {
         /// The file.
         path: PathBuf,
         /// Why not.

@@ -149,5 +149,5 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> Error {
 
 fn broken(path: &Path, reason: String) -> Error {
     let path = path.to_path_buf();
-    Error::Config { path, reason }
+    Error::Broken { path, reason }
 }

@@ -19,25 +19,18 @@ const SAVE: Duration = Duration::from_secs(5);
 /// Bytes of records that may wait to be written.
 const WAITING: usize = 1 << 20;
 
-/// An event that is not a step.
-struct Kept {
+/// An event that is not a step, as it is kept and sent.
+#[derive(Serialize)]
+pub struct Kept {
     serial: u64,
     kind: &'static str,
     step: Option<u64>,
     /// Where its line lies in events.jsonl.
+    #[serde(skip)]
     place: (u64, usize),
     /// The line, where it is small.
-    line: Option<Box<str>>,
-}
-
-/// One event as it is sent.
-#[derive(Serialize)]
-pub struct Sent<'a> {
-    serial: u64,
-    kind: &'static str,
-    step: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'a RawValue>,
+    event: Option<Box<RawValue>>,
 }
 
 /// What the page is told when something happened.
@@ -182,14 +175,14 @@ impl Shown {
         }
         self.news.live = !matches!(event.what, What::End(_));
         let kind = event.what.name();
-        let text = std::str::from_utf8(line).ok();
+        let small = kind != "lens";
         self.news.serial += 1;
         self.kept.push(Kept {
             serial: self.news.serial,
             kind,
             step: event.step,
             place: (place, line.len()),
-            line: text.filter(|_| kind != "lens").map(Into::into),
+            event: small.then(|| serde_json::from_slice(line).ok()).flatten(),
         });
         let count = self.counts.entry(kind).or_default();
         *count += 1;
@@ -234,15 +227,8 @@ impl Shown {
     }
 
     /// The events after this serial number.
-    pub fn events(&self, after: u64) -> Vec<Sent<'_>> {
-        let new = self.kept.iter().filter(|k| k.serial > after);
-        new.map(|k| Sent {
-            serial: k.serial,
-            kind: k.kind,
-            step: k.step,
-            event: k.line.as_deref().and_then(|l| serde_json::from_str(l).ok()),
-        })
-        .collect()
+    pub fn events(&self, after: u64) -> Vec<&Kept> {
+        self.kept.iter().filter(|k| k.serial > after).collect()
     }
 
     /// The line of one event.
@@ -273,7 +259,7 @@ mod tests {
 
     /// Bytes that a run takes in memory.
     fn bytes(shown: &Shown) -> usize {
-        let line = |k: &Kept| k.line.as_ref().map_or(0, |l| l.len());
+        let line = |k: &Kept| k.event.as_ref().map_or(0, |l| l.get().len());
         let kept: usize = shown.kept.iter().map(line).sum();
         kept + shown.kept.capacity() * size_of::<Kept>() + shown.pyramid.waiting()
     }

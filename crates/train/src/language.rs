@@ -14,7 +14,7 @@ use engine::{Device, Graph, Host, HostMut, Part, Ready, micro_batch};
 use model::{
     Config, Decoder, Draw, Generator, Mode, ModelShape, decoder, hugging_face, initialise,
 };
-use run::{Checkpoint, Eval, Kind, Ladder, Sample, Start, Step, What};
+use run::{Checkpoint, Eval, Kind, Sample, Start, Step, What};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -116,10 +116,9 @@ impl Task for LanguageTask {
 
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()> {
         if tokenizer(from)? != self.corpus.tokenizer {
-            return Err(Error::Broken {
-                path: from.path.join(TOKENIZER),
-                reason: "it is not the tokenizer of this run's text".into(),
-            });
+            let path = from.path.join(TOKENIZER);
+            let reason = "it is not the tokenizer of this run's text".into();
+            return Err(run::Error::Broken { path, reason }.into());
         }
         weights(device, from, &self.shape, &self.graph.rows)
     }
@@ -216,16 +215,8 @@ impl Task for LanguageTask {
             let vocabulary = tokenizer.vocabulary_size();
             let mut counted = vec![0; corpus.train.len().min(COUNTED)];
             corpus.train.read(0, &mut counted)?;
-            let rungs = climb(&counted, &corpus.validation, vocabulary);
-            seen.extend(rungs.map(|r| {
-                What::from(Ladder {
-                    uniform: r.uniform,
-                    unigram: r.unigram,
-                    bigram: r.bigram,
-                    trigram: r.trigram,
-                    tokens: r.tokens as u64,
-                })
-            }));
+            let ladder = climb(&counted, &corpus.validation, vocabulary);
+            seen.extend(ladder.map(What::from));
         }
         let (text, looks) = (&corpus.validation, self.cadence.looks(step, self.looked));
         let looked = self

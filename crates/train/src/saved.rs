@@ -172,7 +172,7 @@ pub(crate) fn weights(
     let model = hugging_face::load(&config, &file, Some(shape))?;
     for row in rows {
         let tensor = model.tensors.iter().find(|t| t.name == row.name);
-        let tensor = tensor.ok_or_else(|| Error::Broken {
+        let tensor = tensor.ok_or_else(|| run::Error::Broken {
             path: checkpoint.path.join(hugging_face::WEIGHTS),
             reason: format!("it has no `{}`", row.name),
         })?;

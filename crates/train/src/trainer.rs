@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state::{self, State};
-use crate::task::{Measured, Recording, Task};
+use crate::task::{Recording, Task};
 use engine::{Device, HostMut, Optimiser, Plan, Purpose, Ready, Rule, Scalars};
 use model::{Config, OptimConfig, Optimizer};
 use run::{
-    Checkpoint, End, Event, EventLog, Kind, RunFolder, Saved, Start, Step, Warning, What, now,
-    peak_bytes,
+    Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Saved, Start, Step, Warning, What,
+    now, peak_bytes,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,7 +80,8 @@ pub struct Trainer<'a> {
     train_seconds: f64,
     first_norm: f64,
     best: Option<(f64, u64)>,
-    last: Option<Measured>,
+    /// The last evaluation.
+    last: Eval,
     /// What the `start` event said.
     about: Start,
     /// Step of the newest checkpoint.
@@ -132,7 +133,7 @@ impl<'a> Trainer<'a> {
             step: 0,
             train_seconds: 0.0,
             first_norm: 0.0,
-            last: None,
+            last: Eval::default(),
             about: Start::default(),
             saved: None,
             wanted: Arc::default(),
@@ -229,7 +230,7 @@ impl<'a> Trainer<'a> {
             return Ok(Outcome::Interrupted);
         }
         let subset = self.measure(false)?;
-        if !self.last.as_ref().is_some_and(|m| m.event.full) {
+        if !self.last.full {
             self.measure(true)?;
         }
         self.sample()?;
@@ -280,9 +281,9 @@ impl<'a> Trainer<'a> {
             grad_norm: norm,
             lr,
             step_seconds: seconds,
+            tokens_per_second: self.about.tokens_per_step as f64 / seconds,
             ..Step::default()
         };
-        event.tokens_per_second = self.about.tokens_per_step as f64 / seconds;
         self.task.report(cost, &mut event);
         self.emit(event)?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
@@ -331,10 +332,9 @@ impl<'a> Trainer<'a> {
                 self.best = Some((measured.loss, self.step));
             }
         }
-        let loss = measured.loss;
-        self.emit(measured.event.clone())?;
-        self.last = Some(measured);
-        Ok(loss)
+        self.last = measured.event;
+        self.emit(self.last.clone())?;
+        Ok(measured.loss)
     }
 
     fn sample(&mut self) -> Result<()> {
@@ -387,11 +387,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn end(&mut self, reason: &str) -> Result<()> {
-        let last = self
-            .last
-            .as_ref()
-            .map(|m| m.event.clone())
-            .unwrap_or_default();
+        let last = self.last.clone();
         self.emit(End {
             train_seconds: self.train_seconds,
             wall_seconds: self.settings.began.elapsed().as_secs_f64(),

@@ -1,14 +1,13 @@
 //! One file that tells a run: no script, nothing loaded from elsewhere, made for paper too.
 
 use crate::svg::{Curve, Level, chart, escape, heat};
+use crate::terminal::Mean;
 use crate::units::{amount, count};
 use run::{End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Sample, Start, Step, What};
 use std::fmt::Write;
 
 /// Surprise that is shown darkest, in nats.
 const DARKEST: f32 = 6.0;
-/// The training curve's moving mean forgets this share a step.
-const FORGET: f64 = 0.05;
 
 /// What the events of a run hold, sorted by kind; where its step matters, with it.
 #[derive(Default)]
@@ -68,41 +67,45 @@ impl<'a> Run<'a> {
         levels
     }
 
-    /// A number of each step.
-    fn of_steps(&self, number: impl Fn(&Step) -> f64) -> Vec<(f64, f64)> {
-        let points = self
-            .steps
-            .iter()
-            .map(|(at, step)| (*at as f64, number(step)));
-        points.collect()
+    /// The curve of a number of each step.
+    fn curve(
+        &self,
+        name: &'static str,
+        colour: &'static str,
+        number: impl Fn(&Step) -> f64,
+    ) -> Curve {
+        let of = |(at, step): &(u64, &Step)| (*at as f64, number(step));
+        Curve {
+            name,
+            colour,
+            points: self.steps.iter().map(of).collect(),
+            marks: false,
+        }
     }
 
     fn loss(&self) -> String {
-        let raw = self.of_steps(|s| s.nats_per_token.or(s.mse).unwrap_or(f64::NAN));
-        let (mut sum, mut weight) = (0.0, 0.0);
-        let smooth = raw.iter().filter(|p| p.1.is_finite()).map(|&(step, loss)| {
-            sum += FORGET * (loss - sum);
-            weight += FORGET * (1.0 - weight);
-            (step, sum / weight)
+        let loss = |s: &Step| s.nats_per_token.or(s.mse).unwrap_or(f64::NAN);
+        let raw = self.curve("train", "#b9cff0", loss);
+        let mut mean = Mean::default();
+        let finite = raw.points.iter().filter(|p| p.1.is_finite());
+        let smooth = finite.filter_map(|&(step, loss)| {
+            mean.add(loss);
+            Some((step, mean.value()?))
         });
-        let smooth = smooth.collect();
-        let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, e.val_nats_per_token.or(e.mse)?));
-        let curve = |name: &str, colour, points, marks| Curve {
-            name: name.into(),
-            colour,
-            points,
-            marks,
+        let smooth = Curve {
+            name: "train, smooth",
+            colour: "#1f5fbf",
+            points: smooth.collect(),
+            marks: false,
         };
-        let curves = [
-            curve("train", "#b9cff0", raw, false),
-            curve("train, smooth", "#1f5fbf", smooth, false),
-            curve(
-                "validation",
-                "#b4540a",
-                self.evals.iter().filter_map(measured).collect(),
-                true,
-            ),
-        ];
+        let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, e.val_nats_per_token.or(e.mse)?));
+        let validation = Curve {
+            name: "validation",
+            colour: "#b4540a",
+            points: self.evals.iter().filter_map(measured).collect(),
+            marks: true,
+        };
+        let curves = [raw, smooth, validation];
         let name = match self.start.map(Start::kind) {
             Some(Kind::Fit) => "mean squared error",
             _ => "nats per token",
@@ -111,26 +114,15 @@ impl<'a> Run<'a> {
     }
 
     fn rates(&self) -> String {
-        let of = |name: &str, colour, number: fn(&Step) -> f64| Curve {
-            name: name.into(),
-            colour,
-            points: self.of_steps(number),
-            marks: false,
-        };
         let curves = [
-            of("gradient norm", "#1f5fbf", |s| s.grad_norm),
-            of("learning rate", "#b4540a", |s| s.lr),
+            self.curve("gradient norm", "#1f5fbf", |s| s.grad_norm),
+            self.curve("learning rate", "#b4540a", |s| s.lr),
         ];
         chart(&curves, &[], "step", "gradient norm, learning rate", true)
     }
 
     fn speed(&self) -> String {
-        let curve = Curve {
-            name: "tokens a second".into(),
-            colour: "#1f5fbf",
-            points: self.of_steps(|s| s.tokens_per_second),
-            marks: false,
-        };
+        let curve = self.curve("tokens a second", "#1f5fbf", |s| s.tokens_per_second);
         chart(&[curve], &[], "step", "tokens a second", false)
     }
 

@@ -327,20 +327,20 @@ impl<W: Write> Drop for TerminalLog<W> {
 
 /// An exponential mean without the bias of its beginning (the correction of Adam, Kingma & Ba 2015).
 #[derive(Debug, Default)]
-struct Mean {
+pub(crate) struct Mean {
     sum: f64,
     weight: f64,
 }
 
 impl Mean {
-    fn add(&mut self, value: f64) {
+    pub fn add(&mut self, value: f64) {
         if value.is_finite() {
             self.sum += FORGET * (value - self.sum);
             self.weight += FORGET * (1.0 - self.weight);
         }
     }
 
-    fn value(&self) -> Option<f64> {
+    pub fn value(&self) -> Option<f64> {
         (self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }

@@ -36,20 +36,15 @@ pub fn show(name: &str, mut events: Events) -> io::Result<Left> {
     let mut dashboard = Dashboard::new(name);
     let mut draw = || -> io::Result<Left> {
         loop {
-            let mut over = false;
-            match &mut events {
+            let over = match &mut events {
                 Events::Follow(log) => catch_up(log, name, &mut dashboard),
                 Events::Beside(receiver) => loop {
                     match receiver.try_recv() {
                         Ok(event) => dashboard.event(&event),
-                        Err(TryRecvError::Empty) => break,
-                        Err(TryRecvError::Disconnected) => {
-                            over = true;
-                            break;
-                        }
+                        Err(why) => break why == TryRecvError::Disconnected,
                     }
                 },
-            }
+            };
             terminal.draw(|frame| dashboard.draw(frame))?;
             if over {
                 return Ok(Left::Over);
@@ -78,9 +73,9 @@ fn leaves(event: &event::Event) -> bool {
         }
 }
 
-/// Shows what is new in a log. Lines that are no events are left out; what can't be read now may be
-/// later.
-fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) {
+/// Shows what is new in a log, which is never over. Lines that are no events are left out; what can't be
+/// read now may be later.
+fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) -> bool {
     while let Ok(Found::Replaced) = log.look(|_, line| {
         if let Ok(Some(event)) = Event::parse(line) {
             dashboard.event(&event);
@@ -88,6 +83,7 @@ fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) {
     }) {
         *dashboard = Dashboard::new(name);
     }
+    false
 }
 
 #[cfg(test)]

@@ -121,14 +121,6 @@ pub enum Error {
         /// The column.
         column: String,
     },
-    /// A file of a run that can't be understood.
-    #[error("{}: {reason}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
     /// The engine, or the trainer.
     #[error(transparent)]
     Train(#[from] train::Error),

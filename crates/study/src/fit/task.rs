@@ -257,10 +257,9 @@ impl Task for FitTask {
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> train::Result<()> {
         let model = Model::load(from).map_err(|e| train::Error::Task(e.to_string()))?;
         if model.columns != self.source.columns {
-            return Err(train::Error::Broken {
-                path: from.path.join(FILE),
-                reason: "its columns are not those of this table".into(),
-            });
+            let path = from.path.join(FILE);
+            let reason = "its columns are not those of this table".into();
+            return Err(run::Error::Broken { path, reason }.into());
         }
         self.give(device, &model.standard)
     }
