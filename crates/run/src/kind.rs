@@ -1,5 +1,5 @@
 //! The kind of a run, and run.toml, which names it: `kind`, the whole config as used, and a section of
-//! the kind's own. Runs of version 0.1.0 have no `kind`; that section tells.
+//! the kind's own. In older runs, which have no `kind`, that section tells.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -39,7 +39,7 @@ impl Kind {
 impl Display for Kind {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         match self {
-            Self::Language => write!(f, "a run of `downhill train`"),
+            Self::Language => write!(f, "a language model's run"),
             Self::Fit => write!(f, "a run of `downhill fit`"),
             Self::Unknown(name) => write!(f, "a run of an unknown kind, {name:?}"),
         }

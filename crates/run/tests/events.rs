@@ -34,8 +34,8 @@ fn write(path: &Path, events: &[Event]) {
     events.iter().for_each(|event| log.write(event).unwrap());
 }
 
-/// Lines of every kind, as version 0.1.0 wrote them: of a language model's run, the same run resumed, and
-/// a fit. Scripts, the page and a fast reader of steps rely on each byte, the order of keys included.
+/// Lines of every kind, as they were written before events had an envelope: of a language model's run,
+/// the same run resumed, and a fit. Scripts, the page and a fast reader of steps rely on each byte, the order of keys included.
 const LINES: &str = include_str!("lines.jsonl");
 
 #[test]

@@ -177,7 +177,7 @@ fn a_run_toml_that_is_not_one_says_what_is_wrong() {
         ),
         (
             "[source]\na = 1\n",
-            "this is a run of `downhill train`; a run of `downhill fit` is needed",
+            "this is a language model's run; a run of `downhill fit` is needed",
         ),
         (
             "kind = \"r\\u001b\"",
