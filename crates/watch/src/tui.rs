@@ -118,5 +118,7 @@ mod tests {
         shown("3");
         std::fs::write(&path, format!("{}\n", step(1)).repeat(9)).unwrap();
         shown("1");
+        std::fs::write(&path, "").unwrap();
+        shown("0");
     }
 }
