@@ -69,7 +69,13 @@ macro_rules! failed {
         }
     )*};
 }
-failed!(run::Error, text::Error, engine::Error, session::Error);
+failed!(
+    run::Error,
+    text::Error,
+    engine::Error,
+    session::Error,
+    study::fit::Error
+);
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {

@@ -5,8 +5,8 @@ use crate::failure::{Failure, Result};
 use ::session::{Opened, Use};
 use engine::{Cpu, CpuSettings, cores};
 use model::Config;
-use run::{Disk, RunFolder};
-use std::path::Path;
+use run::{Choice, Disk, Kind, RunFolder};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -48,6 +48,20 @@ pub fn cpu(threads: usize) -> Cpu {
     Cpu::new(CpuSettings::with_threads(threads))
 }
 
+/// Where a new run goes: to the folder of `--run`, or to one of its own named after this.
+pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
+    match run {
+        Some(path) => Choice::Exact {
+            path: path.clone(),
+            overwrite,
+        },
+        None => Choice::Next {
+            root: PathBuf::from(RUNS),
+            name: name.to_owned(),
+        },
+    }
+}
+
 /// The run that was asked for, or else the newest of a language model.
 pub fn open(run: Option<&Path>) -> Result<RunFolder> {
     let files = Arc::new(Disk);
@@ -55,7 +69,7 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
         return Ok(RunFolder::open(files, path)?);
     }
     let all = RunFolder::list(files.clone(), Path::new(RUNS))?;
-    let language = |folder: &RunFolder| folder.read_config().is_ok_and(|c| c.contains("[source]"));
+    let language = |folder: &RunFolder| folder.config().is_ok_and(|c| c.kind == Kind::Language);
     match all.into_iter().find(language) {
         Some(folder) => Ok(folder),
         None => Ok(RunFolder::newest(files, Path::new(RUNS))?),

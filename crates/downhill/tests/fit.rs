@@ -85,6 +85,40 @@ fn a_plane_is_found_whatever_its_units_and_predicts() {
 }
 
 #[test]
+fn a_run_says_of_which_kind_it_is_and_others_are_refused() {
+    let place = Place::with_story();
+    place.run("fit --quiet --steps 5 --run f").fine();
+    let train = "train story.txt --preset tiny --steps 2 --quiet --run t";
+    place.run(train).fine();
+    for (run, kind) in [("f", "fit"), ("t", "language")] {
+        let text = String::from_utf8(place.read(&format!("{run}/run.toml"))).unwrap();
+        let line = format!("kind = \"{kind}\"\n");
+        assert!(text.starts_with(&line), "{text}");
+        let events = parse(&String::from_utf8(place.read(&format!("{run}/events.jsonl"))).unwrap());
+        assert_eq!(common::kind(&events, "start")[0]["kind"], kind);
+        // As it was before runs named their kind.
+        place.write(
+            &format!("{run}/run.toml"),
+            text.replace(&line, "").as_bytes(),
+        );
+    }
+    place.write("x.csv", b"x\n1\n");
+    place.run("predict f x.csv").fine();
+    place.run("sample t --tokens 3").fine();
+    place
+        .run("predict t x.csv")
+        .fails(1, &["t/run.toml", "language model's run", "`downhill fit`"]);
+    place.write("t/run.toml", b"kind = \"race\"\n");
+    place
+        .run("sample t")
+        .fails(1, &["t/run.toml", "unknown kind, \"race\""]);
+    place.write("f/run.toml", b"kind = \"fit\"\n\n[fit]\ntarget = 1\n");
+    place
+        .run("predict f x.csv")
+        .fails(1, &["f/run.toml: line 4: invalid type"]);
+}
+
+#[test]
 fn weights_hold_up_to_the_condition_number_100_and_above_it_warns() {
     let place = Place::new();
     place.write("near.csv", plane(0.03).as_bytes());

@@ -57,6 +57,14 @@ pub enum Error {
         /// What the JSON reader said.
         reason: String,
     },
+    /// A file of a run that can't be understood.
+    #[error("{path}: {reason}")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A name that can't be a file of a checkpoint.
     #[error("{name:?} can't be the name of a file in a checkpoint: {reason}")]
     BadName {

@@ -1,136 +1,164 @@
-//! Events: what training says about itself, one JSON object a line.
+//! Events: what training reports about itself, one JSON object a line.
 //!
-//! The trainer knows no screen; the terminal log and every later reader know only these. Fields are
-//! top-level scalars, but for the probes (`probe.rs`), which have arrays. A number that isn't finite is
-//! written as `null` and read back as not-a-number (an optional one as `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows,
-//! and its vocabulary, bytes and context are 0.
+//! The trainer knows no screen; the terminal log and every later reader know only these. An [`Event`] is
+//! an envelope, the time and the step, around [`What`] happened. A kind of event is a struct and its line
+//! in the list below. Fields are top-level scalars, but for the probes (`probe.rs`), which have arrays. A
+//! number that isn't finite is written as `null` and read back as not-a-number (an optional one as
+//! `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows, and its vocabulary,
+//! bytes and context are 0.
 
+use crate::kind::Kind;
 use crate::probe::{Ladder, Layers, Lens, Profile};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One event. In JSON the field `event` names the kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub enum Event {
-    /// A training session begins: a new run, or one that goes on.
-    Start(Box<Start>),
-    /// One training step was done.
-    Step(Step),
-    /// The validation loss was measured.
-    Eval(Eval),
-    /// The model wrote a text.
-    Sample(Sample),
-    /// A checkpoint was saved.
-    Saved(Saved),
-    /// Something the user should know; training goes on.
-    Warning(Warning),
-    /// How well simpler models do.
-    Ladder(Ladder),
-    /// What the model says of fixed passages.
-    Lens(Lens),
-    /// What goes on in each part of the model.
-    Layers(Layers),
-    /// Where the time went.
-    Profile(Profile),
-    /// The session ends.
-    End(End),
-}
-
-/// The names of the kinds, as in [`Event`]; a line of another kind is from a newer version.
-pub(crate) const KINDS: [&str; 11] = [
-    "start", "step", "eval", "sample", "saved", "warning", "ladder", "lens", "layers", "profile",
-    "end",
-];
-
-impl Event {
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
     /// When it happened, in Unix seconds.
-    pub fn time(&self) -> f64 {
-        match self {
-            Self::Start(e) => e.time,
-            Self::Step(e) => e.time,
-            Self::Eval(e) => e.time,
-            Self::Sample(e) => e.time,
-            Self::Saved(e) => e.time,
-            Self::Warning(e) => e.time,
-            Self::Ladder(e) => e.time,
-            Self::Lens(e) => e.time,
-            Self::Layers(e) => e.time,
-            Self::Profile(e) => e.time,
-            Self::End(e) => e.time,
-        }
-    }
-
-    /// The name of its kind, as JSON has it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Start(_) => "start",
-            Self::Step(_) => "step",
-            Self::Eval(_) => "eval",
-            Self::Sample(_) => "sample",
-            Self::Saved(_) => "saved",
-            Self::Warning(_) => "warning",
-            Self::Ladder(_) => "ladder",
-            Self::Lens(_) => "lens",
-            Self::Layers(_) => "layers",
-            Self::Profile(_) => "profile",
-            Self::End(_) => "end",
-        }
-    }
-
-    /// The same event at this time and step, where it is a probe.
-    pub fn at(mut self, at: f64, done: u64) -> Self {
-        let (time, step) = match &mut self {
-            Self::Ladder(e) => (&mut e.time, &mut e.step),
-            Self::Lens(e) => (&mut e.time, &mut e.step),
-            Self::Layers(e) => (&mut e.time, &mut e.step),
-            Self::Profile(e) => (&mut e.time, &mut e.step),
-            _ => return self,
-        };
-        (*time, *step) = (at, done);
-        self
-    }
-
-    /// How many training steps were done when it happened; `None` for a warning.
-    pub fn step(&self) -> Option<u64> {
-        match self {
-            Self::Start(e) => Some(e.first_step),
-            Self::Step(e) => Some(e.step),
-            Self::Eval(e) => Some(e.step),
-            Self::Sample(e) => Some(e.step),
-            Self::Saved(e) => Some(e.step),
-            Self::Warning(_) => None,
-            Self::Ladder(e) => Some(e.step),
-            Self::Lens(e) => Some(e.step),
-            Self::Layers(e) => Some(e.step),
-            Self::Profile(e) => Some(e.step),
-            Self::End(e) => Some(e.step),
-        }
-    }
+    pub time: f64,
+    /// How many training steps were done by then; `None` for a warning, whose line has none.
+    pub step: Option<u64>,
+    /// What happened.
+    pub what: What,
 }
 
-macro_rules! from {
-    ($($kind:ident)*) => {$(
-        impl From<$kind> for Event {
-            fn from(event: $kind) -> Self {
-                Self::$kind(event)
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:literal = $kind:ident($held:ty),)*) => {
+        /// What happened. In JSON the field `event` names the kind.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum What {
+            $($(#[$doc])* $kind($held),)*
+        }
+
+        impl What {
+            /// The name of the kind, as JSON has it.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => $name,)*
+                }
+            }
+
+            /// Reads a line of the kind of this name; `None` if there is no such kind.
+            fn parse(name: &str, line: &[u8]) -> serde_json::Result<Option<What>> {
+                Ok(Some(match name {
+                    $($name => Self::$kind(serde_json::from_slice(line)?),)*
+                    _ => return Ok(None),
+                }))
             }
         }
-    )*};
-}
-from!(Step Eval Sample Saved Warning Ladder Lens Layers Profile End);
 
-impl From<Start> for Event {
-    fn from(start: Start) -> Self {
-        Self::Start(Box::new(start))
+        $(impl From<$kind> for What {
+            fn from(what: $kind) -> Self {
+                Self::$kind(what.into())
+            }
+        })*
+    };
+}
+
+kinds! {
+    /// A training session begins: a new run, or one that goes on.
+    "start" = Start(Box<Start>),
+    /// One training step was done.
+    "step" = Step(Step),
+    /// The validation loss was measured.
+    "eval" = Eval(Eval),
+    /// The model wrote a text.
+    "sample" = Sample(Sample),
+    /// A checkpoint was saved.
+    "saved" = Saved(Saved),
+    /// Something the user should know; training goes on.
+    "warning" = Warning(Warning),
+    /// How well simpler models do.
+    "ladder" = Ladder(Ladder),
+    /// What the model says of fixed passages.
+    "lens" = Lens(Lens),
+    /// What goes on in each part of the model.
+    "layers" = Layers(Layers),
+    /// Where the time went.
+    "profile" = Profile(Profile),
+    /// The session ends.
+    "end" = End(End),
+}
+
+impl Event {
+    /// Something that happened at this time, after this many training steps.
+    pub fn new(time: f64, step: u64, what: impl Into<What>) -> Event {
+        let mut what = what.into();
+        if let What::Start(start) = &mut what {
+            start.first_step = step;
+        }
+        let step = (!matches!(what, What::Warning(_))).then_some(step);
+        Event { time, step, what }
+    }
+
+    /// Reads a line; `None` if its kind is unknown, as one from a newer version.
+    ///
+    /// # Errors
+    /// Where the line isn't an event.
+    pub fn parse(line: &[u8]) -> serde_json::Result<Option<Event>> {
+        #[derive(Deserialize)]
+        struct Name {
+            event: String,
+        }
+        #[derive(Deserialize)]
+        struct Stamp {
+            #[serde(deserialize_with = "number")]
+            time: f64,
+            #[serde(alias = "first_step")]
+            step: Option<u64>,
+        }
+        let Name { event } = serde_json::from_slice(line)?;
+        let Some(what) = What::parse(&event, line)? else {
+            return Ok(None);
+        };
+        let Stamp { time, step } = serde_json::from_slice(line)?;
+        match (step, &what) {
+            (_, What::Warning(_)) => Ok(Some(Event::new(time, 0, what))),
+            (Some(step), _) => Ok(Some(Event::new(time, step, what))),
+            (None, _) => Err(serde_json::Error::missing_field("step")),
+        }
+    }
+
+    /// Whether what happened at `step`, before this event, is no longer part of the run: this event
+    /// begins a session that goes on from an earlier step.
+    pub fn undoes(&self, step: Option<u64>) -> bool {
+        matches!(self.what, What::Start(_)) && step > self.step
+    }
+}
+
+/// The object of a line: `event`, `time`, `step`, and the kind's own fields. A `start` has its step as
+/// `first_step` among these.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            time: f64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            step: Option<u64>,
+            #[serde(flatten)]
+            what: &'a What,
+        }
+        let step = self.step.filter(|_| !matches!(self.what, What::Start(_)));
+        let (event, time, what) = (self.what.name(), self.time, &self.what);
+        Line {
+            event,
+            time,
+            step,
+            what,
+        }
+        .serialize(serializer)
     }
 }
 
 /// What is trained, on what, and at what price.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Start {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
+    /// What is learnt; not in logs of earlier versions, so read [`Start::kind`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
     /// The run folder.
     pub run: String,
     /// The name of the corpus.
@@ -147,7 +175,8 @@ pub struct Start {
     pub validation_tokens: u64,
     /// Raw bytes of the validation part.
     pub validation_bytes: u64,
-    /// Steps done before this session: 0 for a new run. Its first `step` event has the next number.
+    /// Steps done before this session, 0 for a new run: the event's own step. The first `step` event
+    /// has the next number.
     pub first_step: u64,
     /// Steps the run will have in all.
     pub steps: u64,
@@ -179,23 +208,26 @@ pub struct Start {
     pub version: String,
 }
 
-/// One training step.
+impl Start {
+    /// What is learnt. Before `start` said so, a fit was what had no vocabulary.
+    pub fn kind(&self) -> Kind {
+        match &self.kind {
+            Some(kind) => kind.clone(),
+            None if self.vocabulary == 0 => Kind::Fit,
+            None => Kind::Language,
+        }
+    }
+}
+
+/// One training step; the event's step is its number, from 1.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Step {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// The number of the step, from 1.
-    pub step: u64,
     /// Mean cross-entropy of the batch in nats; language models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats_per_token: Option<f64>,
     /// Mean squared error; `fit` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mse: Option<f64>,
-    /// The loss in bits per raw byte, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bits_per_byte: Option<f64>,
     /// The norm of the whole gradient before clipping.
     #[serde(deserialize_with = "number")]
     pub grad_norm: f64,
@@ -213,11 +245,6 @@ pub struct Step {
 /// One measurement of the validation loss.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Eval {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// Mean cross-entropy in nats; language models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_nats_per_token: Option<f64>,
@@ -246,11 +273,6 @@ pub struct Eval {
 /// A text the model wrote.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sample {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// What the model was given.
     pub prompt: String,
     /// What it wrote after the prompt.
@@ -265,11 +287,6 @@ pub struct Sample {
 /// A checkpoint on disk.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Saved {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// The checkpoint's folder.
     pub path: String,
     /// Seconds it took.
@@ -280,9 +297,6 @@ pub struct Saved {
 /// Something the user should know.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Warning {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
     /// One sentence.
     pub message: String,
 }
@@ -290,11 +304,6 @@ pub struct Warning {
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct End {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// Seconds spent in training steps only.
     #[serde(deserialize_with = "number")]
     pub train_seconds: f64,

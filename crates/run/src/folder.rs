@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::files::parent;
-use crate::{Append, Checkpoints, Error, EventLog, Files, Result, write_atomic};
+use crate::{Append, Checkpoints, Error, EventLog, Files, Result, RunConfig, write_atomic};
 
 const CONFIG: &str = "run.toml";
 const EVENTS: &str = "events.jsonl";
@@ -146,10 +146,15 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Reads run.toml.
+    /// The text of run.toml.
     pub fn read_config(&self) -> Result<String> {
         let path = self.path.join(CONFIG);
         fs::read_to_string(&path).map_err(|error| Error::at("reading", &path, error))
+    }
+
+    /// What run.toml holds.
+    pub fn config(&self) -> Result<RunConfig> {
+        RunConfig::parse(&self.path.join(CONFIG), &self.read_config()?)
     }
 }
 

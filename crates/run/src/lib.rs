@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! runs/NAME/
-//!   run.toml        the whole merged config, as used
+//!   run.toml        the kind of the run, the whole merged config as used, what was learnt from
 //!   events.jsonl    every event, appended; the only source of every screen and report
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
@@ -16,7 +16,9 @@ mod event;
 mod faulty;
 mod files;
 mod folder;
+mod follow;
 mod hash;
+mod kind;
 mod log;
 mod machine;
 mod manifest;
@@ -24,11 +26,13 @@ mod probe;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Which};
 pub use error::{Error, Result};
-pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning};
+pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
 pub use files::{Append, Content, Disk, Files, NamedFile, absolute, write_atomic};
 pub use folder::{Choice, RunFolder};
+pub use follow::{Follow, Found};
 pub use hash::{hex, sha256};
-pub use log::{EventLog, parse_event, read_events};
+pub use kind::{Kind, RunConfig};
+pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};

@@ -1,12 +1,9 @@
 //! The event log, `events.jsonl`: appended while training, read by everything else.
 
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
-use serde::Deserialize;
-
-use crate::event::KINDS;
-use crate::{Append, Error, Event, Files, Result};
+use crate::{Append, Error, Event, Files, Result, What};
 
 /// The event log of a run, open for appending. An event costs one write of one line; the disk is only
 /// synced when a checkpoint was saved and at the end.
@@ -28,7 +25,7 @@ impl EventLog {
         let tail = &old[start..];
         let mut length = old.len() as u64;
         if !tail.is_empty() {
-            if parse(tail).is_ok() {
+            if Event::parse(tail).is_ok() {
                 file.write(b"\n")?;
                 length += 1;
             } else {
@@ -60,7 +57,7 @@ impl EventLog {
             return Err(error);
         }
         self.length += self.line.len() as u64;
-        if matches!(event, Event::Saved(_) | Event::End(_)) {
+        if matches!(event.what, What::Saved(_) | What::End(_)) {
             self.file.sync()?;
         }
         Ok(())
@@ -77,10 +74,10 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match parse(line) {
+        match Event::parse(line) {
             Ok(Some(event)) => {
-                if let Event::Start(start) = &event {
-                    events.retain(|e| e.step().is_none_or(|step| step <= start.first_step));
+                if let What::Start(_) = event.what {
+                    events.retain(|earlier| !event.undoes(earlier.step));
                 }
                 events.push(event);
             }
@@ -97,22 +94,4 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>> {
         }
     }
     Ok(events)
-}
-
-/// One line as an event; `None` if it is none, or of an unknown kind.
-pub fn parse_event(line: &[u8]) -> Option<Event> {
-    parse(line).ok().flatten()
-}
-
-/// One line as an event; `None` if its kind is unknown.
-fn parse(line: &[u8]) -> std::result::Result<Option<Event>, io::Error> {
-    #[derive(Deserialize)]
-    struct Kind {
-        event: String,
-    }
-    let kind: Kind = serde_json::from_slice(line)?;
-    if !KINDS.contains(&kind.event.as_str()) {
-        return Ok(None);
-    }
-    Ok(Some(serde_json::from_slice(line)?))
 }

@@ -10,11 +10,6 @@ use crate::event::number;
 /// 1991).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Ladder {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// Knowing nothing: the logarithm of the vocabulary's size.
     #[serde(deserialize_with = "number")]
     pub uniform: f64,
@@ -34,11 +29,6 @@ pub struct Ladder {
 /// What the model says of fixed passages of the validation text.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Lens {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// The passages, the same at every step.
     pub passages: Vec<Passage>,
 }
@@ -58,11 +48,6 @@ pub struct Passage {
 /// or isn't known, is `null`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Layers {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// The parts, as `layers.0.attention`, in the order of the forward pass.
     pub names: Vec<String>,
     /// Norm of the gradient of the last step, before clipping.
@@ -78,11 +63,6 @@ pub struct Layers {
 /// Where the time of the training steps went.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Profile {
-    /// Unix seconds.
-    #[serde(deserialize_with = "number")]
-    pub time: f64,
-    /// Training steps done.
-    pub step: u64,
     /// Seconds of one step for each kind of work, as `linear backward`, the longest first.
     pub seconds: Vec<(String, f64)>,
 }

@@ -1,11 +1,12 @@
 //! Run folders: made, found, refused.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind::PermissionDenied;
 use std::path::Path;
 use std::sync::Arc;
 
-use run::{Choice, Disk, Error, Faulty, Files, RunFolder};
+use run::{Choice, Disk, Error, Faulty, Files, Kind, RunConfig, RunFolder};
 
 fn disk() -> Arc<dyn Files> {
     Arc::new(Disk)
@@ -127,5 +128,67 @@ fn a_fault_while_writing_run_toml_leaves_the_old_one() {
         let left = run.read_config().unwrap();
         // Operation 2 is the sync after the rename.
         assert_eq!(left, if n < 2 { "old" } else { "new!" });
+    }
+}
+
+#[test]
+fn what_is_learnt_is_known_from_any_run_toml() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = exact(&folder.path().join("mine"), false).unwrap();
+    let path = run.path().join("run.toml");
+    let columns = BTreeMap::from([("columns".to_owned(), "a\nb".to_owned())]);
+    let text = RunConfig::text(&Kind::Fit, "[model]\nwidth = 1\n", &columns).unwrap();
+    assert!(text.starts_with("kind = \"fit\"\n"), "{text}");
+    run.write_config(&text).unwrap();
+    let config = run.config().unwrap();
+    assert_eq!(config.kind, Kind::Fit);
+    assert_eq!(
+        config
+            .section::<BTreeMap<String, String>>(&Kind::Fit)
+            .unwrap(),
+        columns
+    );
+    // Lines keep their numbers, so that a mistake in them is found.
+    let line = |text: &str| text.lines().position(|line| line == "width = 1");
+    assert_eq!(config.config.trim(), "[model]\nwidth = 1");
+    assert_eq!(line(&config.config), line(&text));
+    let kind = |text: &str| RunConfig::parse(&path, text).map(|config| config.kind);
+    let old = text.replace("kind = \"fit\"\n", "");
+    assert_eq!(kind(&old).unwrap(), Kind::Fit);
+    let old = old.replace("[fit]", "[source]");
+    assert_eq!(kind(&old).unwrap(), Kind::Language);
+    let newer = kind("kind = \"race\"\n[race]\nsteps = 1\n");
+    assert_eq!(newer.unwrap(), Kind::Unknown("race".into()));
+}
+
+#[test]
+fn a_run_toml_that_is_not_one_says_what_is_wrong() {
+    type Section = BTreeMap<String, u32>;
+    let path = Path::new("mine/run.toml");
+    let read = |text: &str| RunConfig::parse(path, text)?.section::<Section>(&Kind::Fit);
+    for (text, words) in [
+        ("", "kind = \"language\""),
+        ("kind = 1\n[fit]\na = 1", "kind = \"language\""),
+        ("kind = \"fit\"\n[model]\n", "section [fit] is missing"),
+        ("kind = \"fit\"\n\n[fit]\na = \"\u{7}\"", "line 4: "),
+        (
+            "kind = \"fit\"\n\n[fit]\na = 1\nb = true",
+            "line 5: invalid type",
+        ),
+        (
+            "[source]\na = 1\n",
+            "this is a language model's run; a run of `downhill fit` is needed",
+        ),
+        (
+            "kind = \"r\\u001b\"",
+            "an unknown kind, \"r\\u{1b}\"; a run of",
+        ),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(
+            error.starts_with("mine/run.toml: ") && error.contains(words),
+            "{error}"
+        );
+        assert!(!error.contains(char::is_control), "{error}");
     }
 }

@@ -5,7 +5,7 @@ const MOST = 1024;
 
 /**
  * @typedef {Record<string, any>} Event
- * @typedef {{epoch: number, serial: number, steps: number, last: Event | null, live: boolean, broken: number}} News
+ * @typedef {{epoch: number, serial: number, steps: number, last: Event | null, kind: string | null, live: boolean, broken: number}} News
  * @typedef {{first: number[], last: number[], time: number[]} & Record<string, any>} Series
  */
 
@@ -23,7 +23,7 @@ export class Feed {
     this.id = id;
     this.changed = changed;
     /** @type {News} */
-    this.news = { epoch: -1, serial: 0, steps: 0, last: null, live: false, broken: 0 };
+    this.news = { epoch: -1, serial: 0, steps: 0, last: null, kind: null, live: false, broken: 0 };
     this.lost = false;
     /** @type {EventSource | null} */
     this.source = null;
@@ -109,5 +109,5 @@ export class Feed {
     return ((start.steps - last.step) * (last.time - start.time)) / (last.step - start.first_step);
   }
 
-  get regression() { return this.news.last?.mse !== undefined || (this.start !== undefined && this.start.vocabulary === 0); }
+  get regression() { return this.news.kind === "fit"; }
 }

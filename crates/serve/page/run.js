@@ -74,7 +74,7 @@ export function run(root, feed, server) {
       const wish = { step, prompt: prompt.value, temperature: Number(warmth.value), seed: Math.floor(Math.random() * 1e9) };
       ask(`/api/runs/${feed.id}/sample`, wish).then((written) => fill(text, make("b", {}, wish.prompt), written.text), (error) => { text.textContent = error.message; });
     };
-    const language = feed.start?.vocabulary > 0;
+    const language = feed.news.kind === "language";
     const rows = all.map((/** @type {any} */ c) => make("tr", {}, make("td", {}, `${numbered(c.step)}`), make("td", {}, figure(c.loss)), make("td", {}, language ? button(word("sample"), write(c.step)) : null)));
     fill(checkpoints, all.length ? null : word("none"), language && all.length ? make("div", { class: "bar" }, prompt, make("label", {}, word("temperature"), warmth)) : null, make("table", {}, ...rows), text);
   }
@@ -94,7 +94,7 @@ export function run(root, feed, server) {
     const told = ["start", "saved", "warning", "end"].flatMap((kind) => feed.all(kind).map((e) => ({ e, kind }))).sort((a, b) => b.e.serial - a.e.serial).slice(0, 200);
     fill(events, make("table", {}, ...told.map(({ e, kind }) => make("tr", { class: kind === "warning" ? "differs" : "" }, make("td", {}, new Date(e.time * 1000).toLocaleTimeString(document.documentElement.lang)), make("td", {}, e.step === null ? "" : String(e.step)), make("td", {}, tell(e, kind))))));
     if (saves !== feed.all("saved").length) { saves = feed.all("saved").length; saved(); }
-    if (!drawn && start?.vocabulary) {
+    if (!drawn && start && feed.news.kind === "language") {
       drawn = true;
       model.hidden = false;
       fill(graph, picture(await ask(`/api/runs/${feed.id}/graph?vocabulary=${start.vocabulary}`)));

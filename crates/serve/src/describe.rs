@@ -1,20 +1,17 @@
 //! What a run is: its config beside the defaults, and the model drawn from its recorded operations.
 
 use model::{Config, Mode, SampleConfig, decoder};
+use run::{Disk, Kind, RunFolder};
 use serde_json::{Value, json};
 use std::path::Path;
-use toml::Table;
+use std::sync::Arc;
 
-/// The config of a run, from run.toml; none where this program can't read it.
-fn config(folder: &Path) -> Option<(Config, bool)> {
-    let path = folder.join("run.toml");
-    let text = std::fs::read_to_string(&path).ok()?;
-    let mut table: Table = text.parse().ok()?;
-    let language = table.remove("source").is_some();
-    table.remove("fit");
-    let rest = toml::to_string(&table).ok()?;
-    let config = Config::load(None, Some((&path, &rest)), &[]).ok()?;
-    Some((config, language))
+/// The config of a run, from run.toml, and its kind; none where this program can't read it.
+fn config(folder: &Path) -> Option<(Config, Kind)> {
+    let folder = RunFolder::open(Arc::new(Disk), folder).ok()?;
+    let run = folder.config().ok()?;
+    let config = Config::load(None, Some((&run.path, &run.config)), &[]).ok()?;
+    Some((config, run.kind))
 }
 
 /// How a run draws its samples; as by default where its config can't be read.
@@ -44,7 +41,7 @@ pub fn settings(folder: &Path) -> Value {
 
 /// The operations of one forward pass: each with its shape, its inputs and its parameters.
 pub fn graph(folder: &Path, vocabulary: usize) -> Value {
-    let Some((config, true)) = config(folder) else {
+    let Some((config, Kind::Language)) = config(folder) else {
         return json!([]);
     };
     let shape = config.model;

@@ -1,7 +1,7 @@
 //! The one door to the network: a page on this machine that shows runs, live or finished.
 //!
 //! ```text
-//! events.jsonl ─ Tail ─▶ Shown (small events, in memory; steps, in a Pyramid on disk) ─ api ─▶ page/
+//! events.jsonl ─ Follow ─▶ Shown (small events, in memory; steps, in a Pyramid on disk) ─ api ─▶ page/
 //! ```
 //!
 //! Read `guard` first (who may ask), then `shown` and `pyramid` (what is known), then `api` (what is
@@ -21,7 +21,6 @@ mod sampler;
 mod server;
 mod shelf;
 mod shown;
-mod tail;
 
 pub use control::Control;
 pub use error::{Error, Result};

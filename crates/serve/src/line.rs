@@ -1,15 +1,15 @@
 //! A step's line, read quickly: a run may have a million of them, and its page shall open at once.
 
-use run::Step;
+use run::{Event, Step};
 
 /// A step as the program writes it: numbers alone, in any order. `None` where the line is anything
 /// else; a reader of JSON decides then.
-pub fn step(line: &[u8]) -> Option<Step> {
+pub fn step(line: &[u8]) -> Option<Event> {
     let text = std::str::from_utf8(line).ok()?;
     let fields = text
         .strip_prefix(r#"{"event":"step","#)?
         .strip_suffix('}')?;
-    let mut step = Step::default();
+    let (mut time, mut done, mut step) = (0.0, 0, Step::default());
     let mut known = 0u32;
     for field in fields.split(',') {
         let (key, value) = field.split_once(':')?;
@@ -19,16 +19,15 @@ pub fn step(line: &[u8]) -> Option<Step> {
         }
         let number = value.parse::<f64>().ok()?;
         let (place, bit) = match key {
-            r#""time""# => (&mut step.time, 1),
+            r#""time""# => (&mut time, 1),
             r#""grad_norm""# => (&mut step.grad_norm, 2),
             r#""lr""# => (&mut step.lr, 4),
             r#""step_seconds""# => (&mut step.step_seconds, 8),
             r#""tokens_per_second""# => (&mut step.tokens_per_second, 16),
             r#""nats_per_token""# => (step.nats_per_token.insert(0.0), 0),
             r#""mse""# => (step.mse.insert(0.0), 0),
-            r#""bits_per_byte""# => (step.bits_per_byte.insert(0.0), 0),
             r#""step""# => {
-                step.step = value.parse().ok()?;
+                done = value.parse().ok()?;
                 known |= 32;
                 continue;
             }
@@ -37,19 +36,15 @@ pub fn step(line: &[u8]) -> Option<Step> {
         *place = number;
         known |= bit;
     }
-    (known == 63).then_some(step)
+    (known == 63).then(|| Event::new(time, done, step))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use run::Event;
-
     #[test]
     fn a_line_is_read_as_json_is_or_left_to_it() {
-        let written = Step {
-            time: 1_764_054_000.25,
-            step: 1_234_567,
+        let what = Step {
             nats_per_token: Some(0.1 + 0.2),
             grad_norm: 5e-324,
             lr: 1e-3,
@@ -57,13 +52,14 @@ mod tests {
             tokens_per_second: 1.0 / 3.0 * 1e6,
             ..Step::default()
         };
-        let line = serde_json::to_vec(&Event::from(written.clone())).unwrap();
-        assert_eq!(step(&line), Some(written.clone()));
+        let written = |what| Event::new(1_764_054_000.25, 1_234_567, what);
+        let line = serde_json::to_vec(&written(what.clone())).unwrap();
+        assert_eq!(step(&line), Some(written(what.clone())));
         let odd = Step {
             grad_norm: f64::NAN,
-            ..written
+            ..what
         };
-        let odd = serde_json::to_string(&Event::from(odd)).unwrap();
+        let odd = serde_json::to_string(&written(odd)).unwrap();
         for line in [
             odd.as_str(),
             r#"{"event":"step","time":1,"step":2}"#,

@@ -5,7 +5,7 @@
 //! The files are a cache, made again from events.jsonl where they don't fit it. Where the run's folder
 //! can't be written to, or another process already keeps them, they lie in a temporary folder.
 
-use run::{Append, Files, write_atomic};
+use run::{Append, Files, Step, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -163,8 +163,9 @@ impl Pyramid {
         self.levels.iter().map(|level| level.waiting.len()).sum()
     }
 
-    /// Appends a step. Its moving mean is computed here.
-    pub fn push(&mut self, step: &run::Step) {
+    /// Appends a step: when it was done, its number, and what it reported. Its moving mean is computed
+    /// here.
+    pub fn push(&mut self, time: f64, number: u64, step: &Step) {
         let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
         if loss.is_finite() {
             self.state.smooth += FORGET * (loss - self.state.smooth);
@@ -179,10 +180,10 @@ impl Pyramid {
             step.step_seconds,
             step.tokens_per_second,
         ];
-        let number = step.step as f64;
+        let number = number as f64;
         let record = Record {
             steps: (number, number),
-            time: step.time,
+            time,
             series: numbers.map(|x| [x as f32; 3]),
         };
         self.state.records += 1;

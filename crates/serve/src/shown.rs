@@ -3,8 +3,7 @@
 
 use crate::line;
 use crate::pyramid::Pyramid;
-use crate::tail::{Found, Tail, read_at};
-use run::{Disk, Event, RunFolder, Step};
+use run::{Disk, Event, Follow, Found, Kind, RunFolder, What};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -20,25 +19,18 @@ const SAVE: Duration = Duration::from_secs(5);
 /// Bytes of records that may wait to be written.
 const WAITING: usize = 1 << 20;
 
-/// An event that is not a step.
-struct Kept {
+/// An event that is not a step, as it is kept and sent.
+#[derive(Serialize)]
+pub struct Kept {
     serial: u64,
     kind: &'static str,
     step: Option<u64>,
     /// Where its line lies in events.jsonl.
+    #[serde(skip)]
     place: (u64, usize),
     /// The line, where it is small.
-    line: Option<Box<str>>,
-}
-
-/// One event as it is sent.
-#[derive(Serialize)]
-pub struct Sent<'a> {
-    serial: u64,
-    kind: &'static str,
-    step: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'a RawValue>,
+    event: Option<Box<RawValue>>,
 }
 
 /// What the page is told when something happened.
@@ -51,7 +43,9 @@ pub struct News {
     /// Steps known.
     pub steps: u64,
     /// The newest step.
-    pub last: Option<Step>,
+    pub last: Option<Event>,
+    /// What is learnt, once a session has begun.
+    pub kind: Option<Kind>,
     /// Whether the run is still training, as far as its events say.
     pub live: bool,
     /// Lines that are no events.
@@ -60,7 +54,7 @@ pub struct News {
 
 /// A run.
 pub struct Shown {
-    tail: Tail,
+    log: Follow,
     first: Vec<u8>,
     /// Bytes of events.jsonl whose steps the pyramid had when it was opened.
     covered: u64,
@@ -81,7 +75,7 @@ impl Shown {
     /// Where neither its folder nor a temporary one can be used.
     pub fn open(folder: &RunFolder) -> run::Result<Shown> {
         let mut shown = Shown {
-            tail: Tail::new(folder.events_path()),
+            log: Follow::new(folder.events_path()),
             pyramid: Pyramid::open(Arc::new(Disk), &folder.path().join("pyramid"))?,
             first: Vec::new(),
             covered: 0,
@@ -98,16 +92,14 @@ impl Shown {
     /// Reads what is new. What can't be read now may be later.
     pub fn look(&mut self) -> &News {
         let before = self.news.clone();
-        let mut tail = std::mem::replace(&mut self.tail, Tail::new(PathBuf::new()));
-        let found = tail.follow(|place, line| self.line(place, line));
-        self.tail = tail;
-        if matches!(found, Ok(Found::Replaced)) {
+        let mut log = std::mem::replace(&mut self.log, Follow::new(PathBuf::new()));
+        while let Ok(Found::Replaced) = log.look(|place, line| self.line(place, line)) {
             self.restart();
-            return self.look();
         }
+        self.log = log;
         if let Some((place, length)) = self.skipped.take() {
-            let line = read_at(self.tail.path(), place, length).unwrap_or_default();
-            self.news.last = serde_json::from_slice(&line).ok();
+            let line = self.log.read_at(place, length).unwrap_or_default();
+            self.news.last = Event::parse(&line).ok().flatten();
         }
         self.news.steps = self.pyramid.len();
         if before != self.news && (self.saved.elapsed() > SAVE || !self.news.live) {
@@ -119,13 +111,13 @@ impl Shown {
     fn save(&mut self) {
         self.saved = Instant::now();
         // The records are only a cache.
-        let _ = self.pyramid.save(self.tail.read_so_far(), &self.first);
+        let _ = self.pyramid.save(self.log.read_so_far(), &self.first);
     }
 
     fn restart(&mut self) {
-        self.tail = Tail::new(self.tail.path().to_path_buf());
         self.first.clear();
         self.covered = 0;
+        self.skipped = None;
         self.kept.clear();
         self.counts.clear();
         let _ = self.pyramid.clear();
@@ -153,43 +145,44 @@ impl Shown {
                 self.skipped = Some((place, line.len()));
                 return;
             }
-            true => match line::step(line) {
-                Some(step) => Ok(Event::Step(step)),
-                None => serde_json::from_slice(line),
-            },
-            false => serde_json::from_slice(line),
+            true => line::step(line).map_or_else(|| Event::parse(line), |step| Ok(Some(step))),
+            false => Event::parse(line),
         };
         match read {
-            Ok(Event::Step(step)) => {
-                self.skipped = None;
-                self.pyramid.push(&step);
-                if self.pyramid.waiting() > WAITING {
-                    // What can't be written now is written later.
-                    let _ = self.pyramid.flush();
+            Ok(Some(event)) => match &event.what {
+                What::Step(step) => {
+                    self.skipped = None;
+                    let number = event.step.unwrap_or_default();
+                    self.pyramid.push(event.time, number, step);
+                    if self.pyramid.waiting() > WAITING {
+                        // What can't be written now is written later.
+                        let _ = self.pyramid.flush();
+                    }
+                    self.news.last = Some(event);
                 }
-                self.news.last = Some(step);
-            }
-            Ok(event) => self.event(&event, place, line),
+                _ => self.event(&event, place, line),
+            },
             // A newer version's events are none of this one's business; a broken line is told.
-            Err(_) if serde_json::from_slice::<&RawValue>(line).is_ok() => {}
+            Ok(None) => {}
             Err(_) => self.news.broken += 1,
         }
     }
 
     fn event(&mut self, event: &Event, place: u64, line: &[u8]) {
-        if let Event::Start(start) = event {
-            self.go_back(start.first_step, place);
+        if let What::Start(start) = &event.what {
+            self.news.kind = Some(start.kind());
+            self.go_back(event, place);
         }
-        self.news.live = !matches!(event, Event::End(_));
-        let kind = event.kind();
-        let text = std::str::from_utf8(line).ok();
+        self.news.live = !matches!(event.what, What::End(_));
+        let kind = event.what.name();
+        let small = kind != "lens";
         self.news.serial += 1;
         self.kept.push(Kept {
             serial: self.news.serial,
             kind,
-            step: event.step(),
+            step: event.step,
             place: (place, line.len()),
-            line: text.filter(|_| kind != "lens").map(Into::into),
+            event: small.then(|| serde_json::from_slice(line).ok()).flatten(),
         });
         let count = self.counts.entry(kind).or_default();
         *count += 1;
@@ -198,13 +191,13 @@ impl Shown {
         }
     }
 
-    /// A session begins at a step: what an earlier one did beyond is no longer part of the run.
-    fn go_back(&mut self, step: u64, place: u64) {
+    /// A session begins: what an earlier one did beyond its step is no longer part of the run.
+    fn go_back(&mut self, start: &Event, place: u64) {
         let (many, steps) = (self.kept.len(), self.pyramid.len());
-        self.kept.retain(|k| k.step.is_none_or(|s| s <= step));
+        self.kept.retain(|kept| !start.undoes(kept.step));
         self.count();
         if place >= self.covered {
-            let _ = self.pyramid.back_to(step);
+            let _ = self.pyramid.back_to(start.step.unwrap_or_default());
         }
         if many > self.kept.len() || steps > self.pyramid.len() {
             self.news.epoch += 1;
@@ -234,21 +227,14 @@ impl Shown {
     }
 
     /// The events after this serial number.
-    pub fn events(&self, after: u64) -> Vec<Sent<'_>> {
-        let new = self.kept.iter().filter(|k| k.serial > after);
-        new.map(|k| Sent {
-            serial: k.serial,
-            kind: k.kind,
-            step: k.step,
-            event: k.line.as_deref().and_then(|l| serde_json::from_str(l).ok()),
-        })
-        .collect()
+    pub fn events(&self, after: u64) -> Vec<&Kept> {
+        self.kept.iter().filter(|k| k.serial > after).collect()
     }
 
     /// The line of one event.
     pub fn event_line(&self, serial: u64) -> io::Result<Option<Vec<u8>>> {
         let kept = self.kept.iter().find(|k| k.serial == serial);
-        kept.map(|k| read_at(self.tail.path(), k.place.0, k.place.1))
+        kept.map(|k| self.log.read_at(k.place.0, k.place.1))
             .transpose()
     }
 
@@ -267,13 +253,13 @@ impl Drop for Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use run::{Choice, Eval, Layers, Lens, Sample, Start};
+    use run::{Choice, Eval, Layers, Lens, Sample, Start, Step};
     use std::fmt::Write as _;
     use std::io::Write as _;
 
     /// Bytes that a run takes in memory.
     fn bytes(shown: &Shown) -> usize {
-        let line = |k: &Kept| k.line.as_ref().map_or(0, |l| l.len());
+        let line = |k: &Kept| k.event.as_ref().map_or(0, |l| l.get().len());
         let kept: usize = shown.kept.iter().map(line).sum();
         kept + shown.kept.capacity() * size_of::<Kept>() + shown.pyramid.waiting()
     }
@@ -287,11 +273,11 @@ mod tests {
             let _ = writeln!(text, "{line}");
         };
         for step in steps {
-            add(Event::from(Step {
-                step,
+            let what = Step {
                 nats_per_token: Some(1.0 + 1.0 / step as f64),
                 ..Step::default()
-            }));
+            };
+            add(Event::new(0.0, step, what));
             if step % 100 == 0 {
                 let layers = Layers {
                     names: (0..24).map(|i| format!("layers.{i}.mlp")).collect(),
@@ -302,10 +288,10 @@ mod tests {
                     text: "Once upon a time. ".repeat(20),
                     ..Sample::default()
                 };
-                add(Eval::default().into());
-                add(Event::from(sample));
-                add(Event::from(layers).at(0.0, step));
-                add(Event::from(Lens::default()).at(0.0, step));
+                add(Event::new(0.0, step, Eval::default()));
+                add(Event::new(0.0, step, sample));
+                add(Event::new(0.0, step, layers));
+                add(Event::new(0.0, step, Lens::default()));
             }
         }
         text
@@ -320,7 +306,7 @@ mod tests {
         };
         let folder = RunFolder::create(Arc::new(Disk), &choice).unwrap();
         let mut log = std::fs::File::create(folder.events_path()).unwrap();
-        let start = serde_json::to_string(&Event::from(Start::default())).unwrap();
+        let start = serde_json::to_string(&Event::new(0.0, 0, Start::default())).unwrap();
         writeln!(log, "{start}").unwrap();
         let mut shown = Shown::open(&folder).unwrap();
         // Five steps a second for a day, looked at a thousand times.

@@ -8,8 +8,6 @@ use std::sync::Arc;
 fn step(number: u64) -> Step {
     let spike = if number == 54_321 { 1e3 } else { 0.0 };
     Step {
-        time: number as f64 / 10.0,
-        step: number,
         nats_per_token: Some(4.0 / (1.0 + number as f64 / 1e4) + spike),
         grad_norm: 1.0,
         lr: 1e-3,
@@ -19,9 +17,13 @@ fn step(number: u64) -> Step {
     }
 }
 
+fn push(pyramid: &mut Pyramid, steps: std::ops::RangeInclusive<u64>) {
+    steps.for_each(|n| pyramid.push(n as f64 / 10.0, n, &step(n)));
+}
+
 fn filled(folder: &std::path::Path, steps: u64) -> Pyramid {
     let mut pyramid = Pyramid::open(Arc::new(Disk), folder).unwrap();
-    (1..=steps).for_each(|n| pyramid.push(&step(n)));
+    push(&mut pyramid, 1..=steps);
     pyramid
 }
 
@@ -55,11 +57,12 @@ fn the_moving_mean_has_no_bias() {
     let folder = tempfile::tempdir().unwrap();
     let mut pyramid = Pyramid::open(Arc::new(Disk), folder.path()).unwrap();
     for number in 1..=100 {
-        pyramid.push(&Step {
-            step: number,
-            nats_per_token: Some(3.0),
+        let nats_per_token = Some(3.0);
+        let step = Step {
+            nats_per_token,
             ..Step::default()
-        });
+        };
+        pyramid.push(0.0, number, &step);
     }
     let slice = pyramid.slice(0.0, 100.0, 1000).unwrap();
     assert!(slice.iter().all(|r| (r.series[1][2] - 3.0).abs() < 1e-5));
@@ -70,7 +73,7 @@ fn records_outlive_the_process_and_go_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = filled(folder.path(), 1_000);
     first.save(4_711, b"{start}").unwrap();
-    (1_001..1_100).for_each(|n| first.push(&step(n)));
+    push(&mut first, 1_001..=1_099);
     first.flush().unwrap();
     let whole = first.slice(0.0, 1_000.0, 100).unwrap();
     drop(first);
@@ -81,7 +84,7 @@ fn records_outlive_the_process_and_go_back() {
     assert_eq!(second.slice(0.0, 1_000.0, 100).unwrap(), whole);
     second.back_to(500).unwrap();
     assert_eq!(second.len(), 500);
-    (501..=1_000).for_each(|n| second.push(&step(n)));
+    push(&mut second, 501..=1_000);
     let again = second.slice(0.0, 1_000.0, 100).unwrap();
     for (a, b) in again.iter().zip(&whole) {
         assert_eq!((a.steps, a.series[0]), (b.steps, b.series[0]));

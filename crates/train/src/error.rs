@@ -34,14 +34,6 @@ pub enum Error {
         /// Every mistake.
         error: model::ConfigError,
     },
-    /// A file of a checkpoint or run that can't be understood.
-    #[error("{}: {reason}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
     /// Loss or gradient blew up.
     #[error(
         "step {step}: the {what} is not finite, so the step was not applied. {advice} \

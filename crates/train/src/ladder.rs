@@ -5,6 +5,8 @@
 //!
 //! where kinds(h) is how many different tokens were seen after h, and h' is h without its first token.
 
+use run::Ladder;
+
 /// Most tokens of the training part that are counted, and of the validation part that are predicted.
 /// They bound the time, to some tenths of a second, and the memory, to 100 MB, for any vocabulary.
 pub const COUNTED: usize = 2_000_000;
@@ -12,16 +14,6 @@ const PREDICTED: usize = 100_000;
 
 /// Bits of a token in a key: three of them fit 64 bits, so that vocabularies have 2 million tokens.
 const BITS: u32 = 21;
-
-/// Mean nats a token.
-pub struct Rungs {
-    pub uniform: f64,
-    pub unigram: f64,
-    pub bigram: f64,
-    pub trigram: f64,
-    /// Tokens counted.
-    pub tokens: usize,
-}
 
 /// What follows one context: how many tokens, and how many kinds of them.
 #[derive(Clone, Copy, Default)]
@@ -76,7 +68,7 @@ impl Counts {
 
 /// Counts the training part's tokens and predicts the validation part; none where that is too short,
 /// or the vocabulary has more tokens than keys have room for.
-pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Rungs> {
+pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Ladder> {
     let validation = &validation[..validation.len().min(PREDICTED)];
     if validation.len() < 3 || vocabulary > 1 << BITS {
         return None;
@@ -92,12 +84,12 @@ pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Run
         }
     }
     let mean = |at: usize| nats[at] / (validation.len() - 2) as f64;
-    Some(Rungs {
+    Some(Ladder {
         uniform: libm::log(vocabulary as f64),
         unigram: mean(0),
         bigram: mean(1),
         trigram: mean(2),
-        tokens: train.len(),
+        tokens: train.len() as u64,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Learning a language: predict the next token of a text.
 
+use crate::cadence::Cadence;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::ladder::{COUNTED, climb};
@@ -9,7 +10,7 @@ use crate::task::{Measured, Recording, Task};
 use data::Loader;
 use engine::{Device, Field, Graph, HostMut, Ready};
 use model::{Config, Training, hugging_face, initialize};
-use run::{Checkpoint, Eval, Event, Ladder, NamedFile, Sample, Start, Step};
+use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
 use session::{
     Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, tokenizer, write_text,
 };
@@ -26,7 +27,10 @@ pub struct LanguageTask {
     training: Training,
     /// What evaluation, samples and probes use.
     plans: Plans,
+    cadence: Cadence,
     probe: Probe,
+    /// Step of the last lens.
+    looked: Option<u64>,
 }
 
 impl LanguageTask {
@@ -43,7 +47,9 @@ impl LanguageTask {
             loader: Loader::new(corpus.train.clone(), time, batch, config.train.seed)?,
             training: Training::record(config, vocabulary)?,
             plans: Plans::new(&config.model, vocabulary, 1),
+            cadence: Cadence::new(config),
             probe: Probe::default(),
+            looked: None,
             config: config.clone(),
             corpus,
         })
@@ -87,6 +93,7 @@ impl Task for LanguageTask {
 
     fn describe(&self, start: &mut Start) {
         let (tokens, bytes) = self.corpus.scored();
+        start.kind = Some(Kind::Language);
         start.corpus = self.corpus.source.corpus.clone();
         start.family = self.config.model.family.name().to_owned();
         start.vocabulary = self.corpus.tokenizer.vocabulary_size() as u64;
@@ -109,10 +116,9 @@ impl Task for LanguageTask {
 
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()> {
         if tokenizer(from)? != self.corpus.tokenizer {
-            return Err(Error::Broken {
-                path: from.path.join(TOKENIZER),
-                reason: "it is not the tokenizer of this run's text".into(),
-            });
+            let path = from.path.join(TOKENIZER);
+            let reason = "it is not the tokenizer of this run's text".into();
+            return Err(run::Error::Broken { path, reason }.into());
         }
         weights(device, from, &self.config.model, self.graph().variables())
     }
@@ -121,8 +127,7 @@ impl Task for LanguageTask {
         let batch = self.loader.batch(step)?;
         let decoder = &self.training.decoder;
         decoder.fill(device, ready, &batch.inputs, &batch.targets)?;
-        let (done, train) = (step + 1, self.config.train.steps as u64);
-        if done.is_multiple_of(self.config.eval.every as u64) || done == train {
+        if self.cadence.evaluates(step + 1) {
             let variables = self.training.decoder.graph.variables();
             self.probe.remember(device, variables)?;
         }
@@ -185,38 +190,30 @@ impl Task for LanguageTask {
             text,
             seed: s.seed,
             temperature: s.temperature,
-            ..Sample::default()
         }))
     }
 
-    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<Event>> {
-        let mut events = Vec::new();
+    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<What>> {
+        let mut seen = Vec::new();
         let (tokenizer, corpus) = (&self.corpus.tokenizer, &self.corpus);
-        if step == 0 {
+        if self.cadence.climbs(step) {
             let vocabulary = tokenizer.vocabulary_size();
             let mut counted = vec![0; corpus.train.len().min(COUNTED)];
             corpus.train.read(0, &mut counted)?;
-            let rungs = climb(&counted, &corpus.validation, vocabulary);
-            events.extend(rungs.map(|r| {
-                Event::from(Ladder {
-                    uniform: r.uniform,
-                    unigram: r.unigram,
-                    bigram: r.bigram,
-                    trigram: r.trigram,
-                    tokens: r.tokens as u64,
-                    ..Ladder::default()
-                })
-            }));
+            let ladder = climb(&counted, &corpus.validation, vocabulary);
+            seen.extend(ladder.map(What::from));
         }
-        let text = &corpus.validation;
-        let at = (step, step == self.config.train.steps as u64);
+        let (text, looks) = (&corpus.validation, self.cadence.looks(step, self.looked));
         let mut session = Session::new(device, &mut self.plans);
-        let (stream, lens) = self.probe.look(&mut session, tokenizer, text, at)?;
-        events.extend(lens.map(Event::from));
+        let (stream, lens) = self.probe.look(&mut session, tokenizer, text, looks)?;
+        if let Some(lens) = lens {
+            self.looked = Some(step);
+            seen.push(lens.into());
+        }
         let variables = self.training.decoder.graph.variables();
         let layers = self.probe.layers(device, variables, &stream)?;
-        events.push(layers.into());
-        Ok(events)
+        seen.push(layers.into());
+        Ok(seen)
     }
 
     fn files<'a>(&'a self, device: &'a dyn Device) -> Result<Vec<NamedFile<'a>>> {

@@ -1,6 +1,7 @@
 //! Training: one trainer for every task, and the task of a language model.
 #![forbid(unsafe_code)]
 
+mod cadence;
 mod corpus;
 mod error;
 mod ladder;

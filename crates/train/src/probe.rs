@@ -12,17 +12,12 @@ use text::Tokenizer;
 const PASSAGES: usize = 2;
 const TOKENS: usize = 96;
 const TOP: usize = 8;
-/// A lens is looked through at most this often: where the step has grown by this factor since. So a
-/// run of any length has some dozens.
-const GROWTH: f64 = 1.15;
 /// Numbers of a parameter whose update is measured, evenly spread.
 const SAMPLED: usize = 1 << 16;
 
 /// Looks inside.
 #[derive(Default)]
 pub struct Probe {
-    /// Step of the last lens.
-    looked: Option<u64>,
     /// Numbers of each parameter before the step at hand, where it will be looked at.
     before: Vec<Vec<f32>>,
 }
@@ -39,13 +34,13 @@ impl Probe {
     }
 
     /// Runs the model on the passages. Returns the root mean square of the residual stream behind
-    /// each half of a block and, where it is due or this is the last step, the lens.
+    /// each half of a block and, where it is wanted, the lens.
     pub fn look(
         &mut self,
         session: &mut Session,
         tokenizer: &Tokenizer,
         validation: &[u32],
-        (step, last): (u64, bool),
+        wants_lens: bool,
     ) -> Result<(Vec<Option<f32>>, Option<Lens>)> {
         let time = TOKENS.min(session.context()).min(validation.len() - 1);
         let count = PASSAGES.min(((validation.len() - 1) / time).max(1));
@@ -55,17 +50,13 @@ impl Probe {
         let inputs: Vec<u32> = passages.clone().flat_map(|p| &p[..time]).copied().collect();
         let inside = session.look(&inputs, count)?;
         let stream = inside.stream.iter().map(|all| rms(all.iter())).collect();
-        let due = |last: u64| step > last && step as f64 >= last as f64 * GROWTH;
-        if !last && !self.looked.is_none_or(due) {
+        if !wants_lens {
             return Ok((stream, None));
         }
-        self.looked = Some(step);
         let logits = inside.logits.chunks(inside.logits.len() / count);
         let passages = passages.zip(logits);
         let lens = Lens {
-            step,
             passages: passages.map(|(p, l)| passage(tokenizer, p, l)).collect(),
-            ..Lens::default()
         };
         Ok((stream, Some(lens)))
     }
@@ -246,7 +237,7 @@ mod tests {
             model::initialize(device, variables, 1).unwrap();
             let mut plans = Plans::new(&shape, tokenizer.vocabulary_size(), 1);
             let mut session = Session::new(device, &mut plans);
-            let looked = Probe::default().look(&mut session, &tokenizer, &text, (1, true));
+            let looked = Probe::default().look(&mut session, &tokenizer, &text, true);
             looked.unwrap()
         };
         let (stream, lens) = look(&mut engine::Cpu::new(engine::CpuSettings::with_threads(2)));

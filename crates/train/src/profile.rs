@@ -2,9 +2,6 @@
 
 use run::Profile;
 
-/// Steps before a probe that are measured.
-const STEPS: u64 = 4;
-
 /// Seconds of each kind of work, summed over so many steps.
 #[derive(Default)]
 pub struct Profiler {
@@ -13,13 +10,6 @@ pub struct Profiler {
 }
 
 impl Profiler {
-    /// Whether a step is measured: one of the last before the next probe, where so many are done of all,
-    /// and a probe comes every so many.
-    pub fn wants(done: u64, all: usize, every: usize) -> bool {
-        let every = every.max(1) as u64;
-        (all as u64 - done).min(every - done % every) <= STEPS
-    }
-
     /// Adds a step.
     pub fn add(&mut self, kinds: Vec<(String, f64)>) {
         self.steps += 1;
@@ -38,10 +28,7 @@ impl Profiler {
         seconds.iter_mut().for_each(|(_, s)| *s /= f64::from(steps));
         seconds.sort_by(|a, b| b.1.total_cmp(&a.1));
         let known = !seconds.is_empty();
-        known.then(|| Profile {
-            seconds,
-            ..Profile::default()
-        })
+        known.then_some(Profile { seconds })
     }
 }
 
@@ -50,12 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_steps_before_a_probe_are_measured() {
-        let wanted = |every| {
-            let steps = (0..12).filter(|&done| Profiler::wants(done, 12, every));
-            steps.collect::<Vec<u64>>()
-        };
-        assert_eq!(wanted(7), [3, 4, 5, 6, 8, 9, 10, 11]);
+    fn a_profile_is_the_mean_of_the_steps_since_the_last() {
         let mut profiler = Profiler::default();
         assert!(profiler.take().is_none());
         profiler.add(vec![("a".into(), 1.0), ("b".into(), 2.0)]);

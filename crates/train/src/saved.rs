@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use crate::state;
 use engine::{Device, Field, Host, Variable};
 use model::{Config, ModelConfig, TensorFiles, hugging_face};
-use run::{Checkpoint, RunFolder};
-use toml::Table;
+use run::{Checkpoint, Kind, RunConfig, RunFolder};
 
 /// What run.toml holds: the whole merged config, and where the text came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,9 +22,11 @@ impl Settings {
     /// # Errors
     /// Where a path is not UTF-8.
     pub fn to_toml(&self) -> Result<String> {
-        let source = toml::to_string(&self.source);
-        let source = source.map_err(|e| Error::Task(format!("run.toml can't be written: {e}")))?;
-        Ok(format!("{}\n[source]\n{source}", self.config.to_toml()))
+        Ok(RunConfig::text(
+            &Kind::Language,
+            &self.config.to_toml(),
+            &self.source,
+        )?)
     }
 
     /// Reads run.toml; `sets` are assignments on top of it.
@@ -33,27 +34,11 @@ impl Settings {
     /// # Errors
     /// Where it is not what this program wrote, or the assignments are wrong.
     pub fn read(folder: &RunFolder, sets: &[String]) -> Result<Settings> {
-        let path = folder.path().join("run.toml");
-        let broken = |reason: String| Error::Broken {
-            path: path.clone(),
-            reason,
-        };
-        let text = folder.read_config()?;
-        let mut table: Table = text
-            .parse()
-            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
-        let source = table.remove("source").ok_or_else(|| {
-            broken("it has no [source], so this is not a language model's run".into())
-        })?;
-        let source = source
-            .try_into()
-            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
-        let rest = toml::to_string(&table).map_err(|e| broken(e.to_string()))?;
-        let config = Config::load(None, Some((&path, &rest)), sets);
-        let config = config.map_err(|error| Error::Config {
-            path: path.clone(),
-            error,
-        })?;
+        let run = folder.config()?;
+        let source = run.section(&Kind::Language)?;
+        let config = Config::load(None, Some((&run.path, &run.config)), sets);
+        let path = run.path;
+        let config = config.map_err(|error| Error::Config { path, error })?;
         Ok(Settings { config, source })
     }
 }
@@ -103,7 +88,7 @@ pub(crate) fn weights(
     let config = checkpoint.read(hugging_face::CONFIG)?;
     let described = hugging_face::describe(&config, Some(shape))?;
     let path = checkpoint.check(hugging_face::WEIGHTS)?;
-    let broken = |reason: String| Error::Broken {
+    let broken = |reason: String| run::Error::Broken {
         path: path.clone(),
         reason,
     };
@@ -117,7 +102,7 @@ pub(crate) fn weights(
     };
     hugging_face::read_weights(&described, &mut files, &mut put)?;
     match missing.first() {
-        Some(name) => Err(broken(format!("it has no `{name}`"))),
+        Some(name) => Err(broken(format!("it has no `{name}`")).into()),
         None => Ok(()),
     }
 }

@@ -122,8 +122,6 @@ pub fn restore(
 }
 
 fn broken(from: &Checkpoint, file: &str, reason: String) -> Error {
-    Error::Broken {
-        path: from.path.join(file),
-        reason,
-    }
+    let path = from.path.join(file);
+    run::Error::Broken { path, reason }.into()
 }

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use engine::{Device, Graph, Ready, ValueId};
-use run::{Checkpoint, Eval, Event, NamedFile, Sample, Start, Step};
+use run::{Checkpoint, Eval, NamedFile, Sample, Start, Step, What};
 use std::sync::Arc;
 
 /// A task's recorded step.
@@ -22,7 +22,7 @@ pub struct Recording {
 
 /// How good a model is.
 pub struct Measured {
-    /// What the event says; the trainer fills in step, time and `best`.
+    /// What the event says; the trainer fills in `best`.
     pub event: Eval,
     /// The number that should be least.
     pub loss: f64,
@@ -43,7 +43,7 @@ pub trait Task {
     /// Where memory can't be had.
     fn prepare(&mut self, device: &mut dyn Device) -> Result<()>;
 
-    /// Fills in what the `start` event says of the task.
+    /// Fills in what the `start` event says of the task, its kind among it.
     fn describe(&self, start: &mut Start);
 
     /// Gives the weights of a new run to the device.
@@ -82,12 +82,11 @@ pub trait Task {
     /// Where the device fails.
     fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>>;
 
-    /// What else there is to see after `step` steps, for those who watch; the trainer fills in time and
-    /// step.
+    /// What else there is to see after `step` steps, for those who watch.
     ///
     /// # Errors
     /// Where the device fails.
-    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<Event>>;
+    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<What>>;
 
     /// The files by which others load the model. Their content is read from the device while it is
     /// written, so that a checkpoint takes no memory of its size.

@@ -1,15 +1,17 @@
 //! How does a model learn? Step by step: fill a batch, run the planned list, report; between steps
 //! measure, let it speak, save. The trainer emits events and knows no screen.
 
+use crate::cadence::Cadence;
 use crate::error::{Error, Result};
 use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state::{self, State};
-use crate::task::{Measured, Recording, Task};
+use crate::task::{Recording, Task};
 use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
 use model::Config;
 use run::{
-    Checkpoint, End, Event, EventLog, RunFolder, Saved, Start, Step, Warning, now, peak_bytes,
+    Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Saved, Start, Step, Warning, What,
+    now, peak_bytes,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +41,7 @@ pub enum Outcome {
 /// The one trainer.
 pub struct Trainer<'a> {
     settings: TrainerSettings<'a>,
+    cadence: Cadence,
     task: &'a mut dyn Task,
     device: &'a mut dyn Device,
     folder: &'a RunFolder,
@@ -52,7 +55,8 @@ pub struct Trainer<'a> {
     train_seconds: f64,
     first_norm: f64,
     best: Option<(f64, u64)>,
-    last: Option<Measured>,
+    /// The last evaluation.
+    last: Eval,
     /// What the `start` event said.
     about: Start,
     /// Step of the newest checkpoint.
@@ -60,11 +64,6 @@ pub struct Trainer<'a> {
     /// Set by whoever wants a checkpoint after the step at hand.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
-}
-
-/// Steps at which samples are shown: 0, 250, 500, 1,000, 2,000 …
-fn shows_sample(step: u64) -> bool {
-    step == 0 || (step.is_multiple_of(250) && (step / 250).is_power_of_two())
 }
 
 impl<'a> Trainer<'a> {
@@ -95,6 +94,7 @@ impl<'a> Trainer<'a> {
         let best = best.filter_map(|c| Some((c.loss?, c.step)));
         let mut trainer = Trainer {
             best: best.min_by(|a, b| a.0.total_cmp(&b.0)),
+            cadence: Cadence::new(&settings.config),
             settings,
             task,
             device,
@@ -107,7 +107,7 @@ impl<'a> Trainer<'a> {
             step: 0,
             train_seconds: 0.0,
             first_norm: 0.0,
-            last: None,
+            last: Eval::default(),
             about: Start::default(),
             saved: None,
             wanted: Arc::default(),
@@ -143,10 +143,8 @@ impl<'a> Trainer<'a> {
     fn start(&mut self, totals: engine::Totals) -> Result<()> {
         let config = &self.settings.config;
         let mut start = Start {
-            time: now(),
             run: self.folder.path().display().to_string(),
             parameters: totals.parameters,
-            first_step: self.step,
             steps: config.train.steps as u64,
             flops_per_step: totals.flops,
             bytes_peak: self.device.bytes(),
@@ -164,15 +162,17 @@ impl<'a> Trainer<'a> {
         };
         self.task.describe(&mut start);
         // A fit is over sooner than a measurement.
-        if start.vocabulary > 0 {
+        if start.kind() == Kind::Language {
             let precision = config.train.precision.of_products();
             start.peak_flops_per_second = self.device.peak(precision)?;
         }
         self.about = start.clone();
-        self.emit(start.into())
+        self.emit(start)
     }
 
-    fn emit(&mut self, event: Event) -> Result<()> {
+    /// Tells all who watch what happened: now, after the steps done so far.
+    fn emit(&mut self, what: impl Into<What>) -> Result<()> {
+        let event = Event::new(now(), self.step, what);
         self.log.write(&event)?;
         (self.screen)(&event);
         Ok(())
@@ -183,28 +183,28 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// Where a file, the device or the numbers fail; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
-        let steps = self.settings.config.train.steps as u64;
         if self.step == 0 {
             self.measure(false)?;
             self.sample()?;
             self.probe()?;
         }
         let mut settled = false;
-        while self.step < steps && !settled && !self.stopped() {
+        let mut last = self.cadence.is_last(self.step);
+        while !last && !self.stopped() {
             settled = self.train_step()?;
-            let last = self.step == steps || settled;
+            last = self.cadence.is_last(self.step) || settled;
             if !last && !self.stopped() {
                 self.between()?;
             }
         }
         // A run that is at its end is not interrupted by a late Ctrl-C.
-        if self.step < steps && !settled {
+        if !last {
             self.save(None)?;
             self.end("interrupted")?;
             return Ok(Outcome::Interrupted);
         }
         let subset = self.measure(false)?;
-        if !self.last.as_ref().is_some_and(|m| m.event.full) {
+        if !self.last.full {
             self.measure(true)?;
         }
         self.sample()?;
@@ -230,7 +230,7 @@ impl<'a> Trainer<'a> {
             rate: lr,
             loss_weight: self.recording.loss_weight,
         };
-        if Profiler::wants(self.step, config.train.steps, config.eval.every) {
+        if self.cadence.profiles(self.step) {
             let kinds = self.device.run_profiled(self.ready, &scalars)?;
             self.profiler.add(kinds);
         } else {
@@ -251,16 +251,14 @@ impl<'a> Trainer<'a> {
             self.first_norm = norm;
         }
         let mut event = Step {
-            time: now(),
-            step: self.step,
             grad_norm: norm,
             lr,
             step_seconds: seconds,
+            tokens_per_second: self.about.tokens_per_step as f64 / seconds,
             ..Step::default()
         };
-        event.tokens_per_second = self.about.tokens_per_step as f64 / seconds;
         self.task.report(cost, &mut event);
-        self.emit(event.into())?;
+        self.emit(event)?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
     }
 
@@ -278,11 +276,9 @@ impl<'a> Trainer<'a> {
 
     /// What happens between two steps.
     fn between(&mut self) -> Result<()> {
-        let config = &self.settings.config;
-        let due = |every: usize| self.step.is_multiple_of(every.max(1) as u64);
         let wanted = self.wanted.swap(false, Ordering::Relaxed);
-        let evaluates = due(config.eval.every);
-        let saves = wanted || due(config.checkpoint.every);
+        let evaluates = self.cadence.evaluates(self.step);
+        let saves = wanted || self.cadence.saves(self.step);
         let loss = match evaluates || saves {
             true => Some(self.measure(false)?),
             false => None,
@@ -290,7 +286,7 @@ impl<'a> Trainer<'a> {
         if evaluates {
             self.probe()?;
         }
-        if shows_sample(self.step) {
+        if self.cadence.samples(self.step) {
             self.sample()?;
         }
         if saves {
@@ -309,30 +305,25 @@ impl<'a> Trainer<'a> {
                 self.best = Some((measured.loss, self.step));
             }
         }
-        measured.event.step = self.step;
-        measured.event.time = now();
-        let loss = measured.loss;
-        self.emit(measured.event.clone().into())?;
-        self.last = Some(measured);
-        Ok(loss)
+        self.last = measured.event;
+        self.emit(self.last.clone())?;
+        Ok(measured.loss)
     }
 
     fn sample(&mut self) -> Result<()> {
-        if let Some(mut sample) = self.task.sample(self.device)? {
-            sample.step = self.step;
-            sample.time = now();
-            self.emit(sample.into())?;
+        if let Some(sample) = self.task.sample(self.device)? {
+            self.emit(sample)?;
         }
         Ok(())
     }
 
     fn probe(&mut self) -> Result<()> {
-        let mut events = self.task.probe(self.device, self.step)?;
-        if !events.is_empty() {
-            events.extend(self.profiler.take().map(Event::from));
+        let mut seen = self.task.probe(self.device, self.step)?;
+        if !seen.is_empty() {
+            seen.extend(self.profiler.take().map(What::from));
         }
-        for event in events {
-            self.emit(event.at(now(), self.step))?;
+        for what in seen {
+            self.emit(what)?;
         }
         Ok(())
     }
@@ -361,41 +352,27 @@ impl<'a> Trainer<'a> {
         let path = checkpoints.save(self.step, loss.filter(|l| l.is_finite()), files)?;
         checkpoints.prune(config.checkpoint.keep)?;
         self.saved = Some(self.step);
-        self.emit(
-            Saved {
-                time: now(),
-                step: self.step,
-                path: path.display().to_string(),
-                seconds: from.elapsed().as_secs_f64(),
-            }
-            .into(),
-        )
+        self.emit(Saved {
+            path: path.display().to_string(),
+            seconds: from.elapsed().as_secs_f64(),
+        })
     }
 
     fn end(&mut self, reason: &str) -> Result<()> {
-        let last = self
-            .last
-            .as_ref()
-            .map(|m| m.event.clone())
-            .unwrap_or_default();
-        self.emit(
-            End {
-                time: now(),
-                step: self.step,
-                train_seconds: self.train_seconds,
-                wall_seconds: self.settings.began.elapsed().as_secs_f64(),
-                val_nats_per_token: last.val_nats_per_token,
-                val_bits_per_byte: last.val_bits_per_byte,
-                mse: last.mse,
-                r2: last.r2,
-                peak_bytes: peak_bytes(),
-                floor_bits_per_byte: self.about.floor_bits_per_byte,
-                best_step: self.best.map(|(_, step)| step),
-                reason: reason.into(),
-                run: self.folder.path().display().to_string(),
-            }
-            .into(),
-        )
+        let last = self.last.clone();
+        self.emit(End {
+            train_seconds: self.train_seconds,
+            wall_seconds: self.settings.began.elapsed().as_secs_f64(),
+            val_nats_per_token: last.val_nats_per_token,
+            val_bits_per_byte: last.val_bits_per_byte,
+            mse: last.mse,
+            r2: last.r2,
+            peak_bytes: peak_bytes(),
+            floor_bits_per_byte: self.about.floor_bits_per_byte,
+            best_step: self.best.map(|(_, step)| step),
+            reason: reason.into(),
+            run: self.folder.path().display().to_string(),
+        })
     }
 
     /// Tells the user something.
@@ -403,12 +380,6 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// Where the event log can't be written.
     pub fn warn(&mut self, message: String) -> Result<()> {
-        self.emit(
-            Warning {
-                time: now(),
-                message,
-            }
-            .into(),
-        )
+        self.emit(Warning { message })
     }
 }

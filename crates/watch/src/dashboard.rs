@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
-use run::{Eval, Event, Ladder, Profile, Start, Step};
+use run::{Eval, Event, Ladder, Profile, Start, Step, What};
 
 /// Most points of a curve that are kept; beyond, of four neighbours the least and the largest stay.
 const MOST: usize = 8192;
@@ -23,8 +23,8 @@ const KINDS: usize = 3;
 pub struct Dashboard {
     name: String,
     start: Option<Start>,
-    last: Option<Step>,
-    eval: Option<Eval>,
+    last: Option<(u64, Step)>,
+    eval: Option<(u64, Eval)>,
     ladder: Option<Ladder>,
     profile: Option<Profile>,
     train: Vec<(f64, f64)>,
@@ -45,32 +45,36 @@ impl Dashboard {
 
     /// Takes an event in.
     pub fn event(&mut self, event: &Event) {
-        match event {
-            Event::Start(e) => {
-                let kept = e.first_step as f64;
-                self.train.retain(|p| p.0 <= kept);
-                self.validation.retain(|p| p.0 <= kept);
+        let done = event.step.unwrap_or_default();
+        match &event.what {
+            What::Start(e) => {
+                let undone = |step: u64| event.undoes(Some(step));
+                self.train.retain(|p| !undone(p.0 as u64));
+                self.validation.retain(|p| !undone(p.0 as u64));
+                self.last.take_if(|(step, _)| undone(*step));
+                self.eval.take_if(|(step, _)| undone(*step));
+                self.sample.take_if(|(step, _)| undone(*step));
                 self.start = Some((**e).clone());
                 self.end = None;
             }
-            Event::Step(e) => {
+            What::Step(e) => {
                 if let Some(loss) = e.nats_per_token.or(e.mse) {
-                    push(&mut self.train, (e.step as f64, loss));
+                    push(&mut self.train, (done as f64, loss));
                 }
-                self.last = Some(e.clone());
+                self.last = Some((done, e.clone()));
             }
-            Event::Eval(e) => {
+            What::Eval(e) => {
                 if let Some(loss) = e.val_nats_per_token.or(e.mse) {
-                    push(&mut self.validation, (e.step as f64, loss));
+                    push(&mut self.validation, (done as f64, loss));
                 }
-                self.eval = Some(e.clone());
+                self.eval = Some((done, e.clone()));
             }
-            Event::Sample(e) => self.sample = Some((e.step, format!("{}{}", e.prompt, e.text))),
-            Event::Warning(e) => self.warning = Some(e.message.clone()),
-            Event::Ladder(e) => self.ladder = Some(e.clone()),
-            Event::End(e) => self.end = Some(e.reason.clone()),
-            Event::Profile(e) => self.profile = Some(e.clone()),
-            Event::Saved(_) | Event::Lens(_) | Event::Layers(_) => {}
+            What::Sample(e) => self.sample = Some((done, format!("{}{}", e.prompt, e.text))),
+            What::Warning(e) => self.warning = Some(e.message.clone()),
+            What::Ladder(e) => self.ladder = Some(e.clone()),
+            What::End(e) => self.end = Some(e.reason.clone()),
+            What::Profile(e) => self.profile = Some(e.clone()),
+            _ => {}
         }
     }
 
@@ -150,8 +154,11 @@ impl Dashboard {
     }
 
     fn progress(&self) -> Gauge<'_> {
-        let done = self.last.as_ref().map_or(0, |s| s.step);
-        let steps = self.start.as_ref().map_or(0, |s| s.steps);
+        let (first, steps) = self
+            .start
+            .as_ref()
+            .map_or((0, 0), |s| (s.first_step, s.steps));
+        let done = self.last.as_ref().map_or(first, |(step, _)| *step);
         let ratio = (done as f64 / steps.max(1) as f64).clamp(0.0, 1.0);
         let style = Style::new().fg(Color::Blue);
         Gauge::default()
@@ -166,17 +173,17 @@ impl Dashboard {
         let (Some(start), last) = (&self.start, &self.last) else {
             return vec!["nothing has happened in this run yet".into()];
         };
-        if let Some(step) = last {
+        if let Some((done, step)) = last {
             let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
-            lines.push(format!("step     {} of {}", step.step, start.steps));
+            lines.push(format!("step     {done} of {}", start.steps));
             lines.push(format!("train    {loss:.4}"));
         }
-        if let Some(eval) = &self.eval {
+        if let Some((_, eval)) = &self.eval {
             let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
             lines.push(format!("val      {loss:.4}{}", self.stage(loss)));
         }
-        if let Some(step) = last {
-            let seconds = start.steps.saturating_sub(step.step) as f64 * step.step_seconds;
+        if let Some((done, step)) = last {
+            let seconds = start.steps.saturating_sub(*done) as f64 * step.step_seconds;
             lines.push(format!("speed    {:.0} tok/s", step.tokens_per_second));
             let computed = start.flops_per_step as f64 / step.step_seconds;
             let share = start.peak_flops_per_second.map(|peak| computed / peak);

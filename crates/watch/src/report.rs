@@ -1,27 +1,26 @@
 //! One file that tells a run: no script, nothing loaded from elsewhere, made for paper too.
 
 use crate::svg::{Curve, Level, chart, escape, heat};
+use crate::terminal::Mean;
 use crate::units::{amount, count};
-use run::{End, Eval, Event, Ladder, Layers, Lens, Profile, Sample, Start, Step};
+use run::{End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Sample, Start, Step, What};
 use std::fmt::Write;
 
 /// Surprise that is shown darkest, in nats.
 const DARKEST: f32 = 6.0;
-/// The training curve's moving mean forgets this share a step.
-const FORGET: f64 = 0.05;
 
-/// What the events of a run hold, sorted by kind.
+/// What the events of a run hold, sorted by kind; where its step matters, with it.
 #[derive(Default)]
 struct Run<'a> {
     start: Option<&'a Start>,
     end: Option<&'a End>,
     ladder: Option<&'a Ladder>,
     profile: Option<&'a Profile>,
-    lens: Option<&'a Lens>,
-    steps: Vec<&'a Step>,
-    evals: Vec<&'a Eval>,
-    samples: Vec<&'a Sample>,
-    layers: Vec<&'a Layers>,
+    lens: Option<(u64, &'a Lens)>,
+    steps: Vec<(u64, &'a Step)>,
+    evals: Vec<(u64, &'a Eval)>,
+    samples: Vec<(u64, &'a Sample)>,
+    layers: Vec<(u64, &'a Layers)>,
     warnings: Vec<&'a str>,
 }
 
@@ -29,18 +28,19 @@ impl<'a> Run<'a> {
     fn new(events: &'a [Event]) -> Run<'a> {
         let mut run = Run::default();
         for event in events {
-            match event {
-                Event::Start(e) => run.start = Some(e),
-                Event::End(e) => run.end = Some(e),
-                Event::Ladder(e) => run.ladder = Some(e),
-                Event::Lens(e) => run.lens = Some(e),
-                Event::Step(e) => run.steps.push(e),
-                Event::Eval(e) => run.evals.push(e),
-                Event::Sample(e) => run.samples.push(e),
-                Event::Layers(e) => run.layers.push(e),
-                Event::Warning(e) => run.warnings.push(&e.message),
-                Event::Profile(e) => run.profile = Some(e),
-                Event::Saved(_) => {}
+            let step = event.step.unwrap_or_default();
+            match &event.what {
+                What::Start(e) => run.start = Some(e),
+                What::End(e) => run.end = Some(e),
+                What::Ladder(e) => run.ladder = Some(e),
+                What::Lens(e) => run.lens = Some((step, e)),
+                What::Step(e) => run.steps.push((step, e)),
+                What::Eval(e) => run.evals.push((step, e)),
+                What::Sample(e) => run.samples.push((step, e)),
+                What::Layers(e) => run.layers.push((step, e)),
+                What::Warning(e) => run.warnings.push(&e.message),
+                What::Profile(e) => run.profile = Some(e),
+                What::Saved(_) => {}
             }
         }
         run
@@ -67,81 +67,68 @@ impl<'a> Run<'a> {
         levels
     }
 
+    /// The curve of a number of each step.
+    fn curve(
+        &self,
+        name: &'static str,
+        colour: &'static str,
+        number: impl Fn(&Step) -> f64,
+    ) -> Curve {
+        let of = |(at, step): &(u64, &Step)| (*at as f64, number(step));
+        Curve {
+            name,
+            colour,
+            points: self.steps.iter().map(of).collect(),
+            marks: false,
+        }
+    }
+
     fn loss(&self) -> String {
         let loss = |s: &Step| s.nats_per_token.or(s.mse).unwrap_or(f64::NAN);
-        let raw: Vec<(f64, f64)> = self
-            .steps
-            .iter()
-            .map(|s| (s.step as f64, loss(s)))
-            .collect();
-        let (mut sum, mut weight) = (0.0, 0.0);
-        let smooth = raw.iter().filter(|p| p.1.is_finite()).map(|&(step, loss)| {
-            sum += FORGET * (loss - sum);
-            weight += FORGET * (1.0 - weight);
-            (step, sum / weight)
+        let raw = self.curve("train", "#b9cff0", loss);
+        let mut mean = Mean::default();
+        let finite = raw.points.iter().filter(|p| p.1.is_finite());
+        let smooth = finite.filter_map(|&(step, loss)| {
+            mean.add(loss);
+            Some((step, mean.value()?))
         });
-        let smooth = smooth.collect();
-        let measured = |e: &&Eval| Some((e.step as f64, e.val_nats_per_token.or(e.mse)?));
-        let curve = |name: &str, colour, points, marks| Curve {
-            name: name.into(),
-            colour,
-            points,
-            marks,
+        let smooth = Curve {
+            name: "train, smooth",
+            colour: "#1f5fbf",
+            points: smooth.collect(),
+            marks: false,
         };
-        let curves = [
-            curve("train", "#b9cff0", raw, false),
-            curve("train, smooth", "#1f5fbf", smooth, false),
-            curve(
-                "validation",
-                "#b4540a",
-                self.evals.iter().filter_map(measured).collect(),
-                true,
-            ),
-        ];
-        let regression = self.evals.iter().any(|e| e.mse.is_some());
-        let name = if regression {
-            "mean squared error"
-        } else {
-            "nats per token"
+        let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, e.val_nats_per_token.or(e.mse)?));
+        let validation = Curve {
+            name: "validation",
+            colour: "#b4540a",
+            points: self.evals.iter().filter_map(measured).collect(),
+            marks: true,
+        };
+        let curves = [raw, smooth, validation];
+        let name = match self.start.map(Start::kind) {
+            Some(Kind::Fit) => "mean squared error",
+            _ => "nats per token",
         };
         chart(&curves, &self.levels(), "step", name, true)
     }
 
     fn rates(&self) -> String {
-        let of = |name: &str, colour, number: fn(&Step) -> f64| Curve {
-            name: name.into(),
-            colour,
-            points: self
-                .steps
-                .iter()
-                .map(|s| (s.step as f64, number(s)))
-                .collect(),
-            marks: false,
-        };
         let curves = [
-            of("gradient norm", "#1f5fbf", |s| s.grad_norm),
-            of("learning rate", "#b4540a", |s| s.lr),
+            self.curve("gradient norm", "#1f5fbf", |s| s.grad_norm),
+            self.curve("learning rate", "#b4540a", |s| s.lr),
         ];
         chart(&curves, &[], "step", "gradient norm, learning rate", true)
     }
 
     fn speed(&self) -> String {
-        let curve = Curve {
-            name: "tokens a second".into(),
-            colour: "#1f5fbf",
-            points: self
-                .steps
-                .iter()
-                .map(|s| (s.step as f64, s.tokens_per_second))
-                .collect(),
-            marks: false,
-        };
+        let curve = self.curve("tokens a second", "#1f5fbf", |s| s.tokens_per_second);
         chart(&[curve], &[], "step", "tokens a second", false)
     }
 
     /// Heat maps by name.
     fn heats(&self) -> Vec<(&'static str, String)> {
-        let Some(names) = self.layers.last().map(|l| &l.names) else {
+        let Some(names) = self.layers.last().map(|(_, l)| &l.names) else {
             return Vec::new();
         };
         type Of = fn(&Layers) -> &Vec<Option<f32>>;
@@ -155,9 +142,9 @@ impl<'a> Run<'a> {
             let known = self
                 .layers
                 .iter()
-                .filter(|l| of(l).iter().any(Option::is_some));
+                .filter(|(_, l)| of(l).iter().any(Option::is_some));
             let (steps, values): (Vec<u64>, Vec<_>) =
-                known.map(|l| (l.step, of(l).clone())).unzip();
+                known.map(|(step, l)| (*step, of(l).clone())).unzip();
             heat(names, &steps, &values)
         };
         all.map(|(name, of)| (name, map(of))).into()
@@ -209,15 +196,14 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
     if !run.samples.is_empty() {
         add("<h2>The same prompt through time</h2>".into());
     }
-    for sample in &run.samples {
+    for (step, sample) in &run.samples {
         let (prompt, text) = (escape(&sample.prompt), escape(&sample.text));
         add(format!(
-            "<p>step {}</p><div class=\"text\"><b>{prompt}</b>{text}</div>",
-            sample.step
+            "<p>step {step}</p><div class=\"text\"><b>{prompt}</b>{text}</div>"
         ));
     }
-    if let Some(lens) = run.lens {
-        add(lens_html(lens));
+    if let Some((step, lens)) = run.lens {
+        add(lens_html(step, lens));
     }
     if !run.steps.is_empty() {
         add(format!(
@@ -247,6 +233,9 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
 fn facts(run: &Run) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(s) = run.start {
+        if let Kind::Unknown(name) = s.kind() {
+            rows.push(("kind", format!("{name}, unknown to this version")));
+        }
         rows.push(("corpus", s.corpus.clone()));
         rows.push((
             "model",
@@ -273,7 +262,7 @@ fn facts(run: &Run) -> String {
         }
         rows.push(("seed", s.seed.to_string()));
     }
-    if let Some(e) = run.evals.last() {
+    if let Some((step, e)) = run.evals.last() {
         let quality = match (e.val_nats_per_token, e.val_bits_per_byte, e.mse) {
             (Some(nats), Some(bits), _) => {
                 format!("{nats:.4} nats per token · {bits:.4} bits per byte")
@@ -281,7 +270,7 @@ fn facts(run: &Run) -> String {
             (_, _, Some(mse)) => format!("mean squared error {mse:.6e}"),
             _ => String::new(),
         };
-        rows.push(("quality", format!("{quality}, at step {}", count(e.step))));
+        rows.push(("quality", format!("{quality}, at step {}", count(*step))));
     }
     if let Some(e) = run.end {
         let seconds = format!(
@@ -301,7 +290,10 @@ fn facts(run: &Run) -> String {
 fn speed(run: &Run, start: &Start) -> Option<String> {
     const LAST: usize = 100;
     let last = run.steps.len().saturating_sub(LAST);
-    let mut seconds: Vec<f64> = run.steps[last..].iter().map(|s| s.step_seconds).collect();
+    let mut seconds: Vec<f64> = run.steps[last..]
+        .iter()
+        .map(|(_, s)| s.step_seconds)
+        .collect();
     seconds.sort_by(f64::total_cmp);
     let typical = *seconds.get(seconds.len() / 2)?;
     let computed = start.flops_per_step as f64 / typical;
@@ -336,11 +328,10 @@ fn profile_html(profile: &Profile) -> String {
     format!("<h3>One step, by kind of work</h3><table>{rows}</table>")
 }
 
-fn lens_html(lens: &Lens) -> String {
+fn lens_html(step: u64, lens: &Lens) -> String {
     let mut html = format!(
-        "<h2>What surprises the model at step {}</h2><p>A text it never trained on; the darker, the \
-         more surprised.</p>",
-        lens.step
+        "<h2>What surprises the model at step {step}</h2><p>A text it never trained on; the darker, the \
+         more surprised.</p>"
     );
     for passage in &lens.passages {
         html.push_str("<div class=\"text\">");

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use run::Event;
+use run::{Event, What};
 
 use crate::TerminalLog;
 
@@ -46,7 +46,7 @@ impl Screen {
             }
         }
         let full = !self.late.is_empty();
-        let step = matches!(event, Event::Step(_));
+        let step = matches!(event.what, What::Step(_));
         if full && !step {
             self.late.push_back(event.clone());
         } else if !full

@@ -1,6 +1,6 @@
 //! The head and the end of the log.
 
-use run::{End, Start};
+use run::{End, Kind, Start};
 
 use crate::table::percent;
 use crate::text::{argument, line, wrap};
@@ -12,10 +12,16 @@ const LABEL: usize = 9;
 
 /// What is trained, on what, and at what price.
 pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
-    let fit = is_fit(start);
+    let kind = start.kind();
     let mut lines = vec![format!("downhill {}", line(&start.version))];
     let mut add = |label, items: &[String]| lines.extend(labelled(label, items, width));
-    if fit {
+    if let Kind::Unknown(name) = &kind {
+        add(
+            "kind",
+            &[format!("{}, unknown to this version", line(name))],
+        );
+    }
+    if kind == Kind::Fit {
         add(
             "data",
             &[
@@ -51,11 +57,6 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     lines
 }
 
-/// Whether this is a regression and not a language model.
-pub(crate) fn is_fit(start: &Start) -> bool {
-    start.vocabulary == 0
-}
-
 fn corpus(start: &Start) -> Vec<String> {
     vec![
         line(&start.corpus),
@@ -84,13 +85,13 @@ fn batch(start: &Start) -> Vec<String> {
 
 /// Where the model lies, how good it is, what it cost, and what to type next.
 pub(crate) fn end(
-    end: &End,
+    (done, end): (u64, &End),
     start: Option<&Start>,
     prompt: Option<&str>,
     width: usize,
 ) -> Vec<String> {
-    let fit = end.mse.is_some() || start.is_some_and(is_fit);
-    let step = count(end.step);
+    let fit = start.is_some_and(|start| start.kind() == Kind::Fit);
+    let step = count(done);
     let what = match end.reason.as_str() {
         "interrupted" => format!("stopped after step {step}; everything is saved"),
         "target" => format!("reached its target at step {step}"),
@@ -119,7 +120,8 @@ pub(crate) fn end(
     );
     add("cost", &cost);
     lines.push("next".to_string());
-    let commands = commands(end, start, prompt, fit);
+    let steps = start.map_or(done, |start| start.steps.max(done));
+    let commands = commands(end, steps, prompt, fit);
     lines.extend(commands.into_iter().map(|command| format!("  {command}")));
     lines
 }
@@ -147,7 +149,7 @@ fn quality(end: &End) -> Vec<String> {
 }
 
 /// The commands are whole lines at any width, so that they can be copied.
-fn commands(end: &End, start: Option<&Start>, prompt: Option<&str>, fit: bool) -> Vec<String> {
+fn commands(end: &End, steps: u64, prompt: Option<&str>, fit: bool) -> Vec<String> {
     let run = argument(&end.run);
     if fit {
         return vec![format!("downhill predict {run} FILE.csv")];
@@ -161,7 +163,6 @@ fn commands(end: &End, start: Option<&Start>, prompt: Option<&str>, fit: bool) -
     if end.reason == "interrupted" {
         return vec![format!("downhill train --resume {run}"), sample];
     }
-    let steps = start.map_or(end.step, |start| start.steps.max(end.step));
     vec![
         sample,
         format!("downhill eval {run}"),

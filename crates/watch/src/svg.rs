@@ -12,7 +12,7 @@ const COLUMNS: usize = 800;
 /// A curve.
 pub struct Curve {
     /// What it is called.
-    pub name: String,
+    pub name: &'static str,
     /// A colour of CSS.
     pub colour: &'static str,
     /// Places in rising order of x.
@@ -229,7 +229,7 @@ fn draw(svg: &mut String, curve: &Curve, x: &Axis, y: &Axis, key: f64) {
         bottom - 10.0,
         key + 23.0,
         bottom - 6.0,
-        escape(&curve.name)
+        escape(curve.name)
     );
 }
 
@@ -300,7 +300,7 @@ mod tests {
         let safe = escape(hostile);
         assert!(!safe.contains(['<', '>', '"', '\'', '\u{0}']), "{safe}");
         let curve = Curve {
-            name: hostile.into(),
+            name: hostile,
             colour: "#000",
             points: vec![(0.0, 1.0), (1.0, 2.0)],
             marks: true,
@@ -323,7 +323,7 @@ mod tests {
         let none = chart(&[], &[], "x", "y", true);
         assert!(none.ends_with("</svg>\n") && !none.contains("NaN"));
         let curve = Curve {
-            name: "a".into(),
+            name: "a",
             colour: "#000",
             points: vec![(0.0, f64::NAN), (1.0, 0.0), (2.0, 3.0)],
             marks: false,

@@ -4,7 +4,7 @@
 //! TensorFlow's `record_writer.h`). The bytes are one `Event` message of TensorFlow's `event.proto`, of
 //! which few fields are needed, so they are written here by hand.
 
-use run::{Append, Event, Result, RunFolder, read_events};
+use run::{Append, Event, Result, RunFolder, What, read_events};
 use std::time::{Duration, Instant};
 
 /// How long scalars may wait before they are handed to the system.
@@ -57,7 +57,7 @@ impl TensorBoard {
     /// Where the file can't be written.
     pub fn event(&mut self, event: &Event) -> Result<()> {
         self.take(event);
-        if !matches!(event, Event::Step(_)) || self.written.elapsed() > WAIT {
+        if !matches!(event.what, What::Step(_)) || self.written.elapsed() > WAIT {
             self.flush()?;
         }
         Ok(())
@@ -71,39 +71,39 @@ impl TensorBoard {
     }
 
     fn take(&mut self, event: &Event) {
-        match event {
+        let (time, step) = (event.time, event.step.unwrap_or_default());
+        match &event.what {
             // All from this step on is dropped: the session goes on from the one before.
-            Event::Start(e) => {
+            What::Start(_) => {
                 let session = Message::default().number(1, 1);
                 let begins = Message::default().bytes(7, &session.0);
-                self.record(e.time, e.first_step + 1, &begins);
+                self.record(time, step.saturating_add(1), &begins);
             }
-            Event::Step(e) => {
+            What::Step(e) => {
                 let loss = e.nats_per_token.or(e.mse);
                 self.scalars(
-                    (e.time, e.step),
+                    (time, step),
                     &[
                         ("loss/train", loss),
-                        ("bits_per_byte/train", e.bits_per_byte),
                         ("optimizer/learning_rate", Some(e.lr)),
                         ("optimizer/gradient_norm", Some(e.grad_norm)),
                         ("speed/tokens_per_second", Some(e.tokens_per_second)),
                     ],
                 );
             }
-            Event::Eval(e) => self.scalars(
-                (e.time, e.step),
+            What::Eval(e) => self.scalars(
+                (time, step),
                 &[
                     ("loss/validation", e.val_nats_per_token.or(e.mse)),
                     ("bits_per_byte/validation", e.val_bits_per_byte),
                 ],
             ),
-            Event::Sample(e) => {
+            What::Sample(e) => {
                 // The text panel reads Markdown; an indented block stays as it is.
                 let text = format!("{}{}", e.prompt, e.text);
                 let lines: String = text.lines().map(|line| format!("    {line}\n")).collect();
                 let value = text_value("sample", &lines);
-                self.record(e.time, e.step, &Message::default().bytes(5, &value));
+                self.record(time, step, &Message::default().bytes(5, &value));
             }
             _ => {}
         }
@@ -236,13 +236,14 @@ mod tests {
         };
         let folder = RunFolder::create(Arc::new(Disk), &choice).unwrap();
         let step = |step| {
-            Event::from(Step {
-                step,
-                nats_per_token: Some(1.0),
+            let nats_per_token = Some(1.0);
+            let what = Step {
+                nats_per_token,
                 ..Step::default()
-            })
+            };
+            Event::new(0.0, step, what)
         };
-        let start: Event = Start::default().into();
+        let start = Event::new(0.0, 0, Start::default());
         let mut log = folder.event_log().unwrap();
         [start, step(1), step(2)]
             .iter()

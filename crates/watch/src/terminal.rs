@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use run::{End, Eval, Event, Sample, Start, Step};
+use run::{End, Eval, Event, Kind, Sample, Start, Step, What};
 
 use crate::summary;
 use crate::table::{Row, Table};
@@ -80,25 +80,21 @@ impl<W: Write> TerminalLog<W> {
 
     /// Shows one event.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
-        match event {
-            Event::Start(start) => self.start(start)?,
-            Event::Step(step) => self.step(step)?,
-            Event::Eval(eval) => self.eval(eval)?,
-            Event::Sample(sample) => self.sample(sample)?,
-            Event::Saved(_)
-            | Event::Ladder(_)
-            | Event::Lens(_)
-            | Event::Layers(_)
-            | Event::Profile(_) => {}
-            Event::Warning(warning) if !self.quiet => {
+        let done = event.step.unwrap_or_default();
+        match &event.what {
+            What::Start(start) => self.start(start)?,
+            What::Step(step) => self.step(event.time, done, step)?,
+            What::Eval(eval) => self.eval(done, eval)?,
+            What::Sample(sample) => self.sample(done, sample)?,
+            What::Warning(warning) if !self.quiet => {
                 self.print_pending()?;
                 let text = format!("warning: {}", warning.message);
                 for text in wrap(&text, self.text_width()) {
                     self.print(&text, YELLOW)?;
                 }
             }
-            Event::Warning(_) => {}
-            Event::End(end) => self.end(end)?,
+            What::End(end) => self.end(done, end)?,
+            _ => {}
         }
         self.out.flush()
     }
@@ -121,7 +117,7 @@ impl<W: Write> TerminalLog<W> {
         self.print("", "")
     }
 
-    fn step(&mut self, step: &Step) -> io::Result<()> {
+    fn step(&mut self, time: f64, number: u64, step: &Step) -> io::Result<()> {
         if let Some(loss) = step.nats_per_token.or(step.mse) {
             self.mean.add(loss);
         }
@@ -135,47 +131,43 @@ impl<W: Write> TerminalLog<W> {
             return Ok(());
         }
         self.print_pending()?;
-        if self.table.is_none() {
-            self.table = Some(self.table_for(step.mse.is_some()));
-        }
+        self.begin_table();
         // A mean of steps decades apart says little about a regression: it shows the step's own error.
         let train = step.mse.or(self.mean.value());
         let left = self.typical_seconds().zip(self.steps());
         let row = Row {
-            step: step.step,
+            step: number,
             train,
             grad_norm: Some(step.grad_norm),
             lr: Some(step.lr),
             step_seconds: Some(step.step_seconds),
             tokens_per_second: Some(step.tokens_per_second),
-            left: left.map(|(seconds, steps)| steps.saturating_sub(step.step) as f64 * seconds),
+            left: left.map(|(seconds, steps)| steps.saturating_sub(number) as f64 * seconds),
             ..Row::default()
         };
-        if self.is_due(step.step) {
+        if self.is_due(number) {
             self.pending = Some(row.clone());
         }
-        self.show_live(&row, step.time)?;
+        self.show_live(&row, time)?;
         self.last = Some(row);
         Ok(())
     }
 
-    fn eval(&mut self, eval: &Eval) -> io::Result<()> {
+    fn eval(&mut self, done: u64, eval: &Eval) -> io::Result<()> {
         if self.quiet {
             return Ok(());
         }
-        if self.table.is_none() {
-            self.table = Some(self.table_for(eval.mse.is_some()));
-        }
-        if self.pending.as_ref().is_some_and(|p| p.step == eval.step) {
+        self.begin_table();
+        if self.pending.as_ref().is_some_and(|p| p.step == done) {
             // This row says all that the other would have said.
             self.pending = None;
         }
         self.print_pending()?;
         let start = self.start.as_ref();
         let floor = start.and_then(|start| start.floor_bits_per_byte);
-        let last = self.last.clone().filter(|last| last.step == eval.step);
+        let last = self.last.clone().filter(|last| last.step == done);
         let mut row = Row {
-            step: eval.step,
+            step: done,
             val: eval.val_nats_per_token.or(eval.mse),
             bits: eval.val_bits_per_byte,
             above_floor: eval.val_bits_per_byte.zip(floor).map(|(b, f)| b / f - 1.0),
@@ -188,18 +180,14 @@ impl<W: Write> TerminalLog<W> {
         self.print_row(&row)
     }
 
-    fn sample(&mut self, sample: &Sample) -> io::Result<()> {
+    fn sample(&mut self, done: u64, sample: &Sample) -> io::Result<()> {
         self.prompt = Some(sample.prompt.clone());
         if self.quiet {
             return Ok(());
         }
         self.print_pending()?;
         let width = self.text_width().min(PIPE);
-        let head = format!(
-            "── step {} · prompt \"{}\" ",
-            sample.step,
-            line(&sample.prompt)
-        );
+        let head = format!("── step {done} · prompt \"{}\" ", line(&sample.prompt));
         let head = truncate(&head, width);
         let rule = "─".repeat(width.saturating_sub(columns(head)));
         self.print(&format!("{head}{rule}"), DIM)?;
@@ -217,13 +205,14 @@ impl<W: Write> TerminalLog<W> {
         Ok(())
     }
 
-    fn end(&mut self, end: &End) -> io::Result<()> {
+    fn end(&mut self, done: u64, end: &End) -> io::Result<()> {
         self.print_pending()?;
         if !self.quiet {
             self.print("", "")?;
         }
         let width = self.text_width();
-        let lines = summary::end(end, self.start.as_ref(), self.prompt.as_deref(), width);
+        let (start, prompt) = (self.start.as_ref(), self.prompt.as_deref());
+        let lines = summary::end((done, end), start, prompt, width);
         for (at, text) in lines.iter().enumerate() {
             self.print(text, if at == 0 { BOLD } else { "" })?;
         }
@@ -255,11 +244,14 @@ impl<W: Write> TerminalLog<W> {
         sorted.get(sorted.len() / 2).copied()
     }
 
-    fn table_for(&self, fit: bool) -> Table {
+    fn begin_table(&mut self) {
         let start = self.start.as_ref();
+        let fit = start.is_some_and(|start| start.kind() == Kind::Fit);
         let floor = start.is_some_and(|start| start.floor_bits_per_byte.is_some());
         let steps = start.map_or(0, |start| start.steps);
-        Table::new(fit, self.width, steps, floor)
+        let width = self.width;
+        self.table
+            .get_or_insert_with(|| Table::new(fit, width, steps, floor));
     }
 
     fn text_width(&self) -> usize {
@@ -335,20 +327,20 @@ impl<W: Write> Drop for TerminalLog<W> {
 
 /// An exponential mean without the bias of its beginning (the correction of Adam, Kingma & Ba 2015).
 #[derive(Debug, Default)]
-struct Mean {
+pub(crate) struct Mean {
     sum: f64,
     weight: f64,
 }
 
 impl Mean {
-    fn add(&mut self, value: f64) {
+    pub fn add(&mut self, value: f64) {
         if value.is_finite() {
             self.sum += FORGET * (value - self.sum);
             self.weight += FORGET * (1.0 - self.weight);
         }
     }
 
-    fn value(&self) -> Option<f64> {
+    pub fn value(&self) -> Option<f64> {
         (self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }

@@ -2,17 +2,13 @@
 
 use crate::dashboard::Dashboard;
 use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
-use run::Event;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use run::{Event, Follow, Found};
+use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 /// Between two drawings.
 const PACE: Duration = Duration::from_millis(200);
-/// Bytes read of an event log at once.
-const CHUNK: u64 = 4 << 20;
 
 /// Where events come from.
 pub enum Events {
@@ -20,48 +16,6 @@ pub enum Events {
     Follow(Follow),
     /// A training in this process; it is over when its sender is gone.
     Beside(Receiver<Event>),
-}
-
-/// Follows an event log.
-pub struct Follow {
-    path: PathBuf,
-    read: u64,
-    rest: Vec<u8>,
-}
-
-impl Follow {
-    /// Follows this event log, which need not exist yet.
-    pub fn new(path: PathBuf) -> Follow {
-        Follow {
-            path,
-            read: 0,
-            rest: Vec::new(),
-        }
-    }
-
-    /// Events of whole new lines. Lines that are none are left out; so is a last one that is cut.
-    fn next(&mut self) -> Vec<Event> {
-        let Ok(mut file) = File::open(&self.path) else {
-            return Vec::new();
-        };
-        let length = file.metadata().map_or(0, |m| m.len());
-        if length < self.read {
-            (self.read, self.rest) = (0, Vec::new());
-        }
-        if length == self.read || file.seek(SeekFrom::Start(self.read)).is_err() {
-            return Vec::new();
-        }
-        let got = file.take(CHUNK).read_to_end(&mut self.rest).unwrap_or(0);
-        self.read += got as u64;
-        let end = self
-            .rest
-            .iter()
-            .rposition(|&b| b == b'\n')
-            .map_or(0, |at| at + 1);
-        let lines: Vec<u8> = self.rest.drain(..end).collect();
-        let lines = lines.split(|&b| b == b'\n');
-        lines.filter_map(run::parse_event).collect()
-    }
 }
 
 /// How the showing ended.
@@ -82,26 +36,15 @@ pub fn show(name: &str, mut events: Events) -> io::Result<Left> {
     let mut dashboard = Dashboard::new(name);
     let mut draw = || -> io::Result<Left> {
         loop {
-            let mut over = false;
-            match &mut events {
-                Events::Follow(follow) => loop {
-                    let new = follow.next();
-                    if new.is_empty() {
-                        break;
-                    }
-                    new.iter().for_each(|e| dashboard.event(e));
-                },
+            let over = match &mut events {
+                Events::Follow(log) => catch_up(log, name, &mut dashboard),
                 Events::Beside(receiver) => loop {
                     match receiver.try_recv() {
                         Ok(event) => dashboard.event(&event),
-                        Err(TryRecvError::Empty) => break,
-                        Err(TryRecvError::Disconnected) => {
-                            over = true;
-                            break;
-                        }
+                        Err(why) => break why == TryRecvError::Disconnected,
                     }
                 },
-            }
+            };
             terminal.draw(|frame| dashboard.draw(frame))?;
             if over {
                 return Ok(Left::Over);
@@ -130,27 +73,52 @@ fn leaves(event: &event::Event) -> bool {
         }
 }
 
+/// Shows what is new in a log, which is never over. Lines that are no events are left out; what can't be
+/// read now may be later.
+fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) -> bool {
+    while let Ok(Found::Replaced) = log.look(|_, line| {
+        if let Ok(Some(event)) = Event::parse(line) {
+            dashboard.event(&event);
+        }
+    }) {
+        *dashboard = Dashboard::new(name);
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use run::Step;
     use std::io::Write;
 
     #[test]
-    fn broken_and_cut_lines_are_left_out() {
-        let path = std::env::temp_dir().join(format!("downhill-follow-{}", std::process::id()));
-        let mut follow = Follow::new(path.clone());
-        assert!(follow.next().is_empty());
-        let mut file = File::create(&path).unwrap();
-        let step = |n: u64| {
-            format!(
-                "{{\"event\":\"step\",\"time\":1,\"step\":{n},\"grad_norm\":1,\"lr\":1,\"step_seconds\":1,\"tokens_per_second\":1}}"
-            )
+    fn a_log_is_shown_as_it_grows_and_anew_where_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let (mut log, mut dashboard) = (Follow::new(path.clone()), Dashboard::new("mine"));
+        let mut shown = |step: &str| {
+            catch_up(&mut log, "mine", &mut dashboard);
+            let mut terminal = Terminal::new(TestBackend::new(80, 16)).unwrap();
+            terminal.draw(|frame| dashboard.draw(frame)).unwrap();
+            let screen = terminal.backend().to_string();
+            assert!(
+                screen.contains(&format!("step {step} of")),
+                "{step}: {screen}"
+            );
         };
+        shown("0");
+        let step = |n| serde_json::to_string(&Event::new(1.0, n, Step::default())).unwrap();
+        let mut file = std::fs::File::create(&path).unwrap();
         write!(file, "{}\nbroken\n{}\n{}", step(1), step(2), &step(3)[..20]).unwrap();
-        assert_eq!(follow.next().len(), 2);
-        assert!(follow.next().is_empty());
+        shown("2");
         writeln!(file, "{}", &step(3)[20..]).unwrap();
-        assert_eq!(follow.next()[0].step(), Some(3));
-        std::fs::remove_file(&path).unwrap();
+        shown("3");
+        std::fs::write(&path, format!("{}\n", step(1)).repeat(9)).unwrap();
+        shown("1");
+        std::fs::write(&path, "").unwrap();
+        shown("0");
     }
 }

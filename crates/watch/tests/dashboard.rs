@@ -4,24 +4,29 @@
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use run::{End, Eval, Ladder, Profile, Sample, Start, Step, Warning};
+use run::{End, Eval, Event, Ladder, Profile, Sample, Start, Step, Warning, What};
 use std::path::Path;
 use watch::Dashboard;
 
+fn show(d: &mut Dashboard, step: u64, what: impl Into<What>) {
+    d.event(&Event::new(0.0, step, what));
+}
+
+fn start() -> Start {
+    Start {
+        corpus: "tales".into(),
+        family: "qwen3".into(),
+        steps: 400,
+        flops_per_step: 6_000_000_000,
+        peak_flops_per_second: Some(4e11),
+        bytes_peak: 41_000_000,
+        ..Start::default()
+    }
+}
+
 fn learning() -> Dashboard {
     let mut d = Dashboard::new("runs/tales");
-    d.event(
-        &Start {
-            corpus: "tales".into(),
-            family: "qwen3".into(),
-            steps: 400,
-            flops_per_step: 6_000_000_000,
-            peak_flops_per_second: Some(4e11),
-            bytes_peak: 41_000_000,
-            ..Start::default()
-        }
-        .into(),
-    );
+    show(&mut d, 0, start());
     let ladder = Ladder {
         uniform: 4.1,
         unigram: 3.2,
@@ -29,7 +34,7 @@ fn learning() -> Dashboard {
         trigram: 1.8,
         ..Ladder::default()
     };
-    d.event(&ladder.into());
+    show(&mut d, 0, ladder);
     let kinds = [
         ("linear backward", 0.02),
         ("linear forward", 0.01),
@@ -37,48 +42,44 @@ fn learning() -> Dashboard {
     ];
     let profile = Profile {
         seconds: kinds.map(|(kind, seconds)| (kind.into(), seconds)).into(),
-        ..Profile::default()
     };
-    d.event(&profile.into());
+    show(&mut d, 0, profile);
     for step in 1..=300u64 {
         let loss = 1.0 + 3.0 / (1.0 + step as f64 / 40.0) + 0.1 * f64::from(step as u32 % 7);
-        d.event(
-            &Step {
-                step,
-                nats_per_token: Some(loss),
-                grad_norm: 0.5,
-                lr: 3e-3,
-                step_seconds: 0.04,
-                tokens_per_second: 25_600.0,
-                ..Step::default()
-            }
-            .into(),
-        );
+        let what = Step {
+            nats_per_token: Some(loss),
+            grad_norm: 0.5,
+            lr: 3e-3,
+            step_seconds: 0.04,
+            tokens_per_second: 25_600.0,
+            ..Step::default()
+        };
+        show(&mut d, step, what);
         if step % 50 == 0 {
             let eval = Eval {
-                step,
                 val_nats_per_token: Some(loss),
                 ..Eval::default()
             };
-            d.event(&eval.into());
+            show(&mut d, step, eval);
         }
     }
     let text = "One warm day, Sam the goat\nran up a tall hill.\u{1b}[31m <b>bold</b> 你好";
-    d.event(
-        &Sample {
-            step: 250,
-            text: text.into(),
-            ..Sample::default()
-        }
-        .into(),
-    );
+    let sample = Sample {
+        text: text.into(),
+        ..Sample::default()
+    };
+    show(&mut d, 250, sample);
     d
 }
 
-fn check(name: &str, d: &Dashboard, (width, height): (u16, u16)) {
+fn drawn(d: &Dashboard, (width, height): (u16, u16)) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| d.draw(frame)).unwrap();
-    let screen = terminal.backend().to_string();
+    terminal.backend().to_string()
+}
+
+fn check(name: &str, d: &Dashboard, size: (u16, u16)) {
+    let screen = drawn(d, size);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens");
     let path = folder.join(format!("{name}.txt"));
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
@@ -99,23 +100,34 @@ fn a_run_at_three_sizes() {
 fn an_empty_run_and_a_finished_one() {
     check("empty", &Dashboard::new("runs/new"), (80, 16));
     let mut d = learning();
-    let warning = Warning {
-        message: "something".into(),
-        ..Warning::default()
-    };
-    d.event(&warning.into());
+    let message = "something".into();
+    show(&mut d, 300, Warning { message });
     let end = End {
         reason: "finished".into(),
         ..End::default()
     };
-    d.event(&end.into());
+    show(&mut d, 300, end);
     check("finished", &d, (80, 20));
 }
 
 #[test]
+fn a_session_that_goes_back_takes_back_what_lay_beyond() {
+    let mut d = learning();
+    show(&mut d, 260, start());
+    let screen = drawn(&d, (130, 36));
+    assert!(screen.contains("step 260 of 400") && screen.contains("sample of step 250"));
+    assert!(!screen.contains("300"), "{screen}");
+    show(&mut d, 200, start());
+    let screen = drawn(&d, (130, 36));
+    assert!(
+        screen.contains("step 200 of 400") && !screen.contains("of step"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn any_size_is_drawn() {
-    for (width, height) in [(1, 1), (44, 14), (109, 15), (110, 14), (300, 90)] {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| learning().draw(frame)).unwrap();
+    for size in [(1, 1), (44, 14), (109, 15), (110, 14), (300, 90)] {
+        drawn(&learning(), size);
     }
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{end, run, sample, start, step};
-use run::{End, Event, Start, Step, Warning};
+use common::{at, end, run, sample, start, step};
+use run::{End, Event, Kind, Start, Step, Warning, What};
 use watch::TerminalLog;
 
 fn log(events: &[Event], width: Option<usize>, colour: bool, quiet: bool) -> String {
@@ -72,14 +72,12 @@ fn a_hostile_sample_drives_nothing() {
         .to_string()
         + &"x\n".repeat(30);
     let mut hostile = sample(7, &text);
-    if let Event::Sample(sample) = &mut hostile {
+    if let What::Sample(sample) = &mut hostile.what {
         sample.prompt = "\x1b[1m\n".to_string();
     }
-    let warning = Warning {
-        time: 0.0,
-        message: "a\x1b[31mb\u{7f}".to_string(),
-    };
-    let log = log(&[hostile, warning.into()], Some(31), false, false);
+    let message = "a\x1b[31mb\u{7f}".to_string();
+    let warning = at(7, Warning { message });
+    let log = log(&[hostile, warning], Some(31), false, false);
     assert_log(&log, GOLDEN_HOSTILE);
 }
 
@@ -97,21 +95,18 @@ fn a_fit() {
         floor_bits_per_byte: None,
         ..start()
     };
-    let mut events: Vec<Event> = vec![start.into()];
+    let mut events: Vec<Event> = vec![at(0, start)];
     for n in [1, 2, 3, 50, 60] {
         let mse = Some(0.01 + 90.0 / (n * n) as f64);
-        events.push(
-            Step {
-                nats_per_token: None,
-                mse,
-                step_seconds: 1e-5,
-                ..step(n)
-            }
-            .into(),
-        );
+        let what = Step {
+            nats_per_token: None,
+            mse,
+            step_seconds: 1e-5,
+            ..step(n)
+        };
+        events.push(at(n, what));
     }
     let end = End {
-        step: 60,
         mse: Some(0.0123456789),
         r2: Some(0.99875),
         train_seconds: 0.4,
@@ -120,21 +115,30 @@ fn a_fit() {
         reason: "target".to_string(),
         ..End::default()
     };
-    events.push(end.into());
+    events.push(at(60, end));
     assert_log(&log(&events, None, false, false), GOLDEN_FIT);
+}
+
+#[test]
+fn a_run_of_an_unknown_kind_is_shown_as_far_as_it_is_known() {
+    let mut events = run();
+    if let What::Start(start) = &mut events[0].what {
+        start.kind = Some(Kind::Unknown("ra\x1bce".into()));
+    }
+    let log = log(&events, None, false, false);
+    let expected = "downhill 0.1.0\nkind     ra␛ce, unknown to this version\ncorpus   tales";
+    assert!(log.starts_with(expected), "{log}");
 }
 
 /// The numbers of the steps that have a line, of a run with steps of this length.
 fn printed(steps: u64, seconds: f64) -> Vec<u64> {
-    let mut events: Vec<Event> = vec![Start { steps, ..start() }.into()];
+    let mut events: Vec<Event> = vec![at(0, Start { steps, ..start() })];
     for n in 1..=steps {
-        events.push(
-            Step {
-                step_seconds: seconds,
-                ..step(n)
-            }
-            .into(),
-        );
+        let what = Step {
+            step_seconds: seconds,
+            ..step(n)
+        };
+        events.push(at(n, what));
     }
     let log = log(&events, None, false, false);
     let first = |line: &str| line.split_whitespace().next()?.parse().ok();
@@ -158,14 +162,14 @@ fn long_runs_print_a_line_every_few_seconds() {
 fn an_interrupted_run_says_how_to_go_on_and_quiet_says_the_end_only() {
     let mut events = run();
     events.pop();
-    events.push(end("interrupted").into());
+    events.push(at(1000, end("interrupted")));
     assert_log(&log(&events, None, false, true), GOLDEN_INTERRUPTED);
     assert!(log(&events, None, true, true).contains("\x1b["));
 }
 
 #[test]
 fn a_run_that_breaks_off_shows_its_last_step() {
-    let events = [start().into(), step(1).into()];
+    let events = [at(0, start()), at(1, step(1))];
     for width in [None, Some(80)] {
         let log = log(&events, width, false, false);
         assert!(seen(&log).ends_with("50s\n"), "{log}");
@@ -176,7 +180,6 @@ fn a_run_that_breaks_off_shows_its_last_step() {
 fn numbers_that_make_no_sense_stop_nothing() {
     let nan = f64::NAN;
     let broken = Step {
-        time: nan,
         nats_per_token: None,
         grad_norm: nan,
         lr: f64::INFINITY,
@@ -186,7 +189,6 @@ fn numbers_that_make_no_sense_stop_nothing() {
     };
     let huge = Start {
         steps: u64::MAX,
-        first_step: u64::MAX,
         floor_bits_per_byte: Some(0.0),
         ..start()
     };
@@ -195,16 +197,17 @@ fn numbers_that_make_no_sense_stop_nothing() {
         ..step(3)
     };
     let events: [Event; 5] = [
-        broken.clone().into(),
-        huge.into(),
-        broken.into(),
-        zero.into(),
-        End {
-            step: u64::MAX,
-            wall_seconds: nan,
-            ..end("finished")
-        }
-        .into(),
+        Event::new(nan, u64::MAX, broken.clone()),
+        at(u64::MAX, huge),
+        Event::new(nan, u64::MAX, broken),
+        at(3, zero),
+        at(
+            u64::MAX,
+            End {
+                wall_seconds: nan,
+                ..end("finished")
+            },
+        ),
     ];
     for width in [None, Some(60)] {
         assert!(log(&events, width, true, false).contains("18.4 E"));

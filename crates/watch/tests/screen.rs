@@ -6,7 +6,7 @@ mod common;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use common::{end, eval, run, start, step};
+use common::{at, end, eval, run, start, step};
 use watch::{Screen, TerminalLog};
 
 /// A terminal that takes nothing until it is let go, and then keeps all.
@@ -33,15 +33,15 @@ fn a_stuck_terminal_delays_no_step_and_loses_no_evaluation() {
     let terminal = Stuck::default();
     let stuck = terminal.gate.lock().unwrap();
     let mut screen = Screen::new(TerminalLog::new(terminal.clone(), None, false, false));
-    screen.event(&start().into());
+    screen.event(&at(0, start()));
     for n in 1..=5000 {
-        screen.event(&step(n).into());
+        screen.event(&at(n, step(n)));
         if n % 1000 == 0 {
             screen.event(&eval(n, n as f64, true));
         }
     }
     drop(stuck);
-    screen.event(&end("finished").into());
+    screen.event(&at(1000, end("finished")));
     screen.finish();
     let shown = String::from_utf8(terminal.shown.lock().unwrap().clone()).unwrap();
     for bits in ["1000.0", "2000.0", "3000.0", "4000.0", "5000.0"] {

@@ -3,15 +3,14 @@
 use super::train::Output;
 use crate::arguments::Fit;
 use crate::failure::{Failure, Result};
-use crate::session::{RUNS, assignments, stop_flag};
+use crate::session::{assignments, choice, stop_flag};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
 use model::{Config, Optimizer};
-use run::{Choice, Disk, End, Event, RunFolder};
+use run::{Disk, End, Event, Kind, RunConfig, RunFolder, What};
 use serde_json::{Map, Value, json};
 use serve::Runs;
 use std::io::{Write, stdout};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use study::fit::{Curvature, FitTask, Line, Model, Points, column_names};
@@ -29,6 +28,8 @@ struct Report {
     closed_form: Line,
     known: Option<Line>,
     condition: f64,
+    /// Steps done.
+    steps: u64,
     end: End,
 }
 
@@ -38,19 +39,20 @@ pub fn run(a: &Fit) -> Result<()> {
     config(a, None)?;
     let mut points = points(a)?;
     let (source, known) = (points.source.clone(), points.known.take());
-    let mut task = FitTask::new(points).map_err(failed)?;
+    let mut task = FitTask::new(points)?;
     let config = config(a, Some(task.curvature()))?;
-    let folder = RunFolder::create(Arc::new(Disk), &choice(a))?;
-    folder.write_config(&source.run_toml(&config.to_toml()).map_err(failed)?)?;
+    let folder = RunFolder::create(Arc::new(Disk), &choice(&a.run, a.overwrite, "fit"))?;
+    let text = RunConfig::text(&Kind::Fit, &config.to_toml(), &source)?;
+    folder.write_config(&text)?;
     let mut device = Reference::new();
     let warning = task.warning();
     let (closed_form, condition) = (task.closed_form(), task.condition());
     let mut screen = (!a.json).then(|| Output::new(false, a.quiet));
-    let mut end = End::default();
+    let (mut steps, mut end) = (0, End::default());
     let outcome = {
         let mut show = |event: &Event| {
-            if let Event::End(e) = event {
-                end = e.clone();
+            if let What::End(e) = &event.what {
+                (steps, end) = (event.step.unwrap_or_default(), e.clone());
             }
             if let Some(screen) = &mut screen {
                 screen.event(event);
@@ -62,13 +64,14 @@ pub fn run(a: &Fit) -> Result<()> {
             began,
             stop: &stop,
         };
-        descend(
-            settings,
-            &mut task,
-            &mut device,
-            &folder,
-            warning.as_ref(),
-            &mut show,
+        // The one trainer, with this task.
+        Trainer::new(settings, &mut task, &mut device, &folder, None, &mut show).and_then(
+            |mut trainer| {
+                warning
+                    .iter()
+                    .try_for_each(|text| trainer.warn(text.clone()))?;
+                trainer.run()
+            },
         )
     };
     if let Some(screen) = screen {
@@ -85,6 +88,7 @@ pub fn run(a: &Fit) -> Result<()> {
         closed_form,
         known,
         condition,
+        steps,
         end,
     };
     match a.json {
@@ -102,59 +106,21 @@ pub fn run(a: &Fit) -> Result<()> {
     }
 }
 
-/// The one trainer, with this task.
-fn descend(
-    settings: TrainerSettings,
-    task: &mut FitTask,
-    device: &mut Reference,
-    folder: &RunFolder,
-    warning: Option<&String>,
-    show: &mut dyn FnMut(&Event),
-) -> ::train::Result<Outcome> {
-    let mut trainer = Trainer::new(settings, task, device, folder, None, show)?;
-    if let Some(warning) = warning {
-        trainer.warn(warning.clone())?;
-    }
-    trainer.run()
-}
-
-fn failed(error: study::fit::Error) -> Failure {
-    Failure::Failed(error.to_string())
-}
-
 fn points(a: &Fit) -> Result<Points> {
     match (&a.file, &a.target) {
-        (Some(file), Some(target)) => Points::read(file, target).map_err(failed),
-        (Some(file), None) => Err(no_target(file)),
+        (Some(file), Some(target)) => Ok(Points::read(file, target)?),
+        (Some(file), None) => {
+            let columns = study::fit::listed(&column_names(file)?);
+            Err(Failure::Usage(format!(
+                "which column shall be predicted? Say it with --target; {} has {columns}",
+                file.display()
+            )))
+        }
         (None, None) => Ok(Points::line()),
         (None, Some(_)) => {
             let message = "--target is a column of a CSV file: name the file too";
             Err(Failure::Usage(message.into()))
         }
-    }
-}
-
-fn no_target(file: &Path) -> Failure {
-    match column_names(file) {
-        Ok(names) => Failure::Usage(format!(
-            "which column shall be predicted? Say it with --target; {} has {}",
-            file.display(),
-            study::fit::listed(&names)
-        )),
-        Err(error) => failed(error),
-    }
-}
-
-fn choice(a: &Fit) -> Choice {
-    match &a.run {
-        Some(path) => Choice::Exact {
-            path: path.clone(),
-            overwrite: a.overwrite,
-        },
-        None => Choice::Next {
-            root: PathBuf::from(RUNS),
-            name: "fit".into(),
-        },
     }
 }
 
@@ -213,7 +179,7 @@ impl Report {
         let mut object = line(&self.model.line);
         object["mse"] = json!(self.end.mse);
         object["r2"] = json!(self.end.r2);
-        object["steps"] = json!(self.end.step);
+        object["steps"] = json!(self.steps);
         object["closed_form"] = line(&self.closed_form);
         if let Some(known) = &self.known {
             object["known"] = line(known);

@@ -20,12 +20,9 @@ pub fn run(a: &Arguments) -> Result<()> {
     };
     Disk.create_folder(to)?;
     for descent in &land.descents {
-        let plain = |c: char| {
-            if c.is_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
+        let plain = |c: char| match c.is_alphanumeric() {
+            true => c.to_ascii_lowercase(),
+            false => '-',
         };
         let name: String = descent.name.replace(", ", "-").chars().map(plain).collect();
         let path = to.join(format!("{name}.svg"));
@@ -37,9 +34,7 @@ pub fn run(a: &Arguments) -> Result<()> {
 
 /// Makes the landscape of a run and keeps it there.
 pub fn make(folder: &RunFolder) -> Result<Landscape> {
-    let failed = |error: study::fit::Error| Failure::Failed(error.to_string());
-    let points = Points::of_run(folder).map_err(failed)?;
-    let land = Landscape::new(&points).map_err(failed)?;
+    let land = Landscape::new(&Points::of_run(folder)?)?;
     let text = serde_json::to_vec(&land);
     let text = text.map_err(|e| Failure::Failed(format!("the landscape can't be written: {e}")))?;
     folder.write_probe("landscape.json", &text)?;

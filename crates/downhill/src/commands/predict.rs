@@ -1,17 +1,16 @@
 //! `downhill predict`: a fitted line, asked about new points.
 
 use crate::arguments::Predict;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use run::{Disk, RunFolder};
 use std::io::{BufWriter, Write, stdout};
 use std::sync::Arc;
 use study::fit::Model;
 
 pub fn run(a: &Predict) -> Result<()> {
-    let failed = |e: study::fit::Error| Failure::Failed(e.to_string());
     let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
-    let model = Model::open(&folder).map_err(failed)?;
-    let predictions = model.predict(&a.file).map_err(failed)?;
+    let model = Model::open(&folder)?;
+    let predictions = model.predict(&a.file)?;
     let mut out = BufWriter::new(stdout().lock());
     if a.json {
         writeln!(out, "{}", serde_json::json!({ "predictions": predictions }))?;

@@ -4,12 +4,12 @@ use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::progress::ProgressLine;
-use crate::session::{RUNS, assignments, config, cpu, stop_flag, threads};
+use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use data::Watch;
 use model::Config;
-use run::{Choice, Disk, Event, Files, RunFolder, Which};
+use run::{Disk, Event, Files, RunFolder, What, Which};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,16 +141,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
             "the tokenizer is learnt from a sample of the text, {sample}"
         )?;
     }
-    let choice = match &f.run {
-        Some(path) => Choice::Exact {
-            path: path.clone(),
-            overwrite: f.overwrite,
-        },
-        None => Choice::Next {
-            root: PathBuf::from(RUNS),
-            name: corpus.source.corpus.clone(),
-        },
-    };
+    let choice = choice(&f.run, f.overwrite, &corpus.source.corpus);
     let settings = Settings {
         config,
         source: corpus.source.clone(),
@@ -276,7 +267,7 @@ impl Output {
             }
             Output::People(screen) => screen.event(event),
             Output::Tui { sender, ends, .. } => {
-                if matches!(event, Event::Start(_) | Event::End(_)) {
+                if matches!(event.what, What::Start(_) | What::End(_)) {
                     ends.push(event.clone());
                 }
                 // Once the user left, nobody listens; the end is still told.

@@ -4,35 +4,29 @@ use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
 use crate::session::{RUNS, open, stop_flag};
 use crate::terminal;
-use run::{Disk, RunFolder};
+use run::{Disk, Follow, RunFolder};
 use serve::{Control, Options, Runs, Server};
 use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use watch::tui::{self, Events, Follow};
+use watch::tui::{self, Events};
 
 pub fn run(a: &Watch) -> Result<()> {
     if a.tui {
         return screen(a);
     }
+    let all = |folder: &Path| {
+        RunFolder::newest(Arc::new(Disk), folder).map(|_| Runs::Folder(folder.to_path_buf()))
+    };
     let runs = match &a.run {
-        // A folder that is no run, but holds some, shows all of them.
-        Some(path) if RunFolder::open(Arc::new(Disk), path).is_err() => {
-            match RunFolder::newest(Arc::new(Disk), path) {
-                Ok(_) => Runs::Folder(path.clone()),
-                Err(_) => {
-                    RunFolder::open(Arc::new(Disk), path)?;
-                    return Ok(());
-                }
-            }
-        }
-        Some(path) => Runs::These(vec![path.clone()]),
-        None => {
-            RunFolder::newest(Arc::new(Disk), PathBuf::from(RUNS).as_path())?;
-            Runs::Folder(PathBuf::from(RUNS))
-        }
+        Some(path) => match RunFolder::open(Arc::new(Disk), path) {
+            Ok(_) => Runs::These(vec![path.clone()]),
+            // A folder that is no run, but holds some, shows all of them.
+            Err(error) => all(path).map_err(|_| error)?,
+        },
+        None => all(Path::new(RUNS))?,
     };
     show(runs, a.port, stop_flag()?.as_ref())
 }
@@ -42,7 +36,7 @@ fn screen(a: &Watch) -> Result<()> {
     terminal::needed("--tui")?;
     let folder = match &a.run {
         Some(path) => RunFolder::open(Arc::new(Disk), path)?,
-        None => RunFolder::newest(Arc::new(Disk), PathBuf::from(RUNS).as_path())?,
+        None => RunFolder::newest(Arc::new(Disk), Path::new(RUNS))?,
     };
     let name = folder.path().display().to_string();
     let events = Events::Follow(Follow::new(folder.events_path()));

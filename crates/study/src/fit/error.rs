@@ -121,17 +121,6 @@ pub enum Error {
         /// The column.
         column: String,
     },
-    /// A run of something else.
-    #[error("{} isn't a run of `downhill fit`, so it can't predict a table", .0.display())]
-    NotFit(PathBuf),
-    /// A file of a run that can't be understood.
-    #[error("{}: {reason}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
     /// The engine, or the trainer.
     #[error(transparent)]
     Train(#[from] train::Error),

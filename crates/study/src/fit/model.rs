@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use super::points::Source;
 use super::standard::Scale;
 use super::table;
-use run::{Checkpoint, RunFolder, Which};
+use run::{Checkpoint, Kind, RunFolder, Which};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
@@ -47,15 +47,13 @@ impl Model {
     /// # Errors
     /// Where the run is none of `fit`, has no checkpoint, or it is damaged.
     pub fn open(folder: &RunFolder) -> Result<Model> {
-        if !folder.read_config()?.contains("\n[fit]\n") {
-            return Err(Error::NotFit(folder.path().to_path_buf()));
-        }
+        folder.config()?.section::<Source>(&Kind::Fit)?;
         Model::load(&folder.checkpoints().open(Which::Last)?)
     }
 
     /// Reads it from a checkpoint.
     pub(super) fn load(from: &Checkpoint) -> Result<Model> {
-        let broken = |reason: String| Error::Broken {
+        let broken = |reason: String| run::Error::Broken {
             path: from.path.join(FILE),
             reason,
         };
@@ -68,7 +66,7 @@ impl Model {
             model.scales.len(),
         ];
         if lengths.iter().any(|length| *length != width) {
-            return Err(broken(format!("it doesn't have {width} weights")));
+            return Err(broken(format!("it doesn't have {width} weights")).into());
         }
         Ok(model)
     }
@@ -109,19 +107,5 @@ impl Model {
             writer.write_record([format!("{prediction:?}")])?;
         }
         writer.flush()
-    }
-}
-
-impl Source {
-    /// The content of run.toml: the whole config, then `[fit]`.
-    ///
-    /// # Errors
-    /// Where a path isn't UTF-8.
-    pub fn run_toml(&self, config: &str) -> Result<String> {
-        let fit = toml::to_string(self).map_err(|e| Error::Broken {
-            path: self.file.clone().unwrap_or_default(),
-            reason: format!("run.toml can't be written: {e}"),
-        })?;
-        Ok(format!("{config}\n[fit]\n{fit}"))
     }
 }

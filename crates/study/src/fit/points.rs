@@ -4,7 +4,7 @@ use super::error::{Error, Result};
 use super::model::Line;
 use super::table;
 use engine::{RandomPurpose, Stream};
-use run::RunFolder;
+use run::{Kind, RunFolder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -106,32 +106,17 @@ impl Points {
     /// # Errors
     /// Where the run is none of `fit`, or its table can't be read or has changed.
     pub fn of_run(folder: &RunFolder) -> Result<Points> {
-        let path = folder.path().join("run.toml");
-        let broken = |reason: String| Error::Broken {
-            path: path.clone(),
-            reason,
-        };
-        let table: toml::Table = folder
-            .read_config()?
-            .parse()
-            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
-        let Some(source) = table.get("fit").cloned() else {
-            return Err(Error::NotFit(folder.path().to_path_buf()));
-        };
-        let source: Source = source
-            .try_into()
-            .map_err(|e: toml::de::Error| broken(e.to_string()))?;
+        let source: Source = folder.config()?.section(&Kind::Fit)?;
         let Some(file) = &source.file else {
             return Ok(Points::line());
         };
         let points = Points::read(file, &source.target)?;
-        match points.source.sha256 == source.sha256 {
-            true => Ok(points),
-            false => Err(Error::Broken {
-                path: file.clone(),
-                reason: "it changed since the run was made: fit it again".into(),
-            }),
+        if points.source.sha256 == source.sha256 {
+            return Ok(points);
         }
+        let path = file.clone();
+        let reason = "it changed since the run was made: fit it again".into();
+        Err(run::Error::Broken { path, reason }.into())
     }
 
     /// The built-in line, always the same points.

@@ -9,7 +9,7 @@ use super::model::{FILE, Line, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
 use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
-use run::{Checkpoint, Eval, Event, NamedFile, Sample, Start, Step};
+use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
 use std::sync::Arc;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
@@ -239,6 +239,7 @@ impl Task for FitTask {
 
     fn describe(&self, start: &mut Start) {
         let rows = self.data.y.len() as u64;
+        start.kind = Some(Kind::Fit);
         start.corpus = self.name.clone();
         start.family = match self.source.columns.as_slice() {
             [column] => format!("{} = w·{column} + b", self.source.target),
@@ -260,10 +261,9 @@ impl Task for FitTask {
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> train::Result<()> {
         let model = Model::load(from).map_err(|e| train::Error::Task(e.to_string()))?;
         if model.columns != self.source.columns {
-            return Err(train::Error::Broken {
-                path: from.path.join(FILE),
-                reason: "its columns are not those of this table".into(),
-            });
+            let path = from.path.join(FILE);
+            let reason = "its columns are not those of this table".into();
+            return Err(run::Error::Broken { path, reason }.into());
         }
         self.give(device, &model.standard)
     }
@@ -310,7 +310,7 @@ impl Task for FitTask {
         Ok(None)
     }
 
-    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<Event>> {
+    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<What>> {
         Ok(Vec::new())
     }
 

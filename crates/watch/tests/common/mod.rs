@@ -1,11 +1,16 @@
 //! A made-up run with made-up times.
 
-use run::{End, Eval, Event, Sample, Start, Step};
+use run::{End, Eval, Event, Sample, Start, Step, What};
+
+/// Something that happened after this step.
+pub fn at(step: u64, what: impl Into<What>) -> Event {
+    Event::new(100.0 + 0.05 * step as f64, step, what)
+}
 
 /// The start of a language model's run.
 pub fn start() -> Start {
     Start {
-        time: 100.0,
+        kind: None,
         run: "runs/tales".to_string(),
         corpus: "tales".to_string(),
         family: "qwen3".to_string(),
@@ -31,11 +36,9 @@ pub fn start() -> Start {
     }
 }
 
-/// Step `n` of it.
+/// Step `step` of it.
 pub fn step(step: u64) -> Step {
     Step {
-        time: 100.0 + 0.05 * step as f64,
-        step,
         nats_per_token: Some(1.0 + 3.0 / step as f64),
         grad_norm: 0.53,
         lr: 1e-3,
@@ -47,32 +50,29 @@ pub fn step(step: u64) -> Step {
 
 /// An evaluation.
 pub fn eval(step: u64, bits: f64, full: bool) -> Event {
-    Eval {
-        step,
+    let what = Eval {
         val_nats_per_token: Some(bits * std::f64::consts::LN_2),
         val_bits_per_byte: Some(bits),
         full,
         best: step > 0,
         ..Eval::default()
-    }
-    .into()
+    };
+    at(step, what)
 }
 
 /// A sample.
 pub fn sample(step: u64, text: &str) -> Event {
-    Sample {
-        step,
+    let what = Sample {
         prompt: "Once".to_string(),
         text: text.to_string(),
         ..Sample::default()
-    }
-    .into()
+    };
+    at(step, what)
 }
 
 /// Its end.
 pub fn end(reason: &str) -> End {
     End {
-        step: 1000,
         train_seconds: 50.0,
         wall_seconds: 63.0,
         val_nats_per_token: Some(0.98 * std::f64::consts::LN_2),
@@ -88,10 +88,10 @@ pub fn end(reason: &str) -> End {
 
 /// A run of 1,000 steps, of which most are left out here.
 pub fn run() -> Vec<Event> {
-    let mut events: Vec<Event> = vec![start().into(), eval(0, 6.02, false)];
+    let mut events: Vec<Event> = vec![at(0, start()), eval(0, 6.02, false)];
     events.push(sample(0, "kq;Z\nx e"));
     for n in (1..=20).chain([500, 1000]) {
-        events.push(step(n).into());
+        events.push(at(n, step(n)));
         match n {
             500 => events.push(eval(500, 1.1, false)),
             1000 => events.push(eval(1000, 0.98, true)),
@@ -101,6 +101,6 @@ pub fn run() -> Vec<Event> {
     let story = " upon a time, Mia had a red ball. She put it into the box and went to the river, \
                  and there she met an old frog.";
     events.push(sample(1000, story));
-    events.push(end("finished").into());
+    events.push(at(1000, end("finished")));
     events
 }
