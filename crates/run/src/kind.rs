@@ -115,15 +115,24 @@ impl RunConfig {
         })
     }
 
+    /// Refuses a run of another kind.
+    ///
+    /// # Errors
+    /// Where it is one.
+    pub fn expect(&self, kind: &Kind) -> Result<()> {
+        if self.kind == *kind {
+            return Ok(());
+        }
+        let reason = format!("this is {}; {kind} is needed", self.kind);
+        Err(broken(&self.path, reason))
+    }
+
     /// The section of the kind's own.
     ///
     /// # Errors
     /// Where this is a run of another kind, or the section has something else than expected.
     pub fn section<T: DeserializeOwned>(&self, kind: &Kind) -> Result<T> {
-        if self.kind != *kind {
-            let reason = format!("this is {}; {kind} is needed", self.kind);
-            return Err(broken(&self.path, reason));
-        }
+        self.expect(kind)?;
         let read = toml::from_str::<BTreeMap<String, T>>(&self.section);
         let read = read.map_err(|e| at_line(&self.path, &self.section, &e))?;
         let missing = || {

@@ -7,7 +7,7 @@ use crate::session::Session;
 use engine::{Cpu, CpuSettings, Device, Field, Host};
 use model::hugging_face::{self, CONFIG, HuggingFaceError, Tensor, WEIGHTS};
 use model::{Mode, ModelConfig, TensorFiles, decoder};
-use run::{Checkpoint, Disk, RunFolder, Which};
+use run::{Checkpoint, Disk, Kind, RunFolder, Which};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::Tokenizer;
@@ -48,6 +48,7 @@ impl Opened {
     pub fn open(path: &Path, which: Which, how: Use) -> Result<Opened> {
         if !path.join(CONFIG).is_file() {
             let folder = RunFolder::open(Arc::new(Disk), path)?;
+            folder.config()?.expect(&Kind::Language)?;
             return Opened::of(&folder.checkpoints().open(which)?, how);
         }
         if let Some(checkpoint) = Checkpoint::at(path)? {
