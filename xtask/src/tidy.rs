@@ -1,6 +1,7 @@
 //! Is the house in order? Each check takes the project's files and gives the faults it finds.
 
 mod architecture;
+mod circles;
 mod floors;
 mod names;
 mod reading;
@@ -57,6 +58,7 @@ type Check = fn(&Tree) -> Vec<Fault>;
 
 const CHECKS: &[Check] = &[
     architecture::check,
+    circles::check,
     floors::check,
     names::check,
     size::check,

@@ -6,7 +6,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use bench::models::choose;
+use bench::chosen::choose;
 use bench::step::Prepared;
 use engine::{Device, HostMut, Part, Precision};
 use safetensors::{Dtype, tensor::TensorView};

@@ -449,7 +449,7 @@ impl Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::choose;
+    use crate::chosen::choose;
     use std::sync::atomic::AtomicBool;
 
     /// Ragged sizes too: the head's 65 columns.

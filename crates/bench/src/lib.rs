@@ -5,6 +5,7 @@
 //! come from `Operation::cost` alone.
 #![forbid(unsafe_code)]
 
+pub mod chosen;
 mod error;
 pub mod gemm;
 pub mod generate;

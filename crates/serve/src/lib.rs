@@ -16,6 +16,7 @@ mod describe;
 mod error;
 mod guard;
 mod line;
+mod priority;
 mod pyramid;
 mod sampler;
 mod server;

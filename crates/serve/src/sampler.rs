@@ -58,7 +58,7 @@ impl Sampler {
         let busy = self.0.clone();
         let (sender, receiver) = oneshot::channel();
         let work = move || {
-            crate::server::step_back();
+            crate::priority::lower();
             let written = write(folder, &wish);
             busy.store(false, Ordering::Release);
             // Whoever asked may be gone.

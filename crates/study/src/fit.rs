@@ -6,6 +6,7 @@
 
 mod error;
 mod least_squares;
+mod line;
 mod model;
 mod points;
 mod standard;
@@ -13,7 +14,8 @@ mod table;
 mod task;
 
 pub use error::{Error, Result};
-pub use model::{Line, Model};
+pub use line::Line;
+pub use model::Model;
 pub use points::{Points, Source};
 pub use table::{column_names, listed};
 pub(crate) use task::net;

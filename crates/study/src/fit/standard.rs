@@ -2,7 +2,7 @@
 //! suits them all; and the way back to the data's own units.
 
 use super::error::{Error, Result};
-use super::model::Line;
+use super::line::Line;
 use super::points::Points;
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,8 @@
 
 use super::error::Result;
 use super::least_squares::LeastSquares;
-use super::model::{FILE, Line, Model};
+use super::line::Line;
+use super::model::{FILE, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
 use engine::{Device, Graph, Host, HostMut, Init, Part, Ready, Row, ValueId, micro_batch};
