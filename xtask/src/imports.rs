@@ -4,7 +4,7 @@
 //! Not seen: what a macro or a glob brings in by name, and what is reached through a module that
 //! was imported (`use crate::a;` and then `a::b::c()` counts as a use of `a`).
 
-use crate::rust::{Token, code, is_test_file, tokens};
+use crate::rust::{Token, code, is_name, is_test_file, tokens};
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -236,10 +236,6 @@ impl File<'_> {
             }
         }
     }
-}
-
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
 #[cfg(test)]

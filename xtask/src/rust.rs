@@ -153,6 +153,11 @@ fn without_test_items(tokens: Vec<Token>) -> Vec<Token> {
     kept
 }
 
+/// Whether a token is a name or a keyword.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
 /// Whether `word` stands in the line with no letter, digit or underscore beside it.
 pub fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {

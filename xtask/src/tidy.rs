@@ -7,6 +7,7 @@ mod names;
 mod reading;
 mod readme;
 mod size;
+mod types;
 mod words;
 
 use crate::tree::Tree;
@@ -62,6 +63,7 @@ const CHECKS: &[Check] = &[
     floors::check,
     names::check,
     size::check,
+    types::check,
     words::unsafe_code,
     words::unfinished,
     words::local_paths,

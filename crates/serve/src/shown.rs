@@ -3,7 +3,7 @@
 
 use crate::line;
 use crate::pyramid::Pyramid;
-use crate::tail::{Found, Tail, read_at};
+use crate::tail::{Followed, Tail, read_at};
 use run::{Disk, Event, RunFolder, Step};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -101,7 +101,7 @@ impl Shown {
         let mut tail = std::mem::replace(&mut self.tail, Tail::new(PathBuf::new()));
         let found = tail.follow(|place, line| self.line(place, line));
         self.tail = tail;
-        if matches!(found, Ok(Found::Replaced)) {
+        if matches!(found, Ok(Followed::Replaced)) {
             self.restart();
             return self.look();
         }

@@ -17,7 +17,7 @@ pub struct Tail {
 
 /// What a look at the file found.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Followed {
     /// All whole lines that there are.
     All,
     /// The file is shorter than what was read: it is another one.
@@ -41,24 +41,24 @@ impl Tail {
     }
 
     /// Gives every new whole line, with its place, to `line`.
-    pub fn follow(&mut self, mut line: impl FnMut(u64, &[u8])) -> io::Result<Found> {
+    pub fn follow(&mut self, mut line: impl FnMut(u64, &[u8])) -> io::Result<Followed> {
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(if self.read > 0 {
-                    Found::Replaced
+                    Followed::Replaced
                 } else {
-                    Found::All
+                    Followed::All
                 });
             }
             Err(error) => return Err(error),
         };
         let length = file.metadata()?.len();
         if length < self.read {
-            return Ok(Found::Replaced);
+            return Ok(Followed::Replaced);
         }
         if length == self.read {
-            return Ok(Found::All);
+            return Ok(Followed::All);
         }
         file.seek(SeekFrom::Start(self.read))?;
         let mut bytes = Vec::new();
@@ -66,7 +66,7 @@ impl Tail {
             let kept = bytes.len();
             let got = file.by_ref().take(CHUNK as u64).read_to_end(&mut bytes)?;
             if got == 0 {
-                return Ok(Found::All);
+                return Ok(Followed::All);
             }
             let mut from = 0;
             while let Some(at) = memchr::memchr(b'\n', &bytes[from.max(kept)..]) {
@@ -109,11 +109,11 @@ mod tests {
             });
             (found.unwrap(), lines)
         };
-        assert_eq!(look(&mut tail), (Found::All, vec![]));
+        assert_eq!(look(&mut tail), (Followed::All, vec![]));
         let mut file = File::create(&path).unwrap();
         file.write_all(b"one\ntwo\nthr").unwrap();
         let first = vec![(0, "one".to_owned()), (4, "two".to_owned())];
-        assert_eq!(look(&mut tail), (Found::All, first));
+        assert_eq!(look(&mut tail), (Followed::All, first));
         assert_eq!(look(&mut tail).1, vec![]);
         file.write_all(b"ee\n\n").unwrap();
         assert_eq!(
@@ -126,6 +126,6 @@ mod tests {
         assert_eq!((lines[0].1.len(), lines[1].1.as_str()), (long.len(), "end"));
         assert_eq!(read_at(&path, lines[1].0, 3).unwrap(), b"end");
         std::fs::write(&path, b"new\n").unwrap();
-        assert_eq!(look(&mut tail).0, Found::Replaced);
+        assert_eq!(look(&mut tail).0, Followed::Replaced);
     }
 }

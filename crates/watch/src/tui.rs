@@ -64,12 +64,12 @@ impl Follow {
     }
 }
 
-/// How the showing ended.
+/// Why the screen closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum Closed {
     /// The user left.
     User,
-    /// The training beside it is over.
+    /// The training is over.
     Over,
 }
 
@@ -77,10 +77,10 @@ pub enum Left {
 ///
 /// # Errors
 /// Where the terminal can't be used.
-pub fn show(name: &str, mut events: Events) -> io::Result<Left> {
+pub fn show(name: &str, mut events: Events) -> io::Result<Closed> {
     let mut terminal = ratatui::try_init()?;
     let mut dashboard = Dashboard::new(name);
-    let mut draw = || -> io::Result<Left> {
+    let mut draw = || -> io::Result<Closed> {
         loop {
             let mut over = false;
             match &mut events {
@@ -104,10 +104,10 @@ pub fn show(name: &str, mut events: Events) -> io::Result<Left> {
             }
             terminal.draw(|frame| dashboard.draw(frame))?;
             if over {
-                return Ok(Left::Over);
+                return Ok(Closed::Over);
             }
             if event::poll(PACE)? && leaves(&event::read()?) {
-                return Ok(Left::User);
+                return Ok(Closed::User);
             }
         }
     };

@@ -24,7 +24,7 @@ const NEVER: u64 = 1_000_000_000;
 const NAME: usize = 30;
 
 /// What is said at the end.
-struct Report {
+struct FitReport {
     model: Model,
     closed_form: Line,
     known: Option<Line>,
@@ -80,7 +80,7 @@ pub fn run(a: &Fit) -> Result<()> {
     {
         eprintln!("warning: {warning}");
     }
-    let report = Report {
+    let report = FitReport {
         model: task.model(&device)?,
         closed_form,
         known,
@@ -202,7 +202,7 @@ fn config(a: &Fit, curvature: Option<Curvature>) -> Result<Config> {
     Ok(Config::load(None, None, &all(&sets))?)
 }
 
-impl Report {
+impl FitReport {
     fn json(&self) -> Value {
         let line = |line: &Line| {
             let names = self.model.columns.iter().cloned();

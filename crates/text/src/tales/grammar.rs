@@ -25,7 +25,7 @@ pub(super) enum Part {
 }
 
 /// The words remembered so far: of each slot, list and word.
-pub(super) type Memory = Vec<Option<(usize, usize)>>;
+pub(super) type Remembered = Vec<Option<(usize, usize)>>;
 
 const PRONOUNS: [(&str, [&str; 2]); 5] = [
     ("he", ["she", "he"]),
@@ -171,7 +171,7 @@ impl Grammar {
     }
 
     /// A memory in which nothing is remembered.
-    pub(super) fn memory(&self) -> Memory {
+    pub(super) fn memory(&self) -> Remembered {
         vec![None; self.slots.len()]
     }
 
@@ -185,7 +185,7 @@ impl Grammar {
         &self,
         list: usize,
         slot: Option<usize>,
-        memory: &Memory,
+        memory: &Remembered,
     ) -> impl Iterator<Item = usize> {
         let taken = move |word| slot.is_some() && memory.contains(&Some((list, word)));
         (0..self.words[list].len()).filter(move |&word| !taken(word))
@@ -196,7 +196,7 @@ impl Grammar {
         &self,
         slot: usize,
         pronoun: Option<[&'static str; 2]>,
-        memory: &Memory,
+        memory: &Remembered,
     ) -> Option<&str> {
         let (list, word) = memory[slot]?;
         let boy = word >= self.words[list].len() / 2;

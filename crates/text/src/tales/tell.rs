@@ -1,6 +1,6 @@
 //! Drawing a story from the grammar, and the probability of a story from its letters.
 
-use super::grammar::{Grammar, Memory, Part};
+use super::grammar::{Grammar, Part, Remembered};
 use crate::random::Random;
 
 impl Grammar {
@@ -13,7 +13,7 @@ impl Grammar {
         &self,
         parts: &[Part],
         random: &mut Random,
-        memory: &mut Memory,
+        memory: &mut Remembered,
         text: &mut String,
     ) -> f64 {
         let mut bits = 0.0;
@@ -58,7 +58,7 @@ impl Grammar {
         self.fit(&self.root, text, &mut self.memory())
     }
 
-    fn fit(&self, parts: &[Part], text: &str, memory: &mut Memory) -> Option<(usize, f64)> {
+    fn fit(&self, parts: &[Part], text: &str, memory: &mut Remembered) -> Option<(usize, f64)> {
         let (mut at, mut bits) = (0, 0.0);
         for part in parts {
             let rest = &text[at..];

@@ -1,4 +1,4 @@
-use super::grammar::{Memory, Part};
+use super::grammar::{Part, Remembered};
 use super::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -85,7 +85,7 @@ impl Grammar {
         self.collision_of(&self.root, &mut self.memory())
     }
 
-    fn collision_of(&self, parts: &[Part], memory: &mut Memory) -> f64 {
+    fn collision_of(&self, parts: &[Part], memory: &mut Remembered) -> f64 {
         let mut same = 1.0;
         for part in parts {
             same *= match part {
