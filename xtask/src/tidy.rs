@@ -63,6 +63,7 @@ const CHECKS: &[Check] = &[
     floors::check,
     names::check,
     size::check,
+    size::columns,
     types::check,
     words::unsafe_code,
     words::unfinished,

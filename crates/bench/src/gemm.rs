@@ -1,5 +1,6 @@
 //! Matrix products on a ladder from three plain loops to the kernels on all threads, at the shapes
-//! of a model's linear layers: forward, dX and dW. Every rung of f32 gives the same bits, which is checked.
+//! of a model's linear layers: forward, dX and dW. Every rung of f32 gives the same bits, which is
+//! checked.
 
 use crate::error::{Error, Result};
 use crate::machine::{Gauge, READINGS};
@@ -17,8 +18,8 @@ use std::time::Instant;
 const ROUNDS: usize = 3;
 /// Seconds that a rung's repeats of one shape and round take, about.
 const ROUND_SECONDS: f64 = 0.03;
-/// Repeats of one turn, after one that isn't counted: in a training step the team is awake, and what
-/// a product reads was just written.
+/// Repeats of one turn, after one that isn't counted: in a training step the team is awake, and
+/// what a product reads was just written.
 const AT_ONCE: usize = 4;
 
 /// Most turns of one round.
@@ -306,8 +307,8 @@ struct Places {
     y: ValueId,
 }
 
-/// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y + p,
-/// shows dy: it is the gradient of p.
+/// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y +
+/// p, shows dy: it is the gradient of p.
 fn record(shape: &Shape, how: (Settings, Precision)) -> Result<(Single, Places)> {
     let (rows, inner, out) = shape.layer_sizes();
     let mut g = Graph::new();
@@ -352,7 +353,8 @@ impl<'a> Case<'a> {
         let mut repeats = vec![0; taken.len()];
         for (at, ready) in self.ready.iter_mut().enumerate() {
             s.alive()?;
-            // The plain loops are measured once: their time is long, and nobody waits for its digits.
+            // The plain loops are measured once: their time is long, and nobody waits for its
+            // digits.
             if at == 0 && !first {
                 continue;
             }

@@ -115,9 +115,9 @@ impl Recorder<'_> {
         self.g.parameter(Row::parameter(name, &[width], init))
     }
 
-    /// Weights of a layer, and its bias where the family has them. Weights begin at a deviation of 0.02; those that write to the residual
-    /// stream at 0.02/√(2L), so that its size doesn't grow with depth (Radford et al., 2019,
-    /// section 2.3).
+    /// Weights of a layer, and its bias where the family has them. Weights begin at a deviation of
+    /// 0.02; those that write to the residual stream at 0.02/√(2L), so that its size doesn't grow
+    /// with depth (Radford et al., 2019, section 2.3).
     fn layer(
         &mut self,
         name: &str,

@@ -1,12 +1,14 @@
 //! The one door to the network: a page on this machine that shows runs, live or finished.
 //!
 //! ```text
-//! events.jsonl ─ Tail ─▶ Shown (small events, in memory; steps, in a Pyramid on disk) ─ api ─▶ page/
+//! events.jsonl ─ Tail ─▶ Shown ─ api ─▶ page/
+//!                         ├ small events, in memory
+//!                         └ steps, in a Pyramid on disk
 //! ```
 //!
-//! Read `guard` first (who may ask), then `shown` and `pyramid` (what is known), then `api` (what is
-//! answered). Only the run folder feeds it: the training knows nothing of it, and its one thread runs
-//! at the lowest priority.
+//! Read `guard` first (who may ask), then `shown` and `pyramid` (what is known), then `api` (what
+//! is answered). Only the run folder feeds it: the training knows nothing of it, and its one thread
+//! runs at the lowest priority.
 #![forbid(unsafe_code)]
 
 mod api;

@@ -1,9 +1,11 @@
-//! Every step of a run, at every zoom level, on disk. Level 0 has each step; a record of level `k + 1`
-//! has the least, the largest and the mean of eight records of level `k`. So any range can be shown with
-//! a few thousand numbers in which no spike is lost, and a run of any length needs little memory.
+//! Every step of a run, at every zoom level, on disk. Level 0 has each step; a record of level
+//! `k + 1` has the least, the largest and the mean of eight records of level `k`. So any range can
+//! be shown with a few thousand numbers in which no spike is lost, and a run of any length needs
+//! little memory.
 //!
-//! The files are a cache, made again from events.jsonl where they don't fit it. Where the run's folder
-//! can't be written to, or another process already keeps them, they lie in a temporary folder.
+//! The files are a cache, made again from events.jsonl where they don't fit it. Where the run's
+//! folder can't be written to, or another process already keeps them, they lie in a temporary
+//! folder.
 
 use run::{Append, Files, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -52,7 +54,8 @@ pub type Slice = Vec<Record>;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct State {
     version: u32,
-    /// Bytes of events.jsonl that the records stand for, and its first line: another run has another.
+    /// Bytes of events.jsonl that the records stand for, and its first line: another run has
+    /// another.
     events: u64,
     first: String,
     records: u64,
@@ -233,7 +236,8 @@ impl Pyramid {
             return Ok(());
         }
         self.cut(records).map_err(io::Error::other)?;
-        // The moving mean goes on from the last step that stays; its weight follows from the number.
+        // The moving mean goes on from the last step that stays; its weight follows from the
+        // number.
         self.state.weight = 1.0 - (1.0 - FORGET).powf(records as f64);
         let last = match records {
             0 => 0.0,

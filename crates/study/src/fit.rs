@@ -1,8 +1,8 @@
 //! A line or plane through points, y = w·x + b, by the same machine that trains language models.
 //!
-//! Read in this order: `points` (what is fitted), `standard` (in which units), `least_squares` (what
-//! the answer must be, and how steep the way there), `task` (how the trainer finds it), `model` (what
-//! is kept).
+//! Read in this order: `points` (what is fitted), `standard` (in which units), `least_squares`
+//! (what the answer must be, and how steep the way there), `task` (how the trainer finds it),
+//! `model` (what is kept).
 
 mod error;
 mod least_squares;

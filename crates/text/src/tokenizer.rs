@@ -96,8 +96,9 @@ impl Tokenizer {
     }
 
     /// A byte-level BPE of at most `size` tokens, learnt from `texts`; where they have more than
-    /// [`SAMPLE_BYTES`], from parts spread evenly over them. There are fewer tokens than `size` where
-    /// no pair of tokens occurs twice, and never fewer than the 256 bytes and the end of text.
+    /// [`SAMPLE_BYTES`], from parts spread evenly over them. There are fewer tokens than `size`
+    /// where no pair of tokens occurs twice, and never fewer than the 256 bytes and the end of
+    /// text.
     pub fn bpe(texts: &[&[u8]], size: usize) -> Self {
         Tokenizer::Bpe(Arc::new(learn::learn(texts, size, Split::Qwen2)))
     }
@@ -168,8 +169,8 @@ impl Tokenizer {
     }
 
     /// The ids of a text. `chars` errors on invalid UTF-8 and on a character that it doesn't know:
-    /// an unknown token would falsify bits per byte. No text is encoded to a special token, not even
-    /// one that spells its name. For many texts, an [`Encoder`] is faster.
+    /// an unknown token would falsify bits per byte. No text is encoded to a special token, not
+    /// even one that spells its name. For many texts, an [`Encoder`] is faster.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<u32>, Error> {
         Encoder::new(self).encode(text)
     }

@@ -1,8 +1,8 @@
 //! Event files that TensorBoard reads: scalars and texts, beside events.jsonl.
 //!
-//! A file is a row of TFRecords: length, its checksum, the bytes, their checksum (CRC-32C, masked; see
-//! TensorFlow's `record_writer.h`). The bytes are one `Event` message of TensorFlow's `event.proto`, of
-//! which few fields are needed, so they are written here by hand.
+//! A file is a row of TFRecords: length, its checksum, the bytes, their checksum (CRC-32C, masked;
+//! see TensorFlow's `record_writer.h`). The bytes are one `Event` message of TensorFlow's
+//! `event.proto`, of which few fields are needed, so they are written here by hand.
 
 use run::{Append, Event, Result, RunFolder, read_events};
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Files of a crate don't use each other in a circle: so each can be understood from those below it.
+//! Files of a crate don't use each other in a circle: so each can be understood from those below
+//! it.
 
 use super::Fault;
 use crate::imports::{Uses, uses};

@@ -1,5 +1,5 @@
-//! What is kept of a fit: one file that says how to predict, in the data's own units and in those the
-//! descent used.
+//! What is kept of a fit: one file that says how to predict, in the data's own units and in those
+//! the descent used.
 
 use super::error::{Error, Result};
 use super::line::Line;
