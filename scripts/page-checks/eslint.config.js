@@ -13,7 +13,7 @@ export default [
       "array-callback-return": "error",
       "consistent-return": "error",
       "default-case-last": "error",
-      "eqeqeq": "error",
+      eqeqeq: "error",
       "no-constructor-return": "error",
       "no-duplicate-imports": "error",
       "no-eval": "error",
@@ -21,7 +21,13 @@ export default [
       "no-implied-eval": "error",
       "no-new-func": "error",
       "no-promise-executor-return": "error",
-      "no-restricted-properties": ["error", ...["innerHTML", "outerHTML", "insertAdjacentHTML", "srcdoc", "write"].map((property) => ({ property, message: MARKUP }))],
+      "no-restricted-properties": [
+        "error",
+        ...["innerHTML", "outerHTML", "insertAdjacentHTML", "srcdoc", "write"].map((property) => ({
+          property,
+          message: MARKUP,
+        })),
+      ],
       "no-script-url": "error",
       "no-self-compare": "error",
       "no-shadow": "error",
@@ -35,7 +41,7 @@ export default [
       "no-var": "error",
       "prefer-const": "error",
       "prefer-promise-reject-errors": "error",
-      "strict": ["error", "never"],
+      strict: ["error", "never"],
     },
   },
 ];

@@ -4,6 +4,7 @@
 
 mod ci;
 mod functions;
+mod imports;
 mod rust;
 mod tidy;
 mod tree;

@@ -1,4 +1,5 @@
-//! As much of Rust as the checks need: which characters are code, and where unit tests begin.
+//! As much of Rust as the checks need: which characters are code, which words it is made of, and
+//! where unit tests begin.
 
 /// The source with comments and the content of strings blanked out; lines stay where they are.
 pub fn code(source: &str) -> String {
@@ -94,6 +95,69 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// A word of code, `::`, or a single other character.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Token<'a> {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// What stands there.
+    pub text: &'a str,
+}
+
+/// The tokens of [`code`], without the items behind `#[cfg(test)]`.
+pub fn tokens(code: &str) -> Vec<Token<'_>> {
+    let mut found: Vec<Token> = Vec::new();
+    for (at, line) in code.lines().enumerate() {
+        let mut rest = line.trim_start();
+        while let Some(first) = rest.chars().next() {
+            let len = match rest.find(|c| !is_word(c)) {
+                _ if rest.starts_with("::") => 2,
+                Some(0) => first.len_utf8(),
+                Some(end) => end,
+                None => rest.len(),
+            };
+            let (text, tail) = rest.split_at(len);
+            found.push(Token { line: at + 1, text });
+            rest = tail.trim_start();
+        }
+    }
+    without_test_items(found)
+}
+
+/// Leaves out what `#[cfg(test)]` stands before: up to a `;`, or to the end of the braces.
+fn without_test_items(tokens: Vec<Token>) -> Vec<Token> {
+    const CFG: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let mut kept = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        let here = tokens[at..].iter().map(|t| t.text);
+        if !here.take(CFG.len()).eq(CFG) {
+            kept.push(tokens[at]);
+            at += 1;
+            continue;
+        }
+        let mut depth = 0;
+        at += CFG.len();
+        while let Some(token) = tokens.get(at) {
+            at += 1;
+            match token.text {
+                "{" | "(" | "[" => depth += 1,
+                "}" | ")" | "]" => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 && matches!(token.text, ";" | "}") {
+                break;
+            }
+        }
+    }
+    kept
+}
+
+/// Whether a token is a name or a keyword.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
 /// Whether `word` stands in the line with no letter, digit or underscore beside it.
 pub fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
@@ -131,6 +195,21 @@ mod tests {
         assert!(!has_word(lines[1], "Gelu") && !has_word(lines[2], "Gelu"));
         assert!(lines[2].contains("let b: &'a str ="));
         assert!(has_word(lines[3], "Gelu") && lines[3].contains("let n ="));
+    }
+
+    #[test]
+    fn tokens_leave_test_items_out() {
+        let source = "use a::b;\n#[cfg(test)]\nfn f() -> [u8; 2] { if x {} }\n#[cfg(test)] use c;\nlet é_1=2;";
+        let seen: Vec<String> = tokens(&code(source))
+            .iter()
+            .map(|t| format!("{}{}", t.line, t.text))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                "1use", "1a", "1::", "1b", "1;", "5let", "5é_1", "5=", "52", "5;"
+            ]
+        );
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Is the house in order? Each check takes the project's files and gives the faults it finds.
 
 mod architecture;
+mod circles;
 mod floors;
 mod names;
 mod reading;
 mod readme;
 mod size;
+mod types;
 mod words;
 
 use crate::tree::Tree;
@@ -57,9 +59,12 @@ type Check = fn(&Tree) -> Vec<Fault>;
 
 const CHECKS: &[Check] = &[
     architecture::check,
+    circles::check,
     floors::check,
     names::check,
     size::check,
+    size::columns,
+    types::check,
     words::unsafe_code,
     words::unfinished,
     words::local_paths,

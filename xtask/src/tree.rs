@@ -1,4 +1,5 @@
-//! The files that belong to the project, in memory, so that a test can plant a fault in a few lines.
+//! The files that belong to the project, in memory, so that a test can plant a fault in a few
+//! lines.
 
 use std::collections::BTreeMap;
 use std::path::Path;

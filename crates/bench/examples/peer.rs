@@ -6,8 +6,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use bench::models::choose;
-use bench::step::Prepared;
+use bench::chosen::choose;
+use bench::step::PreparedStep;
 use engine::{Device, Field, HostMut, Precision};
 use safetensors::{Dtype, tensor::TensorView};
 use std::error::Error;
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let chosen = choose(std::slice::from_ref(name))?;
     let model = chosen.models.first().ok_or("name a model")?;
-    let mut prepared = Prepared::new(threads.parse()?, precision, model)?;
+    let mut prepared = PreparedStep::new(threads.parse()?, precision, model)?;
     write_weights(&prepared, Path::new(folder))?;
     println!("{}", about(&prepared, model.vocabulary));
     for line in std::io::stdin().lines() {
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// What the other side must know to do the same.
-fn about(p: &Prepared, vocabulary: usize) -> serde_json::Value {
+fn about(p: &PreparedStep, vocabulary: usize) -> serde_json::Value {
     let (m, o) = (&p.config.model, &p.config.optim);
     serde_json::json!({
         "processor": engine::processor(),
@@ -58,7 +58,7 @@ fn about(p: &Prepared, vocabulary: usize) -> serde_json::Value {
     })
 }
 
-fn write_weights(p: &Prepared, folder: &Path) -> Result<(), Box<dyn Error>> {
+fn write_weights(p: &PreparedStep, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut tensors = Vec::new();
     for variable in &p.variables {
         let mut numbers = vec![0.0f32; variable.len()];

@@ -1,9 +1,10 @@
 //! Matrix products on a ladder from three plain loops to the kernels on all threads, at the shapes
-//! of a model's linear layers: forward, dX and dW. Every rung of f32 gives the same bits, which is checked.
+//! of a model's linear layers: forward, dX and dW. Every rung of f32 gives the same bits, which is
+//! checked.
 
 use crate::error::{Error, Result};
 use crate::machine::{Gauge, READINGS};
-use crate::models::Model;
+use crate::models::BenchModel;
 use crate::single::Single;
 use crate::{Conditions, Reading, Spread};
 use engine::cpu::rungs::{self, Laid};
@@ -18,8 +19,8 @@ use std::time::Instant;
 const ROUNDS: usize = 3;
 /// Seconds that a rung's repeats of one shape and round take, about.
 const ROUND_SECONDS: f64 = 0.03;
-/// Repeats of one turn, after one that isn't counted: in a training step the team is awake, and what
-/// a product reads was just written.
+/// Repeats of one turn, after one that isn't counted: in a training step the team is awake, and
+/// what a product reads was just written.
 const AT_ONCE: usize = 4;
 
 /// Most turns of one round.
@@ -77,7 +78,7 @@ impl Shape {
 ///
 /// # Errors
 /// Where the model's config is refused.
-pub fn shapes(model: &Model) -> Result<Vec<Shape>> {
+pub fn shapes(model: &BenchModel) -> Result<Vec<Shape>> {
     let config = model.config()?;
     let s = config.model;
     let tokens = model::micro_tokens(model.vocabulary);
@@ -176,7 +177,7 @@ fn rungs(threads: usize) -> Vec<Rung> {
 
 /// One rung, measured at every shape.
 #[derive(Debug, Clone, Serialize)]
-pub struct Measured {
+pub struct RungTime {
     /// What the rung does.
     pub rung: String,
     /// Threads.
@@ -195,11 +196,11 @@ pub struct Measured {
 
 /// The ladder, measured.
 #[derive(Debug, Clone, Serialize)]
-pub struct Ladder {
+pub struct RungTimes {
     /// The shapes.
     pub shapes: Vec<Shape>,
     /// The rungs, the lowest first.
-    pub rungs: Vec<Measured>,
+    pub rungs: Vec<RungTime>,
     /// The machine's limits with one thread and with all.
     pub machine: [Reading; 2],
 }
@@ -208,7 +209,7 @@ pub struct Ladder {
 ///
 /// # Errors
 /// Where a model's config is refused.
-pub fn seconds(models: &[Model], threads: usize) -> Result<f64> {
+pub fn seconds(models: &[BenchModel], threads: usize) -> Result<f64> {
     let shapes = models
         .iter()
         .map(shapes)
@@ -224,7 +225,7 @@ pub fn seconds(models: &[Model], threads: usize) -> Result<f64> {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, two rungs differ, or the user stopped it.
-pub fn run(s: &mut Conditions, models: &[Model]) -> Result<Ladder> {
+pub fn run(s: &mut Conditions, models: &[BenchModel]) -> Result<RungTimes> {
     let shapes = models
         .iter()
         .map(shapes)
@@ -256,7 +257,7 @@ pub fn run(s: &mut Conditions, models: &[Model]) -> Result<Ladder> {
         let seconds = taken.iter().map(|t| Spread::of(&t[at])).collect();
         summary(rung, &shapes, seconds, &readings)
     });
-    Ok(Ladder {
+    Ok(RungTimes {
         rungs: measured.collect(),
         shapes,
         machine: readings.clone(),
@@ -268,7 +269,7 @@ fn summary(
     shapes: &[Shape],
     seconds: Vec<Spread>,
     machine: &[Reading; 2],
-) -> Measured {
+) -> RungTime {
     let counted = shapes.iter().zip(&seconds).filter(|(s, _)| s.counted);
     let logs: Vec<f64> = counted
         .map(|(shape, s)| (shape.flops() as f64 / s.median).ln())
@@ -278,7 +279,7 @@ fn summary(
     let precision = rung.precision();
     let machine = if rung.threads == 1 { one } else { all };
     let peak = machine.limits(precision).flops;
-    Measured {
+    RungTime {
         rung: rung.name.clone(),
         threads: rung.threads,
         precision: crate::name(precision),
@@ -308,8 +309,8 @@ struct Places {
     y: ValueId,
 }
 
-/// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y + p,
-/// shows dy: it is the gradient of p.
+/// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y +
+/// p, shows dy: it is the gradient of p.
 fn record(shape: &Shape, how: (CpuSettings, Precision)) -> Result<(Single, Places)> {
     let (rows, inner, out) = shape.layer_sizes();
     let mut g = Graph::new();
@@ -354,7 +355,8 @@ impl<'a> Case<'a> {
         let mut repeats = vec![0; taken.len()];
         for (at, ready) in self.ready.iter_mut().enumerate() {
             s.alive()?;
-            // The plain loops are measured once: their time is long, and nobody waits for its digits.
+            // The plain loops are measured once: their time is long, and nobody waits for its
+            // digits.
             if at == 0 && !first {
                 continue;
             }
@@ -457,7 +459,7 @@ impl Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::choose;
+    use crate::chosen::choose;
     use std::sync::atomic::AtomicBool;
 
     /// Ragged sizes too: the head's 65 columns.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
-use crate::models::Model;
+use crate::models::BenchModel;
 use crate::step::random_tokens;
 use crate::{Conditions, Found, Limits, Spread};
 use engine::{Cpu, CpuSettings, Device, Precision};
@@ -20,7 +20,7 @@ const MOST: f64 = 20.0;
 
 /// A model's writing, measured.
 #[derive(Debug, Clone, Serialize)]
-pub struct Measured {
+pub struct GenerationTime {
     /// The model's name.
     pub name: &'static str,
     /// Tokens of the prompt.
@@ -38,7 +38,7 @@ pub struct Measured {
 }
 
 /// Models that write differently: a batch makes no difference.
-pub fn distinct(models: &[Model]) -> Result<Vec<Model>> {
+pub fn distinct(models: &[BenchModel]) -> Result<Vec<BenchModel>> {
     let mut shapes = Vec::new();
     let mut distinct = Vec::new();
     for model in models {
@@ -55,7 +55,7 @@ pub fn distinct(models: &[Model]) -> Result<Vec<Model>> {
 ///
 /// # Errors
 /// Where a model can't be recorded.
-pub fn seconds(models: &[Model]) -> Result<f64> {
+pub fn seconds(models: &[BenchModel]) -> Result<f64> {
     let mut total = 0.0;
     for model in distinct(models)? {
         let parameters = model.record()?.1.decoder.graph.parameters();
@@ -68,7 +68,7 @@ pub fn seconds(models: &[Model]) -> Result<f64> {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Conditions, models: &[Model]) -> Result<Found<Measured>> {
+pub fn run(s: &mut Conditions, models: &[BenchModel]) -> Result<Found<GenerationTime>> {
     let models = distinct(models)?;
     let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
     let mut gauge = Gauge::new(s.threads);
@@ -98,7 +98,7 @@ struct Taken {
     writing: Vec<f64>,
 }
 
-fn measure(s: &Conditions, model: &Model, taken: &mut Taken) -> Result<()> {
+fn measure(s: &Conditions, model: &BenchModel, taken: &mut Taken) -> Result<()> {
     let config = model.config()?;
     let shape = config.model.clone();
     let mut device = Cpu::new(CpuSettings::with_threads(s.threads));
@@ -140,14 +140,14 @@ fn measure(s: &Conditions, model: &Model, taken: &mut Taken) -> Result<()> {
     Ok(())
 }
 
-fn summary(model: &Model, taken: &Taken, limits: &Limits) -> Result<Measured> {
+fn summary(model: &BenchModel, taken: &Taken, limits: &Limits) -> Result<GenerationTime> {
     let plans = Plans::new(&model.config()?.model, model.vocabulary, 1);
     let plan = plans.one_token()?;
     let bounds = plan.items().iter();
     let bounds = bounds.map(|i| limits.bound(plan.item_cost(i)));
     let bound_seconds: f64 = bounds.sum();
     let tokens_per_second = Spread::of(&taken.writing);
-    Ok(Measured {
+    Ok(GenerationTime {
         name: model.name,
         prompt: taken.prompt,
         written: taken.written,

@@ -1,10 +1,11 @@
 //! How near does the engine come to what the machine can do? The machine is measured first
-//! ([`machine`]), then each operation alone ([`ops`]), whole training steps ([`step`]), matrix products
-//! rung by rung ([`gemm`]) and writing ([`generate`]). What is taken is held against
-//! `max(FLOPs / peak, bytes / bandwidth)`, so that what is left to gain can be seen; FLOPs and bytes
-//! come from `Operation::cost` alone.
+//! ([`machine`]), then each operation alone ([`ops`]), whole training steps ([`step`]), matrix
+//! products rung by rung ([`gemm`]) and writing ([`generate`]). What is taken is held against
+//! `max(FLOPs / peak, bytes / bandwidth)`, so that what is left to gain can be seen; FLOPs and
+//! bytes come from `Operation::cost` alone.
 #![forbid(unsafe_code)]
 
+pub mod chosen;
 mod error;
 pub mod gemm;
 pub mod generate;
@@ -17,7 +18,7 @@ pub mod step;
 
 pub use error::{Error, Result};
 pub use machine::{Limits, Reading};
-pub use models::Model;
+pub use models::BenchModel;
 pub use spread::Spread;
 
 use engine::Precision;

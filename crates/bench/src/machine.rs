@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::{Conditions, Spread};
-use engine::cpu::measure::Probe;
+use engine::cpu::measure::MachineProbe;
 use engine::{Cost, Precision};
 use serde::Serialize;
 
@@ -88,7 +88,7 @@ impl Gauge {
     /// # Errors
     /// Where the memory can't be had or a thread failed.
     pub fn take(&mut self, times: usize) -> Result<()> {
-        let mut probe = Probe::new(self.threads)?;
+        let mut probe = MachineProbe::new(self.threads)?;
         for _ in 0..times {
             self.f32_flops.push(probe.f32_products()?);
             self.bf16_flops.extend(probe.bf16_products()?);

@@ -1,12 +1,11 @@
 //! The models that are measured: three sizes, each in GPT-2's layout and in Qwen3's.
 
-use crate::error::{Error, Result};
-use crate::ops;
+use crate::error::Result;
 use model::{Config, Training};
 
 /// A model to measure.
 #[derive(Debug, Clone, Copy)]
-pub struct Model {
+pub struct BenchModel {
     /// Its name here.
     pub name: &'static str,
     preset: &'static str,
@@ -22,8 +21,8 @@ const fn gpt2(
     preset: &'static str,
     sets: &'static [&'static str],
     vocabulary: usize,
-) -> Model {
-    Model {
+) -> BenchModel {
+    BenchModel {
         name,
         preset,
         sets,
@@ -33,8 +32,8 @@ const fn gpt2(
 }
 
 /// Every model, the smallest first.
-pub const MODELS: [Model; 9] = [
-    Model {
+pub const MODELS: [BenchModel; 9] = [
+    BenchModel {
         by_default: false,
         ..gpt2("tiny", "tiny", &["train.batch=2"], 65)
     },
@@ -93,59 +92,7 @@ pub const MODELS: [Model; 9] = [
     ),
 ];
 
-/// What `--only` asks for.
-#[derive(Debug, Default)]
-pub struct Chosen {
-    /// Models by name.
-    pub models: Vec<Model>,
-    /// Operations by name.
-    pub operations: Vec<&'static str>,
-}
-
-/// The models and operations of these names.
-///
-/// # Errors
-/// Where there is nothing of a name.
-pub fn choose(only: &[String]) -> Result<Chosen> {
-    let mut chosen = Chosen::default();
-    for name in only {
-        let model = MODELS.iter().find(|m| m.name.eq_ignore_ascii_case(name));
-        let operation = ops::names().into_iter().find(|o| o == name);
-        match (model, operation) {
-            (Some(model), _) => chosen.models.push(*model),
-            (None, Some(operation)) => chosen.operations.push(operation),
-            (None, None) => {
-                return Err(Error::Unknown {
-                    name: name.clone(),
-                    models: MODELS.map(|m| m.name).join(", "),
-                    operations: ops::names().join(", "),
-                });
-            }
-        }
-    }
-    Ok(chosen)
-}
-
-impl Chosen {
-    /// The models that were named; else all of the usual ones.
-    pub fn all_sizes(&self) -> Vec<Model> {
-        self.models_or(|m| m.by_default)
-    }
-
-    /// The models that were named; else S and M.
-    pub fn small_sizes(&self) -> Vec<Model> {
-        self.models_or(|m| ["S", "M"].contains(&m.name))
-    }
-
-    fn models_or(&self, usual: impl Fn(&Model) -> bool) -> Vec<Model> {
-        match self.models.is_empty() {
-            true => MODELS.into_iter().filter(usual).collect(),
-            false => self.models.clone(),
-        }
-    }
-}
-
-impl Model {
+impl BenchModel {
     /// Its config.
     ///
     /// # Errors

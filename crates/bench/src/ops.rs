@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
-use crate::models::Model;
+use crate::models::BenchModel;
 use crate::single::Single;
 use crate::{Conditions, Found, Limits, Spread};
 use engine::{Angles, Cost, CpuSettings, Graph, Heads, Init, ValueId, Variable, micro_batch};
@@ -19,7 +19,7 @@ const REPEATS: (f64, f64) = (3.0, 50.0);
 
 /// One pass of one operation at one model's shape.
 #[derive(Debug, Clone, Serialize)]
-pub struct Measured {
+pub struct OperationTime {
     /// The model whose shape it is.
     pub model: &'static str,
     /// The operation.
@@ -156,7 +156,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// Seconds that [`run`] will take, about.
-pub fn seconds(models: &[Model], only: &[&str]) -> f64 {
+pub fn seconds(models: &[BenchModel], only: &[&str]) -> f64 {
     let count = OPERATIONS
         .iter()
         .filter(|(name, _)| chosen(only, name))
@@ -172,7 +172,11 @@ fn chosen(only: &[&str], name: &str) -> bool {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Conditions, models: &[Model], only: &[&str]) -> Result<Found<Measured>> {
+pub fn run(
+    s: &mut Conditions,
+    models: &[BenchModel],
+    only: &[&str],
+) -> Result<Found<OperationTime>> {
     let mut gauge = Gauge::new(s.threads);
     let cases = models
         .iter()
@@ -203,7 +207,7 @@ pub fn run(s: &mut Conditions, models: &[Model], only: &[&str]) -> Result<Found<
 
 /// One operation at one shape, and what was measured of it.
 struct Case<'a> {
-    model: &'a Model,
+    model: &'a BenchModel,
     operation: &'static str,
     build: Build,
     shape: String,
@@ -212,7 +216,7 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(model: &'a Model, operation: &'static str, build: Build) -> Case<'a> {
+    fn new(model: &'a BenchModel, operation: &'static str, build: Build) -> Case<'a> {
         Case {
             model,
             operation,
@@ -259,13 +263,13 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    fn summary(&self, limits: &Limits) -> Vec<Measured> {
+    fn summary(&self, limits: &Limits) -> Vec<OperationTime> {
         let passes = self.taken.iter().zip(["forward", "backward"]);
         let each = passes.map(|((seconds, cost), pass)| {
             let seconds = Spread::of(seconds);
             let bound_seconds = limits.bound(*cost);
             let flops_per_second = cost.flops as f64 / seconds.median;
-            Measured {
+            OperationTime {
                 model: self.model.name,
                 operation: self.operation,
                 pass,

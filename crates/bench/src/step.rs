@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
-use crate::models::Model;
+use crate::models::BenchModel;
 use crate::{Conditions, Found, Limits, Spread};
 use engine::{
     Cost, Cpu, CpuSettings, Device, Graph, HostMut, NodeId, Plan, Precision, RandomPurpose, Ready,
@@ -23,7 +23,7 @@ const MOST: f64 = 25.0;
 
 /// Where a share of a step's time goes.
 #[derive(Debug, Clone, Serialize)]
-pub struct Part {
+pub struct StepShare {
     /// The operation.
     pub operation: String,
     /// Forward, backward or update.
@@ -42,7 +42,7 @@ pub struct Part {
     pub seconds: Spread,
 }
 
-impl Part {
+impl StepShare {
     /// What is left to gain, in seconds.
     pub fn gap(&self) -> f64 {
         self.seconds.median - self.bound_seconds
@@ -51,7 +51,7 @@ impl Part {
 
 /// A model's step, measured.
 #[derive(Debug, Clone, Serialize)]
-pub struct Measured {
+pub struct StepTime {
     /// The model's name.
     pub name: &'static str,
     /// Its family.
@@ -84,16 +84,16 @@ pub struct Measured {
     /// Median time by that bound.
     pub times_bound: f64,
     /// By operation and pass, the largest gap first.
-    pub parts: Vec<Part>,
+    pub parts: Vec<StepShare>,
     /// By operation, pass and shape, the largest gap first.
-    pub shapes: Vec<Part>,
+    pub shapes: Vec<StepShare>,
 }
 
 /// Seconds that [`run`] will take, about.
 ///
 /// # Errors
 /// Where a model can't be recorded.
-pub fn seconds(models: &[Model], limits: &Limits) -> Result<f64> {
+pub fn seconds(models: &[BenchModel], limits: &Limits) -> Result<f64> {
     let mut total = 0.0;
     for model in models {
         let (config, training) = model.record()?;
@@ -113,7 +113,7 @@ fn repeats(step: f64) -> f64 {
 ///
 /// # Errors
 /// Where memory can't be had, a thread failed, or the user stopped it.
-pub fn run(s: &mut Conditions, models: &[Model], limits: &Limits) -> Result<Found<Measured>> {
+pub fn run(s: &mut Conditions, models: &[BenchModel], limits: &Limits) -> Result<Found<StepTime>> {
     let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
     let mut gauge = Gauge::new(s.threads);
     let total = seconds(models, limits)?;
@@ -147,9 +147,9 @@ struct Taken {
 }
 
 /// One round of one model: set up, one step to warm up, then timed steps.
-fn measure(s: &mut Conditions, model: &Model, taken: &mut Taken) -> Result<()> {
+fn measure(s: &mut Conditions, model: &BenchModel, taken: &mut Taken) -> Result<()> {
     forget_peak();
-    let mut prepared = Prepared::new(s.threads, s.precision, model)?;
+    let mut prepared = PreparedStep::new(s.threads, s.precision, model)?;
     let warm = prepared.step()?;
     for _ in 0..repeats(warm) as u64 {
         s.alive()?;
@@ -166,7 +166,7 @@ fn measure(s: &mut Conditions, model: &Model, taken: &mut Taken) -> Result<()> {
 }
 
 /// A model on a device, with its first weights and one batch of random tokens, ready to train.
-pub struct Prepared {
+pub struct PreparedStep {
     /// The device.
     pub device: Cpu,
     /// What its store has.
@@ -185,12 +185,12 @@ pub struct Prepared {
     times: Vec<Duration>,
 }
 
-impl Prepared {
+impl PreparedStep {
     /// Sets a model up.
     ///
     /// # Errors
     /// Where the config is refused or memory can't be had.
-    pub fn new(threads: usize, precision: Precision, model: &Model) -> Result<Prepared> {
+    pub fn new(threads: usize, precision: Precision, model: &BenchModel) -> Result<PreparedStep> {
         let (config, training) = model.record()?;
         let plan = training.plan(&config)?.in_precision(precision);
         let decoder = &training.decoder;
@@ -210,7 +210,7 @@ impl Prepared {
             rate: config.optim.lr,
             loss_weight: training.loss_weight,
         };
-        Ok(Prepared {
+        Ok(PreparedStep {
             device,
             variables,
             config,
@@ -265,11 +265,11 @@ fn forget_peak() {
 }
 
 fn summary(
-    model: &Model,
+    model: &BenchModel,
     precision: Precision,
     taken: &Taken,
     limits: &Limits,
-) -> Result<Measured> {
+) -> Result<StepTime> {
     let (config, training) = model.record()?;
     let plan = training.plan(&config)?;
     let parameters = plan.graph().parameters();
@@ -279,7 +279,7 @@ fn summary(
     let bounds = bounds.map(|i| limits.bound(plan.item_cost(i)));
     let bound_seconds: f64 = bounds.sum();
     let (batch, context) = (config.train.batch, config.model.context);
-    Ok(Measured {
+    Ok(StepTime {
         name: model.name,
         family: config.model.family.name(),
         precision: crate::name(precision),
@@ -301,15 +301,16 @@ fn summary(
 }
 
 /// Adds up the list's entries that are alike.
-fn parts(plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool) -> Vec<Part> {
-    let mut groups: Vec<(Part, Vec<f64>)> = Vec::new();
+fn parts(plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool) -> Vec<StepShare> {
+    let mut groups: Vec<(StepShare, Vec<f64>)> = Vec::new();
     for (entry, item) in plan.items().iter().enumerate() {
         let (operation, pass, shape) = describe(plan.graph(), item.work);
         let shape = shape.filter(|_| by_shape);
-        let alike =
-            |(p, _): &(Part, _)| p.operation == operation && p.pass == pass && p.shape == shape;
+        let alike = |(p, _): &(StepShare, _)| {
+            p.operation == operation && p.pass == pass && p.shape == shape
+        };
         let place = groups.iter().position(alike).unwrap_or_else(|| {
-            let part = Part {
+            let part = StepShare {
                 operation,
                 pass,
                 shape,
@@ -331,11 +332,11 @@ fn parts(plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool) -> Vec<Par
         let times = taken.entries.iter().map(|times| times[entry].as_secs_f64());
         seconds.iter_mut().zip(times).for_each(|(sum, t)| *sum += t);
     }
-    let each = groups.into_iter().map(|(part, seconds)| Part {
+    let each = groups.into_iter().map(|(part, seconds)| StepShare {
         seconds: Spread::of(&seconds),
         ..part
     });
-    let mut parts: Vec<Part> = each.collect();
+    let mut parts: Vec<StepShare> = each.collect();
     parts.sort_by(|a, b| b.gap().total_cmp(&a.gap()));
     parts
 }

@@ -7,7 +7,7 @@ use run::{Files, sha256, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use text::random::{Purpose, Random};
+use text::random::{Random, RandomUse};
 use text::{Tokenizer, TokenizerKind};
 
 /// The file that says what a prepared folder holds.
@@ -199,7 +199,7 @@ impl Prepared {
     pub fn sample(&self, count: usize, most: usize, seed: u64) -> Result<Vec<Excerpt>> {
         let shards = self.index.as_ref().map_or(&[][..], |i| &i.train.shards);
         let documents: u64 = shards.iter().map(|s| s.documents).sum();
-        let mut random = Random::new(seed, Purpose::Documents, 0);
+        let mut random = Random::new(seed, RandomUse::Documents, 0);
         let mut excerpts = Vec::new();
         for _ in 0..count.min(documents as usize) {
             let mut number = random.below(documents);

@@ -4,7 +4,7 @@
 use crate::prepared::TOKENIZER;
 use crate::shard::{self, SHARD_TOKENS, ShardEntry, Width};
 use crate::{CorpusPart, Error, Result};
-use run::{Append, Files, sha256, write_atomic};
+use run::{AppendFile, Files, sha256, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -50,7 +50,7 @@ pub(crate) enum Entry {
 pub(crate) struct Journal<'a> {
     files: &'a dyn Files,
     pub folder: &'a Path,
-    append: Box<dyn Append>,
+    append: Box<dyn AppendFile>,
     pub entries: Vec<Entry>,
     /// Of the tokenizer that it began with; empty before.
     pub tokenizer_sha256: String,

@@ -13,7 +13,7 @@ mod common;
 use common::{Files, all, gz, parquet, read, with_bytes, zst};
 use data::{Destination, Prepared, ReadOptions, Watch};
 use std::time::{Duration, Instant};
-use text::random::{Purpose, Random};
+use text::random::{Random, RandomUse};
 
 /// Files of each kind in a normal run.
 const TRIES: u64 = 200;
@@ -32,7 +32,7 @@ fn mutate(seeds: &[Vec<u8>], words: &[&[u8]], mut check: impl FnMut(&[u8])) {
         Some(time) => from.elapsed() < time,
         None => tries < TRIES,
     } {
-        let mut random = Random::new(seed, Purpose::Documents, tries);
+        let mut random = Random::new(seed, RandomUse::Documents, tries);
         let mut below = |n: usize| random.below(n.max(1) as u64) as usize;
         let mut bytes = seeds[below(seeds.len())].clone();
         for _ in 0..=below(6) {

@@ -160,8 +160,8 @@ pub struct TrainFlags {
 /// `train`
 #[derive(Debug, Args)]
 pub struct Train {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of these;
-    /// `-` is text from standard input; or one folder that `data prepare` made
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
+    /// these; `-` is text from standard input; or one folder that `data prepare` made
     #[arg(value_name = "TEXT")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -357,8 +357,8 @@ pub enum Data {
 /// `data prepare`
 #[derive(Debug, Args)]
 pub struct DataPrepare {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of these;
-    /// `-` is text from standard input
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
+    /// these; `-` is text from standard input
     #[arg(value_name = "TEXT", required = true)]
     pub paths: Vec<PathBuf>,
     /// The folder to make; a preparation that was interrupted there goes on

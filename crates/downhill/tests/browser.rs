@@ -1,5 +1,5 @@
-//! The live page as people see it, in a real browser. Each test prints a line and ends where there is no
-//! Chromium; CI has one. Pictures of what they saw lie in the folder `screenshots`.
+//! The live page as people see it, in a real browser. Each test prints a line and ends where there
+//! is no Chromium; CI has one. Pictures of what they saw lie in the folder `screenshots`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 mod common;

@@ -8,15 +8,16 @@
 use crate::at::Scalars;
 use crate::device::{Device, Field, Host, HostMut, Ready, fits};
 use crate::error::{Error, Result};
-use crate::graph::{Origin, ValueId, Variable};
+use crate::graph::{Origin, ValueId};
 use crate::ops::KERNELS;
 use crate::plan::Plan;
 use crate::precision::Precision;
 use crate::update::{Optimizer, RULE_KERNELS};
+use crate::variable::Variable;
 use arena::Arena;
 use kernel::{FindKernel, FindRule, Kernel, RuleKernel};
 use machine::Isa;
-use resolve::{Resolver, Task};
+use resolve::{Resolved, Resolver};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use store::Store;
@@ -60,7 +61,7 @@ impl CpuSettings {
 /// A plan with its places; they lie in the device's store and arena, so it is dropped before these.
 struct Prepared {
     plan: Plan,
-    tasks: Vec<Task>,
+    tasks: Vec<Resolved>,
 }
 
 /// The processor.
@@ -171,7 +172,7 @@ impl Cpu {
     }
 
     /// Finds every place of a plan in an arena.
-    fn resolve(&self, plan: &Plan, arena: &Arena) -> Result<Vec<Task>> {
+    fn resolve(&self, plan: &Plan, arena: &Arena) -> Result<Vec<Resolved>> {
         let resolver = Resolver {
             plan,
             arena,

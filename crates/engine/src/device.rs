@@ -4,10 +4,11 @@
 
 use crate::at::Scalars;
 use crate::error::{Error, Result};
-use crate::graph::{ValueId, Variable};
+use crate::graph::ValueId;
 use crate::plan::Plan;
 use crate::precision::Precision;
 use crate::update::Optimizer;
+use crate::variable::Variable;
 
 pub mod null;
 pub mod reference;

@@ -1,8 +1,9 @@
 //! Made-up shapes and numbers for an operation's example: the same from the same seed.
 
 use crate::error::Result;
-use crate::graph::{Graph, Init, ValueId, Variable};
+use crate::graph::{Graph, ValueId};
 use crate::random::{RandomPurpose, Stream};
+use crate::variable::{Init, Variable};
 
 /// Records an operation on made-up inputs of a random shape and returns the output to check.
 pub type Example = fn(&mut Graph, &mut Draw) -> Result<ValueId>;

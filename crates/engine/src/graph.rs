@@ -3,6 +3,7 @@
 
 use crate::error::{Result, shape};
 use crate::op::{Operation, Reads, Spec};
+use crate::variable::Variable;
 use std::sync::Arc;
 
 /// Most inputs that a node may have.
@@ -27,107 +28,6 @@ impl NodeId {
     /// Its place in the graph's list of nodes.
     pub fn index(self) -> usize {
         self.0
-    }
-}
-
-/// How a parameter begins.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Init {
-    /// All 0.
-    Zeros,
-    /// All 1.
-    Ones,
-    /// Normal with mean 0 and this standard deviation.
-    Normal(f64),
-}
-
-/// What a variable is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VariableKind {
-    /// Learned by gradient descent.
-    Parameter,
-    /// Keys or values of earlier positions, kept between runs of a plan.
-    Cache,
-}
-
-/// The part that a parameter plays, by which an optimizer chooses how it moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Group {
-    /// Weights of a hidden layer.
-    Matrix,
-    /// A vector a token or a position.
-    Embedding,
-    /// The layer that gives the logits, where it isn't the embedding.
-    Head,
-    /// Norms and biases.
-    Vector,
-}
-
-/// What outlives every plan: one parameter or cache. It drives initialization, counting, the
-/// optimizer's groups, checkpoints and names in files.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Variable {
-    /// Name, unique in the model.
-    pub name: String,
-    /// Shape as files have it; matrices are `[out, in]`.
-    pub shape: Vec<usize>,
-    /// How it begins.
-    pub init: Init,
-    /// The part it plays.
-    pub group: Group,
-    /// Parameter or cache.
-    pub kind: VariableKind,
-}
-
-impl Variable {
-    /// A parameter: a [`Group::Matrix`] where the shape has two or more dimensions, else a
-    /// [`Group::Vector`].
-    pub fn parameter(name: impl Into<String>, shape: &[usize], init: Init) -> Variable {
-        Variable {
-            name: name.into(),
-            shape: shape.to_vec(),
-            init,
-            group: match shape.len() {
-                0 | 1 => Group::Vector,
-                _ => Group::Matrix,
-            },
-            kind: VariableKind::Parameter,
-        }
-    }
-
-    /// The same parameter in another group.
-    #[must_use]
-    pub fn in_group(self, group: Group) -> Variable {
-        Variable { group, ..self }
-    }
-
-    /// A cache of `rows × width` numbers, zero at first.
-    pub fn cache(name: impl Into<String>, rows: usize, width: usize) -> Variable {
-        Variable {
-            kind: VariableKind::Cache,
-            ..Variable::parameter(name, &[rows, width], Init::Zeros)
-        }
-    }
-
-    /// Numbers in it.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether it holds no number at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Rows and columns; a vector is one row.
-    pub fn matrix(&self) -> [usize; 2] {
-        let columns = self.shape.last().copied().unwrap_or(1);
-        [self.len() / columns.max(1), columns]
-    }
-
-    /// Whether it is learned.
-    pub fn is_parameter(&self) -> bool {
-        self.kind == VariableKind::Parameter
     }
 }
 

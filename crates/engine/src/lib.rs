@@ -16,6 +16,7 @@
 //! device can be written outside of this crate.
 
 mod at;
+mod cost;
 pub mod cpu;
 mod device;
 mod draw;
@@ -26,13 +27,16 @@ mod ops;
 mod plan;
 mod precision;
 mod random;
+mod rule;
 mod schedule;
 pub mod tolerance;
 mod update;
+mod variable;
 pub mod verify;
 mod write;
 
 pub use at::{At, Scalars};
+pub use cost::{Cost, Pass, elementwise};
 pub use cpu::machine::{Isa, cores, has_bf16, processor};
 pub use cpu::team::Order;
 pub use cpu::{Cpu, CpuSettings};
@@ -41,14 +45,14 @@ pub use device::reference::{Observer, Reference};
 pub use device::{Device, Field, Host, HostMut, Ready};
 pub use draw::{Draw, Example};
 pub use error::{Error, Result};
-pub use graph::{Graph, Group, Init, Node, NodeId, Origin, Value, ValueId, Variable, VariableKind};
-pub use op::{
-    BackwardF64, Cost, Element, ForwardF64, In, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+pub use graph::{Graph, Node, NodeId, Origin, Value, ValueId};
+pub use op::{BackwardF64, Element, ForwardF64, In, Operation, Outputs, Reads, Spec};
 pub use ops::{Angles, Heads, Pages, Places};
 pub use plan::{Place, Plan};
 pub use precision::Precision;
 pub use random::{RandomPurpose, Stream};
+pub use rule::{Rule, Setting, UpdateF64};
 pub use schedule::{Item, Purpose, Work, micro_batch};
-pub use update::{Adam, Assignment, Descent, Optimizer, Rule, Setting, UpdateF64, Updates};
+pub use update::{Adam, Assignment, Descent, Optimizer, Updates};
+pub use variable::{Group, Init, Variable, VariableKind};
 pub use write::Write;

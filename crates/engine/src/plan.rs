@@ -3,9 +3,9 @@
 
 mod places;
 
+use crate::cost::{Cost, Pass};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId, ValueId};
-use crate::op::{Cost, Pass};
 use crate::precision::Precision;
 use crate::schedule::{Item, Purpose, Work, schedule};
 use crate::update::{Optimizer, Updates};

@@ -3,11 +3,9 @@
 
 use crate::at::Scalars;
 use crate::cpu::kernel::{FindRule, rule_kernel};
-use crate::graph::{Group, Variable};
-use crate::op::Cost;
 use crate::precision::Precision;
-use std::any::Any;
-use std::fmt::Debug;
+use crate::rule::{Rule, Setting};
+use crate::variable::{Group, Variable};
 use std::sync::Arc;
 
 mod adam;
@@ -26,55 +24,6 @@ macro_rules! list {
 list! {
     Adam,
     Descent,
-}
-
-/// The rule by which the numbers of a variable move.
-pub trait Rule: Any + Debug + Send + Sync {
-    /// The field's name for it.
-    fn name(&self) -> &'static str;
-
-    /// Whether each number moves by itself, whatever its neighbors do. Then many variables that lie
-    /// one after the other are updated in one walk.
-    fn flat(&self) -> bool;
-
-    /// Lengths of what is kept from step to step for a variable of this many rows and columns.
-    fn states(&self, shape: [usize; 2]) -> Vec<usize>;
-
-    /// Numbers of room that an update needs for intermediate results.
-    fn scratch(&self, shape: [usize; 2]) -> usize;
-
-    /// Work of an update.
-    fn cost(&self, shape: [usize; 2]) -> Cost;
-
-    /// One update in f64: the oracle.
-    fn update_f64(&self, s: &Setting, a: UpdateF64);
-}
-
-/// Arguments of the reference's update.
-pub struct UpdateF64<'a> {
-    /// Rows and columns.
-    pub shape: [usize; 2],
-    /// Weights.
-    pub w: &'a mut [f64],
-    /// Their gradient.
-    pub g: &'a [f64],
-    /// The rule's state.
-    pub states: &'a mut [Vec<f64>],
-}
-
-/// What an update needs beside the numbers themselves.
-#[derive(Debug, Clone, Copy)]
-pub struct Setting {
-    /// Learning rate.
-    pub rate: f64,
-    /// Factor on the gradient, from clipping.
-    pub scale: f64,
-    /// Weight decay.
-    pub decay: f64,
-    /// Updates with this one.
-    pub updates: u64,
-    /// Precision of the rule's own matrix products.
-    pub precision: Precision,
 }
 
 /// What moves the parameters of some groups.
@@ -120,11 +69,11 @@ impl Optimizer {
             rate: 1.0,
             decay,
         };
-        let matrices = [Group::Matrix, Group::Embedding, Group::Head];
+        let matrices = [Group::Matrices, Group::Embeddings, Group::OutputHead];
         Optimizer {
             assignments: vec![
                 assignment(&matrices, decay),
-                assignment(&[Group::Vector], 0.0),
+                assignment(&[Group::Vectors], 0.0),
             ],
             clip,
         }

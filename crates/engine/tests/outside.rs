@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Case, block, scalars, stored};
-use engine::cpu::gemm::{Start, View, cut, product};
+use engine::cpu::gemm::{ChainStart, View, cut, product};
 use engine::cpu::kernel::{RuleKernel, Update};
 use engine::cpu::team::Team;
 use engine::{
@@ -95,7 +95,7 @@ impl RuleKernel for Stretched {
                 let m = View::new(m, rows, columns, columns);
                 let left = m.rows(to.first_row, to.rows);
                 let right = m.rows(to.first_column, to.columns).transposed();
-                product(arithmetic, left, right, &mut to, Start::Zero, room);
+                product(arithmetic, left, right, &mut to, ChainStart::Zero, room);
             },
         );
         let reads = [m, norms, &a.scratch];
@@ -134,9 +134,9 @@ fn optimizer() -> Optimizer {
     };
     Optimizer {
         assignments: vec![
-            assignment(&[Group::Matrix], Arc::new(Stretched), 20.0),
-            assignment(&[Group::Embedding, Group::Head], adam(), 0.5),
-            assignment(&[Group::Vector], adam(), 1.0),
+            assignment(&[Group::Matrices], Arc::new(Stretched), 20.0),
+            assignment(&[Group::Embeddings, Group::OutputHead], adam(), 0.5),
+            assignment(&[Group::Vectors], adam(), 1.0),
         ],
         clip: Some(1.0),
     }
@@ -185,7 +185,7 @@ fn groups_move_by_rules_of_their_own_that_see_shapes_and_multiply_matrices() {
     let matrices = graph
         .variables()
         .iter()
-        .filter(|v| v.group == Group::Matrix)
+        .filter(|v| v.group == Group::Matrices)
         .count();
     let plan = Plan::new(Arc::new(graph), 1, Purpose::Train(optimizer())).unwrap();
     assert_eq!(plan.updates().len(), matrices + 1);

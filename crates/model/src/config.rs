@@ -67,7 +67,7 @@ pub struct ModelConfig {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "default.toml has the prose of every key")]
 pub struct OptimConfig {
-    pub name: Optimizer,
+    pub name: OptimizerName,
     pub lr: f64,
     pub lr_min: f64,
     pub schedule: Schedule,
@@ -92,7 +92,7 @@ pub struct TrainConfig {
     pub seed: u64,
     #[serde(with = "all")]
     pub threads: Option<usize>,
-    pub precision: Precision,
+    pub precision: PrecisionSetting,
 }
 
 /// `eval.*`
@@ -144,7 +144,7 @@ pub struct SampleConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum Optimizer {
+pub enum OptimizerName {
     Sgd,
     Momentum,
     Nesterov,
@@ -167,11 +167,11 @@ impl OptimConfig {
         };
         let (decay, clip) = (self.weight_decay, self.clip);
         match self.name {
-            Optimizer::Sgd => engine::Optimizer::uniform(Descent::PLAIN, decay, clip),
-            Optimizer::Momentum => engine::Optimizer::uniform(momentum(false), decay, clip),
-            Optimizer::Nesterov => engine::Optimizer::uniform(momentum(true), decay, clip),
-            Optimizer::Adam => engine::Optimizer::uniform(adam(false), decay, clip),
-            Optimizer::Adamw => engine::Optimizer::uniform(adam(true), decay, clip),
+            OptimizerName::Sgd => engine::Optimizer::uniform(Descent::PLAIN, decay, clip),
+            OptimizerName::Momentum => engine::Optimizer::uniform(momentum(false), decay, clip),
+            OptimizerName::Nesterov => engine::Optimizer::uniform(momentum(true), decay, clip),
+            OptimizerName::Adam => engine::Optimizer::uniform(adam(false), decay, clip),
+            OptimizerName::Adamw => engine::Optimizer::uniform(adam(true), decay, clip),
         }
     }
 }
@@ -191,7 +191,7 @@ pub enum Schedule {
 /// `train.precision`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Precision {
+pub enum PrecisionSetting {
     /// bf16 where the processor multiplies it itself, else f32.
     Auto,
     /// Operands as they are.
@@ -200,14 +200,14 @@ pub enum Precision {
     Bf16,
 }
 
-impl Precision {
+impl PrecisionSetting {
     /// The same, with `Auto` decided for this processor: what a run keeps, so that it goes on with
     /// the same arithmetic elsewhere.
     #[must_use]
-    pub fn settled(self) -> Precision {
+    pub fn settled(self) -> PrecisionSetting {
         match self {
-            Precision::Auto if engine::has_bf16() => Precision::Bf16,
-            Precision::Auto => Precision::F32,
+            PrecisionSetting::Auto if engine::has_bf16() => PrecisionSetting::Bf16,
+            PrecisionSetting::Auto => PrecisionSetting::F32,
             known => known,
         }
     }
@@ -215,7 +215,7 @@ impl Precision {
     /// For the engine.
     pub fn of_products(self) -> engine::Precision {
         match self.settled() {
-            Precision::Bf16 => engine::Precision::Bf16,
+            PrecisionSetting::Bf16 => engine::Precision::Bf16,
             _ => engine::Precision::F32,
         }
     }

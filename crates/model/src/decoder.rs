@@ -2,77 +2,11 @@
 //! One function records it for training, scoring and generation, for every family.
 
 use crate::config::{Mlp, ModelConfig, Norm, Position};
-use engine::{
-    Angles, Device, Error, Graph, Group, Heads, Host, Init, Pages, Places, Ready, ValueId, Variable,
-};
+use crate::recorded::{Decoder, Mode};
+use engine::{Angles, Error, Graph, Group, Heads, Init, Places, ValueId, Variable};
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Error>;
-
-/// What a recording is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Learning: with dropout and the cost.
-    Train,
-    /// Measuring: the cost, without dropout.
-    Score,
-    /// Measuring, with the logits and the residual stream held for the host.
-    Look,
-    /// Writing: keys and values of earlier positions lie in caches of these pages.
-    Generate(Pages),
-}
-
-/// A recorded decoder, with the values that the host reads and writes.
-#[derive(Debug, Clone)]
-pub struct Decoder {
-    /// The recording.
-    pub graph: Arc<Graph>,
-    /// Input tokens [N].
-    pub tokens: ValueId,
-    /// Positions of the tokens [N], where the family learns them.
-    pub positions: Option<ValueId>,
-    /// Where the sequences stand, in `Mode::Generate`.
-    pub places: Option<Places>,
-    /// Rows whose next token is asked for, one a sequence [S], in `Mode::Generate`.
-    pub asked: Option<ValueId>,
-    /// Tokens to predict [N]; not in `Mode::Generate`.
-    pub targets: Option<ValueId>,
-    /// Share of the cost [1] and nats of each token [N]; not in `Mode::Generate`.
-    pub cost: Option<(ValueId, ValueId)>,
-    /// Scores of the next token: [N, V], in `Mode::Generate` of the rows asked for [S, V]. Held only
-    /// in `Mode::Look` and `Mode::Generate`.
-    pub logits: ValueId,
-    /// The residual stream behind each half of a block [N, C], in order; held only in `Mode::Look`.
-    pub stream: Vec<ValueId>,
-    /// T.
-    time: usize,
-}
-
-impl Decoder {
-    /// Writes a batch of whole sequences: their tokens [B·T] and, where the recording has a cost,
-    /// the tokens to predict [B·T].
-    ///
-    /// # Errors
-    /// Where there are more or fewer tokens than recorded.
-    pub fn fill(
-        &self,
-        device: &mut dyn Device,
-        ready: Ready,
-        tokens: &[u32],
-        targets: &[u32],
-    ) -> Result<()> {
-        device.write(ready, self.tokens, Host::Tokens(tokens))?;
-        if let Some(positions) = self.positions {
-            let at = (0..tokens.len()).map(|i| (i % self.time) as u32);
-            let at: Vec<u32> = at.collect();
-            device.write(ready, positions, Host::Tokens(&at))?;
-        }
-        if let Some(next) = self.targets {
-            device.write(ready, next, Host::Tokens(targets))?;
-        }
-        Ok(())
-    }
-}
 
 struct Recorder<'a> {
     g: Graph,
@@ -123,17 +57,13 @@ pub fn decoder(
         vocabulary,
         shape.width,
         0.02,
-        Group::Embedding,
+        Group::Embeddings,
     );
     let mut h = r.g.embedding(tokens, table)?;
-    let mut positions = None;
-    if shape.position == Position::Learned {
-        let at = r.g.tokens("positions", rows);
-        let (context, width) = (shape.context, shape.width);
-        let table = r.matrix("embed_positions", context, width, 0.02, Group::Embedding);
-        let learned = r.g.embedding(at, table)?;
-        h = r.g.residual(h, learned)?;
-        positions = Some(at);
+    let learned = shape.position == Position::Learned;
+    let positions = learned.then(|| r.g.tokens("positions", rows));
+    if let Some(at) = positions {
+        h = r.add_positions(h, at)?;
     }
     h = r.dropout(h)?;
     for layer in 0..shape.layers {
@@ -145,7 +75,7 @@ pub fn decoder(
     let h = r.norm("norm", h)?;
     let head = match shape.tied {
         true => table,
-        false => r.matrix("lm_head", vocabulary, shape.width, 0.02, Group::Head),
+        false => r.matrix("lm_head", vocabulary, shape.width, 0.02, Group::OutputHead),
     };
     let logits = r.g.linear(h, head, None)?;
     if matches!(mode, Mode::Look | Mode::Generate(_)) {
@@ -182,20 +112,29 @@ impl Recorder<'_> {
         self.g.variable(variable.in_group(group))
     }
 
+    /// h + a learned vector for each position.
+    fn add_positions(&mut self, h: ValueId, at: ValueId) -> Result<ValueId> {
+        let (context, width) = (self.shape.context, self.shape.width);
+        let name = "embed_positions";
+        let table = self.matrix(name, context, width, 0.02, Group::Embeddings);
+        let learned = self.g.embedding(at, table)?;
+        self.g.residual(h, learned)
+    }
+
     fn vector(&mut self, name: &str, width: usize, init: Init) -> ValueId {
         self.g.variable(Variable::parameter(name, &[width], init))
     }
 
     /// Weights of a layer, and its bias where the family has them. Weights begin at a deviation of
-    /// 0.02; those that write to the residual stream at 0.02/√(2L), so that its size doesn't grow with
-    /// depth (Radford et al., 2019, section 2.3).
+    /// 0.02; those that write to the residual stream at 0.02/√(2L), so that its size doesn't grow
+    /// with depth (Radford et al., 2019, section 2.3).
     fn layer(
         &mut self,
         name: &str,
         (out, inner): (usize, usize),
         std: f64,
     ) -> (ValueId, Option<ValueId>) {
-        let w = self.matrix(name, out, inner, std, Group::Matrix);
+        let w = self.matrix(name, out, inner, std, Group::Matrices);
         let bias = self.shape.bias;
         let b = bias.then(|| self.vector(&format!("{name}.bias"), out, Init::Zeros));
         (w, b)

@@ -9,15 +9,17 @@ mod config;
 mod decoder;
 pub mod hugging_face;
 mod init;
+mod recorded;
 mod tensors;
 mod training;
 
 pub use config::{
     CheckpointConfig, Config, ConfigError, ConfigKey, DataConfig, Difference, EvalConfig, Family,
-    Mistake, Mlp, ModelConfig, Norm, OptimConfig, Optimizer, Position, Precision, SampleConfig,
-    Schedule, TrainConfig,
+    Mistake, Mlp, ModelConfig, Norm, OptimConfig, OptimizerName, Position, PrecisionSetting,
+    SampleConfig, Schedule, TrainConfig,
 };
-pub use decoder::{Decoder, Mode, decoder};
+pub use decoder::decoder;
 pub use init::initialize;
+pub use recorded::{Decoder, Mode};
 pub use tensors::{TensorFiles, TensorInput, TensorOutput, write_tensors};
 pub use training::{Training, micro_tokens};

@@ -74,12 +74,12 @@ impl<T: Read + Seek + Send> TensorInput for T {}
 
 /// Safetensors files that hold one model together.
 pub struct TensorFiles {
-    files: Vec<Part>,
+    files: Vec<InputFile>,
     /// Which file has a tensor, and where.
     found: BTreeMap<String, (usize, TensorInfo)>,
 }
 
-struct Part {
+struct InputFile {
     file: Box<dyn TensorInput>,
     /// Where the tensors' bytes begin.
     data: u64,
@@ -117,7 +117,7 @@ impl TensorFiles {
                     return Err(damaged(&format!("{name} is there twice")));
                 }
             }
-            all.files.push(Part { file, data });
+            all.files.push(InputFile { file, data });
         }
         Ok(all)
     }

@@ -1,7 +1,8 @@
 //! How is a training step recorded? As micro-batches whose size follows from the shape alone.
 
 use crate::config::Config;
-use crate::decoder::{Decoder, Mode, decoder};
+use crate::decoder::decoder;
+use crate::recorded::{Decoder, Mode};
 use engine::{Error, Plan, Purpose, micro_batch};
 
 /// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any

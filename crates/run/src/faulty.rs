@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::files::Content;
-use crate::{Append, Disk, Error, Files, Result};
+use crate::{AppendFile, Disk, Error, Files, Result};
 
 /// For tests only: the real disk, except that operations are counted and chosen ones fail. A failing
 /// write leaves half of its bytes, as a full disk does, and a failing removal half of the files.
@@ -78,7 +78,7 @@ impl Files for Faulty {
         Disk.write(path, content)
     }
 
-    fn append(&self, path: &Path) -> Result<Box<dyn Append>> {
+    fn append(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
         self.plan.count("opening", path)?;
         Ok(Box::new(FaultyAppend {
             plan: self.plan.clone(),
@@ -118,10 +118,10 @@ impl Files for Faulty {
 struct FaultyAppend {
     plan: Arc<Plan>,
     path: PathBuf,
-    inner: Box<dyn Append>,
+    inner: Box<dyn AppendFile>,
 }
 
-impl Append for FaultyAppend {
+impl AppendFile for FaultyAppend {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(error) = self.plan.count("writing", &self.path) {
             self.inner.write(&bytes[..bytes.len() / 2])?;

@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// Writes the bytes of a file.
-pub type Content<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+/// Writes the bytes of a file, the same each time.
+type WriteContent<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
+
+/// The content of a file.
+pub type Content<'a> = &'a WriteContent<'a>;
 
 /// A file that is about to be written: its name in a folder, and its content.
 pub struct NamedFile<'a> {
     /// A plain name.
     pub name: String,
-    /// Writes its bytes, the same each time.
-    pub content: Box<dyn Fn(&mut dyn Write) -> io::Result<()> + 'a>,
+    /// Its content.
+    pub content: Box<WriteContent<'a>>,
 }
 
 impl<'a> NamedFile<'a> {
@@ -43,7 +46,7 @@ pub trait Files: Send + Sync {
     /// bytes.
     fn write(&self, path: &Path, content: Content) -> Result<()>;
     /// Opens a file for appending, creating it if needed. Only one process may hold it at a time.
-    fn append(&self, path: &Path) -> Result<Box<dyn Append>>;
+    fn append(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
     /// Renames a file or folder within one file system, in one atomic step.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a folder and all that is in it.
@@ -53,7 +56,7 @@ pub trait Files: Send + Sync {
 }
 
 /// A file open for appending.
-pub trait Append: Send {
+pub trait AppendFile: Send {
     /// Hands the bytes to the operating system: they outlive this process, not a power cut.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
     /// Shortens the file to `length` bytes.
@@ -88,7 +91,7 @@ impl Files for Disk {
         write().map_err(|error| Error::at("writing", path, error))
     }
 
-    fn append(&self, path: &Path) -> Result<Box<dyn Append>> {
+    fn append(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
         let file = OpenOptions::new()
             .append(true)
             .create(true)
@@ -127,7 +130,7 @@ struct DiskAppend {
     file: File,
 }
 
-impl Append for DiskAppend {
+impl AppendFile for DiskAppend {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.file.write_all(bytes);
         written.map_err(|error| Error::at("writing", &self.path, error))

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::files::parent;
-use crate::{Append, Checkpoints, Error, EventLog, Files, Result, RunConfig, write_atomic};
+use crate::{AppendFile, Checkpoints, Error, EventLog, Files, Result, RunConfig, write_atomic};
 
 const CONFIG: &str = "run.toml";
 const EVENTS: &str = "events.jsonl";
@@ -124,7 +124,7 @@ impl RunFolder {
     }
 
     /// Opens a file in it for appending, creating it if needed.
-    pub fn append(&self, name: &str) -> Result<Box<dyn Append>> {
+    pub fn append(&self, name: &str) -> Result<Box<dyn AppendFile>> {
         self.files.append(&self.path.join(name))
     }
 

@@ -24,7 +24,7 @@ pub struct Follow {
 
 /// What a look at the file found.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Followed {
     /// All whole lines that there are.
     All,
     /// Another file than before, or none any more. No line was given; the next look begins anew.
@@ -51,11 +51,11 @@ impl Follow {
     ///
     /// # Errors
     /// Where the file can't be read; the next look goes on from there.
-    pub fn look(&mut self, mut line: impl FnMut(u64, &[u8])) -> io::Result<Found> {
+    pub fn look(&mut self, mut line: impl FnMut(u64, &[u8])) -> io::Result<Followed> {
         let Some(mut file) = self.open()? else {
             let found = match self.read {
-                0 => Found::All,
-                _ => Found::Replaced,
+                0 => Followed::All,
+                _ => Followed::Replaced,
             };
             *self = Follow::new(std::mem::take(&mut self.path));
             return Ok(found);
@@ -64,7 +64,7 @@ impl Follow {
         loop {
             let kept = bytes.len();
             if file.by_ref().take(CHUNK as u64).read_to_end(&mut bytes)? == 0 {
-                return Ok(Found::All);
+                return Ok(Followed::All);
             }
             let mut from = 0;
             while let Some(at) = memchr::memchr(b'\n', &bytes[from.max(kept)..]) {
@@ -128,7 +128,7 @@ mod tests {
     use std::io::Write;
 
     /// What a look finds: the lines with their places.
-    fn look(follow: &mut Follow) -> (Found, Vec<(u64, String)>) {
+    fn look(follow: &mut Follow) -> (Followed, Vec<(u64, String)>) {
         let mut lines = Vec::new();
         let found = follow.look(|at, line| {
             lines.push((at, String::from_utf8(line.to_vec()).unwrap()));
@@ -141,11 +141,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut follow = Follow::new(path.clone());
-        assert_eq!(look(&mut follow), (Found::All, vec![]));
+        assert_eq!(look(&mut follow), (Followed::All, vec![]));
         let mut file = File::create(&path).unwrap();
         file.write_all(b"one\ntwo\nthr").unwrap();
         let first = vec![(0, "one".to_owned()), (4, "two".to_owned())];
-        assert_eq!(look(&mut follow), (Found::All, first));
+        assert_eq!(look(&mut follow), (Followed::All, first));
         assert_eq!(look(&mut follow).1, vec![]);
         file.write_all(b"ee\n\n").unwrap();
         let rest = vec![(8, "three".into()), (14, String::new())];
@@ -167,13 +167,13 @@ mod tests {
         for other in ["new\n", "new 1\nnew 2\n", "a new one\nand more\nof it\n"] {
             assert_eq!(look(&mut follow).1.len(), text.lines().count());
             std::fs::write(&path, other).unwrap();
-            assert_eq!(look(&mut follow), (Found::Replaced, vec![]), "{other}");
+            assert_eq!(look(&mut follow), (Followed::Replaced, vec![]), "{other}");
             text = other.to_owned();
         }
         assert_eq!(look(&mut follow).1.len(), 3);
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(look(&mut follow), (Found::Replaced, vec![]));
-        assert_eq!(look(&mut follow), (Found::All, vec![]));
+        assert_eq!(look(&mut follow), (Followed::Replaced, vec![]));
+        assert_eq!(look(&mut follow), (Followed::All, vec![]));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{Append, Error, Event, Files, Result, What};
+use crate::{AppendFile, Error, Event, Files, Result, What};
 
 /// The event log of a run, open for appending. An event costs one write of one line; the disk is only
 /// synced when a checkpoint was saved and at the end.
 pub struct EventLog {
-    file: Box<dyn Append>,
+    file: Box<dyn AppendFile>,
     line: Vec<u8>,
     /// Bytes of whole lines in the file.
     length: u64,

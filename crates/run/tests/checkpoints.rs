@@ -5,7 +5,7 @@ use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
 use std::path::Path;
 use std::sync::Arc;
 
-use run::{Append, Checkpoints, Content, Disk, Error, Faulty, Files, NamedFile, Which};
+use run::{AppendFile, Checkpoints, Content, Disk, Error, Faulty, Files, NamedFile, Which};
 
 fn contents(step: u64) -> Vec<NamedFile<'static>> {
     vec![
@@ -238,7 +238,7 @@ impl Files for Lossy {
         content(&mut bytes).unwrap();
         Disk.write(path, &|to| to.write_all(&bytes[..bytes.len() - 1]))
     }
-    fn append(&self, path: &Path) -> run::Result<Box<dyn Append>> {
+    fn append(&self, path: &Path) -> run::Result<Box<dyn AppendFile>> {
         Disk.append(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> run::Result<()> {

@@ -9,7 +9,9 @@ const Plotly = /** @type {any} */ (window).Plotly;
 const DRAG = matchMedia("(pointer: coarse)").matches ? false : "zoom";
 
 /** @param {string} name @returns {string} */
-export function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim(); }
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
 
 /** Colour of the band between least and largest, and of what lies below a smooth line. */
 export const FAINT = "rgba(80,130,220,.22)";
@@ -19,11 +21,19 @@ export const PALE = "rgba(80,130,220,.55)";
 export const OTHERS = ["#a855f7", "#0d9f76", "#ef4444", "#0891b2", "#ca8a04", "#ec4899"];
 
 /** Text as it is: the chart library takes some tags for markup. @param {string} text */
-export function plain(text) { return text.replace(/&/g, "&amp;").replace(/</g, "&lt;"); }
+export function plain(text) {
+  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+}
 
 /** @param {Record<string, any>} axis */
 function styled(axis) {
-  return { gridcolor: colour("line"), zerolinecolor: colour("line"), linecolor: colour("line"), automargin: true, ...axis };
+  return {
+    gridcolor: colour("line"),
+    zerolinecolor: colour("line"),
+    linecolor: colour("line"),
+    automargin: true,
+    ...axis,
+  };
 }
 
 /**
@@ -34,16 +44,32 @@ function styled(axis) {
  * @param {Record<string, any>} [layout]
  */
 export function draw(where, told, traces, layout = {}) {
-  const axes = Object.fromEntries(Object.entries(layout).filter(([key]) => /^[xy]axis/.test(key)).map(([key, axis]) => [key, styled(axis)]));
+  const axes = Object.fromEntries(
+    Object.entries(layout)
+      .filter(([key]) => /^[xy]axis/.test(key))
+      .map(([key, axis]) => [key, styled(axis)]),
+  );
   const full = {
-    margin: { l: 55, r: 15, t: 10, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily }, xaxis: styled({}), yaxis: styled({}), dragmode: DRAG,
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } },
-    ...layout, ...axes,
+    margin: { l: 55, r: 15, t: 10, b: 40 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
+    xaxis: styled({}),
+    yaxis: styled({}),
+    dragmode: DRAG,
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
+    hovermode: "x unified",
+    hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } },
+    ...layout,
+    ...axes,
   };
   where.setAttribute("role", "img");
   where.setAttribute("aria-label", told);
-  return Plotly.react(where, traces, full, { displaylogo: false, displayModeBar: false, responsive: true });
+  return Plotly.react(where, traces, full, {
+    displaylogo: false,
+    displayModeBar: false,
+    responsive: true,
+  });
 }
 
 /** @param {HTMLElement} where @param {Trace} update @param {number[]} which */
@@ -52,45 +78,92 @@ export const change = (where, update, which) => Plotly.restyle(where, update, wh
 /** Frees a chart's memory. @param {HTMLElement} where */
 export const erase = (where) => Plotly.purge(where);
 
-/** The part of the x axis that is shown. @param {HTMLElement} where @returns {[number, number] | null} */
-export function shown(where) { return /** @type {any} */ (where).layout?.xaxis?.range ?? null; }
+/**
+ * The part of the x axis that is shown.
+ * @param {HTMLElement} where
+ * @returns {[number, number] | null}
+ */
+export function shown(where) {
+  return /** @type {any} */ (where).layout?.xaxis?.range ?? null;
+}
 
 /** @param {HTMLElement} where @param {(range: [number, number] | null) => void} zoomed */
 export function onZoom(where, zoomed) {
   /** @type {any} */ (where).on("plotly_relayout", (/** @type {Record<string, any>} */ to) => {
     if (to["xaxis.autorange"]) zoomed(null);
-    else if (to["xaxis.range[0]"] !== undefined) zoomed([Number(to["xaxis.range[0]"]), Number(to["xaxis.range[1]"])]);
+    else if (to["xaxis.range[0]"] !== undefined)
+      zoomed([Number(to["xaxis.range[0]"]), Number(to["xaxis.range[1]"])]);
   });
 }
 
 /**
  * A dotted line across a chart, with a word at its right end.
- * @param {string} text @param {number} y @param {boolean} log whether the axis is logarithmic @param {string} [yref] @param {boolean} [left] the word at its left end
+ * @param {string} text @param {number} y
+ * @param {boolean} log whether the axis is logarithmic
+ * @param {string} [yref]
+ * @param {boolean} [left] the word at its left end
  * @returns {{shape: Trace, note: Trace}}
  */
 export function guide(text, y, log, yref = "y", left = false) {
   return {
-    shape: { type: "line", xref: "paper", x0: 0, x1: 1, yref, y0: y, y1: y, line: { width: 1, dash: "dot", color: colour("green") } },
-    note: { xref: "paper", x: left ? 0 : 1, xanchor: left ? "left" : "right", yref, y: log ? Math.log10(y) : y, yanchor: "bottom", showarrow: false, text, bgcolor: colour("card"), borderpad: 0, font: { size: 11, color: colour("green") } },
+    shape: {
+      type: "line",
+      xref: "paper",
+      x0: 0,
+      x1: 1,
+      yref,
+      y0: y,
+      y1: y,
+      line: { width: 1, dash: "dot", color: colour("green") },
+    },
+    note: {
+      xref: "paper",
+      x: left ? 0 : 1,
+      xanchor: left ? "left" : "right",
+      yref,
+      y: log ? Math.log10(y) : y,
+      yanchor: "bottom",
+      showarrow: false,
+      text,
+      bgcolor: colour("card"),
+      borderpad: 0,
+      font: { size: 11, color: colour("green") },
+    },
   };
 }
 
-/** A logarithmic axis for these values: whole powers of ten where they span many. @param {(number|null|undefined)[]} values */
+/**
+ * A logarithmic axis for these values: whole powers of ten where they span many.
+ * @param {(number|null|undefined)[]} values
+ */
 export function logarithmic(values) {
   const known = values.map(Number).filter((v) => v > 0);
-  return { type: "log", exponentformat: "power", dtick: Math.max(...known) / Math.min(...known) > 50 ? 1 : "D2" };
+  return {
+    type: "log",
+    exponentformat: "power",
+    dtick: Math.max(...known) / Math.min(...known) > 50 ? 1 : "D2",
+  };
 }
 
 /**
  * A band between least and most.
- * @param {number[]} x @param {(number|null)[]} least @param {(number|null)[]} most @param {string} name
+ * @param {number[]} x
+ * @param {(number|null)[]} least @param {(number|null)[]} most
+ * @param {string} name
  * @returns {Trace}
  */
 export function band(x, least, most, name) {
   const known = x.map((_, i) => i).filter((i) => least[i] !== null && most[i] !== null);
   const back = [...known].reverse();
   return {
-    x: [...known.map((i) => x[i]), ...back.map((i) => x[i])], y: [...known.map((i) => most[i]), ...back.map((i) => least[i])],
-    fill: "toself", fillcolor: FAINT, line: { width: 0 }, mode: "lines", type: "scatter", hoverinfo: "skip", name,
+    x: [...known.map((i) => x[i]), ...back.map((i) => x[i])],
+    y: [...known.map((i) => most[i]), ...back.map((i) => least[i])],
+    fill: "toself",
+    fillcolor: FAINT,
+    line: { width: 0 },
+    mode: "lines",
+    type: "scatter",
+    hoverinfo: "skip",
+    name,
   };
 }

@@ -1,5 +1,5 @@
-// Small helpers for elements. Text always enters by textContent: nothing that a model or a corpus says
-// can become markup.
+// Small helpers for elements. Text always enters by textContent: nothing that a model or a corpus
+// says can become markup.
 
 /**
  * Makes an element. A handler's name begins with `on`; other attributes are set as they are.
@@ -11,9 +11,11 @@
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    if (name.startsWith("on"))
+      element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
+    else if (value !== false && value !== null && value !== undefined)
+      element.setAttribute(name, String(value));
   }
   for (const child of children) if (child !== null && child !== undefined) element.append(child);
   return element;
@@ -21,7 +23,11 @@ export function make(tag, attributes = {}, ...children) {
 
 /** @param {Element} element @param {...(Node | string | null | undefined)} children */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.filter((c) => c !== null && c !== undefined).map((c) => /** @type {Node | string} */ (c)));
+  element.replaceChildren(
+    ...children
+      .filter((c) => c !== null && c !== undefined)
+      .map((c) => /** @type {Node | string} */ (c)),
+  );
 }
 
 /**
@@ -32,7 +38,9 @@ export function fill(element, ...children) {
  * @param {(value: string) => void} changed
  */
 export function choice(label, options, value, changed) {
-  const box = /** @type {HTMLSelectElement} */ (make("select", { "aria-label": label, onchange: () => changed(box.value) }));
+  const box = /** @type {HTMLSelectElement} */ (
+    make("select", { "aria-label": label, onchange: () => changed(box.value) })
+  );
   for (const [key, text] of options) box.append(make("option", { value: key }, text));
   box.value = value;
   return make("label", {}, label, box);
@@ -40,7 +48,9 @@ export function choice(label, options, value, changed) {
 
 /** @param {string} label @param {boolean} on @param {(on: boolean) => void} changed */
 export function tick(label, on, changed) {
-  const box = /** @type {HTMLInputElement} */ (make("input", { type: "checkbox", onchange: () => changed(box.checked) }));
+  const box = /** @type {HTMLInputElement} */ (
+    make("input", { type: "checkbox", onchange: () => changed(box.checked) })
+  );
   box.checked = on;
   return make("label", {}, box, label);
 }
@@ -58,20 +68,50 @@ export function button(text, pressed, more = {}) {
  */
 export function film(label, play, changed) {
   let timer = 0;
-  const slider = /** @type {HTMLInputElement} */ (make("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": label, oninput: () => { stop(); show(); } }));
+  const slider = /** @type {HTMLInputElement} */ (
+    make("input", {
+      type: "range",
+      min: 0,
+      max: 0,
+      value: 0,
+      "aria-label": label,
+      oninput: () => {
+        stop();
+        show();
+      },
+    })
+  );
   const where = make("output", {});
-  const toggle = button(`▶ ${play}`, () => { if (timer) stop(); else start(); }, { "aria-pressed": "false", "data-play": true });
+  const toggle = button(
+    `▶ ${play}`,
+    () => {
+      if (timer) stop();
+      else start();
+    },
+    { "aria-pressed": "false", "data-play": true },
+  );
   let pace = 600;
   let follow = true;
-  function show() { follow = slider.value === slider.max; changed(Number(slider.value)); }
-  function stop() { clearInterval(timer); timer = 0; toggle.setAttribute("aria-pressed", "false"); toggle.textContent = `▶ ${play}`; }
+  function show() {
+    follow = slider.value === slider.max;
+    changed(Number(slider.value));
+  }
+  function stop() {
+    clearInterval(timer);
+    timer = 0;
+    toggle.setAttribute("aria-pressed", "false");
+    toggle.textContent = `▶ ${play}`;
+  }
   function start() {
     if (slider.value === slider.max) slider.value = "0";
     show();
     toggle.setAttribute("aria-pressed", "true");
     toggle.textContent = `❚❚ ${play}`;
     timer = window.setInterval(() => {
-      if (!toggle.isConnected || slider.value === slider.max) { stop(); return; }
+      if (!toggle.isConnected || slider.value === slider.max) {
+        stop();
+        return;
+      }
       slider.value = String(Number(slider.value) + 1);
       show();
     }, pace);
@@ -83,15 +123,25 @@ export function film(label, play, changed) {
       const max = String(Math.max(0, count - 1));
       if (slider.max === max) return;
       slider.max = max;
-      if (follow && !timer) { slider.value = max; show(); }
+      if (follow && !timer) {
+        slider.value = max;
+        show();
+      }
     },
     at: () => Number(slider.value),
     /** @param {number} at */
-    go(at) { slider.value = String(at); show(); },
+    go(at) {
+      slider.value = String(at);
+      show();
+    },
     /** @param {string} text */
-    say(text) { where.textContent = text; },
+    say(text) {
+      where.textContent = text;
+    },
     /** @param {number} milliseconds */
-    every(milliseconds) { pace = milliseconds; },
+    every(milliseconds) {
+      pace = milliseconds;
+    },
     start,
   };
 }

@@ -5,13 +5,18 @@ const MOST = 1024;
 
 /**
  * @typedef {Record<string, any>} Event
- * @typedef {{epoch: number, serial: number, steps: number, last: Event | null, kind: string | null, live: boolean, broken: number}} News
+ * @typedef {{epoch: number, serial: number, steps: number, last: Event | null,
+ *   kind: string | null, live: boolean, broken: number}} News
  * @typedef {{first: number[], last: number[], time: number[]} & Record<string, any>} Series
  */
 
 /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
 export async function ask(path, body) {
-  const post = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const post = {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  };
   const answer = await fetch(path, body === undefined ? {} : post);
   if (!answer.ok) throw new Error(await answer.text());
   return answer.json();
@@ -40,12 +45,18 @@ export class Feed {
   }
 
   /** @param {string} kind @returns {Event[]} */
-  all(kind) { return this.kinds[kind] ?? []; }
+  all(kind) {
+    return this.kinds[kind] ?? [];
+  }
 
   /** @param {string} kind @returns {Event | undefined} */
-  last(kind) { return this.all(kind).at(-1); }
+  last(kind) {
+    return this.all(kind).at(-1);
+  }
 
-  get start() { return this.last("start"); }
+  get start() {
+    return this.last("start");
+  }
 
   async open() {
     await this.fetch();
@@ -55,15 +66,24 @@ export class Feed {
       const news = JSON.parse(message.data);
       const more = news.serial !== this.news.serial || news.epoch !== this.news.epoch;
       this.news = { ...news, epoch: this.news.epoch };
-      if (more) this.fetch(); else this.changed();
+      if (more) this.fetch();
+      else this.changed();
     };
-    this.source.onerror = () => { this.lost = true; this.changed(); };
+    this.source.onerror = () => {
+      this.lost = true;
+      this.changed();
+    };
   }
 
-  close() { this.source?.close(); }
+  close() {
+    this.source?.close();
+  }
 
   async fetch() {
-    if (this.busy) { this.again = true; return; }
+    if (this.busy) {
+      this.again = true;
+      return;
+    }
     this.busy = true;
     try {
       let { news, events } = await ask(`/api/runs/${this.id}/events?after=${this.seen}`);
@@ -74,10 +94,15 @@ export class Feed {
       this.news = news;
       for (const sent of events) this.take(sent);
       this.lost = false;
-    } catch { this.lost = true; }
+    } catch {
+      this.lost = true;
+    }
     this.busy = false;
     this.changed();
-    if (this.again) { this.again = false; await this.fetch(); }
+    if (this.again) {
+      this.again = false;
+      await this.fetch();
+    }
   }
 
   /** @param {{serial: number, kind: string, step: number | null, event?: Event}} sent */
@@ -85,13 +110,19 @@ export class Feed {
     this.seen = sent.serial;
     const list = (this.kinds[sent.kind] ??= []);
     list.push({ step: sent.step, ...sent.event, serial: sent.serial });
-    if (list.length > MOST) this.kinds[sent.kind] = list.filter((_, i) => i % 2 === 0 || i > MOST - 16);
+    if (list.length > MOST)
+      this.kinds[sent.kind] = list.filter((_, i) => i % 2 === 0 || i > MOST - 16);
   }
 
-  /** @param {string[]} names @param {{from?: number, to?: number, points?: number}} [range] @returns {Promise<Series>} */
+  /**
+   * @param {string[]} names
+   * @param {{from?: number, to?: number, points?: number}} [range]
+   * @returns {Promise<Series>}
+   */
   series(names, range = {}) {
     const query = new URLSearchParams({ names: names.join(",") });
-    for (const [key, value] of Object.entries(range)) if (value !== undefined) query.set(key, String(value));
+    for (const [key, value] of Object.entries(range))
+      if (value !== undefined) query.set(key, String(value));
     return ask(`/api/runs/${this.id}/series?${query}`);
   }
 
@@ -99,15 +130,22 @@ export class Feed {
   get floor() {
     const start = this.start;
     if (!start?.floor_bits_per_byte) return null;
-    return (start.floor_bits_per_byte * Math.LN2 * start.validation_bytes) / start.validation_tokens;
+    return (
+      (start.floor_bits_per_byte * Math.LN2 * start.validation_bytes) / start.validation_tokens
+    );
   }
 
   /** Seconds until the last step, at the pace so far. @returns {number} */
   get left() {
-    const { start, news: { last } } = this;
+    const {
+      start,
+      news: { last },
+    } = this;
     if (!start || !last || last.step <= start.first_step) return NaN;
     return ((start.steps - last.step) * (last.time - start.time)) / (last.step - start.first_step);
   }
 
-  get regression() { return this.news.kind === "fit"; }
+  get regression() {
+    return this.news.kind === "fit";
+  }
 }

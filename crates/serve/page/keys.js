@@ -3,17 +3,39 @@
 import { make, fill, button } from "./dom.js";
 import { word } from "./words.js";
 
-const LIST = /** @type {const} */ ([["1 – 9", "keyPanel"], ["P", "keyPlay"], ["← →", "keyMove"], ["+ − ← → 0", "keyZoom"], ["L", "keyLanguage"], ["T", "keyTheme"], ["?", "keyHelp"]]);
+const LIST = /** @type {const} */ ([
+  ["1 – 9", "keyPanel"],
+  ["P", "keyPlay"],
+  ["← →", "keyMove"],
+  ["+ − ← → 0", "keyZoom"],
+  ["L", "keyLanguage"],
+  ["T", "keyTheme"],
+  ["?", "keyHelp"],
+]);
 
-const list = /** @type {HTMLDialogElement} */ (make("dialog", { id: "keys", "aria-labelledby": "keys-title" }));
+const list = /** @type {HTMLDialogElement} */ (
+  make("dialog", { id: "keys", "aria-labelledby": "keys-title" })
+);
 document.body.append(list);
 
 /** Shows or hides the list of keys. */
 export function help() {
-  if (list.open) { list.close(); return; }
-  fill(list, make("h2", { id: "keys-title" }, word("keys")),
-    make("table", {}, ...LIST.map(([key, what]) => make("tr", {}, make("td", {}, make("kbd", {}, key)), make("td", {}, word(what))))),
-    button(word("close"), () => list.close()));
+  if (list.open) {
+    list.close();
+    return;
+  }
+  fill(
+    list,
+    make("h2", { id: "keys-title" }, word("keys")),
+    make(
+      "table",
+      {},
+      ...LIST.map(([key, what]) =>
+        make("tr", {}, make("td", {}, make("kbd", {}, key)), make("td", {}, word(what))),
+      ),
+    ),
+    button(word("close"), () => list.close()),
+  );
   list.showModal();
 }
 
@@ -23,22 +45,47 @@ function foremost(panels) {
     const { top, bottom } = panel.getBoundingClientRect();
     return Math.min(bottom, innerHeight) - Math.max(top, 0);
   };
-  return panels.reduce((best, panel) => (share(panel) > share(best) ? panel : best), /** @type {Element} */ (panels[0]));
+  return panels.reduce(
+    (best, panel) => (share(panel) > share(best) ? panel : best),
+    /** @type {Element} */ (panels[0]),
+  );
 }
 
 addEventListener("keydown", (event) => {
-  const typing = event.target instanceof HTMLElement && event.target.matches("input:not([type=range], [type=checkbox]), select, textarea");
+  const typing =
+    event.target instanceof HTMLElement &&
+    event.target.matches("input:not([type=range], [type=checkbox]), select, textarea");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const panels = [...document.querySelectorAll("main > section")];
   const go = panels[Number(event.key) - 1];
-  if (go instanceof HTMLElement) { go.scrollIntoView(); go.focus({ preventScroll: true }); return; }
-  const press = (/** @type {Element | null | undefined} */ element) => { if (element instanceof HTMLElement) element.click(); };
+  if (go instanceof HTMLElement) {
+    go.scrollIntoView();
+    go.focus({ preventScroll: true });
+    return;
+  }
+  const press = (/** @type {Element | null | undefined} */ element) => {
+    if (element instanceof HTMLElement) element.click();
+  };
   switch (event.key.toLowerCase()) {
-    case "?": help(); break;
-    case "l": press(document.getElementById("language")); break;
-    case "t": press(document.getElementById("theme")); break;
-    case "p": if (panels.length) press((document.activeElement?.closest("section") ?? foremost(panels)).querySelector("[data-play]")); break;
-    default: return;
+    case "?":
+      help();
+      break;
+    case "l":
+      press(document.getElementById("language"));
+      break;
+    case "t":
+      press(document.getElementById("theme"));
+      break;
+    case "p":
+      if (panels.length)
+        press(
+          (document.activeElement?.closest("section") ?? foremost(panels)).querySelector(
+            "[data-play]",
+          ),
+        );
+      break;
+    default:
+      return;
   }
   event.preventDefault();
 });

@@ -1,4 +1,5 @@
-// The reference ladder: lines in the loss chart, and a gauge that says in words how far the model is.
+// The reference ladder: lines in the loss chart, and a gauge that says in words how far the model
+// is.
 
 import { make, fill } from "./dom.js";
 import { word } from "./words.js";
@@ -10,7 +11,8 @@ export function rungs(feed) {
   const ladder = feed.last("ladder");
   /** @type {[string, number][]} */
   const all = [];
-  if (ladder) for (const name of ["uniform", "unigram", "bigram", "trigram"]) all.push([name, ladder[name]]);
+  if (ladder)
+    for (const name of ["uniform", "unigram", "bigram", "trigram"]) all.push([name, ladder[name]]);
   const floor = feed.floor;
   if (floor !== null) all.push(["floor", floor]);
   return all.filter(([, nats]) => Number.isFinite(nats));
@@ -22,7 +24,8 @@ export function stage(feed, loss) {
   if (floor !== null && loss <= floor * 1.1) return "stageFloor";
   let passed = "stageNone";
   for (const [name, nats] of rungs(feed)) {
-    if (name !== "floor" && loss < nats - 1e-9) passed = `stage${name[0]?.toUpperCase()}${name.slice(1)}`;
+    if (name !== "floor" && loss < nats - 1e-9)
+      passed = `stage${name[0]?.toUpperCase()}${name.slice(1)}`;
   }
   return passed;
 }
@@ -31,25 +34,52 @@ export function stage(feed, loss) {
 export function gauge(where, feed) {
   const all = rungs(feed);
   const loss = feed.last("eval")?.val_nats_per_token;
-  if (all.length < 2 || typeof loss !== "number") { fill(where); return; }
+  if (all.length < 2 || typeof loss !== "number") {
+    fill(where);
+    return;
+  }
   const high = Math.max(all[0]?.[1] ?? 1, loss);
   const low = Math.min(all.at(-1)?.[1] ?? 0, loss) * 0.97;
   const place = (/** @type {number} */ nats) => `left:${((high - nats) / (high - low)) * 100}%`;
-  const rail = make("div", { class: "gauge", role: "img", "aria-label": word(stage(feed, loss)) }, make("div", { class: "rail" }));
+  const rail = make(
+    "div",
+    { class: "gauge", role: "img", "aria-label": word(stage(feed, loss)) },
+    make("div", { class: "rail" }),
+  );
   all.forEach(([name, nats], i) => {
-    // A name stands over its mark by that part of itself that the mark has of the rail: so it never leaves it.
+    // A name stands over its mark by that part of itself that the mark has of the rail: so it never
+    // leaves it.
     const shift = `transform:translateX(${(-100 * (high - nats)) / (high - low)}%)`;
-    rail.append(make("div", { class: "mark", style: place(nats) }),
-      make("div", { class: `name ${i % 2 ? "down" : "up"}`, style: `${place(nats)};${shift}` }, `${word(name)} ${nats.toFixed(2)}`));
+    rail.append(
+      make("div", { class: "mark", style: place(nats) }),
+      make(
+        "div",
+        { class: `name ${i % 2 ? "down" : "up"}`, style: `${place(nats)};${shift}` },
+        `${word(name)} ${nats.toFixed(2)}`,
+      ),
+    );
   });
   rail.append(make("div", { class: "here", style: place(loss), title: loss.toFixed(4) }));
-  fill(where, make("p", {}, make("b", {}, `${word("stage")}: `), word(stage(feed, loss)), ` (${loss.toFixed(3)})`), rail);
+  fill(
+    where,
+    make(
+      "p",
+      {},
+      make("b", {}, `${word("stage")}: `),
+      word(stage(feed, loss)),
+      ` (${loss.toFixed(3)})`,
+    ),
+    rail,
+  );
   // A name that would stand in another goes further out.
   const ends = { up: -Infinity, down: -Infinity };
   for (const name of rail.querySelectorAll(".name")) {
     const side = name.classList.contains("up") ? "up" : "down";
     const { left, right } = name.getBoundingClientRect();
     if (left > ends[side] + 4) ends[side] = right;
-    else { name.classList.add("far"); rail.classList.add("tall"); }
+    else {
+      name.classList.add("far");
+      rail.classList.add("tall");
+    }
   }
 }

@@ -8,7 +8,9 @@ import { ask } from "./feed.js";
 const DARKEST = 6;
 
 /** A token that can be seen. @param {string} token */
-function visible(token) { return token.replace(/\n/g, "⏎").replace(/ /g, "␣"); }
+function visible(token) {
+  return token.replace(/\n/g, "⏎").replace(/ /g, "␣");
+}
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function lens(root, feed) {
@@ -16,7 +18,12 @@ export function lens(root, feed) {
   const cache = new Map();
   let passage = 0;
   let chosen = 20;
-  const text = make("div", { class: "text lens", id: "lens-text", role: "listbox", "aria-label": word("lens") });
+  const text = make("div", {
+    class: "text lens",
+    id: "lens-text",
+    role: "listbox",
+    "aria-label": word("lens"),
+  });
   const top = make("div", { class: "top", id: "lens-top", "aria-live": "polite" });
   const frames = film(word("lens"), word("play"), show);
   const which = make("div", { class: "bar" });
@@ -24,17 +31,28 @@ export function lens(root, feed) {
   text.addEventListener("click", (event) => pick(event.target));
   text.addEventListener("keydown", (event) => {
     const move = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (move) { chosen = Math.max(0, chosen + move); event.preventDefault(); show(frames.at()); /** @type {HTMLElement | null} */ (text.querySelector(".chosen"))?.focus(); }
+    if (move) {
+      chosen = Math.max(0, chosen + move);
+      event.preventDefault();
+      show(frames.at());
+      /** @type {HTMLElement | null} */ (text.querySelector(".chosen"))?.focus();
+    }
   });
   /** @param {EventTarget | null} target */
   function pick(target) {
     const at = target instanceof HTMLElement ? target.dataset.at : undefined;
-    if (at !== undefined) { chosen = Number(at); show(frames.at()); }
+    if (at !== undefined) {
+      chosen = Number(at);
+      show(frames.at());
+    }
   }
   /** @param {number} at */
   async function show(at) {
     const event = feed.all("lens")[at];
-    if (!event) { text.textContent = word("none"); return; }
+    if (!event) {
+      text.textContent = word("none");
+      return;
+    }
     if (!cache.has(event.serial)) {
       if (cache.size > 100) cache.clear();
       cache.set(event.serial, await ask(`/api/runs/${feed.id}/event/${event.serial}`));
@@ -43,7 +61,21 @@ export function lens(root, feed) {
     const passages = cache.get(event.serial).passages;
     frames.say(`${numbered(event.step)}`);
     if (!which.hasChildNodes() && passages.length > 1) {
-      fill(which, choice(word("passage"), passages.map((/** @type {any} */ _, /** @type {number} */ i) => [String(i), String(i + 1)]), String(passage), (value) => { passage = Number(value); show(frames.at()); }));
+      fill(
+        which,
+        choice(
+          word("passage"),
+          passages.map((/** @type {any} */ _, /** @type {number} */ i) => [
+            String(i),
+            String(i + 1),
+          ]),
+          String(passage),
+          (value) => {
+            passage = Number(value);
+            show(frames.at());
+          },
+        ),
+      );
     }
     paint(passages[passage]);
   }
@@ -53,15 +85,41 @@ export function lens(root, feed) {
     const spans = p.tokens.slice(1).map((/** @type {string} */ token, /** @type {number} */ i) => {
       const share = Math.min(1, (p.nats[i] ?? DARKEST) / DARKEST);
       const shown = token.replace(/\n/g, "⏎\n");
-      return make("span", { "data-at": i, class: i === chosen ? "chosen" : "", role: "option", tabindex: i === chosen ? 0 : -1, "aria-selected": String(i === chosen), style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`, title: `${figure(p.nats[i])} ${word("unit")}` }, shown);
+      return make(
+        "span",
+        {
+          "data-at": i,
+          class: i === chosen ? "chosen" : "",
+          role: "option",
+          tabindex: i === chosen ? 0 : -1,
+          "aria-selected": String(i === chosen),
+          style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`,
+          title: `${figure(p.nats[i])} ${word("unit")}`,
+        },
+        shown,
+      );
     });
     fill(text, p.tokens[0].replace(/\n/g, "⏎\n"), ...spans);
     const truth = p.tokens[chosen + 1];
     const rows = p.top[chosen].flatMap((/** @type {[string, number]} */ [token, share]) => [
       make("div", { class: token === truth ? "token truth" : "token" }, visible(token)),
       make("div", { class: "share", style: `width:${(share * 100).toFixed(1)}%` }),
-      make("div", {}, `${(share * 100).toFixed(1)}%`)]);
-    fill(top, make("div", { class: "token truth" }, visible(truth)), make("div", {}, `${word("truth")} · ${word("surprise")} ${figure(p.nats[chosen])} ${word("unit")}`), make("div", {}), ...rows);
+      make("div", {}, `${(share * 100).toFixed(1)}%`),
+    ]);
+    fill(
+      top,
+      make("div", { class: "token truth" }, visible(truth)),
+      make(
+        "div",
+        {},
+        `${word("truth")} · ${word("surprise")} ${figure(p.nats[chosen])} ${word("unit")}`,
+      ),
+      make("div", {}),
+      ...rows,
+    );
   }
-  return () => { frames.count(feed.all("lens").length); show(frames.at()); };
+  return () => {
+    frames.count(feed.all("lens").length);
+    show(frames.at());
+  };
 }

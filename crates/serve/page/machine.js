@@ -9,7 +9,14 @@ import { ask } from "./feed.js";
 const SHOWN = ["grad_norm", "update_ratio", "weight_rms", "activation_rms"];
 
 /** What an empty chart says. */
-const nothing = () => ({ xref: "paper", yref: "paper", x: 0.5, y: 0.5, showarrow: false, text: word("none") });
+const nothing = () => ({
+  xref: "paper",
+  yref: "paper",
+  x: 0.5,
+  y: 0.5,
+  showarrow: false,
+  text: word("none"),
+});
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function machine(root, feed) {
@@ -17,26 +24,61 @@ export function machine(root, feed) {
   const heat = make("div", { class: "chart", id: "machine-heat" });
   const lines = make("div", { class: "chart high", id: "machine-lines" });
   const options = SHOWN.map((k) => /** @type {[string, string]} */ ([k, word(k)]));
-  fill(root, make("p", { class: "note" }, word("machineNote")), make("div", { class: "bar" }, choice(word("show"), options, what, (value) => { what = value; paint(); })), heat, lines);
+  fill(
+    root,
+    make("p", { class: "note" }, word("machineNote")),
+    make(
+      "div",
+      { class: "bar" },
+      choice(word("show"), options, what, (value) => {
+        what = value;
+        paint();
+      }),
+    ),
+    heat,
+    lines,
+  );
   /** @type {number | null} */
   let clip = null;
-  ask(`/api/runs/${feed.id}/settings`).then((keys) => {
-    const found = keys.find((/** @type {any} */ k) => k.key === "optim.clip");
-    clip = found ? Number(found.value) || null : null;
-  }, () => { clip = null; });
+  ask(`/api/runs/${feed.id}/settings`).then(
+    (keys) => {
+      const found = keys.find((/** @type {any} */ k) => k.key === "optim.clip");
+      clip = found ? Number(found.value) || null : null;
+    },
+    () => {
+      clip = null;
+    },
+  );
 
   /** Events that know something of a kind. @param {string} kind */
-  const knowing = (kind) => feed.all("layers").filter((e) => e[kind]?.some((/** @type {any} */ v) => v !== null));
+  const knowing = (kind) =>
+    feed.all("layers").filter((e) => e[kind]?.some((/** @type {any} */ v) => v !== null));
 
   function map() {
     const all = knowing(what);
     /** @type {string[]} */
     const names = all.at(-1)?.names ?? [];
-    const z = names.map((_, part) => all.map((e) => (e[what][part] > 0 ? Math.log10(e[what][part]) : null)));
-    const guided = what === "update_ratio" ? { zmid: -3, colorscale: "RdBu" } : { colorscale: "Viridis" };
+    const z = names.map((_, part) =>
+      all.map((e) => (e[what][part] > 0 ? Math.log10(e[what][part]) : null)),
+    );
+    const guided =
+      what === "update_ratio" ? { zmid: -3, colorscale: "RdBu" } : { colorscale: "Viridis" };
     const powers = [-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3];
-    const trace = { type: "heatmap", x: all.map((e) => e.step), y: names, z, ...guided, colorbar: { tickvals: powers, ticktext: powers.map((p) => `1e${p}`), thickness: 12 }, hovertemplate: "%{y}<br>%{x}: 10^%{z:.2f}<extra></extra>" };
-    return draw(heat, `${word("machine")}: ${word(what)}, ${names.join(", ")}`, [trace], { hovermode: "closest", xaxis: { title: { text: word("step") } }, yaxis: { autorange: "reversed", type: "category" }, annotations: all.length ? [] : [nothing()] });
+    const trace = {
+      type: "heatmap",
+      x: all.map((e) => e.step),
+      y: names,
+      z,
+      ...guided,
+      colorbar: { tickvals: powers, ticktext: powers.map((p) => `1e${p}`), thickness: 12 },
+      hovertemplate: "%{y}<br>%{x}: 10^%{z:.2f}<extra></extra>",
+    };
+    return draw(heat, `${word("machine")}: ${word(what)}, ${names.join(", ")}`, [trace], {
+      hovermode: "closest",
+      xaxis: { title: { text: word("step") } },
+      yaxis: { autorange: "reversed", type: "category" },
+      annotations: all.length ? [] : [nothing()],
+    });
   }
   async function paint() {
     await map();
@@ -45,18 +87,51 @@ export function machine(root, feed) {
     /** @type {string[]} */
     const parts = ratio[0]?.names ?? [];
     const traces = [
-      { ...band(data.last, data.grad_norm.least, data.grad_norm.most, word("span")), showlegend: false },
-      { x: data.last, y: data.grad_norm.mean, name: word("grad_norm"), line: { width: 1.2, color: colour("blue") } },
-      ...parts.map((name, i) => ({ x: ratio.map((e) => e.step), y: ratio.map((e) => e.update_ratio[i]), name, yaxis: "y2", showlegend: false, line: { width: 1 } })),
-      { x: data.last, y: data.lr.mean, name: word("lr"), yaxis: "y3", line: { width: 1.5, color: colour("orange") } },
+      {
+        ...band(data.last, data.grad_norm.least, data.grad_norm.most, word("span")),
+        showlegend: false,
+      },
+      {
+        x: data.last,
+        y: data.grad_norm.mean,
+        name: word("grad_norm"),
+        line: { width: 1.2, color: colour("blue") },
+      },
+      ...parts.map((name, i) => ({
+        x: ratio.map((e) => e.step),
+        y: ratio.map((e) => e.update_ratio[i]),
+        name,
+        yaxis: "y2",
+        showlegend: false,
+        line: { width: 1 },
+      })),
+      {
+        x: data.last,
+        y: data.lr.mean,
+        name: word("lr"),
+        yaxis: "y3",
+        line: { width: 1.5, color: colour("orange") },
+      },
     ];
-    const guides = [guide(word("guide"), 1e-3, true, "y2", true), ...(clip ? [guide(word("clip"), clip, true, "y", true)] : [])];
+    const guides = [
+      guide(word("guide"), 1e-3, true, "y2", true),
+      ...(clip ? [guide(word("clip"), clip, true, "y", true)] : []),
+    ];
     const norms = logarithmic([...data.grad_norm.least, ...data.grad_norm.most]);
     const ratios = logarithmic(ratio.flatMap((e) => e.update_ratio));
     await draw(lines, `${word("grad_norm")}, ${word("update_ratio")}, ${word("lr")}`, traces, {
-      xaxis: { title: { text: word("step") }, anchor: "y3" }, showlegend: false,
-      yaxis: { ...norms, domain: [0.7, 1], title: { text: word("grad_norm") } }, yaxis2: { ...ratios, domain: [0.34, 0.64], title: { text: word("update_ratio") } }, yaxis3: { domain: [0, 0.28], title: { text: word("lr") }, exponentformat: "power", nticks: 4 },
-      shapes: guides.map((g) => g.shape), annotations: guides.map((g) => g.note),
+      xaxis: { title: { text: word("step") }, anchor: "y3" },
+      showlegend: false,
+      yaxis: { ...norms, domain: [0.7, 1], title: { text: word("grad_norm") } },
+      yaxis2: { ...ratios, domain: [0.34, 0.64], title: { text: word("update_ratio") } },
+      yaxis3: {
+        domain: [0, 0.28],
+        title: { text: word("lr") },
+        exponentformat: "power",
+        nticks: 4,
+      },
+      shapes: guides.map((g) => g.shape),
+      annotations: guides.map((g) => g.note),
     });
   }
   return paint;

@@ -1,5 +1,5 @@
-// The page: a head with the run's state, and the panels. Only what is in sight is drawn, at most once a
-// second.
+// The page: a head with the run's state, and the panels. Only what is in sight is drawn, at most
+// once a second.
 
 import { make, fill, choice, button, tick } from "./dom.js";
 import { word, speak, language, duration, numbered } from "./words.js";
@@ -14,7 +14,10 @@ import { mountain } from "./mountain.js";
 import { run } from "./run.js";
 import { help } from "./keys.js";
 
-/** @typedef {{root: HTMLElement, paint: () => unknown, dirty: boolean, seen: boolean, next: number}} Panel */
+/**
+ * @typedef {{root: HTMLElement, paint: () => unknown, dirty: boolean, seen: boolean,
+ *   next: number}} Panel
+ */
 
 /** Milliseconds between two drawings of a panel. */
 const PACE = 1000;
@@ -33,13 +36,16 @@ let panels = [];
 /** @type {Record<string, any> | null} */
 let land = null;
 
-const sight = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    const panel = panels.find((p) => p.root === entry.target);
-    if (panel) panel.seen = entry.isIntersecting;
-  }
-  paint();
-}, { rootMargin: "200px" });
+const sight = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      const panel = panels.find((p) => p.root === entry.target);
+      if (panel) panel.seen = entry.isIntersecting;
+    }
+    paint();
+  },
+  { rootMargin: "200px" },
+);
 
 function changed() {
   for (const panel of panels) panel.dirty = true;
@@ -51,10 +57,15 @@ function paint() {
   const now = performance.now();
   for (const panel of panels) {
     if (!panel.dirty || !panel.seen) continue;
-    if (now < panel.next) { setTimeout(paint, panel.next - now + 5); continue; }
+    if (now < panel.next) {
+      setTimeout(paint, panel.next - now + 5);
+      continue;
+    }
     panel.dirty = false;
     panel.next = now + PACE;
-    Promise.resolve(panel.paint()).catch((error) => { if (feed && !feed.lost) console.error(error); });
+    Promise.resolve(panel.paint()).catch((error) => {
+      if (feed && !feed.lost) console.error(error);
+    });
   }
 }
 
@@ -63,7 +74,10 @@ const told = make("span", { class: "state", role: "status" });
 function state() {
   if (!feed) return;
   const { news, start } = feed;
-  const parts = [news.live ? word("live") : word("ended"), `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`];
+  const parts = [
+    news.live ? word("live") : word("ended"),
+    `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`,
+  ];
   if (news.live) parts.push(`${word("left")} ${duration(feed.left)}`);
   if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
   if (feed.lost) parts.push(word("lost"));
@@ -80,18 +94,50 @@ function dress(theme) {
 function heading() {
   skip.textContent = word("skip");
   const names = /** @type {[string, string][]} */ (server.runs.map((r) => [String(r.id), r.name]));
-  const compared = make("details", {}, make("summary", {}, word("compare")), ...server.runs.filter((r) => r.id !== feed?.id).map((r) => tick(r.name, others.has(r.id), (on) => lay(r.id, on))));
-  fill(head, make("h1", {}, "downhill"),
-    names.length > 1 ? choice(word("runs"), names, String(feed?.id ?? 0), (id) => { location.hash = id; }) : make("b", {}, names[0]?.[1] ?? ""),
-    names.length > 1 ? compared : null, told,
-    button(word("language"), () => { speak(language() === "zh" ? "en" : "zh"); build(); }, { id: "language" }),
-    button("◐", () => { dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"); build(); }, { id: "theme", "aria-label": word("theme"), title: word("theme") }),
-    button("?", help, { "aria-label": word("keys"), title: word("keys") }));
+  const compared = make(
+    "details",
+    {},
+    make("summary", {}, word("compare")),
+    ...server.runs
+      .filter((r) => r.id !== feed?.id)
+      .map((r) => tick(r.name, others.has(r.id), (on) => lay(r.id, on))),
+  );
+  fill(
+    head,
+    make("h1", {}, "downhill"),
+    names.length > 1
+      ? choice(word("runs"), names, String(feed?.id ?? 0), (id) => {
+          location.hash = id;
+        })
+      : make("b", {}, names[0]?.[1] ?? ""),
+    names.length > 1 ? compared : null,
+    told,
+    button(
+      word("language"),
+      () => {
+        speak(language() === "zh" ? "en" : "zh");
+        build();
+      },
+      { id: "language" },
+    ),
+    button(
+      "◐",
+      () => {
+        dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+        build();
+      },
+      { id: "theme", "aria-label": word("theme"), title: word("theme") },
+    ),
+    button("?", help, { "aria-label": word("keys"), title: word("keys") }),
+  );
 }
 
 /** @param {number} id @param {boolean} on */
 async function lay(id, on) {
-  if (!on) { others.get(id)?.close(); others.delete(id); } else {
+  if (!on) {
+    others.get(id)?.close();
+    others.delete(id);
+  } else {
     const other = new Feed(id, changed);
     others.set(id, other);
     await other.open();
@@ -101,17 +147,31 @@ async function lay(id, on) {
 }
 
 function build() {
-  for (const panel of panels) for (const chart of panel.root.querySelectorAll(".chart")) erase(/** @type {HTMLElement} */ (chart));
+  for (const panel of panels)
+    for (const chart of panel.root.querySelectorAll(".chart"))
+      erase(/** @type {HTMLElement} */ (chart));
   sight.disconnect();
   heading();
   panels = [];
   fill(main);
-  if (!feed) { fill(main, make("section", { class: "wide" }, word("none"))); return; }
+  if (!feed) {
+    fill(main, make("section", { class: "wide" }, word("none")));
+    return;
+  }
   const known = feed;
-  /** @param {string} name @param {(root: HTMLElement) => () => unknown} fills @param {boolean} [wide] */
+  /**
+   * @param {string} name
+   * @param {(root: HTMLElement) => () => unknown} fills
+   * @param {boolean} [wide]
+   */
   const add = (name, fills, wide) => {
     const body = make("div", {});
-    const root = make("section", { id: name, tabindex: -1, class: wide ? "wide" : "", "aria-labelledby": `${name}-title` }, make("h2", { id: `${name}-title` }, word(name)), body);
+    const root = make(
+      "section",
+      { id: name, tabindex: -1, class: wide ? "wide" : "", "aria-labelledby": `${name}-title` },
+      make("h2", { id: `${name}-title` }, word(name)),
+      body,
+    );
     main.append(root);
     panels.push({ root, paint: fills(body), dirty: true, seen: false, next: 0 });
     sight.observe(root);
@@ -134,19 +194,30 @@ async function show() {
   feed?.close();
   others.forEach((other) => other.close());
   others.clear();
-  if (id === undefined) { feed = null; build(); return; }
+  if (id === undefined) {
+    feed = null;
+    build();
+    return;
+  }
   feed = new Feed(id, changed);
   land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
   await feed.open();
   build();
-  if (new URLSearchParams(location.search).has("compare")) for (const r of server.runs) if (r.id !== id) await lay(r.id, true);
+  if (new URLSearchParams(location.search).has("compare"))
+    for (const r of server.runs) if (r.id !== id) await lay(r.id, true);
 }
 
 speak(language());
-dress(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+dress(
+  localStorage.getItem("theme") ??
+    (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"),
+);
 addEventListener("hashchange", show);
 // The part of the address behind # names a run.
-skip.addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
+skip.addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 server = await ask("/api/runs");
 await show();
 document.documentElement.dataset.ready = "yes";

@@ -22,29 +22,54 @@ export function mountain(root, feed) {
   const [picture, flat, data] = [area("mountain-3d"), area("mountain-flat"), area("mountain-data")];
   const frames = film(word("mountain"), word("play"), step);
   frames.every(120);
-  const part = (/** @type {string} */ title, /** @type {HTMLElement} */ chart) => make("div", {}, make("h3", {}, word(title)), chart);
-  fill(root, make("p", { class: "note" }, word("mountainNote")), bar, frames.element, told,
-    make("div", { class: "three" }, part("surface", picture), part("contours", flat), part("data", data)));
+  const part = (/** @type {string} */ title, /** @type {HTMLElement} */ chart) =>
+    make("div", {}, make("h3", {}, word(title)), chart);
+  fill(
+    root,
+    make("p", { class: "note" }, word("mountainNote")),
+    bar,
+    frames.element,
+    told,
+    make(
+      "div",
+      { class: "three" },
+      part("surface", picture),
+      part("contours", flat),
+      part("data", data),
+    ),
+  );
   /** @type {any} */
   let land = null;
   let which = 0;
   let ready = false;
 
-  /** Cost of a pair of weights: exact, since the surface is a parabola. @param {number} w @param {number} b */
+  /**
+   * Cost of a pair of weights: exact, since the surface is a parabola.
+   * @param {number} w @param {number} b
+   */
   function cost(w, b) {
     const [dw, db] = [w - land.best.w, b - land.best.b];
-    return land.best.cost + land.curve[0] * dw * dw + land.curve[1] * dw * db + land.curve[2] * db * db;
+    return (
+      land.best.cost + land.curve[0] * dw * dw + land.curve[1] * dw * db + land.curve[2] * db * db
+    );
   }
   /** @param {number} w @param {number} b */
-  const inside = (w, b) => w >= land.w[0] && w <= land.w.at(-1) && b >= land.b[0] && b <= land.b.at(-1);
+  const inside = (w, b) =>
+    w >= land.w[0] && w <= land.w.at(-1) && b >= land.b[0] && b <= land.b.at(-1);
 
   /** The crowd at a frame, and every path to there. @param {number} at */
   function crowd(at) {
     const [here, trail, some] = [places(), places(), places()];
     let [gone, sum] = [0, 0];
-    const add = (/** @type {Places} */ to, /** @type {number|null} */ w, /** @type {number|null} */ b) => {
+    const add = (
+      /** @type {Places} */ to,
+      /** @type {number|null} */ w,
+      /** @type {number|null} */ b,
+    ) => {
       const known = w !== null && b !== null && inside(w, b);
-      to.x.push(known ? w : null); to.y.push(known ? b : null); to.z.push(known ? Math.log10(cost(w, b)) : null);
+      to.x.push(known ? w : null);
+      to.y.push(known ? b : null);
+      to.z.push(known ? Math.log10(cost(w, b)) : null);
       return known;
     };
     for (const [number, walker] of land.descents[which].walkers.entries()) {
@@ -89,8 +114,19 @@ export function mountain(root, feed) {
   async function open() {
     land = await ask(`/api/runs/${feed.id}/landscape`);
     if (!land) return;
-    const rules = land.descents.map((/** @type {any} */ d, /** @type {number} */ i) => [String(i), `${word(d.name)} · ${word("rate")} ${figure(d.rate)}`]);
-    fill(bar, choice(word("rule"), rules, "0", (value) => { which = Number(value); frames.go(0); paint(); frames.start(); }));
+    const rules = land.descents.map((/** @type {any} */ d, /** @type {number} */ i) => [
+      String(i),
+      `${word(d.name)} · ${word("rate")} ${figure(d.rate)}`,
+    ]);
+    fill(
+      bar,
+      choice(word("rule"), rules, "0", (value) => {
+        which = Number(value);
+        frames.go(0);
+        paint();
+        frames.start();
+      }),
+    );
     frames.count(land.descents[0].walkers[0].w.length);
     frames.go(0);
   }
@@ -100,24 +136,133 @@ export function mountain(root, feed) {
     const at = frames.at();
     const now = crowd(at);
     const [{ here, trail, some }, lines] = [now, fits(at)];
-    const height = land.b.map((/** @type {number} */ b) => land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))));
-    const axis = (/** @type {string} */ text) => ({ title: { text }, color: colour("ink"), gridcolor: colour("line"), zerolinecolor: colour("line") });
-    await draw(picture, `${word("mountain")}: ${word("surface")}`, [
-      { type: "surface", x: land.w, y: land.b, z: height, colorscale: "Viridis", showscale: false, opacity: 0.85, contours: { z: { show: true, usecolormap: true } }, hovertemplate: "w %{x:.3f}<br>b %{y:.3f}<br>10^%{z:.2f}<extra></extra>" },
-      { type: "scatter3d", mode: "lines", ...some, connectgaps: false, line: { width: 1.5, color: "#ffffff" }, opacity: 0.5, hoverinfo: "skip" },
-      { type: "scatter3d", mode: "markers", ...here, marker: { size: 2.6, color: WALKERS }, hoverinfo: "skip" },
-    ], { margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, uirevision: "turned", dragmode: "turntable", scene: { aspectmode: "manual", aspectratio: { x: 1.1, y: 1.1, z: 0.75 }, xaxis: axis("w"), yaxis: axis("b"), zaxis: { ...axis("log₁₀ L") }, camera: { eye: { x: 1.35, y: -1.35, z: 1.1 }, center: { x: 0, y: 0, z: -0.15 } } } });
-    await draw(flat, `${word("mountain")}: ${word("contours")}`, [
-      { type: "contour", x: land.w, y: land.b, z: height, colorscale: "Viridis", showscale: false, ncontours: 24, hoverinfo: "skip" },
-      { x: trail.x, y: trail.y, mode: "lines", line: { width: 0.6, color: "rgba(255,255,255,.28)" }, hoverinfo: "skip" },
-      { x: here.x, y: here.y, mode: "markers", marker: { size: 4, color: WALKERS }, hoverinfo: "skip" },
-      { x: [land.best.w], y: [land.best.b], mode: "markers", marker: { symbol: "x", size: 9, color: "#ffffff" }, name: word("best") },
-    ], { showlegend: false, hovermode: "closest", xaxis: { title: { text: "w" }, range: [land.w[0], land.w.at(-1)] }, yaxis: { title: { text: "b" }, range: [land.b[0], land.b.at(-1)] } });
+    const height = land.b.map((/** @type {number} */ b) =>
+      land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))),
+    );
+    const axis = (/** @type {string} */ text) => ({
+      title: { text },
+      color: colour("ink"),
+      gridcolor: colour("line"),
+      zerolinecolor: colour("line"),
+    });
+    await draw(
+      picture,
+      `${word("mountain")}: ${word("surface")}`,
+      [
+        {
+          type: "surface",
+          x: land.w,
+          y: land.b,
+          z: height,
+          colorscale: "Viridis",
+          showscale: false,
+          opacity: 0.85,
+          contours: { z: { show: true, usecolormap: true } },
+          hovertemplate: "w %{x:.3f}<br>b %{y:.3f}<br>10^%{z:.2f}<extra></extra>",
+        },
+        {
+          type: "scatter3d",
+          mode: "lines",
+          ...some,
+          connectgaps: false,
+          line: { width: 1.5, color: "#ffffff" },
+          opacity: 0.5,
+          hoverinfo: "skip",
+        },
+        {
+          type: "scatter3d",
+          mode: "markers",
+          ...here,
+          marker: { size: 2.6, color: WALKERS },
+          hoverinfo: "skip",
+        },
+      ],
+      {
+        margin: { l: 0, r: 0, t: 0, b: 0 },
+        showlegend: false,
+        uirevision: "turned",
+        dragmode: "turntable",
+        scene: {
+          aspectmode: "manual",
+          aspectratio: { x: 1.1, y: 1.1, z: 0.75 },
+          xaxis: axis("w"),
+          yaxis: axis("b"),
+          zaxis: { ...axis("log₁₀ L") },
+          camera: { eye: { x: 1.35, y: -1.35, z: 1.1 }, center: { x: 0, y: 0, z: -0.15 } },
+        },
+      },
+    );
+    await draw(
+      flat,
+      `${word("mountain")}: ${word("contours")}`,
+      [
+        {
+          type: "contour",
+          x: land.w,
+          y: land.b,
+          z: height,
+          colorscale: "Viridis",
+          showscale: false,
+          ncontours: 24,
+          hoverinfo: "skip",
+        },
+        {
+          x: trail.x,
+          y: trail.y,
+          mode: "lines",
+          line: { width: 0.6, color: "rgba(255,255,255,.28)" },
+          hoverinfo: "skip",
+        },
+        {
+          x: here.x,
+          y: here.y,
+          mode: "markers",
+          marker: { size: 4, color: WALKERS },
+          hoverinfo: "skip",
+        },
+        {
+          x: [land.best.w],
+          y: [land.best.b],
+          mode: "markers",
+          marker: { symbol: "x", size: 9, color: "#ffffff" },
+          name: word("best"),
+        },
+      ],
+      {
+        showlegend: false,
+        hovermode: "closest",
+        xaxis: { title: { text: "w" }, range: [land.w[0], land.w.at(-1)] },
+        yaxis: { title: { text: "b" }, range: [land.b[0], land.b.at(-1)] },
+      },
+    );
     const [low, high] = [Math.min(...land.data.y), Math.max(...land.data.y)];
-    await draw(data, word("data"), [
-      { ...land.data, mode: "markers", marker: { size: 4, color: colour("soft") }, hoverinfo: "x+y" },
-      { ...lines, mode: "lines", line: { width: 1, color: "rgba(255,122,26,.6)" }, hoverinfo: "skip" },
-    ], { showlegend: false, hovermode: "closest", xaxis: { title: { text: plain(land.column) } }, yaxis: { title: { text: plain(land.target) }, range: [low - (high - low) * 0.1, high + (high - low) * 0.1] } });
+    await draw(
+      data,
+      word("data"),
+      [
+        {
+          ...land.data,
+          mode: "markers",
+          marker: { size: 4, color: colour("soft") },
+          hoverinfo: "x+y",
+        },
+        {
+          ...lines,
+          mode: "lines",
+          line: { width: 1, color: "rgba(255,122,26,.6)" },
+          hoverinfo: "skip",
+        },
+      ],
+      {
+        showlegend: false,
+        hovermode: "closest",
+        xaxis: { title: { text: plain(land.column) } },
+        yaxis: {
+          title: { text: plain(land.target) },
+          range: [low - (high - low) * 0.1, high + (high - low) * 0.1],
+        },
+      },
+    );
     ready = true;
     say(at, now);
   }

@@ -14,30 +14,62 @@ function svg(tag, attributes, text) {
   return element;
 }
 
-/** The recorded operations, one below the other; a side line shows what is used later. @param {any[]} nodes */
+/**
+ * The recorded operations, one below the other; a side line shows what is used later.
+ * @param {any[]} nodes
+ */
 function picture(nodes) {
   const [height, width, left] = [40, 400, 70];
-  const root = svg("svg", { class: "graph", width: 480, height: nodes.length * height + 10, role: "img", "aria-label": word("graph") });
+  const root = svg("svg", {
+    class: "graph",
+    width: 480,
+    height: nodes.length * height + 10,
+    role: "img",
+    "aria-label": word("graph"),
+  });
   nodes.forEach((node, i) => {
     for (const from of node.inputs) {
       if (typeof from !== "number") continue;
       const [y0, y1] = [from * height + 30, i * height + 5];
-      const bend = from === i - 1 ? left + 160 : Math.max(6, left - 8 - Math.min(60, (i - from) * 5));
-      const path = from === i - 1 ? `M${bend} ${y0}V${y1}` : `M${left} ${y0 - 12}C${bend} ${y0 - 12} ${bend} ${y1 + 12} ${left} ${y1 + 12}`;
+      const bend =
+        from === i - 1 ? left + 160 : Math.max(6, left - 8 - Math.min(60, (i - from) * 5));
+      const path =
+        from === i - 1
+          ? `M${bend} ${y0}V${y1}`
+          : `M${left} ${y0 - 12}C${bend} ${y0 - 12} ${bend} ${y1 + 12} ${left} ${y1 + 12}`;
       root.append(svg("path", { d: path, class: "edge" }));
     }
     const y = i * height + 5;
     root.append(svg("rect", { x: left, y, width, height: 26, rx: 5 }));
-    root.append(svg("text", { x: left + 8, y: y + 17 }, `${node.operation}  ${node.shape ? node.shape.join("×") : ""}`));
-    const parameters = node.parameters.map((/** @type {any} */ p) => `${p.name} ${p.shape.join("×")}`).join(", ");
-    if (parameters) root.append(svg("text", { x: left + width - 6, y: y + 17, "text-anchor": "end", class: "soft" }, parameters.length > 38 ? `${parameters.slice(0, 37)}…` : parameters));
+    root.append(
+      svg(
+        "text",
+        { x: left + 8, y: y + 17 },
+        `${node.operation}  ${node.shape ? node.shape.join("×") : ""}`,
+      ),
+    );
+    const parameters = node.parameters
+      .map((/** @type {any} */ p) => `${p.name} ${p.shape.join("×")}`)
+      .join(", ");
+    if (parameters)
+      root.append(
+        svg(
+          "text",
+          { x: left + width - 6, y: y + 17, "text-anchor": "end", class: "soft" },
+          parameters.length > 38 ? `${parameters.slice(0, 37)}…` : parameters,
+        ),
+      );
     const title = svg("title", {}, parameters);
     root.lastElementChild?.append(title);
   });
   return root;
 }
 
-/** @param {HTMLElement} root @param {import("./feed.js").Feed} feed @param {{control: boolean}} server */
+/**
+ * @param {HTMLElement} root
+ * @param {import("./feed.js").Feed} feed
+ * @param {{control: boolean}} server
+ */
 export function run(root, feed, server) {
   const cards = make("div", { class: "cards" });
   const settings = make("div", { class: "scroll", id: "run-settings" });
@@ -48,35 +80,145 @@ export function run(root, feed, server) {
   let few = true;
   /** @type {any[]} */
   let keys = [];
-  const list = () => fill(settings, make("table", {}, make("tr", {}, ...["key", "value", "byDefault"].map((t) => make("th", {}, word(t)))),
-    ...keys.filter((k) => !few || k.default !== null).map((k) => make("tr", { class: k.default !== null ? "differs" : "", title: k.comment }, make("td", {}, k.key), make("td", {}, k.value), make("td", {}, k.default ?? "")))));
-  fill(root, cards, server.control ? control() : null,
-    make("div", { class: "two" },
-      make("div", {}, make("h3", {}, word("checkpoints")), checkpoints, make("h3", {}, word("events")), events),
-      make("div", {}, make("h3", {}, word("settings")), make("div", { class: "bar" }, tick(word("differing"), few, (on) => { few = on; list(); })), settings, model, graph)));
-  ask(`/api/runs/${feed.id}/settings`).then((found) => { keys = found; list(); });
+  const list = () =>
+    fill(
+      settings,
+      make(
+        "table",
+        {},
+        make("tr", {}, ...["key", "value", "byDefault"].map((t) => make("th", {}, word(t)))),
+        ...keys
+          .filter((k) => !few || k.default !== null)
+          .map((k) =>
+            make(
+              "tr",
+              { class: k.default !== null ? "differs" : "", title: k.comment },
+              make("td", {}, k.key),
+              make("td", {}, k.value),
+              make("td", {}, k.default ?? ""),
+            ),
+          ),
+      ),
+    );
+  fill(
+    root,
+    cards,
+    server.control ? control() : null,
+    make(
+      "div",
+      { class: "two" },
+      make(
+        "div",
+        {},
+        make("h3", {}, word("checkpoints")),
+        checkpoints,
+        make("h3", {}, word("events")),
+        events,
+      ),
+      make(
+        "div",
+        {},
+        make("h3", {}, word("settings")),
+        make(
+          "div",
+          { class: "bar" },
+          tick(word("differing"), few, (on) => {
+            few = on;
+            list();
+          }),
+        ),
+        settings,
+        model,
+        graph,
+      ),
+    ),
+  );
+  ask(`/api/runs/${feed.id}/settings`).then((found) => {
+    keys = found;
+    list();
+  });
   let drawn = false;
   let saves = -1;
   function control() {
-    const token = /** @type {HTMLInputElement} */ (make("input", { type: "password", "aria-label": word("token"), placeholder: word("token"), autocomplete: "off" }));
+    const token = /** @type {HTMLInputElement} */ (
+      make("input", {
+        type: "password",
+        "aria-label": word("token"),
+        placeholder: word("token"),
+        autocomplete: "off",
+      })
+    );
     const told = make("output", {});
-    const act = (/** @type {string} */ action) => () => ask("/api/control", { token: token.value.trim(), action }).then(() => { told.textContent = "✓"; }, (error) => { told.textContent = error.message; });
-    return make("div", { class: "bar", id: "run-control" }, make("b", {}, word("control")), token, button(word("save"), act("save")), button(word("stop"), act("stop")), told);
+    const act = (/** @type {string} */ action) => () =>
+      ask("/api/control", { token: token.value.trim(), action }).then(
+        () => {
+          told.textContent = "✓";
+        },
+        (error) => {
+          told.textContent = error.message;
+        },
+      );
+    return make(
+      "div",
+      { class: "bar", id: "run-control" },
+      make("b", {}, word("control")),
+      token,
+      button(word("save"), act("save")),
+      button(word("stop"), act("stop")),
+      told,
+    );
   }
   async function saved() {
     const all = await ask(`/api/runs/${feed.id}/checkpoints`);
-    const prompt = /** @type {HTMLInputElement} */ (make("input", { "aria-label": word("prompt"), placeholder: word("prompt"), maxlength: 200 }));
-    const warmth = /** @type {HTMLInputElement} */ (make("input", { type: "number", value: 0.8, step: 0.1, min: 0, max: 5, "aria-label": word("temperature") }));
+    const prompt = /** @type {HTMLInputElement} */ (
+      make("input", { "aria-label": word("prompt"), placeholder: word("prompt"), maxlength: 200 })
+    );
+    const warmth = /** @type {HTMLInputElement} */ (
+      make("input", {
+        type: "number",
+        value: 0.8,
+        step: 0.1,
+        min: 0,
+        max: 5,
+        "aria-label": word("temperature"),
+      })
+    );
     const text = make("div", { class: "text", id: "run-sample", hidden: true });
     const write = (/** @type {number} */ step) => () => {
       text.hidden = false;
       text.textContent = "…";
-      const wish = { step, prompt: prompt.value, temperature: Number(warmth.value), seed: Math.floor(Math.random() * 1e9) };
-      ask(`/api/runs/${feed.id}/sample`, wish).then((written) => fill(text, make("b", {}, wish.prompt), written.text), (error) => { text.textContent = error.message; });
+      const wish = {
+        step,
+        prompt: prompt.value,
+        temperature: Number(warmth.value),
+        seed: Math.floor(Math.random() * 1e9),
+      };
+      ask(`/api/runs/${feed.id}/sample`, wish).then(
+        (written) => fill(text, make("b", {}, wish.prompt), written.text),
+        (error) => {
+          text.textContent = error.message;
+        },
+      );
     };
     const language = feed.news.kind === "language";
-    const rows = all.map((/** @type {any} */ c) => make("tr", {}, make("td", {}, `${numbered(c.step)}`), make("td", {}, figure(c.loss)), make("td", {}, language ? button(word("sample"), write(c.step)) : null)));
-    fill(checkpoints, all.length ? null : word("none"), language && all.length ? make("div", { class: "bar" }, prompt, make("label", {}, word("temperature"), warmth)) : null, make("table", {}, ...rows), text);
+    const rows = all.map((/** @type {any} */ c) =>
+      make(
+        "tr",
+        {},
+        make("td", {}, `${numbered(c.step)}`),
+        make("td", {}, figure(c.loss)),
+        make("td", {}, language ? button(word("sample"), write(c.step)) : null),
+      ),
+    );
+    fill(
+      checkpoints,
+      all.length ? null : word("none"),
+      language && all.length
+        ? make("div", { class: "bar" }, prompt, make("label", {}, word("temperature"), warmth))
+        : null,
+      make("table", {}, ...rows),
+      text,
+    );
   }
   /** @param {any} e @param {string} kind */
   function tell(e, kind) {
@@ -88,12 +230,44 @@ export function run(root, feed, server) {
   return async () => {
     const start = feed.start;
     if (start) {
-      const card = (/** @type {string} */ name, /** @type {string} */ value) => make("div", {}, make("small", {}, name), make("b", {}, value));
-      fill(cards, card(start.corpus, start.family), card(word("parameters"), large(start.parameters, "")), card(start.processor, `${start.threads} × ${start.precision}`), card(word("seed"), String(start.seed)));
+      const card = (/** @type {string} */ name, /** @type {string} */ value) =>
+        make("div", {}, make("small", {}, name), make("b", {}, value));
+      fill(
+        cards,
+        card(start.corpus, start.family),
+        card(word("parameters"), large(start.parameters, "")),
+        card(start.processor, `${start.threads} × ${start.precision}`),
+        card(word("seed"), String(start.seed)),
+      );
     }
-    const told = ["start", "saved", "warning", "end"].flatMap((kind) => feed.all(kind).map((e) => ({ e, kind }))).sort((a, b) => b.e.serial - a.e.serial).slice(0, 200);
-    fill(events, make("table", {}, ...told.map(({ e, kind }) => make("tr", { class: kind === "warning" ? "differs" : "" }, make("td", {}, new Date(e.time * 1000).toLocaleTimeString(document.documentElement.lang)), make("td", {}, e.step === null ? "" : String(e.step)), make("td", {}, tell(e, kind))))));
-    if (saves !== feed.all("saved").length) { saves = feed.all("saved").length; saved(); }
+    const told = ["start", "saved", "warning", "end"]
+      .flatMap((kind) => feed.all(kind).map((e) => ({ e, kind })))
+      .sort((a, b) => b.e.serial - a.e.serial)
+      .slice(0, 200);
+    fill(
+      events,
+      make(
+        "table",
+        {},
+        ...told.map(({ e, kind }) =>
+          make(
+            "tr",
+            { class: kind === "warning" ? "differs" : "" },
+            make(
+              "td",
+              {},
+              new Date(e.time * 1000).toLocaleTimeString(document.documentElement.lang),
+            ),
+            make("td", {}, e.step === null ? "" : String(e.step)),
+            make("td", {}, tell(e, kind)),
+          ),
+        ),
+      ),
+    );
+    if (saves !== feed.all("saved").length) {
+      saves = feed.all("saved").length;
+      saved();
+    }
     if (!drawn && start && feed.news.kind === "language") {
       drawn = true;
       model.hidden = false;

@@ -13,25 +13,71 @@ export function time(root, feed) {
   const title = make("h3", {}, word("profile"));
   fill(root, cards, speed, title, work);
   /** @param {string} name @param {string} value */
-  const card = (name, value) => make("div", {}, make("small", {}, word(name)), make("b", {}, value));
+  const card = (name, value) =>
+    make("div", {}, make("small", {}, word(name)), make("b", {}, value));
   return async () => {
     const data = await feed.series(["tokens_per_second", "step_seconds"], { points: 800 });
     const start = feed.start;
-    const seconds = data.step_seconds.mean.slice(-20).filter((/** @type {any} */ s) => s !== null).sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
+    const seconds = data.step_seconds.mean
+      .slice(-20)
+      .filter((/** @type {any} */ s) => s !== null)
+      .sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
     const typical = seconds[Math.floor(seconds.length / 2)];
     if (start) {
-      fill(cards,
-        card(rate, figure(start.tokens_per_step / typical)), card("flops", large(start.flops_per_step / typical, "FLOP/s")), start.peak_flops_per_second ? card("share", `${figure((100 * start.flops_per_step) / typical / start.peak_flops_per_second)} %`) : null, card("perStep", `${figure(typical * 1000)} ms`),
+      fill(
+        cards,
+        card(rate, figure(start.tokens_per_step / typical)),
+        card("flops", large(start.flops_per_step / typical, "FLOP/s")),
+        start.peak_flops_per_second
+          ? card(
+              "share",
+              `${figure((100 * start.flops_per_step) / typical / start.peak_flops_per_second)} %`,
+            )
+          : null,
+        card("perStep", `${figure(typical * 1000)} ms`),
         feed.news.live ? card("left", duration(feed.left)) : null,
-        card("planned", large(start.bytes_peak, "B")), feed.last("end")?.peak_bytes ? card("peak", large(feed.last("end")?.peak_bytes, "B")) : null);
+        card("planned", large(start.bytes_peak, "B")),
+        feed.last("end")?.peak_bytes
+          ? card("peak", large(feed.last("end")?.peak_bytes, "B"))
+          : null,
+      );
     }
     const y = data.tokens_per_second;
-    await draw(speed, `${word(rate)}: ${figure(start ? start.tokens_per_step / typical : null)}`, [band(data.last, y.least, y.most, word("span")), { x: data.last, y: y.mean, name: word(rate), showlegend: true, line: { width: 1.4, color: colour("blue") } }],
-      { xaxis: { title: { text: word("step") } }, yaxis: { rangemode: "tozero" } });
+    await draw(
+      speed,
+      `${word(rate)}: ${figure(start ? start.tokens_per_step / typical : null)}`,
+      [
+        band(data.last, y.least, y.most, word("span")),
+        {
+          x: data.last,
+          y: y.mean,
+          name: word(rate),
+          showlegend: true,
+          line: { width: 1.4, color: colour("blue") },
+        },
+      ],
+      { xaxis: { title: { text: word("step") } }, yaxis: { rangemode: "tozero" } },
+    );
     const profile = feed.last("profile")?.seconds?.slice(0, 14).reverse();
     title.hidden = work.hidden = !profile;
     if (!profile) return;
-    await draw(work, `${word("profile")}: ${profile.map((/** @type {any} */ p) => `${p[0]} ${figure(p[1] * 1000)}`).reverse().join(", ")}`, [{ type: "bar", orientation: "h", y: profile.map((/** @type {any} */ p) => p[0]), x: profile.map((/** @type {any} */ p) => p[1] * 1000), marker: { color: colour("blue") }, hovertemplate: "%{y}: %{x:.3f} ms<extra></extra>" }],
-      { hovermode: "closest", xaxis: { title: { text: "ms" } }, yaxis: { type: "category" } });
+    await draw(
+      work,
+      `${word("profile")}: ${profile
+        .map((/** @type {any} */ p) => `${p[0]} ${figure(p[1] * 1000)}`)
+        .reverse()
+        .join(", ")}`,
+      [
+        {
+          type: "bar",
+          orientation: "h",
+          y: profile.map((/** @type {any} */ p) => p[0]),
+          x: profile.map((/** @type {any} */ p) => p[1] * 1000),
+          marker: { color: colour("blue") },
+          hovertemplate: "%{y}: %{x:.3f} ms<extra></extra>",
+        },
+      ],
+      { hovermode: "closest", xaxis: { title: { text: "ms" } }, yaxis: { type: "category" } },
+    );
   };
 }

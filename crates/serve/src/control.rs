@@ -1,5 +1,5 @@
-//! Saving and stopping from the page: only where it was allowed, and only by who knows the token that
-//! the terminal printed.
+//! Saving and stopping from the page: only where it was allowed, and only by who knows the token
+//! that the terminal printed.
 
 use std::io;
 use std::sync::Arc;

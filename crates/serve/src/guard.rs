@@ -1,7 +1,8 @@
-//! Who may ask? A page from this very server, and nobody else. A site that the user visits in the same
-//! browser must not read a run or touch it: so the Host must be ours (which stops a foreign name that
-//! was pointed at 127.0.0.1), an Origin, where there is one, too, and no other site gets leave (no
-//! CORS). What is sent back may run no script but our own files and load nothing from elsewhere.
+//! Who may ask? A page from this very server, and nobody else. A site that the user visits in the
+//! same browser must not read a run or touch it: so the Host must be ours (which stops a foreign
+//! name that was pointed at 127.0.0.1), an Origin, where there is one, too, and no other site gets
+//! leave (no CORS). What is sent back may run no script but our own files and load nothing from
+//! elsewhere.
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};

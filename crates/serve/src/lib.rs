@@ -1,12 +1,14 @@
 //! The one door to the network: a page on this machine that shows runs, live or finished.
 //!
 //! ```text
-//! events.jsonl ─ Follow ─▶ Shown (small events, in memory; steps, in a Pyramid on disk) ─ api ─▶ page/
+//! events.jsonl ─ Follow ─▶ Shown ─ api ─▶ page/
+//!                           ├ small events, in memory
+//!                           └ steps, in a Pyramid on disk
 //! ```
 //!
-//! Read `guard` first (who may ask), then `shown` and `pyramid` (what is known), then `api` (what is
-//! answered). Only the run folder feeds it: the training knows nothing of it, and its one thread runs
-//! at the lowest priority.
+//! Read `guard` first (who may ask), then `shown` and `pyramid` (what is known), then `api` (what
+//! is answered). Only the run folder feeds it: the training knows nothing of it, and its one thread
+//! runs at the lowest priority.
 #![forbid(unsafe_code)]
 
 mod api;
@@ -16,6 +18,7 @@ mod describe;
 mod error;
 mod guard;
 mod line;
+mod priority;
 mod pyramid;
 mod sampler;
 mod server;

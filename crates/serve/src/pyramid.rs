@@ -1,11 +1,13 @@
-//! Every step of a run, at every zoom level, on disk. Level 0 has each step; a record of level `k + 1`
-//! has the least, the largest and the mean of eight records of level `k`. So any range can be shown with
-//! a few thousand numbers in which no spike is lost, and a run of any length needs little memory.
+//! Every step of a run, at every zoom level, on disk. Level 0 has each step; a record of level
+//! `k + 1` has the least, the largest and the mean of eight records of level `k`. So any range can
+//! be shown with a few thousand numbers in which no spike is lost, and a run of any length needs
+//! little memory.
 //!
-//! The files are a cache, made again from events.jsonl where they don't fit it. Where the run's folder
-//! can't be written to, or another process already keeps them, they lie in a temporary folder.
+//! The files are a cache, made again from events.jsonl where they don't fit it. Where the run's
+//! folder can't be written to, or another process already keeps them, they lie in a temporary
+//! folder.
 
-use run::{Append, Files, Step, write_atomic};
+use run::{AppendFile, Files, Step, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -52,7 +54,8 @@ pub type Slice = Vec<Record>;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct State {
     version: u32,
-    /// Bytes of events.jsonl that the records stand for, and its first line: another run has another.
+    /// Bytes of events.jsonl that the records stand for, and its first line: another run has
+    /// another.
     events: u64,
     first: String,
     records: u64,
@@ -72,7 +75,7 @@ pub struct Pyramid {
 
 struct Level {
     path: PathBuf,
-    file: Box<dyn Append>,
+    file: Box<dyn AppendFile>,
     /// Records in the file.
     count: u64,
     /// Records that wait to be written.
@@ -163,8 +166,8 @@ impl Pyramid {
         self.levels.iter().map(|level| level.waiting.len()).sum()
     }
 
-    /// Appends a step: when it was done, its number, and what it reported. Its moving mean is computed
-    /// here.
+    /// Appends a step: when it was done, its number, and what it reported. Its moving mean is
+    /// computed here.
     pub fn push(&mut self, time: f64, number: u64, step: &Step) {
         let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
         if loss.is_finite() {
@@ -234,7 +237,8 @@ impl Pyramid {
             return Ok(());
         }
         self.cut(records).map_err(io::Error::other)?;
-        // The moving mean goes on from the last step that stays; its weight follows from the number.
+        // The moving mean goes on from the last step that stays; its weight follows from the
+        // number.
         self.state.weight = 1.0 - (1.0 - FORGET).powf(records as f64);
         let last = match records {
             0 => 0.0,

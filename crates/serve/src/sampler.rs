@@ -1,5 +1,5 @@
-//! Lets a checkpoint write, for the page: one text at a time, on one thread of lowest priority, which
-//! keeps the model that wrote last for a while.
+//! Lets a checkpoint write, for the page: one text at a time, on one thread of lowest priority,
+//! which keeps the model that wrote last for a while.
 
 use crate::describe::sampling;
 use run::Which;
@@ -96,7 +96,7 @@ impl Sampler {
 
 /// Answers wishes until nobody can have one any more.
 fn serve(jobs: &Receiver<Job>, busy: &AtomicBool) {
-    crate::server::step_back();
+    crate::priority::lower();
     let mut kept: Option<(PathBuf, u64, Opened)> = None;
     loop {
         match jobs.recv_timeout(KEPT) {

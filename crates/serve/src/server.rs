@@ -3,6 +3,7 @@
 use crate::api::{App, router};
 use crate::control::Control;
 use crate::guard::Names;
+use crate::priority;
 use crate::shelf::{Runs, Shelf};
 use crate::{Error, Result};
 use hyper::server::conn::http1;
@@ -65,7 +66,7 @@ impl Server {
             .build()
             .map_err(Error::Start)?;
         let work = move || {
-            step_back();
+            priority::lower();
             runtime.block_on(async {
                 tokio::select! {
                     () = accept(listener, app, port) => {}
@@ -154,16 +155,5 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
             let _ = tokio::time::timeout(LIFE, connection).await;
             drop(permit);
         });
-    }
-}
-
-/// Gives this thread the lowest priority, so that it takes nothing from a team that trains.
-pub(crate) fn step_back() {
-    // On other systems a priority is the whole process's.
-    #[cfg(target_os = "linux")]
-    {
-        const LOWEST: i32 = 19;
-        // Linux counts priorities by thread; failing to step back is no reason not to show the page.
-        let _ = rustix::process::setpriority_process(None, LOWEST);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::line;
 use crate::pyramid::Pyramid;
-use run::{Disk, Event, Follow, Found, Kind, RunFolder, What};
+use run::{Disk, Event, Follow, Followed, Kind, RunFolder, What};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Shown {
     pub fn look(&mut self) -> &News {
         let before = self.news.clone();
         let mut log = std::mem::replace(&mut self.log, Follow::new(PathBuf::new()));
-        while let Ok(Found::Replaced) = log.look(|place, line| self.line(place, line)) {
+        while let Ok(Followed::Replaced) = log.look(|place, line| self.line(place, line)) {
             self.restart();
         }
         self.log = log;

@@ -1,8 +1,8 @@
-//! Prints the logits of a model for a text, as one line of JSON, so that another program can compare
-//! its own:
+//! Prints the logits of a model for a text, as one line of JSON, so that another program can
+//! compare its own:
 //!
 //! ```text
-//! cargo run -q --release -p downhill-session --example logits -- RUN/checkpoints/step-000100 "TEXT"
+//! cargo run -q --release -p downhill-session --example logits -- CHECKPOINT "TEXT"
 //! ```
 #![forbid(unsafe_code)]
 

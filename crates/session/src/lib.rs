@@ -1,17 +1,17 @@
-//! A finished model, for everybody who uses one: samples, evaluation, probes, the page, the bench.
+//! A finished model, for everybody who uses one.
 //!
 //! ```text
-//! Opened  ─ a model from its files, on a device of its own
-//!   └ Session ─ what one does with it: sequences that are fed and drawn from, texts that are scored
-//!       └ Plans ─ what stays between calls: recordings made ready, sequences, pages of the cache
+//! Opened    a model from its files, on a device of its own
+//! Session   what one does with it: feed sequences, draw from them, score texts
+//! Plans     what stays between calls: recordings made ready, sequences, pages of the cache
 //! ```
 //!
-//! Begin with `session`. The trainer lends its own device to a [`Session`] and keeps the [`Plans`];
-//! who opens files gets both in [`Opened`].
+//! Begin with `session`. The trainer lends its own device to a [`Session`] and keeps the
+//! [`Plans`]; whoever opens files gets both in [`Opened`].
 //!
 //! What always holds: weights are held once; many sequences are read together, each with its own
-//! length and pages, and each gets the bits that it would get alone; a text is scored in windows that
-//! don't overlap, the same for every caller.
+//! length and pages, and each gets the bits that it would get alone; a text is scored in windows
+//! that don't overlap, the same for every caller.
 #![forbid(unsafe_code)]
 
 mod error;

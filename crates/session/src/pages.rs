@@ -9,18 +9,18 @@ const ROWS: usize = 64;
 pub const WASTE: u32 = 0;
 
 /// The pages of a cache, and those that are free.
-pub struct Shelf {
+pub struct PagePool {
     pages: Pages,
     /// The lowest is taken first, so that a sequence's pages tend to follow each other.
     free: Vec<u32>,
 }
 
-impl Shelf {
+impl PagePool {
     /// Pages for so many sequences of `context` positions. A table reaches `beyond` rows further,
     /// so that a chunk that isn't full may be computed whole.
-    pub fn new(sequences: usize, context: usize, beyond: usize) -> Shelf {
+    pub fn new(sequences: usize, context: usize, beyond: usize) -> PagePool {
         let own = sequences * context.div_ceil(ROWS);
-        Shelf {
+        PagePool {
             pages: Pages {
                 rows: ROWS,
                 count: 1 + own,

@@ -2,7 +2,7 @@
 //! sequences with their places in the cache.
 
 use crate::error::{Error, Result};
-use crate::pages::Shelf;
+use crate::pages::PagePool;
 use engine::{Device, Plan, Purpose, Ready};
 use model::{Decoder, Mode, ModelConfig, decoder};
 
@@ -46,7 +46,7 @@ pub(crate) struct Recorded {
 pub struct Plans {
     pub(crate) model: ModelConfig,
     pub(crate) vocabulary: usize,
-    pub(crate) shelf: Shelf,
+    pub(crate) shelf: PagePool,
     /// By number; none where one was released.
     pub(crate) sequences: Vec<Option<Sequence>>,
     /// The one used last comes last.
@@ -59,7 +59,7 @@ impl Plans {
         Plans {
             model: model.clone(),
             vocabulary,
-            shelf: Shelf::new(sequences, model.context, CHUNK - 1),
+            shelf: PagePool::new(sequences, model.context, CHUNK - 1),
             sequences: (0..sequences).map(|_| None).collect(),
             recorded: Vec::new(),
         }

@@ -39,8 +39,8 @@ pub struct Inside {
 }
 
 impl Session<'_> {
-    /// Nats of each token of a text but the first, by windows of one context that don't overlap; what
-    /// is left at the end is scored as a shorter window.
+    /// Nats of each token of a text but the first, by windows of one context that don't overlap;
+    /// what is left at the end is scored as a shorter window.
     ///
     /// # Errors
     /// Where a token doesn't exist or the device fails.

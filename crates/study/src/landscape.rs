@@ -1,10 +1,11 @@
-//! What does descent look like? For a line with two weights the cost is a parabola that can be drawn
-//! exactly. A crowd of walkers starts anywhere on it and walks down, each by the engine's own steps,
-//! under rules and rates that do well, crawl, or blow up.
+//! What does descent look like? For a line with two weights the cost is a parabola that can be
+//! drawn exactly. A crowd of walkers starts anywhere on it and walks down, each by the engine's own
+//! steps, under rules and rates that do well, crawl, or blow up.
 //!
-//! Units: x and y are divided by their standard deviations; y is centred, and x is shifted so that its
-//! mean lies at most 1.5 deviations from 0. So every table gives a valley of a similar shape, whose
-//! length is up to four times its width: what makes plain descent slow and momentum worth having.
+//! Units: x and y are divided by their standard deviations; y is centred, and x is shifted so that
+//! its mean lies at most 1.5 deviations from 0. So every table gives a valley of a similar shape,
+//! whose length is up to four times its width: what makes plain descent slow and momentum worth
+//! having.
 
 use crate::fit::{Error, Points, Result, net};
 use engine::{
@@ -39,7 +40,8 @@ pub struct Landscape {
     pub w: Vec<f64>,
     /// See above.
     pub b: Vec<f64>,
-    /// Cost = best.cost + curve[0]·dw² + curve[1]·dw·db + curve[2]·db², from the best weights: exact.
+    /// Cost = best.cost + curve[0]·dw² + curve[1]·dw·db + curve[2]·db², from the best weights:
+    /// exact.
     pub curve: [f64; 3],
     /// The least-squares answer.
     pub best: Best,
@@ -130,8 +132,8 @@ impl Landscape {
         })
     }
 
-    /// The surface from above with the paths of one crowd, as a picture of its own. The contours of a
-    /// parabola are ellipses.
+    /// The surface from above with the paths of one crowd, as a picture of its own. The contours of
+    /// a parabola are ellipses.
     pub fn svg(&self, descent: &Crowd) -> String {
         const SIZE: f64 = 640.0;
         const COLOURS: [&str; 9] = [

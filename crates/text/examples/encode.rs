@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! encode learn TEXT SIZE > tokenizer.json
-//! encode run tokenizer.json TEXT THREADS ROUNDS IDS   # ids as u32, seconds of each round on stdout
+//! encode run tokenizer.json TEXT THREADS ROUNDS IDS   # ids as u32; prints each round's seconds
 //! encode tales BYTES > TEXT
 //! ```
 #![forbid(unsafe_code)]

@@ -4,10 +4,13 @@
 //!
 //! | text | tokenizer | why |
 //! |---|---|---|
-//! | mostly Han, kana or Hangul | `chars` | a character is a syllable or a word already; BPE needs a large vocabulary to catch up |
+//! | mostly Han, kana or Hangul | `chars` | a character is a syllable or a word already |
 //! | below 100 kB | `chars` | too little for tokens of several letters to be seen often |
 //! | below 150 kB | `bpe:1024` | a window sees twice as much text |
-//! | any other | `bpe:4096` | a window sees three times as much text; a larger vocabulary costs more than it saves at this size of model |
+//! | any other | `bpe:4096` | a window sees three times as much text |
+//!
+//! For Han, kana and Hangul, BPE needs a large vocabulary to catch up. A vocabulary above 4,096
+//! costs more than it saves in models of this size.
 
 use crate::TokenizerKind;
 

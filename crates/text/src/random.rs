@@ -5,7 +5,7 @@
 
 /// What a stream of numbers is for, so that no two uses share one.
 #[derive(Clone, Copy, Debug)]
-pub enum Purpose {
+pub enum RandomUse {
     /// Order of the training windows; the stream is the epoch.
     Windows = 1,
     /// Stories of the training text.
@@ -50,7 +50,7 @@ pub struct Random {
 
 impl Random {
     /// The stream `stream` (below 2³²; higher bits are ignored) of a purpose under a seed.
-    pub fn new(seed: u64, purpose: Purpose, stream: u64) -> Self {
+    pub fn new(seed: u64, purpose: RandomUse, stream: u64) -> Self {
         Random {
             key: [seed as u32, (seed >> 32) as u32],
             stream: stream as u32,
@@ -62,7 +62,7 @@ impl Random {
     }
 
     /// The 32 bits of block `index` of a stream, without going through those before.
-    pub fn at(seed: u64, purpose: Purpose, stream: u64, index: u64) -> u32 {
+    pub fn at(seed: u64, purpose: RandomUse, stream: u64, index: u64) -> u32 {
         let counter = [
             index as u32,
             (index >> 32) as u32,

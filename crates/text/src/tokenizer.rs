@@ -111,8 +111,9 @@ impl Tokenizer {
     }
 
     /// A byte-level BPE of at most `size` tokens, learnt from `texts`; where they have more than
-    /// [`SAMPLE_BYTES`], from parts spread evenly over them. There are fewer tokens than `size` where
-    /// no pair of tokens occurs twice, and never fewer than the 256 bytes and the end of text.
+    /// [`SAMPLE_BYTES`], from parts spread evenly over them. There are fewer tokens than `size`
+    /// where no pair of tokens occurs twice, and never fewer than the 256 bytes and the end of
+    /// text.
     pub fn bpe(texts: &[&[u8]], size: usize) -> Self {
         Tokenizer::Bpe(Arc::new(learn::learn(texts, size, Split::Qwen2)))
     }
@@ -183,8 +184,8 @@ impl Tokenizer {
     }
 
     /// The ids of a text. `chars` errors on invalid UTF-8 and on a character that it doesn't know:
-    /// an unknown token would falsify bits per byte. No text is encoded to a special token, not even
-    /// one that spells its name. For many texts, an [`Encoder`] is faster.
+    /// an unknown token would falsify bits per byte. No text is encoded to a special token, not
+    /// even one that spells its name. For many texts, an [`Encoder`] is faster.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<u32>, Error> {
         Encoder::new(self).encode(text)
     }
@@ -219,7 +220,7 @@ impl Tokenizer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Purpose, Random};
+    use crate::random::{Random, RandomUse};
 
     const MIXED: &str = "  Hello, \u{4F60}\u{597D}\n\t\u{1F600} caf\u{E9} ";
 
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn any_text_of_known_characters_comes_back() {
-        let mut random = Random::new(11, Purpose::TrainTales, 0);
+        let mut random = Random::new(11, RandomUse::TrainTales, 0);
         for n in 0..300 {
             // Characters of all planes, few or many.
             let most = [0x80, 0x800, 0x3000, 0x11_0000][n % 4];

@@ -1,7 +1,7 @@
 //! The data order: which window of the text is learnt from when.
 
 use crate::Error;
-use crate::random::{Purpose, Random};
+use crate::random::{Random, RandomUse};
 
 /// Refuses a text that can't fill what it is for: `context` inputs and the target after the last of
 /// them. Training needs a whole window (`context` tokens); for a validation text, where a part
@@ -77,7 +77,7 @@ impl Windows {
 
     /// Fisher–Yates, from the last place down (Knuth, TAOCP 2, 3.4.2, algorithm P).
     fn shuffle(&mut self, epoch: u64) {
-        let mut random = Random::new(self.seed, Purpose::Windows, epoch);
+        let mut random = Random::new(self.seed, RandomUse::Windows, epoch);
         self.offset = random.below(self.tokens as u64) as usize;
         self.epoch = Some(epoch);
         if self.per_epoch() > LISTED {
@@ -107,7 +107,7 @@ fn permute(place: u64, n: u64, seed: u64, epoch: u64) -> u64 {
     loop {
         let (mut left, mut right) = (at >> bits, at & mask);
         for round in 0..ROUNDS {
-            let mixed = Random::at(seed, Purpose::LargeOrder, epoch, right * ROUNDS + round);
+            let mixed = Random::at(seed, RandomUse::LargeOrder, epoch, right * ROUNDS + round);
             (left, right) = (right, (left ^ u64::from(mixed)) & mask);
         }
         at = left << bits | right;

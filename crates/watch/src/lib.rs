@@ -1,8 +1,8 @@
 //! Watching a run: readers of its events.
 //!
-//! [`TerminalLog`] turns events into text, from the events alone (no clock, no terminal is asked), so
-//! the same events always give the same log. [`Screen`] shows it beside the training, which it can
-//! neither slow nor crash.
+//! [`TerminalLog`] turns events into text, from the events alone (no clock, no terminal is asked),
+//! so the same events always give the same log. [`Screen`] shows it beside the training, which it
+//! can neither slow nor crash.
 #![forbid(unsafe_code)]
 
 mod dashboard;

@@ -13,8 +13,8 @@ use crate::TerminalLog;
 const WAITING: usize = 1024;
 
 /// Shows events without ever making the training wait: where the terminal is too slow (a pipe to a
-/// pager, say), steps are left out; evaluations, samples and the end come late but whole. A terminal
-/// that goes away ends the showing, not the training.
+/// pager, say), steps are left out; evaluations, samples and the end come late but whole. A
+/// terminal that goes away ends the showing, not the training.
 pub struct Screen {
     sender: Option<SyncSender<Event>>,
     late: VecDeque<Event>,

@@ -84,8 +84,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `width` is the terminal's, `None` for a pipe, where every column fits; `steps` the number of the
-    /// last step; `floor` whether the corpus knows its entropy.
+    /// `width` is the terminal's, `None` for a pipe, where every column fits; `steps` the number of
+    /// the last step; `floor` whether the corpus knows its entropy.
     pub(crate) fn new(fit: bool, width: Option<usize>, steps: u64, floor: bool) -> Self {
         let all = if fit { &FIT[..] } else { &LANGUAGE[..] };
         let wanted = |c: &&Column| floor || **c != Floor;

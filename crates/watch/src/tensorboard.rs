@@ -1,10 +1,10 @@
 //! Event files that TensorBoard reads: scalars and texts, beside events.jsonl.
 //!
-//! A file is a row of TFRecords: length, its checksum, the bytes, their checksum (CRC-32C, masked; see
-//! TensorFlow's `record_writer.h`). The bytes are one `Event` message of TensorFlow's `event.proto`, of
-//! which few fields are needed, so they are written here by hand.
+//! A file is a row of TFRecords: length, its checksum, the bytes, their checksum (CRC-32C, masked;
+//! see TensorFlow's `record_writer.h`). The bytes are one `Event` message of TensorFlow's
+//! `event.proto`, of which few fields are needed, so they are written here by hand.
 
-use run::{Append, Event, Result, RunFolder, What, read_events};
+use run::{AppendFile, Event, Result, RunFolder, What, read_events};
 use std::time::{Duration, Instant};
 
 /// How long scalars may wait before they are handed to the system.
@@ -12,7 +12,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// An event file of a run.
 pub struct TensorBoard {
-    file: Box<dyn Append>,
+    file: Box<dyn AppendFile>,
     waiting: Vec<u8>,
     written: Instant,
 }

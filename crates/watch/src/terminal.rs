@@ -57,8 +57,8 @@ pub struct TerminalLog<W: Write> {
 }
 
 impl<W: Write> TerminalLog<W> {
-    /// A log written to `out`: a terminal of `width` columns, or a pipe if `None`, which gets no control
-    /// codes other than `colour` asks for. `quiet` shows the end only.
+    /// A log written to `out`: a terminal of `width` columns, or a pipe if `None`, which gets no
+    /// control codes other than `colour` asks for. `quiet` shows the end only.
     pub fn new(out: W, width: Option<usize>, colour: bool, quiet: bool) -> Self {
         Self {
             out,
@@ -132,7 +132,8 @@ impl<W: Write> TerminalLog<W> {
         }
         self.print_pending()?;
         self.begin_table();
-        // A mean of steps decades apart says little about a regression: it shows the step's own error.
+        // A mean of steps decades apart says little about a regression: it shows the step's own
+        // error.
         let train = step.mse.or(self.mean.value());
         let left = self.typical_seconds().zip(self.steps());
         let row = Row {
@@ -294,7 +295,8 @@ impl<W: Write> TerminalLog<W> {
 
     /// Updates the line in place, in a terminal only.
     fn show_live(&mut self, row: &Row, time: f64) -> io::Result<()> {
-        // Written so that a time that isn't a number stops nothing; a clock set back doesn't either.
+        // Written so that a time that isn't a number stops nothing; a clock set back doesn't
+        // either.
         let soon = (0.0..LIVE).contains(&(time - self.live_time));
         let (Some(table), Some(width)) = (&self.table, self.width) else {
             return Ok(());
@@ -313,8 +315,8 @@ impl<W: Write> TerminalLog<W> {
     }
 }
 
-/// A run that ends in an error has no end event: what waits is shown, and the next text begins on a line
-/// of its own.
+/// A run that ends in an error has no end event: what waits is shown, and the next text begins on a
+/// line of its own.
 impl<W: Write> Drop for TerminalLog<W> {
     fn drop(&mut self) {
         let _ = self.print_pending();
@@ -325,7 +327,8 @@ impl<W: Write> Drop for TerminalLog<W> {
     }
 }
 
-/// An exponential mean without the bias of its beginning (the correction of Adam, Kingma & Ba 2015).
+/// An exponential mean without the bias of its beginning (the correction of Adam, Kingma & Ba
+/// 2015).
 #[derive(Debug, Default)]
 pub(crate) struct Mean {
     sum: f64,

@@ -7,8 +7,8 @@ pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// The character as it may be shown: what could drive a terminal or reorder the line is replaced by a
-/// sign that can be seen.
+/// The character as it may be shown: what could drive a terminal or reorder the line is replaced by
+/// a sign that can be seen.
 fn visible(c: char) -> char {
     match c {
         '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
@@ -29,8 +29,8 @@ pub(crate) fn line(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
-/// The text without anything that could drive a terminal, in lines of at most `width` columns, broken
-/// at spaces where there are any.
+/// The text without anything that could drive a terminal, in lines of at most `width` columns,
+/// broken at spaces where there are any.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.replace("\r\n", "\n").split('\n') {

@@ -2,7 +2,7 @@
 
 use crate::dashboard::Dashboard;
 use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
-use run::{Event, Follow, Found};
+use run::{Event, Follow, Followed};
 use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub enum Events {
     Beside(Receiver<Event>),
 }
 
-/// How the showing ended.
+/// Why the screen closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum Closed {
     /// The user left.
     User,
-    /// The training beside it is over.
+    /// The training is over.
     Over,
 }
 
@@ -31,10 +31,10 @@ pub enum Left {
 ///
 /// # Errors
 /// Where the terminal can't be used.
-pub fn show(name: &str, mut events: Events) -> io::Result<Left> {
+pub fn show(name: &str, mut events: Events) -> io::Result<Closed> {
     let mut terminal = ratatui::try_init()?;
     let mut dashboard = Dashboard::new(name);
-    let mut draw = || -> io::Result<Left> {
+    let mut draw = || -> io::Result<Closed> {
         loop {
             let over = match &mut events {
                 Events::Follow(log) => catch_up(log, name, &mut dashboard),
@@ -47,10 +47,10 @@ pub fn show(name: &str, mut events: Events) -> io::Result<Left> {
             };
             terminal.draw(|frame| dashboard.draw(frame))?;
             if over {
-                return Ok(Left::Over);
+                return Ok(Closed::Over);
             }
             if event::poll(PACE)? && leaves(&event::read()?) {
-                return Ok(Left::User);
+                return Ok(Closed::User);
             }
         }
     };
@@ -73,10 +73,10 @@ fn leaves(event: &event::Event) -> bool {
         }
 }
 
-/// Shows what is new in a log, which is never over. Lines that are no events are left out; what can't be
-/// read now may be later.
+/// Shows what is new in a log, which is never over. Lines that are no events are left out; what
+/// can't be read now may be later.
 fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) -> bool {
-    while let Ok(Found::Replaced) = log.look(|_, line| {
+    while let Ok(Followed::Replaced) = log.look(|_, line| {
         if let Ok(Some(event)) = Event::parse(line) {
             dashboard.event(&event);
         }

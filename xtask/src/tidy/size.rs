@@ -1,10 +1,11 @@
-//! Small enough to be read: a budget of lines for each crate, and a bound for each file. Unit tests
-//! are not counted.
+//! Small enough to be read: a budget of lines for each crate and for the page, a bound for each
+//! file, and one for the width of comments and of the page. Unit tests are not counted.
 
 use super::Fault;
 use super::architecture::{MAP, entries};
 use crate::rust::{is_test_file, lines_without_tests};
 use crate::tree::Tree;
+use unicode_width::UnicodeWidthStr;
 
 /// A file longer than this is said to be long.
 const LONG: usize = 500;
@@ -12,18 +13,30 @@ const LONG: usize = 500;
 /// A file longer than this is a fault.
 const TOO_LONG: usize = 600;
 
+/// Most columns of a line of the page or of a comment; rustfmt sees to the rest of the code.
+const COLUMNS: usize = 100;
+
+/// The page's files: scripts, style and markup.
+const PAGE: &str = "crates/serve/page/";
+
+/// Folders whose comments aren't wrapped yet. The list only ever gets shorter.
+const UNWRAPPED: &[&str] = &[
+    "crates/data/",
+    "crates/engine/",
+    "crates/model/",
+    "crates/run/",
+    "crates/train/",
+];
+
 /// Checks crates against the table in ARCHITECTURE.md, and every file.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for row in entries(tree) {
-        let folder = match row.name {
-            "xtask" => "xtask/src/".to_owned(),
-            name => format!("crates/{name}/src/"),
+        let lines: usize = match row.name {
+            "page" => page(tree).map(|(_, text)| text.lines().count()).sum(),
+            "xtask" => source_lines(tree, "xtask/src/"),
+            name => source_lines(tree, &format!("crates/{name}/src/")),
         };
-        let files = tree
-            .rust_files(&folder)
-            .filter(|(path, _)| !is_test_file(path));
-        let lines: usize = files.map(|(_, text)| lines_without_tests(text)).sum();
         if lines > row.budget {
             let message = format!(
                 "{} has {lines} lines, its budget is {}: simplify it, or raise the budget here and \
@@ -48,6 +61,55 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
         } else if lines > LONG {
             faults.push(fault(LONG).warning());
         }
+    }
+    faults
+}
+
+/// Lines of the Rust files below a folder, tests not counted.
+fn source_lines(tree: &Tree, folder: &str) -> usize {
+    let files = tree
+        .rust_files(folder)
+        .filter(|(path, _)| !is_test_file(path));
+    files.map(|(_, text)| lines_without_tests(text)).sum()
+}
+
+fn page(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
+    tree.iter().filter(|(path, _)| path.starts_with(PAGE))
+}
+
+/// Lines of the page and of comments are at most [`COLUMNS`] wide.
+pub fn columns(tree: &Tree) -> Vec<Fault> {
+    against(tree, UNWRAPPED)
+}
+
+fn against(tree: &Tree, unwrapped: &[&str]) -> Vec<Fault> {
+    let comments = tree.rust_files("").flat_map(|(path, text)| {
+        let lines = text.lines().enumerate();
+        let comments = lines.filter(|(_, line)| line.trim_start().starts_with("//"));
+        comments.map(move |(at, line)| (path, at, line))
+    });
+    let page = page(tree).flat_map(|(path, text)| {
+        let lines = text.lines().enumerate();
+        lines.map(move |(at, line)| (path, at, line))
+    });
+    let mut faults = Vec::new();
+    let mut needed = Vec::new();
+    for (path, at, line) in comments.chain(page) {
+        let columns = line.width();
+        if columns <= COLUMNS {
+            continue;
+        }
+        match unwrapped.iter().find(|folder| path.starts_with(**folder)) {
+            Some(folder) => needed.push(*folder),
+            None => {
+                let message = format!("{columns} columns: wrap the line at {COLUMNS}");
+                faults.push(Fault::new(path, at + 1, message));
+            }
+        }
+    }
+    for folder in unwrapped.iter().filter(|folder| !needed.contains(folder)) {
+        let message = format!("{folder} is wrapped: take it out of UNWRAPPED");
+        faults.push(Fault::new("xtask/src/tidy/size.rs", 0, message));
     }
     faults
 }
@@ -80,5 +142,30 @@ mod tests {
             (of(500), of(501), of(600), of(601)),
             (vec![], vec![true], vec![true], vec![false])
         );
+    }
+
+    #[test]
+    fn the_page_has_a_budget_and_narrow_lines() {
+        let page = |line: &str| format!("const a = 1;\n{line}\n");
+        let with = |line: &str, budget: &str| {
+            let map = format!("| `page` | – | {budget} | x |");
+            let text = page(line);
+            let tree = Tree::of(&[(MAP, &map), ("crates/serve/page/a.js", &text)]);
+            let faults = check(&tree).into_iter().chain(against(&tree, &[]));
+            places(&faults.collect::<Vec<_>>())
+        };
+        assert!(with(&"x".repeat(100), "2").is_empty());
+        assert_eq!(with("", "1"), ["ARCHITECTURE.md:1"]);
+        assert_eq!(with(&"x".repeat(101), "2"), ["crates/serve/page/a.js:2"]);
+        assert_eq!(with(&"山".repeat(51), "2"), ["crates/serve/page/a.js:2"]);
+    }
+
+    #[test]
+    fn comments_are_narrow_and_the_list_shrinks() {
+        let text = format!("let s = \"{0}\";\n    /// {0}\n", "x".repeat(99));
+        let tree = Tree::of(&[("crates/run/src/a.rs", &text)]);
+        assert_eq!(places(&against(&tree, &[])), ["crates/run/src/a.rs:2"]);
+        assert!(against(&tree, &["crates/run/"]).is_empty());
+        assert_eq!(against(&tree, &["crates/run/", "crates/data/"]).len(), 1);
     }
 }

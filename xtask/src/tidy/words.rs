@@ -7,12 +7,12 @@ use crate::tree::Tree;
 
 /// The engine's files that hold raw memory, threads and processor instructions.
 const UNSAFE: &[&str] = &[
-    "crates/engine/src/arena.rs",
-    "crates/engine/src/team.rs",
-    "crates/engine/src/lanes",
-    "crates/engine/src/measure.rs",
-    "crates/engine/src/gemm.rs",
-    "crates/engine/src/gemm/",
+    "crates/engine/src/cpu/arena.rs",
+    "crates/engine/src/cpu/team.rs",
+    "crates/engine/src/cpu/lanes",
+    "crates/engine/src/cpu/measure.rs",
+    "crates/engine/src/cpu/gemm.rs",
+    "crates/engine/src/cpu/gemm/",
 ];
 
 const FORBID: &str = "#![forbid(unsafe_code)]";

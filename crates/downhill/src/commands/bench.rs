@@ -6,7 +6,8 @@ use crate::arguments::{Bench, Part, Products};
 use crate::failure::{Failure, Result};
 use crate::session::{stop_flag, threads};
 use crate::terminal;
-use ::bench::{Conditions, gemm, generate, machine, models, ops, step};
+use ::bench::chosen::choose;
+use ::bench::{Conditions, gemm, generate, machine, ops, step};
 use engine::{Precision, has_bf16, processor};
 use serde_json::{Map, Value};
 use std::io::{Write, stderr, stdout};
@@ -18,7 +19,7 @@ pub fn run(a: &Bench) -> Result<()> {
         let message = "this processor has no products of bf16: leave --precision bf16 out";
         return Err(Failure::Failed(message.into()));
     }
-    let chosen = models::choose(&a.only)?;
+    let chosen = choose(&a.only)?;
     let mut bench = Running {
         threads: threads(a.threads.map(|n| n as usize)),
         precision: match a.precision {

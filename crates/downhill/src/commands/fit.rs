@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::session::{assignments, choice, stop_flag};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
-use model::{Config, Optimizer};
+use model::{Config, OptimizerName};
 use run::{Disk, End, Event, Kind, RunConfig, RunFolder, What};
 use serde_json::{Map, Value, json};
 use serve::Runs;
@@ -23,7 +23,7 @@ const NEVER: u64 = 1_000_000_000;
 const NAME: usize = 30;
 
 /// What is said at the end.
-struct Report {
+struct FitReport {
     model: Model,
     closed_form: Line,
     known: Option<Line>,
@@ -83,7 +83,7 @@ pub fn run(a: &Fit) -> Result<()> {
     {
         eprintln!("warning: {warning}");
     }
-    let report = Report {
+    let report = FitReport {
         model: task.model(&device)?,
         closed_form,
         known,
@@ -156,11 +156,11 @@ fn config(a: &Fit, curvature: Option<Curvature>) -> Result<Config> {
         ]
     };
     sets.extend(match first.optim.name {
-        Optimizer::Sgd => vec![format!("optim.lr={:?}", curvature.plain())],
-        Optimizer::Momentum => set(curvature.momentum()),
-        Optimizer::Nesterov => set(curvature.nesterov()),
+        OptimizerName::Sgd => vec![format!("optim.lr={:?}", curvature.plain())],
+        OptimizerName::Momentum => set(curvature.momentum()),
+        OptimizerName::Nesterov => set(curvature.nesterov()),
         // Their steps don't shrink with the gradient, so the rate has to.
-        Optimizer::Adam | Optimizer::Adamw => {
+        OptimizerName::Adam | OptimizerName::Adamw => {
             let falling = ["optim.lr=0.05", "optim.schedule=cosine", "optim.lr_min=0.0"];
             falling.map(String::from).to_vec()
         }
@@ -168,7 +168,7 @@ fn config(a: &Fit, curvature: Option<Curvature>) -> Result<Config> {
     Ok(Config::load(None, None, &all(&sets))?)
 }
 
-impl Report {
+impl FitReport {
     fn json(&self) -> Value {
         let line = |line: &Line| {
             let names = self.model.columns.iter().cloned();

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
-use watch::tui::{self, Events, Left};
+use watch::tui::{self, Closed, Events};
 use watch::{Screen, TensorBoard, TerminalLog};
 
 /// What is trained, and from where.
@@ -245,8 +245,8 @@ impl Output {
         let (sender, receiver) = channel();
         let name = folder.path().display().to_string();
         let thread = std::thread::spawn(move || match tui::show(&name, Events::Beside(receiver)) {
-            Ok(Left::User) => stop.store(true, Ordering::Relaxed),
-            Ok(Left::Over) => {}
+            Ok(Closed::User) => stop.store(true, Ordering::Relaxed),
+            Ok(Closed::Over) => {}
             Err(error) => eprintln!("warning: the screen can't be shown: {error}"),
         });
         Output::Tui {

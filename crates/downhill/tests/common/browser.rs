@@ -1,5 +1,5 @@
-//! Headless Chromium, driven by the WebDriver protocol (<https://www.w3.org/TR/webdriver2/>) through
-//! Debian's packages `chromium` and `chromium-driver`.
+//! Headless Chromium, driven by the WebDriver protocol (<https://www.w3.org/TR/webdriver2/>)
+//! through Debian's packages `chromium` and `chromium-driver`.
 
 use base64::Engine;
 use serde_json::{Value, json};
@@ -183,7 +183,8 @@ impl Browser {
         log.as_array().unwrap().clone()
     }
 
-    /// Asserts that since the last look no error was told, and nothing was asked of anyone but `host`.
+    /// Asserts that since the last look no error was told, and nothing was asked of anyone but
+    /// `host`.
     pub fn is_clean(&self, host: &str) {
         let errors = self.log("browser");
         let errors: Vec<_> = errors.iter().filter(|l| l["level"] == "SEVERE").collect();

@@ -7,7 +7,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
 /// Aligned raw memory of f32 or u32 numbers, zero at first.
-pub struct Arena {
+pub(crate) struct Arena {
     start: NonNull<f32>,
     len: usize,
 }
@@ -308,7 +308,7 @@ const CUT_TOGETHER: usize = 8;
 ///
 /// # Panics
 /// Where a place is cut twice, or read and cut.
-pub fn fingerprint(cuts: &impl Cuts, read: &[&Out]) -> usize {
+pub(crate) fn fingerprint(cuts: &impl Cuts, read: &[&Out]) -> usize {
     let mut print = 0usize;
     let mut mix = |part: usize| {
         // Odd and large: neighboring sizes end far apart.

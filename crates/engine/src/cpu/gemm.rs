@@ -22,6 +22,7 @@ mod kernel_x86;
 mod pack;
 mod pairs;
 mod panels;
+mod prefetch;
 
 pub use cut::{Shared, TOGETHER, Whole, cut, cut_together};
 pub use panels::Panels;
@@ -109,7 +110,7 @@ impl<'a> View<'a> {
 
 /// What a chain starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub enum ChainStart {
     /// From 0: C is overwritten.
     Zero,
     /// From what C holds.
@@ -184,7 +185,7 @@ pub fn product(
     a: View,
     b: View,
     c: &mut Patch,
-    start: Start,
+    start: ChainStart,
     scratch: &mut [f32],
 ) {
     let c = c.band(0, c.rows);
@@ -197,7 +198,7 @@ pub fn products(
     arithmetic: Arithmetic,
     shared: Shared,
     parts: &mut [Option<(View, View, Patch)>; TOGETHER],
-    start: Start,
+    start: ChainStart,
     scratch: &mut [f32],
 ) {
     let mut raw = [None; TOGETHER];
@@ -222,7 +223,7 @@ unsafe fn raw_products(
     arithmetic: Arithmetic,
     shared: Shared,
     parts: &[Option<Raw>; TOGETHER],
-    start: Start,
+    start: ChainStart,
     scratch: &mut [f32],
 ) {
     let parts = || parts.iter().flatten().copied();
@@ -232,7 +233,7 @@ unsafe fn raw_products(
     let (k, shape) = (first.columns, Shape::of(arithmetic));
     for (a, b, c, stride) in parts() {
         assert!(a.columns == k && b.rows == k, "inner dimensions differ");
-        if k == 0 && start == Start::Zero {
+        if k == 0 && start == ChainStart::Zero {
             for row in 0..a.rows {
                 // SAFETY: a row of the result.
                 unsafe { std::slice::from_raw_parts_mut(c.add(row * stride), b.columns) }.fill(0.0);
@@ -257,7 +258,7 @@ unsafe fn raw_products(
     for from in (0..k).step_by(block) {
         let depth = block.min(k - from);
         let units = shape.form.units(depth);
-        let zero = start == Start::Zero && from == 0;
+        let zero = start == ChainStart::Zero && from == 0;
         let mut packed: [&[f32]; TOGETHER] = [&[]; TOGETHER];
         let mut room = &mut *rest;
         for (to, (_, b, ..)) in packed.iter_mut().zip(parts()).take(rights) {
@@ -342,7 +343,7 @@ mod tests {
         a: View,
         b: View,
         (c, stride): (&mut [f32], usize),
-        start: Start,
+        start: ChainStart,
         scratch: &mut [f32],
     ) {
         let needed = if a.rows == 0 {
@@ -392,12 +393,12 @@ mod tests {
                 ),
             ];
             for (start, precision) in [
-                (Start::Zero, Precision::F32),
-                (Start::Held, Precision::F32),
-                (Start::Zero, Precision::Bf16),
-                (Start::Held, Precision::Bf16),
+                (ChainStart::Zero, Precision::F32),
+                (ChainStart::Held, Precision::F32),
+                (ChainStart::Zero, Precision::Bf16),
+                (ChainStart::Held, Precision::Bf16),
             ] {
-                let mut expected = if start == Start::Held {
+                let mut expected = if start == ChainStart::Held {
                     c.clone()
                 } else {
                     vec![0.0; m * n]

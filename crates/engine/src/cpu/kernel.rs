@@ -5,7 +5,7 @@ use super::arena::{Out, Read};
 use super::team::Team;
 use crate::at::At;
 use crate::op::Operation;
-use crate::update::{Rule, Setting};
+use crate::rule::{Rule, Setting};
 use crate::write::Write;
 use std::any::Any;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ const READINGS: usize = 5;
 const BARRIERS: usize = 1 << 12;
 
 /// A team of threads and memory to measure with.
-pub struct Probe {
+pub struct MachineProbe {
     workers: Workers,
     isa: Isa,
     /// Three buffers of the triad, each much larger than the caches.
@@ -33,12 +33,12 @@ pub struct Probe {
     sums: Arena,
 }
 
-impl Probe {
+impl MachineProbe {
     /// A team of `threads` threads that uses the widest instructions of this processor.
     ///
     /// # Errors
     /// Where the memory can't be had.
-    pub fn new(threads: usize) -> Result<Probe> {
+    pub fn new(threads: usize) -> Result<MachineProbe> {
         let isa = Isa::detect();
         let numbers = buffer_bytes() / 4;
         // Written once: memory that nobody wrote to is one page of zeros, which the caches hold.
@@ -47,7 +47,7 @@ impl Probe {
             buffer.slice_mut(0, numbers).fill(1.0);
             Ok::<_, crate::Error>(buffer)
         };
-        Ok(Probe {
+        Ok(MachineProbe {
             workers: Workers::new(threads, isa, Order::Rising),
             isa,
             buffers: [buffer()?, buffer()?, buffer()?],
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn every_reading_is_a_positive_number() {
-        let mut probe = Probe::new(2).unwrap();
+        let mut probe = MachineProbe::new(2).unwrap();
         let bf16 = probe.bf16_products().unwrap();
         let readings = [
             probe.f32_products().unwrap(),

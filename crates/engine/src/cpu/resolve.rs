@@ -15,7 +15,7 @@ use crate::write::Write;
 use std::sync::Arc;
 
 /// One entry of the list, with its kernel and every place found.
-pub enum Task {
+pub enum Resolved {
     Forward(Arc<dyn Kernel>, usize, Forward),
     Backward(Arc<dyn Kernel>, usize, Backward),
     Norm {
@@ -32,14 +32,14 @@ pub enum Task {
     },
 }
 
-impl Task {
+impl Resolved {
     /// What it does, as `linear backward`.
     pub fn kind(&self) -> String {
         match self {
-            Task::Forward(kernel, ..) => format!("{} forward", kernel.name()),
-            Task::Backward(kernel, ..) => format!("{} backward", kernel.name()),
-            Task::Norm { .. } => "gradient norm".into(),
-            Task::Update { .. } => "update".into(),
+            Resolved::Forward(kernel, ..) => format!("{} forward", kernel.name()),
+            Resolved::Backward(kernel, ..) => format!("{} backward", kernel.name()),
+            Resolved::Norm { .. } => "gradient norm".into(),
+            Resolved::Update { .. } => "update".into(),
         }
     }
 
@@ -47,9 +47,9 @@ impl Task {
     pub fn run(&self, plan: &Plan, scalars: &Scalars, team: &Team) {
         let at = |micro: &usize| scalars.at(*micro, plan.precision());
         match self {
-            Task::Forward(kernel, micro, a) => kernel.forward(a, &at(micro), team),
-            Task::Backward(kernel, micro, a) => kernel.backward(a, &at(micro), team),
-            Task::Norm {
+            Resolved::Forward(kernel, micro, a) => kernel.forward(a, &at(micro), team),
+            Resolved::Backward(kernel, micro, a) => kernel.backward(a, &at(micro), team),
+            Resolved::Norm {
                 gradient,
                 costs,
                 partial,
@@ -57,7 +57,7 @@ impl Task {
             } => {
                 norm(gradient, costs, partial, to, team);
             }
-            Task::Update {
+            Resolved::Update {
                 rule,
                 assignment,
                 norm,
@@ -86,7 +86,7 @@ pub struct Resolver<'a> {
 
 impl Resolver<'_> {
     /// Every entry of the list.
-    pub fn tasks(&self) -> Result<Vec<Task>> {
+    pub fn tasks(&self) -> Result<Vec<Resolved>> {
         self.plan.items().iter().map(|i| self.task(i)).collect()
     }
 
@@ -127,7 +127,7 @@ impl Resolver<'_> {
         found.ok_or_else(|| Error::NoKernel(op.name()))
     }
 
-    fn forward(&self, id: NodeId, micro: usize) -> Result<Task> {
+    fn forward(&self, id: NodeId, micro: usize) -> Result<Resolved> {
         let node = self.graph().node(id);
         let outs = |all: &[ValueId]| -> Result<Vec<Out>> {
             all.iter().map(|&v| self.out(v, micro)).collect()
@@ -138,10 +138,10 @@ impl Resolver<'_> {
             y: outs(&node.y)?,
             kept: outs(&node.kept)?,
         };
-        Ok(Task::Forward(self.kernel(id)?, micro, a))
+        Ok(Resolved::Forward(self.kernel(id)?, micro, a))
     }
 
-    fn backward(&self, id: NodeId, item: &Item) -> Result<Task> {
+    fn backward(&self, id: NodeId, item: &Item) -> Result<Resolved> {
         let (node, plan) = (self.graph().node(id), self.plan);
         // Where a gradient is written over an input, the input is found there.
         let over = |slot: usize| plan.overwrites(id, slot);
@@ -169,16 +169,16 @@ impl Resolver<'_> {
             dy: node.y.iter().map(dy).collect(),
             dx: dx.collect::<Result<_>>()?,
         };
-        Ok(Task::Backward(self.kernel(id)?, item.micro, a))
+        Ok(Resolved::Backward(self.kernel(id)?, item.micro, a))
     }
 
-    fn norm(&self) -> Task {
+    fn norm(&self) -> Resolved {
         let costs = self.graph().nodes.iter().filter(|n| n.is_cost);
         let costs = costs.filter_map(|n| self.plan.value(*n.y.first()?));
         let each = |p: &Place| (0..p.copies).map(|m| (p.at(m), p.len)).collect::<Vec<_>>();
         let costs = costs.flat_map(each);
         let (gradient, partial, norm) = self.store.norm();
-        Task::Norm {
+        Resolved::Norm {
             gradient,
             costs: costs.map(|(at, len)| self.arena.read(at, len)).collect(),
             partial,
@@ -186,7 +186,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn update(&self, optimizer: &Optimizer, update: usize) -> Result<Task> {
+    fn update(&self, optimizer: &Optimizer, update: usize) -> Result<Resolved> {
         let updates = &self.plan.updates()[update];
         let variables = &self.graph().variables;
         let named = updates
@@ -204,7 +204,7 @@ impl Resolver<'_> {
             Some(place) => self.arena.out(place.offset, assignment.rule.scratch(shape)),
             None => self.arena.out(0, 0),
         };
-        Ok(Task::Update {
+        Ok(Resolved::Update {
             rule: found.ok_or_else(|| Error::NoKernel(assignment.rule.name()))?,
             assignment: updates.assignment,
             norm: self.store.norm_read(),
@@ -218,7 +218,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn task(&self, item: &Item) -> Result<Task> {
+    fn task(&self, item: &Item) -> Result<Resolved> {
         match (item.work, self.plan.optimizer()) {
             (Work::Forward(node), _) => self.forward(node, item.micro),
             (Work::Backward(node), _) => self.backward(node, item),

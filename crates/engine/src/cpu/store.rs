@@ -5,9 +5,10 @@ use super::arena::{Arena, Out, Read};
 use super::flat::blocks;
 use crate::device::{Field, fits};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Variable};
+use crate::graph::Graph;
 use crate::plan::ALIGN;
 use crate::update::Optimizer;
+use crate::variable::Variable;
 use std::ops::Range;
 
 /// A parameter with its places.

@@ -4,12 +4,14 @@
 use super::{Device, Field, Host, HostMut, Ready, fits};
 use crate::at::{At, Scalars};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Node, NodeId, Origin, ValueId, Variable};
+use crate::graph::{Graph, Node, NodeId, Origin, ValueId};
 use crate::op::{BackwardF64, Element, ForwardF64, In};
 use crate::plan::Plan;
 use crate::precision::Precision;
+use crate::rule::UpdateF64;
 use crate::schedule::{Item, Work};
-use crate::update::{Optimizer, UpdateF64};
+use crate::update::Optimizer;
+use crate::variable::Variable;
 use crate::write::Write;
 
 /// Sees the gradients of a node's inputs after its backward pass, and may change them: tests

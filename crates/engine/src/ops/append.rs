@@ -8,15 +8,15 @@
 //! Nothing flows back: caches are for generation only.
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::LANES;
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
-use crate::graph::{Graph, ValueId, Variable};
-use crate::op::{
-    BackwardF64, Cost, Element, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::graph::{Graph, ValueId};
+use crate::op::{BackwardF64, Element, ForwardF64, Operation, Outputs, Reads, Spec};
+use crate::variable::Variable;
 
 /// How a cache is cut into pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

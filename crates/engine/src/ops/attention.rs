@@ -17,13 +17,14 @@ mod tiles;
 
 use super::append::{Pages, Places, check_places};
 use crate::at::At;
+use crate::cost::{Cost, Pass};
 use crate::cpu::arena::Read;
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{BackwardF64, Cost, ForwardF64, In, Operation, Outputs, Pass, Reads, Spec};
+use crate::op::{BackwardF64, ForwardF64, In, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// How attention is cut into heads.
@@ -324,7 +325,7 @@ impl Kernel for Attention {
             let (sequence, shared) = (tile / kv_heads, tile % kv_heads);
             let rows = Rows::Along(sequence * self.time);
             let group = self.group(team.isa(), sequence, shared, rows);
-            let saved = tiles::Saved {
+            let saved = tiles::BackwardReads {
                 x: [a.x[0].real(), a.x[1].real(), a.x[2].real()],
                 y: a.y[0].real(),
                 total: a.kept[0].real(),

@@ -5,15 +5,14 @@
 //! Bishop, "Pattern recognition and machine learning", 2006, section 4.3.4.
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes, sum_by, total};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, Element, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, Element, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// The operation; logits x [N, V], targets [N] → loss [1], nats of each row [N]; keeps the log of

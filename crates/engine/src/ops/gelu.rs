@@ -9,15 +9,14 @@
 //! lost where tanh u is near −1. Then dx = dy·(s + 2·x·s·(1 − s)·u′).
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, Vector, band, lanes};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::Result;
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// √(2/π).

@@ -7,15 +7,14 @@
 //! dw = Σ over rows of dy·x̂, db = Σ over rows of dy.
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes, sum_by};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// Columns of dw and db that one thread sums at a time.

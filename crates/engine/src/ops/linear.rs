@@ -10,13 +10,14 @@
 mod fast;
 
 use crate::at::At;
+use crate::cost::{Cost, Pass};
 use crate::cpu::gemm::TOGETHER;
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec};
+use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 
 /// The operation; x [N, in], each w [out, in], perhaps as many b [out], perhaps (beside a single
 /// weight) r [N, out] → each y [N, out].

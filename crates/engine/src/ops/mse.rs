@@ -4,15 +4,14 @@
 //! whole step. Backward: dy = weight · 2 (y − target) / width.
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes, total};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// The operation; y [N, C], target [N, C] → loss [1], squared error of each row [N].

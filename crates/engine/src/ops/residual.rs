@@ -4,15 +4,14 @@
 //! He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, equation 1.
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// The operation; a [N, C], b [N, C] → y [N, C].

@@ -9,15 +9,14 @@
 //! how queries and keys are normed head by head (`H` parts of `D` numbers).
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes, sum_by};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// Columns of dw that a tile sums.

@@ -7,6 +7,7 @@
 //! Backward: the gradient turns back by the same angle.
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::arena::{Out, Read};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes};
@@ -14,9 +15,7 @@ use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, Element, ForwardF64, In, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, Element, ForwardF64, In, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 use std::sync::Arc;
 

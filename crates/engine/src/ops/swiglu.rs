@@ -6,15 +6,14 @@
 //! Backward: dgate = dy·up·s·(1 + gate·(1 − s)), dup = dy·silu(gate).
 
 use crate::at::At;
+use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, Vector, band, lanes};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
-use crate::op::{
-    BackwardF64, Cost, ForwardF64, Operation, Outputs, Pass, Reads, Spec, elementwise,
-};
+use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
 /// The operation; gate [N, F], up [N, F] → y [N, F].

@@ -6,12 +6,12 @@
 //! Kingma and Ba, "Adam", ICLR 2015, algorithm 1; Loshchilov and Hutter, "Decoupled weight decay
 //! regularization", ICLR 2019, algorithm 2.
 
-use super::{Rule, Setting, UpdateF64};
+use crate::cost::{Cost, elementwise};
 use crate::cpu::flat::{BLOCK, blocks_of};
 use crate::cpu::kernel::{RuleKernel, Update};
 use crate::cpu::lanes::{LANES, lanes};
 use crate::cpu::team::Team;
-use crate::op::{Cost, elementwise};
+use crate::rule::{Rule, Setting, UpdateF64};
 
 /// Adam (Kingma and Ba, 2015).
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,12 +4,12 @@
 //! Nesterov's form). Sutskever et al., "On the importance of initialization and momentum in deep
 //! learning", ICML 2013, in the parametrization that PyTorch uses.
 
-use super::{Rule, Setting, UpdateF64};
+use crate::cost::Cost;
 use crate::cpu::flat::{BLOCK, blocks_of};
 use crate::cpu::kernel::{RuleKernel, Update};
 use crate::cpu::lanes::{LANES, lanes};
 use crate::cpu::team::Team;
-use crate::op::Cost;
+use crate::rule::{Rule, Setting, UpdateF64};
 
 /// Gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,7 +56,7 @@ impl Rule for Descent {
         } else {
             (4, 3)
         };
-        crate::op::elementwise(rows * columns, flops, buffers)
+        crate::cost::elementwise(rows * columns, flops, buffers)
     }
 
     fn update_f64(&self, s: &Setting, a: UpdateF64) {

@@ -1,7 +1,7 @@
 //! The answer itself: least squares in closed form, and the curvature of the error around it, which
 //! says how fast gradient descent can go. Standard units throughout.
 
-use super::model::Line;
+use super::line::Line;
 use super::standard::Standardised;
 
 /// Directions whose curvature is below this share of the largest (times the number of columns) are

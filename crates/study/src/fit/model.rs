@@ -1,7 +1,8 @@
-//! What is kept of a fit: one file that says how to predict, in the data's own units and in those the
-//! descent used.
+//! What is kept of a fit: one file that says how to predict, in the data's own units and in those
+//! the descent used.
 
 use super::error::{Error, Result};
+use super::line::Line;
 use super::points::Source;
 use super::standard::Scale;
 use super::table;
@@ -12,16 +13,6 @@ use std::path::Path;
 
 /// Its name in a checkpoint.
 pub(super) const FILE: &str = "fit.json";
-
-/// A line or plane: y = Σ weights·x + intercept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Line {
-    /// One for each column.
-    pub weights: Vec<f64>,
-    /// Where all columns are 0.
-    pub intercept: f64,
-}
 
 /// A fitted line with the names of its columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The points to fit: from a CSV file, or a built-in noisy line whose weights are known.
 
 use super::error::{Error, Result};
-use super::model::Line;
+use super::line::Line;
 use super::table;
 use engine::{RandomPurpose, Stream};
 use run::{Kind, RunFolder};

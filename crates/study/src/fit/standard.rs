@@ -2,7 +2,7 @@
 //! suits them all; and the way back to the data's own units.
 
 use super::error::{Error, Result};
-use super::model::Line;
+use super::line::Line;
 use super::points::Points;
 use serde::{Deserialize, Serialize};
 
@@ -79,9 +79,9 @@ impl Standardised {
 
 /// Standardises each column of a matrix of `width` columns; none for a column of one value.
 ///
-/// Means in two passes, the second over what the first left (the corrected two-pass algorithm: Chan,
-/// Golub and LeVeque, "Algorithms for computing the sample variance", 1983), and deviations in units
-/// of the largest one, so that no square overflows or vanishes.
+/// Means in two passes, the second over what the first left (the corrected two-pass algorithm:
+/// Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983), and deviations
+/// in units of the largest one, so that no square overflows or vanishes.
 fn standardise(numbers: &mut [f64], width: usize) -> Vec<Option<Scale>> {
     let rows = (numbers.len() / width.max(1)) as f64;
     let over = |numbers: &[f64], add: &dyn Fn(f64, f64, usize) -> f64| {

@@ -35,8 +35,8 @@ pub fn column_names(path: &Path) -> Result<Vec<String>> {
     Ok(open(path)?.1)
 }
 
-/// Gives the numbers of the columns that `choose` chooses among the names, in that order, row by row
-/// to `row`; gives the SHA-256 of the file.
+/// Gives the numbers of the columns that `choose` chooses among the names, in that order, row by
+/// row to `row`; gives the SHA-256 of the file.
 ///
 /// # Errors
 /// Where the file can't be read or a cell isn't a finite number: the first one is named.

@@ -1,11 +1,13 @@
-//! The task of the trainer: one linear layer and the mean squared error, the whole table as its batch.
+//! The task of the trainer: one linear layer and the mean squared error, the whole table as its
+//! batch.
 //!
 //! It is written for the Reference device, in f64: in f32 the error of a gradient is about 1e-7 of
 //! its terms, so weights to 1e-6 could not be had where columns resemble each other.
 
 use super::error::Result;
 use super::least_squares::LeastSquares;
-use super::model::{FILE, Line, Model};
+use super::line::Line;
+use super::model::{FILE, Model};
 use super::points::{Points, Source};
 use super::standard::Standardised;
 use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
@@ -106,7 +108,8 @@ impl FitTask {
         let (rows, width) = (data.y.len(), data.features.len());
         let most = (MICRO_NUMBERS / width.max(1)).max(1);
         let micro = micro_batch(rows, 1, most);
-        // A number of rows without fitting divisors is one batch: thousands of tiny ones are slower.
+        // A number of rows without fitting divisors is one batch: thousands of tiny ones are
+        // slower.
         let micro = if micro < most / 16 { rows } else { micro };
         Ok(FitTask {
             net: net(micro, width).map_err(train::Error::from)?,

@@ -10,11 +10,11 @@ use super::words::{LISTS, NAMES};
 
 /// A piece of a template.
 #[derive(Clone, Debug)]
-pub(super) enum Part {
+pub(super) enum GrammarPart {
     /// Text as it stands.
     Literal(String),
     /// One of several sequences, each equally likely.
-    Choice(Vec<Vec<Part>>),
+    Choice(Vec<Vec<GrammarPart>>),
     /// A word of list number `list`, remembered in `slot`.
     Word { list: usize, slot: Option<usize> },
     /// What `slot` remembers, or a pronoun for it: as a girl and as a boy.
@@ -25,7 +25,7 @@ pub(super) enum Part {
 }
 
 /// The words remembered so far: of each slot, list and word.
-pub(super) type Memory = Vec<Option<(usize, usize)>>;
+pub(super) type Remembered = Vec<Option<(usize, usize)>>;
 
 const PRONOUNS: [(&str, [&str; 2]); 5] = [
     ("he", ["she", "he"]),
@@ -38,7 +38,7 @@ const PRONOUNS: [(&str, [&str; 2]); 5] = [
 /// A grammar: what stories are made of.
 #[derive(Debug)]
 pub(super) struct Grammar {
-    pub(super) root: Vec<Part>,
+    pub(super) root: Vec<GrammarPart>,
     names: Vec<String>,
     words: Vec<Vec<String>>,
     slots: Vec<String>,
@@ -72,8 +72,8 @@ impl Grammar {
     fn compile(
         &mut self,
         template: &str,
-        known: &[(&str, Vec<Part>)],
-    ) -> Result<Vec<Part>, String> {
+        known: &[(&str, Vec<GrammarPart>)],
+    ) -> Result<Vec<GrammarPart>, String> {
         let mut rest = template;
         let mut alternatives = self.alternatives(&mut rest, known)?;
         match alternatives.pop() {
@@ -86,13 +86,13 @@ impl Grammar {
     fn alternatives(
         &mut self,
         rest: &mut &str,
-        known: &[(&str, Vec<Part>)],
-    ) -> Result<Vec<Vec<Part>>, String> {
+        known: &[(&str, Vec<GrammarPart>)],
+    ) -> Result<Vec<Vec<GrammarPart>>, String> {
         let mut all = vec![vec![]];
         while let Some(at) = rest.find(['{', '<', '|', '}']) {
             let parts = all.last_mut().ok_or("no sequence")?;
             if at > 0 {
-                parts.push(Part::Literal(rest[..at].to_owned()));
+                parts.push(GrammarPart::Literal(rest[..at].to_owned()));
             }
             let mark = rest.as_bytes()[at];
             if mark == b'}' {
@@ -105,7 +105,7 @@ impl Grammar {
                 b'{' => {
                     let inner = self.alternatives(rest, known)?;
                     *rest = rest.strip_prefix('}').ok_or("a brace isn't closed")?;
-                    parts.push(Part::Choice(inner));
+                    parts.push(GrammarPart::Choice(inner));
                 }
                 _ => {
                     let (name, after) = rest.split_once('>').ok_or("a < isn't closed")?;
@@ -117,7 +117,7 @@ impl Grammar {
         if !rest.is_empty() {
             all.last_mut()
                 .ok_or("no sequence")?
-                .push(Part::Literal((*rest).to_owned()));
+                .push(GrammarPart::Literal((*rest).to_owned()));
             *rest = "";
         }
         Ok(all)
@@ -127,8 +127,8 @@ impl Grammar {
     fn reference(
         &mut self,
         name: &str,
-        known: &[(&str, Vec<Part>)],
-        parts: &mut Vec<Part>,
+        known: &[(&str, Vec<GrammarPart>)],
+        parts: &mut Vec<GrammarPart>,
     ) -> Result<(), String> {
         if let Some((_, fragment)) = known.iter().find(|(known, _)| *known == name) {
             parts.extend(fragment.iter().cloned());
@@ -136,10 +136,10 @@ impl Grammar {
         }
         let list = |wanted: &str| self.names.iter().position(|n| n == wanted);
         if let Some(list) = list(name) {
-            parts.push(Part::Word { list, slot: None });
+            parts.push(GrammarPart::Word { list, slot: None });
         } else if let Some((slot, name)) = name.split_once(':') {
             let list = list(name).ok_or_else(|| format!("no list {name:?}"))?;
-            parts.push(Part::Word {
+            parts.push(GrammarPart::Word {
                 list,
                 slot: Some(self.slot(slot)),
             });
@@ -152,7 +152,7 @@ impl Grammar {
             if pronoun.is_none() && !form.is_empty() {
                 return Err(format!("no pronoun {form:?}"));
             }
-            parts.push(Part::Again {
+            parts.push(GrammarPart::Again {
                 slot: self.slot(slot),
                 pronoun,
             });
@@ -171,7 +171,7 @@ impl Grammar {
     }
 
     /// A memory in which nothing is remembered.
-    pub(super) fn memory(&self) -> Memory {
+    pub(super) fn memory(&self) -> Remembered {
         vec![None; self.slots.len()]
     }
 
@@ -185,18 +185,18 @@ impl Grammar {
         &self,
         list: usize,
         slot: Option<usize>,
-        memory: &Memory,
+        memory: &Remembered,
     ) -> impl Iterator<Item = usize> {
         let taken = move |word| slot.is_some() && memory.contains(&Some((list, word)));
         (0..self.words[list].len()).filter(move |&word| !taken(word))
     }
 
-    /// What a [`Part::Again`] writes, `None` if nothing was remembered.
+    /// What a [`GrammarPart::Again`] writes, `None` if nothing was remembered.
     pub(super) fn again(
         &self,
         slot: usize,
         pronoun: Option<[&'static str; 2]>,
-        memory: &Memory,
+        memory: &Remembered,
     ) -> Option<&str> {
         let (list, word) = memory[slot]?;
         let boy = word >= self.words[list].len() / 2;

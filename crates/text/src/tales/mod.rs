@@ -13,7 +13,7 @@ mod plots;
 mod tell;
 mod words;
 
-use crate::random::{Purpose, Random};
+use crate::random::{Random, RandomUse};
 use grammar::Grammar;
 
 /// A corpus of stories.
@@ -58,12 +58,12 @@ pub fn tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
     let mut train = String::with_capacity(train_bytes + 1024);
     stories(
         &grammar,
-        Random::new(seed, Purpose::TrainTales, 0),
+        Random::new(seed, RandomUse::TrainTales, 0),
         train_bytes,
         &mut train,
     );
     let mut validation = String::from("\n");
-    let random = Random::new(seed, Purpose::ValidationTales, 0);
+    let random = Random::new(seed, RandomUse::ValidationTales, 0);
     let floor = stories(&grammar, random, validation_bytes, &mut validation);
     Text {
         name: "tales".to_owned(),

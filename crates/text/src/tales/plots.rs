@@ -2,8 +2,8 @@
 //! The language of templates is explained in `grammar.rs`.
 //!
 //! A plot holds few facts (two names, a toy, its colour, a fear), repeats them soon, and keeps most
-//! of its choices in words that are said once: a small model learns those quickly, and a window that
-//! begins in the middle of a story misses little. The heaps of stuff and the songs in nonsense
+//! of its choices in words that are said once: a small model learns those quickly, and a window
+//! that begins in the middle of a story misses little. The heaps of stuff and the songs in nonsense
 //! syllables serve this too: few texts of so few letters are richer in choices.
 
 /// The whole of a story.

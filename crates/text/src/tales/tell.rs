@@ -1,6 +1,6 @@
 //! Drawing a story from the grammar, and the probability of a story from its letters.
 
-use super::grammar::{Grammar, Memory, Part};
+use super::grammar::{Grammar, GrammarPart, Remembered};
 use crate::random::Random;
 
 impl Grammar {
@@ -11,9 +11,9 @@ impl Grammar {
 
     fn write(
         &self,
-        parts: &[Part],
+        parts: &[GrammarPart],
         random: &mut Random,
-        memory: &mut Memory,
+        memory: &mut Remembered,
         text: &mut String,
     ) -> f64 {
         let mut bits = 0.0;
@@ -24,12 +24,12 @@ impl Grammar {
         let mut inner = 0.0;
         for part in parts {
             match part {
-                Part::Literal(literal) => text.push_str(literal),
-                Part::Choice(alternatives) => {
+                GrammarPart::Literal(literal) => text.push_str(literal),
+                GrammarPart::Choice(alternatives) => {
                     let chosen = choose(alternatives.len(), random);
                     inner += self.write(&alternatives[chosen], random, memory, text);
                 }
-                Part::Word { list, slot } => {
+                GrammarPart::Word { list, slot } => {
                     let count = self.candidates(*list, *slot, memory).count();
                     let chosen = choose(count, random);
                     let word = self.candidates(*list, *slot, memory).nth(chosen);
@@ -40,7 +40,7 @@ impl Grammar {
                         }
                     }
                 }
-                Part::Again { slot, pronoun } => {
+                GrammarPart::Again { slot, pronoun } => {
                     text.push_str(self.again(*slot, *pronoun, memory).unwrap_or_default());
                 }
             }
@@ -58,16 +58,21 @@ impl Grammar {
         self.fit(&self.root, text, &mut self.memory())
     }
 
-    fn fit(&self, parts: &[Part], text: &str, memory: &mut Memory) -> Option<(usize, f64)> {
+    fn fit(
+        &self,
+        parts: &[GrammarPart],
+        text: &str,
+        memory: &mut Remembered,
+    ) -> Option<(usize, f64)> {
         let (mut at, mut bits) = (0, 0.0);
         for part in parts {
             let rest = &text[at..];
             match part {
-                Part::Literal(literal) => {
+                GrammarPart::Literal(literal) => {
                     rest.strip_prefix(literal.as_str())?;
                     at += literal.len();
                 }
-                Part::Choice(alternatives) => {
+                GrammarPart::Choice(alternatives) => {
                     let mut found = None;
                     for alternative in alternatives {
                         let mut after = memory.clone();
@@ -83,7 +88,7 @@ impl Grammar {
                     at += length;
                     bits += libm::log2(alternatives.len() as f64) + inner;
                 }
-                Part::Word { list, slot } => {
+                GrammarPart::Word { list, slot } => {
                     let fits = |&word: &usize| rest.starts_with(self.word(*list, word));
                     let mut fitting = self.candidates(*list, *slot, memory).filter(fits);
                     let (first, second) = (fitting.next(), fitting.next());
@@ -97,7 +102,7 @@ impl Grammar {
                         memory[*slot] = Some((*list, word));
                     }
                 }
-                Part::Again { slot, pronoun } => {
+                GrammarPart::Again { slot, pronoun } => {
                     let word = self.again(*slot, *pronoun, memory)?;
                     rest.strip_prefix(word)?;
                     at += word.len();

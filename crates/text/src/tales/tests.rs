@@ -1,4 +1,4 @@
-use super::grammar::{Memory, Part};
+use super::grammar::{GrammarPart, Remembered};
 use super::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -27,7 +27,10 @@ fn a_text_that_is_no_story_or_tells_another_fact_has_no_probability() {
     let grammar = grammar();
     let lost = (0..).find_map(|stream| {
         let mut story = String::new();
-        grammar.tell(&mut Random::new(9, Purpose::TrainTales, stream), &mut story);
+        grammar.tell(
+            &mut Random::new(9, RandomUse::TrainTales, stream),
+            &mut story,
+        );
         (story.matches(" red ").count() == 2 && story.matches("the red").count() == 1)
             .then_some(story)
     });
@@ -85,11 +88,11 @@ impl Grammar {
         self.collision_of(&self.root, &mut self.memory())
     }
 
-    fn collision_of(&self, parts: &[Part], memory: &mut Memory) -> f64 {
+    fn collision_of(&self, parts: &[GrammarPart], memory: &mut Remembered) -> f64 {
         let mut same = 1.0;
         for part in parts {
             same *= match part {
-                Part::Choice(alternatives) => {
+                GrammarPart::Choice(alternatives) => {
                     let before = memory.clone();
                     let mut sum = 0.0;
                     for alternative in alternatives {
@@ -98,7 +101,7 @@ impl Grammar {
                     }
                     sum / (alternatives.len() * alternatives.len()) as f64
                 }
-                Part::Word { list, slot } => {
+                GrammarPart::Word { list, slot } => {
                     let first = self.candidates(*list, *slot, memory).next();
                     let same = 1.0 / self.candidates(*list, *slot, memory).count() as f64;
                     // Any word will do: how many are left doesn't depend on which are gone.
@@ -107,7 +110,7 @@ impl Grammar {
                     }
                     same
                 }
-                Part::Literal(_) | Part::Again { .. } => 1.0,
+                GrammarPart::Literal(_) | GrammarPart::Again { .. } => 1.0,
             };
         }
         same

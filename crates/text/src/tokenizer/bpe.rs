@@ -352,12 +352,12 @@ fn hash(piece: &[u8]) -> u64 {
 mod tests {
     use super::super::Tokenizer;
     use super::*;
-    use crate::random::{Purpose, Random};
+    use crate::random::{Random, RandomUse};
     use std::sync::Arc;
 
     /// Texts of every kind: words, repeated letters, bytes at random.
     fn texts() -> Vec<Vec<u8>> {
-        let mut random = Random::new(3, Purpose::TrainTales, 0);
+        let mut random = Random::new(3, RandomUse::TrainTales, 0);
         let words: [&[u8]; 9] = [
             b"the",
             b" the",

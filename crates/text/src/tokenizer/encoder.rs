@@ -4,8 +4,8 @@ use super::bpe::Memory;
 use super::{Tokenizer, utf8};
 use crate::Error;
 
-/// Encodes texts, each as [`Tokenizer::encode`] does. Words come again and again, so that a long row
-/// of texts goes faster through one encoder. It takes 2 MiB at most.
+/// Encodes texts, each as [`Tokenizer::encode`] does. Words come again and again, so that a long
+/// row of texts goes faster through one encoder. It takes 2 MiB at most.
 #[derive(Debug)]
 pub struct Encoder<'a> {
     tokenizer: &'a Tokenizer,

@@ -1,13 +1,14 @@
 //! tokenizer.json, the file that Hugging Face `tokenizers` loads, written and read.
 //!
 //! `bytes` is a BPE without merges over the 256 characters of GPT-2's byte-level alphabet; `chars`
-//! is a WordLevel model behind a splitter that cuts off every character; `bpe` is what GPT-2, Llama 3
-//! and Qwen2 have. Unlike ours, that library turns the letters `<|endoftext|>` within a text into the
-//! special token.
+//! is a WordLevel model behind a splitter that cuts off every character; `bpe` is what GPT-2, Llama
+//! 3 and Qwen2 have. Unlike ours, that library turns the letters `<|endoftext|>` within a text into
+//! the special token.
 //!
-//! A file from outside is read into a structure that has room for what these kinds need and no more;
-//! lists are bounded, and no expression in it is run. What it would do to a text beside BPE is left
-//! out where that is harmless (Qwen2's NFC, tokens added around a text) and refused otherwise.
+//! A file from outside is read into a structure that has room for what these kinds need and no
+//! more; lists are bounded, and no expression in it is run. What it would do to a text beside BPE
+//! is left out where that is harmless (Qwen2's NFC, tokens added around a text) and refused
+//! otherwise.
 
 use super::bpe::Bpe;
 use super::split::Split;

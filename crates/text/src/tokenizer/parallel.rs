@@ -10,7 +10,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 impl Tokenizer {
     /// How much of `text` can be encoded by itself, whatever follows: the ids of that much and the
     /// ids of the rest are the ids of the whole. As far as possible, but at most `most` bytes. None
-    /// where there is no such place, which only a short text can be the cause of (64 kB are enough).
+    /// where there is no such place, which only a short text can be the cause of (64 kB are
+    /// enough).
     pub fn safe_end(&self, text: &[u8], most: usize) -> Option<usize> {
         let most = most.min(text.len());
         match self {

@@ -265,7 +265,7 @@ fn run(text: &[u8], mut at: usize, belongs: impl Fn(Class) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Purpose, Random};
+    use crate::random::{Random, RandomUse};
 
     /// Characters at which the expressions differ, and texts that hold traps.
     const ALPHABET: [&str; 40] = [
@@ -312,7 +312,7 @@ mod tests {
     ];
 
     fn texts() -> impl Iterator<Item = String> {
-        let mut random = Random::new(7, Purpose::TrainTales, 0);
+        let mut random = Random::new(7, RandomUse::TrainTales, 0);
         (0..4000).map(move |i| {
             let length = 1 + random.below(if i % 8 == 0 { 60 } else { 8 });
             let pick = |_| ALPHABET[random.below(ALPHABET.len() as u64) as usize];

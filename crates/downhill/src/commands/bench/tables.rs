@@ -1,6 +1,6 @@
 //! The tables of `downhill bench`, at most 100 columns wide.
 
-use bench::step::{Measured, Part};
+use bench::step::{StepShare, StepTime};
 use bench::{Found, Limits, Reading, Spread, gemm, generate, ops};
 use engine::Precision;
 use std::io::{Result, Write};
@@ -73,7 +73,11 @@ fn percent(share: f64) -> String {
 }
 
 /// Every operation alone.
-pub fn ops(out: &mut dyn Write, precision: Precision, found: &Found<ops::Measured>) -> Result<()> {
+pub fn ops(
+    out: &mut dyn Write,
+    precision: Precision,
+    found: &Found<ops::OperationTime>,
+) -> Result<()> {
     limits(out, &found.machine, precision)?;
     let row = |out: &mut dyn Write, cells: [String; 8]| {
         let [name, shape, pass, took, flops, peak, bytes, bound] = cells;
@@ -116,7 +120,7 @@ pub fn ops(out: &mut dyn Write, precision: Precision, found: &Found<ops::Measure
 }
 
 /// The ladder, and each shape on its two highest rungs.
-pub fn gemm(out: &mut dyn Write, ladder: &gemm::Ladder) -> Result<()> {
+pub fn gemm(out: &mut dyn Write, ladder: &gemm::RungTimes) -> Result<()> {
     let counted = ladder.shapes.iter().filter(|s| s.counted).count();
     writeln!(
         out,
@@ -143,7 +147,7 @@ pub fn gemm(out: &mut dyn Write, ladder: &gemm::Ladder) -> Result<()> {
 }
 
 /// Each shape on one rung.
-fn by_shape(out: &mut dyn Write, ladder: &gemm::Ladder, rung: &gemm::Measured) -> Result<()> {
+fn by_shape(out: &mut dyn Write, ladder: &gemm::RungTimes, rung: &gemm::RungTime) -> Result<()> {
     let name = format!("{}, threads: {}", rung.rung, rung.threads);
     writeln!(
         out,
@@ -167,7 +171,7 @@ fn by_shape(out: &mut dyn Write, ladder: &gemm::Ladder, rung: &gemm::Measured) -
 }
 
 /// Every model's writing.
-pub fn generate(out: &mut dyn Write, found: &Found<generate::Measured>) -> Result<()> {
+pub fn generate(out: &mut dyn Write, found: &Found<generate::GenerationTime>) -> Result<()> {
     limits(out, &found.machine, Precision::F32)?;
     let head =
         "model      prompt  written  prompt tokens/s   tokens/s        spread  ms a token  × bound";
@@ -191,7 +195,7 @@ pub fn generate(out: &mut dyn Write, found: &Found<generate::Measured>) -> Resul
 }
 
 /// Every model's step, and where its time goes.
-pub fn steps(out: &mut dyn Write, precision: Precision, found: &Found<Measured>) -> Result<()> {
+pub fn steps(out: &mut dyn Write, precision: Precision, found: &Found<StepTime>) -> Result<()> {
     let best = limits(out, &found.machine, precision)?;
     for step in &found.measured {
         writeln!(out)?;
@@ -218,7 +222,7 @@ pub fn steps(out: &mut dyn Write, precision: Precision, found: &Found<Measured>)
     Ok(())
 }
 
-fn head(out: &mut dyn Write, s: &Measured) -> Result<()> {
+fn head(out: &mut dyn Write, s: &StepTime) -> Result<()> {
     writeln!(
         out,
         "{}: {}, {}, {} parameters, {} × {} tokens, {} a step",
@@ -258,7 +262,7 @@ fn titles(out: &mut dyn Write, first: &str) -> Result<()> {
     )
 }
 
-fn line(out: &mut dyn Write, p: &Part, name: &str, total: f64, peak: f64) -> Result<()> {
+fn line(out: &mut dyn Write, p: &StepShare, name: &str, total: f64, peak: f64) -> Result<()> {
     let seconds = p.seconds.median;
     writeln!(
         out,

@@ -1,5 +1,6 @@
 //! Packing: a block of an operand is copied into the order in which the kernel reads it.
 
+use super::prefetch::prefetch;
 use super::{DEPTH, View, pairs};
 use crate::cpu::lanes::{each, lanes, round_to_bf16};
 use crate::cpu::machine::Isa;
@@ -222,20 +223,6 @@ fn panels_of<const TILE: usize>(
             }
         }
     }
-}
-
-/// Asks for `count` numbers that will be read soon: the hardware doesn't foresee rows that are far
-/// apart. The place need not be one that may be read.
-#[inline(always)]
-pub fn prefetch(from: *const f32, count: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for line in (0..count).step_by(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing that the program sees, and never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(line).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (from, count);
 }
 
 /// `to[k·width + j] = from[j·stride + k]` for j < count, k < depth.

@@ -17,7 +17,7 @@ pub use x86::{line, panels};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use crate::cpu::gemm::pack::prefetch;
+    use crate::cpu::gemm::prefetch::prefetch;
     use std::arch::x86_64::*;
 
     /// Pairs of numbers that follow each other; the last may be alone, with 0 beside it.

@@ -1,7 +1,7 @@
 //! An operand that many small products share: attention's keys and values.
 
 use super::pack::{Left, Packer};
-use super::{Arithmetic, Shape, Start, View, tiles};
+use super::{Arithmetic, ChainStart, Shape, View, tiles};
 use crate::cpu::arena::Patch;
 use crate::cpu::machine::Isa;
 use crate::precision::Precision;
@@ -47,7 +47,7 @@ impl<'a> Panels<'a> {
         a: View,
         first: usize,
         (c, stride, columns): (&mut [f32], usize, usize),
-        start: Start,
+        start: ChainStart,
     ) {
         assert!(
             a.rows == 0 || c.len() >= (a.rows - 1) * stride + columns && columns <= stride,
@@ -58,7 +58,7 @@ impl<'a> Panels<'a> {
     }
 
     /// The same into a tile as wide as B.
-    pub fn product(&self, a: View, first: usize, c: &mut Patch, start: Start) {
+    pub fn product(&self, a: View, first: usize, c: &mut Patch, start: ChainStart) {
         assert!(
             c.rows == a.rows && c.columns == self.columns,
             "tile and operands differ"
@@ -74,7 +74,7 @@ impl<'a> Panels<'a> {
         a: View,
         first: usize,
         (c, stride, columns): (*mut f32, usize, usize),
-        start: Start,
+        start: ChainStart,
     ) {
         let shape = Shape::of(Arithmetic {
             isa: self.isa,
@@ -95,7 +95,7 @@ impl<'a> Panels<'a> {
                 &Left::direct(a),
                 b,
                 (c, stride),
-                start == Start::Zero,
+                start == ChainStart::Zero,
             )
         }
     }

@@ -6,7 +6,7 @@
 
 use super::{Attention, Heads, Rows};
 use crate::cpu::arena::Patch;
-use crate::cpu::gemm::{Panels, Start, View};
+use crate::cpu::gemm::{ChainStart, Panels, View};
 use crate::cpu::lanes::{LANES, Vector, dot, lanes};
 use crate::cpu::machine::Isa;
 use crate::cpu::team::SCRATCH;
@@ -34,7 +34,7 @@ fn keys_at_once(size: usize) -> usize {
 }
 
 /// The heads of one sequence that share one head of keys and values.
-pub struct Group<'a> {
+pub struct HeadGroup<'a> {
     heads: Heads,
     isa: Isa,
     /// First row of the sequence in q.
@@ -49,7 +49,7 @@ pub struct Group<'a> {
 }
 
 /// What the backward pass reads.
-pub struct Saved<'a> {
+pub struct BackwardReads<'a> {
     pub x: [&'a [f32]; 3],
     pub y: &'a [f32],
     pub total: &'a [f32],
@@ -64,8 +64,8 @@ impl Attention {
         sequence: usize,
         shared: usize,
         rows: Rows<'a>,
-    ) -> Group<'a> {
-        Group {
+    ) -> HeadGroup<'a> {
+        HeadGroup {
             heads: self.heads,
             isa,
             first: sequence * self.time,
@@ -77,7 +77,7 @@ impl Attention {
     }
 }
 
-impl Group<'_> {
+impl HeadGroup<'_> {
     /// Heads in it.
     fn members(&self) -> usize {
         self.heads.heads / self.heads.kv_heads
@@ -162,7 +162,7 @@ impl Group<'_> {
                         continue;
                     }
                     let all = (&mut *scores, stride, last.next_multiple_of(32));
-                    k.product_into(q.rows(from, count), 0, all, Start::Zero);
+                    k.product_into(q.rows(from, count), 0, all, ChainStart::Zero);
                     let mut y = y.band(from, count);
                     let mut totals = [0.0; LANES];
                     for (r, to) in totals.iter_mut().enumerate().take(count) {
@@ -176,7 +176,11 @@ impl Group<'_> {
                         }
                     }
                     let p = View::new(scores, count, last, stride);
-                    let start = if key == 0 { Start::Zero } else { Start::Held };
+                    let start = if key == 0 {
+                        ChainStart::Zero
+                    } else {
+                        ChainStart::Held
+                    };
                     v.product(p, 0, &mut y, start);
                 }
             }
@@ -187,7 +191,7 @@ impl Group<'_> {
     /// 0 … t.
     pub fn backward(
         &self,
-        saved: &Saved,
+        saved: &BackwardReads,
         mut dx: [Option<(Write, Patch)>; 3],
         scratch: &mut [f32],
     ) {
@@ -228,7 +232,7 @@ fn pages_follow(rows: &Rows, page: usize, first: usize, count: usize) -> bool {
 
 /// A block of keys in the backward pass.
 struct Block<'a> {
-    group: &'a Group<'a>,
+    group: &'a HeadGroup<'a>,
     /// First key.
     key: usize,
     keys: usize,
@@ -241,7 +245,7 @@ impl Block<'_> {
     /// What a block of queries of one head adds.
     fn backward(
         &self,
-        saved: &Saved,
+        saved: &BackwardReads,
         (member, from, count): (usize, usize, usize),
         [dq, dk, dv]: &mut [Option<(Write, Patch)>; 3],
         scratch: &mut [f32],
@@ -271,7 +275,7 @@ impl Block<'_> {
                 .zip([q, dy])
             {
                 let to = (&mut to[at..], stride, last.next_multiple_of(32));
-                panels.product_into(x.rows(top, rows), 0, to, Start::Zero);
+                panels.product_into(x.rows(top, rows), 0, to, ChainStart::Zero);
             }
             let (mut totals, mut deltas) = ([0.0; TILE], [0.0; TILE]);
             for r in 0..rows {
@@ -308,10 +312,10 @@ impl Block<'_> {
 }
 
 /// What a chain starts from: the first one of a gradient that is set starts from 0.
-fn start(write: Write, first: bool) -> Start {
+fn start(write: Write, first: bool) -> ChainStart {
     match write {
-        Write::Set if first => Start::Zero,
-        _ => Start::Held,
+        Write::Set if first => ChainStart::Zero,
+        _ => ChainStart::Held,
     }
 }
 

@@ -5,7 +5,7 @@ use super::Linear;
 use crate::at::At;
 use crate::cpu::arena::{Cut, Patch};
 use crate::cpu::gemm::{
-    Shared, Start, TOGETHER, View, Whole, cut, cut_together, product, products,
+    ChainStart, Shared, TOGETHER, View, Whole, cut, cut_together, product, products,
 };
 use crate::cpu::kernel::{Backward, Forward};
 use crate::cpu::lanes::{LANES, band, lanes};
@@ -66,7 +66,11 @@ impl Linear {
         let n = x.len() / self.inner;
         let x = View::new(x, n, self.inner, self.inner);
         let begun = self.bias || self.stream;
-        let start = if begun { Start::Held } else { Start::Zero };
+        let start = if begun {
+            ChainStart::Held
+        } else {
+            ChainStart::Zero
+        };
         let all = from_fn(|layer| Some((a.y.get(layer)?, n, self.outs[layer])));
         self.groups(all, Shared::Left, team, |cuts| {
             team.each(cuts, |_, mut ys, scratch| {
@@ -107,7 +111,7 @@ impl Linear {
                     let w = w.columns(dx.first_column, dx.columns);
                     let dy = dy.rows(dx.first_row, dx.rows);
                     product(arithmetic, dy, w, &mut dx, from, scratch);
-                    from = Start::Held;
+                    from = ChainStart::Held;
                 }
             });
         }
@@ -163,10 +167,10 @@ impl Linear {
 }
 
 /// What the sums of a gradient start from.
-fn start(write: Write) -> Start {
+fn start(write: Write) -> ChainStart {
     match write {
-        Write::Set | Write::Over => Start::Zero,
-        Write::Add => Start::Held,
+        Write::Set | Write::Over => ChainStart::Zero,
+        Write::Add => ChainStart::Held,
     }
 }
 

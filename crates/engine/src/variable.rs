@@ -1,0 +1,102 @@
+//! What outlives every plan? Variables: parameters, and caches of generation.
+
+/// How a parameter begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// All 0.
+    Zeros,
+    /// All 1.
+    Ones,
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f64),
+}
+
+/// What a variable is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VariableKind {
+    /// Learned by gradient descent.
+    Parameter,
+    /// Keys or values of earlier positions, kept between runs of a plan.
+    Cache,
+}
+
+/// The part that a parameter plays, by which an optimizer chooses how it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Weights of a hidden layer.
+    Matrices,
+    /// A vector a token or a position.
+    Embeddings,
+    /// The layer that gives the logits, where it isn't the embedding.
+    OutputHead,
+    /// Norms and biases.
+    Vectors,
+}
+
+/// What outlives every plan: one parameter or cache. It drives initialization, counting, the
+/// optimizer's groups, checkpoints and names in files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variable {
+    /// Name, unique in the model.
+    pub name: String,
+    /// Shape as files have it; matrices are `[out, in]`.
+    pub shape: Vec<usize>,
+    /// How it begins.
+    pub init: Init,
+    /// The part it plays.
+    pub group: Group,
+    /// Parameter or cache.
+    pub kind: VariableKind,
+}
+
+impl Variable {
+    /// A parameter: a [`Group::Matrices`] where the shape has two or more dimensions, else a
+    /// [`Group::Vectors`].
+    pub fn parameter(name: impl Into<String>, shape: &[usize], init: Init) -> Variable {
+        Variable {
+            name: name.into(),
+            shape: shape.to_vec(),
+            init,
+            group: match shape.len() {
+                0 | 1 => Group::Vectors,
+                _ => Group::Matrices,
+            },
+            kind: VariableKind::Parameter,
+        }
+    }
+
+    /// The same parameter in another group.
+    #[must_use]
+    pub fn in_group(self, group: Group) -> Variable {
+        Variable { group, ..self }
+    }
+
+    /// A cache of `rows × width` numbers, zero at first.
+    pub fn cache(name: impl Into<String>, rows: usize, width: usize) -> Variable {
+        Variable {
+            kind: VariableKind::Cache,
+            ..Variable::parameter(name, &[rows, width], Init::Zeros)
+        }
+    }
+
+    /// Numbers in it.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no number at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows and columns; a vector is one row.
+    pub fn matrix(&self) -> [usize; 2] {
+        let columns = self.shape.last().copied().unwrap_or(1);
+        [self.len() / columns.max(1), columns]
+    }
+
+    /// Whether it is learned.
+    pub fn is_parameter(&self) -> bool {
+        self.kind == VariableKind::Parameter
+    }
+}

@@ -1,0 +1,117 @@
+//! Files of a crate don't use each other in a circle: so each can be understood from those below
+//! it.
+
+use super::Fault;
+use crate::imports::{Uses, uses};
+use crate::tree::Tree;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Uses (from, to) that close a circle today. The list only ever gets shorter: an entry that closes
+/// no circle any more is a fault, too.
+const KNOWN: &[(&str, &str)] = &[
+    ("crates/data/src/split.rs", "crates/data/src/scan.rs"),
+    ("crates/run/src/probe.rs", "crates/run/src/event.rs"),
+];
+
+/// Looks for circles in every crate.
+pub fn check(tree: &Tree) -> Vec<Fault> {
+    against(tree, KNOWN)
+}
+
+fn against(tree: &Tree, known: &[(&str, &str)]) -> Vec<Fault> {
+    let crates = tree.crates().into_iter();
+    let folders = crates.map(|name| format!("crates/{name}/src/"));
+    let folders = folders.chain(["xtask/src/".to_owned()]);
+    let all: Uses = folders.flat_map(|folder| uses(tree, &folder)).collect();
+    let mut left = all.clone();
+    let mut faults = Vec::new();
+    for &(from, to) in known {
+        if path(&all, to, from).is_none()
+            || left.get_mut(from).and_then(|to_| to_.remove(to)).is_none()
+        {
+            let message = format!("{from} → {to} closes no circle any more: take it out of KNOWN");
+            faults.push(Fault::new("xtask/src/tidy/circles.rs", 0, message));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for (from, to, line) in edges(&left) {
+        let Some(back) = path(&left, to, from) else {
+            continue;
+        };
+        let members: BTreeSet<&str> = back.iter().copied().collect();
+        if seen.insert(members) {
+            let circle = [&[from], &back[..]].concat().join(" → ");
+            let message = format!(
+                "these files use each other in a circle: {circle}. Move what they share to a file below them"
+            );
+            faults.push(Fault::new(from, line, message));
+        }
+    }
+    faults
+}
+
+fn edges(uses: &Uses) -> impl Iterator<Item = (&str, &str, usize)> {
+    let each = uses.iter();
+    each.flat_map(|(from, to)| {
+        to.iter()
+            .map(move |(to, line)| (from.as_str(), to.as_str(), *line))
+    })
+}
+
+/// The shortest way from one file to another, both of them included.
+fn path<'a>(uses: &'a Uses, from: &'a str, to: &str) -> Option<Vec<&'a str>> {
+    let mut before: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut next = VecDeque::from([from]);
+    while let Some(here) = next.pop_front() {
+        if here == to {
+            let mut way = vec![here];
+            while let Some(&file) = way.last().and_then(|file| before.get(file)) {
+                way.push(file);
+            }
+            way.reverse();
+            return Some(way);
+        }
+        for file in uses.get(here).into_iter().flat_map(BTreeMap::keys) {
+            if file != from && !before.contains_key(file.as_str()) {
+                before.insert(file, here);
+                next.push_back(file);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::places;
+    use super::*;
+
+    const A: &str = "crates/x/src/a.rs";
+    const B: &str = "crates/x/src/b.rs";
+    const C: &str = "crates/x/src/b/c.rs";
+
+    fn tree(c: &str) -> Tree {
+        Tree::of(&[
+            ("crates/x/Cargo.toml", ""),
+            ("crates/x/src/lib.rs", "mod a;\nmod b;"),
+            (A, "\nuse crate::b::c::C;"),
+            (B, "mod c;\nuse self::c::C;"),
+            (C, c),
+        ])
+    }
+
+    #[test]
+    fn a_circle_is_found_and_printed() {
+        assert!(against(&tree("use super::B;"), &[]).is_empty());
+        let faults = against(&tree("fn f() { crate::a::f() }"), &[]);
+        assert_eq!(places(&faults), ["crates/x/src/a.rs:2"]);
+        assert!(faults[0].message.contains(&format!("{A} → {C} → {A}")));
+    }
+
+    #[test]
+    fn a_known_circle_passes_and_one_that_is_gone_does_not() {
+        let known = [(A, C)];
+        assert!(against(&tree("use crate::a::A;"), &known).is_empty());
+        assert_eq!(against(&tree("use super::B;"), &known).len(), 1);
+    }
+}
