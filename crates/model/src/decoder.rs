@@ -52,13 +52,8 @@ pub fn decoder(
         stream: Vec::new(),
         site: 0,
     };
-    let table = r.matrix(
-        "embed_tokens",
-        vocabulary,
-        shape.width,
-        0.02,
-        Group::Embeddings,
-    );
+    let (width, std) = (shape.width, 0.02);
+    let table = r.matrix("embed_tokens", vocabulary, width, std, Group::Embeddings);
     let mut h = r.g.embedding(tokens, table)?;
     let learned = shape.position == Position::Learned;
     let positions = learned.then(|| r.g.tokens("positions", rows));
@@ -75,7 +70,7 @@ pub fn decoder(
     let h = r.norm("norm", h)?;
     let head = match shape.tied {
         true => table,
-        false => r.matrix("lm_head", vocabulary, shape.width, 0.02, Group::OutputHead),
+        false => r.matrix("lm_head", vocabulary, width, std, Group::OutputHead),
     };
     let logits = r.g.linear(h, head, None)?;
     if matches!(mode, Mode::Look | Mode::Generate(_)) {
@@ -84,12 +79,12 @@ pub fn decoder(
     if mode == Mode::Look {
         r.stream.iter().for_each(|&value| r.g.keep(value));
     }
-    let (mut targets, mut cost) = (None, None);
-    if !matches!(mode, Mode::Generate(_)) {
-        let next = r.g.tokens("targets", rows);
-        let (loss, nats) = r.g.cross_entropy(logits, next)?;
+    let scored = !matches!(mode, Mode::Generate(_));
+    let targets = scored.then(|| r.g.tokens("targets", rows));
+    let cost = targets.map(|next| r.g.cross_entropy(logits, next));
+    let cost = cost.transpose()?;
+    if let Some((_, nats)) = cost {
         r.g.keep(nats);
-        (targets, cost) = (Some(next), Some((loss, nats)));
     }
     Ok(Decoder {
         graph: Arc::new(r.g),
