@@ -3,7 +3,7 @@
 use crate::batch::Batcher;
 use crate::formats;
 use crate::inputs::{Input, Stamp};
-use crate::{Error, ReadOptions, Report, Result, Watch};
+use crate::{Error, JobControl, ReadOptions, Report, Result};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -70,7 +70,7 @@ pub(crate) fn read(
     batcher: &mut Batcher,
     report: &mut Report,
     files: &mut Vec<u64>,
-    watch: &Watch,
+    control: &JobControl,
 ) -> Result<()> {
     for input in inputs {
         files.push(batcher.documents());
@@ -81,7 +81,7 @@ pub(crate) fn read(
             batcher,
             report,
         };
-        match read_file(&mut reading, watch)? {
+        match read_file(&mut reading, control)? {
             Left::Read if batcher.documents() > before.0 => report.files += 1,
             Left::Read if batcher.empty > before.1 && input.named && inputs.len() == 1 => {
                 return Err(Error::Empty {
@@ -96,14 +96,14 @@ pub(crate) fn read(
     Ok(())
 }
 
-fn read_file(r: &mut Reading, watch: &Watch) -> Result<Left> {
+fn read_file(r: &mut Reading, control: &JobControl) -> Result<Left> {
     let path = &r.input.path;
     let fail = |e: io::Error| Error::reading(path, &e);
     let file = File::open(path).map_err(fail)?;
     unchanged(r.input, &file)?;
     let counted = Counted {
         file: file.try_clone().map_err(fail)?,
-        watch,
+        control,
     };
     let mut stream = BufReader::with_capacity(BLOCK, counted);
     let magic = stream.fill_buf().map_err(fail)?;
@@ -201,13 +201,13 @@ pub(crate) fn broken(path: &Path, error: &io::Error) -> Error {
 /// A file whose bytes are counted as they are read.
 struct Counted<'a> {
     file: File,
-    watch: &'a Watch<'a>,
+    control: &'a JobControl<'a>,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
-        self.watch.count(count as u64);
+        self.control.count(count as u64);
         Ok(count)
     }
 }

@@ -1,10 +1,11 @@
 //! The second reading: documents become tokens.
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
-use crate::scan::{DocumentHash, PieceHash, Scan, piece_hash};
-use crate::watch::Stage;
+use crate::control::Stage;
+use crate::document::{DocumentHash, PieceHash, piece_hash};
+use crate::scan::Scan;
 use crate::writer::{Full, PartWriter, Run};
-use crate::{CorpusPart, Error, Report, Result, Watch, documents, pipeline};
+use crate::{CorpusPart, Error, JobControl, Report, Result, documents, pipeline};
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
@@ -22,9 +23,9 @@ pub(crate) fn encode(
     tokenizer: &Tokenizer,
     writers: &mut [PartWriter; 2],
     full: Option<&SyncSender<Full>>,
-    watch: &Watch,
+    control: &JobControl,
 ) -> Result<()> {
-    watch.begin(scan.inputs.iter().map(|input| input.stamp.bytes).sum());
+    control.begin(scan.inputs.iter().map(|input| input.stamp.bytes).sum());
     let first = [writers[0].first_batch(), writers[1].first_batch()];
     let encoder = Encoder {
         scan,
@@ -41,7 +42,7 @@ pub(crate) fn encode(
         },
     };
     pipeline::run(
-        watch.threads,
+        control.threads,
         |hand_on| {
             let mut batcher = Batcher::new(hand_on);
             let (mut report, mut files) = (Report::default(), Vec::new());
@@ -51,7 +52,7 @@ pub(crate) fn encode(
                 &mut batcher,
                 &mut report,
                 &mut files,
-                watch,
+                control,
             )?;
             batcher.finish()
         },
@@ -69,7 +70,7 @@ pub(crate) fn encode(
             for (writer, run) in writers.iter_mut().zip(&encoded.runs) {
                 writer.add(number, run, full)?;
             }
-            watch.tick(Stage::Encoding)
+            control.tick(Stage::Encoding)
         },
     )?;
     match document == scan.documents.len() as u64 {

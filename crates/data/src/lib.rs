@@ -14,7 +14,9 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod control;
 mod destination;
+mod document;
 mod documents;
 mod encode;
 mod error;
@@ -30,10 +32,12 @@ mod shard;
 mod split;
 mod stats;
 mod tokens;
-mod watch;
+
 mod writer;
 
+pub use control::{JobControl, Progress, Stage};
 pub use destination::Destination;
+pub use document::CorpusPart;
 pub use error::{Error, Result};
 pub use inputs::STANDARD_INPUT;
 pub use loader::{Batch, Loader};
@@ -41,9 +45,7 @@ pub use prepared::{Excerpt, Prepared};
 pub use report::{Report, Skipped};
 pub use scan::{Scan, scan};
 pub use shard::Width;
-pub use split::CorpusPart;
 pub use tokens::Tokens;
-pub use watch::{Progress, Stage, Watch};
 
 /// How texts are read.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,12 +1,12 @@
 //! The second reading and what is written: how do texts that were read once become tokens?
 
+use crate::control::Stage;
 use crate::encode::encode;
 use crate::prepared::{DATA, Index, PartIndex, Prepared, TOKENIZER, corpus_name};
 use crate::scan::Scan;
 use crate::shard::Width;
-use crate::watch::Stage;
 use crate::writer::{Journal, PartWriter, shards};
-use crate::{CorpusPart, Destination, Error, Result, Tokens, Watch};
+use crate::{CorpusPart, Destination, Error, JobControl, Result, Tokens};
 use run::{Disk, sha256};
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Scan {
         mut self,
         kind: &TokenizerKind,
         given: Option<&Tokenizer>,
-        watch: &Watch,
+        control: &JobControl,
     ) -> Result<Prepared> {
         let opened = match (given, kind) {
             (None, TokenizerKind::Path(path)) => Some(Tokenizer::open(path)?),
@@ -37,8 +37,8 @@ impl Scan {
         let given = given.or(opened.as_ref());
         let (recipe, key) = self.recipe(kind, given);
         let Some(folder) = self.to.folder(&key) else {
-            let tokenizer = self.tokenizer(kind, given, watch)?;
-            return self.in_memory(tokenizer, watch);
+            let tokenizer = self.tokenizer(kind, given, control)?;
+            return self.in_memory(tokenizer, control);
         };
         if folder.join(DATA).exists() {
             let there = Prepared::open(&folder)?;
@@ -55,12 +55,12 @@ impl Scan {
         let tokenizer = match journal.tokenizer()? {
             Some(begun) => begun,
             None => {
-                let tokenizer = self.tokenizer(kind, given, watch)?;
+                let tokenizer = self.tokenizer(kind, given, control)?;
                 journal.begin(&key, &tokenizer)?;
                 tokenizer
             }
         };
-        self.into_folder(&tokenizer, &mut journal, (recipe, key), watch)?;
+        self.into_folder(&tokenizer, &mut journal, (recipe, key), control)?;
         journal.remove()?;
         Prepared::open_written(&folder)
     }
@@ -91,9 +91,9 @@ impl Scan {
         &mut self,
         kind: &TokenizerKind,
         given: Option<&Tokenizer>,
-        watch: &Watch,
+        control: &JobControl,
     ) -> Result<Tokenizer> {
-        watch.tick(Stage::Tokenizer)?;
+        control.tick(Stage::Tokenizer)?;
         // Not needed after this.
         let sample = std::mem::take(&mut self.sample);
         let tokenizer = match given {
@@ -104,14 +104,14 @@ impl Scan {
                 Tokenizer::make(kind, &[characters.as_bytes()], &sample)?
             }
         };
-        watch.tick(Stage::Tokenizer)?;
+        control.tick(Stage::Tokenizer)?;
         Ok(tokenizer)
     }
 
-    fn in_memory(self, tokenizer: Tokenizer, watch: &Watch) -> Result<Prepared> {
+    fn in_memory(self, tokenizer: Tokenizer, control: &JobControl) -> Result<Prepared> {
         let width = Width::for_vocabulary(tokenizer.vocabulary_size());
         let mut writers = CorpusPart::ALL.map(|part| PartWriter::new(part, width, &[]));
-        encode(&self, &tokenizer, &mut writers, None, watch)?;
+        encode(&self, &tokenizer, &mut writers, None, control)?;
         let tokens = writers.map(|w| Tokens::stored(width, w.into_stored()));
         let [train, validation] = tokens;
         Ok(Prepared {
@@ -132,7 +132,7 @@ impl Scan {
         tokenizer: &Tokenizer,
         journal: &mut Journal,
         (recipe, key): (String, String),
-        watch: &Watch,
+        control: &JobControl,
     ) -> Result<()> {
         let width = Width::for_vocabulary(tokenizer.vocabulary_size());
         let mut writers =
@@ -140,7 +140,7 @@ impl Scan {
         let (full, ready) = sync_channel(0);
         std::thread::scope(|scope| {
             let writing = scope.spawn(|| journal.write_shards(width, ready));
-            let encoded = encode(&self, tokenizer, &mut writers, Some(&full), watch)
+            let encoded = encode(&self, tokenizer, &mut writers, Some(&full), control)
                 .and_then(|()| writers.iter_mut().try_for_each(|w| w.finish(&full)));
             // The shard at hand is finished even where encoding failed or was stopped.
             drop(full);

@@ -1,23 +1,19 @@
 //! The first reading: which documents are there, which are the same, which characters occur?
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
+use crate::control::Stage;
 use crate::destination::Scratch;
+use crate::document::{Document, DocumentHash, Fate, PieceHash, piece_hash};
 use crate::inputs::Input;
-use crate::split::{CorpusSplit, Fate};
+use crate::split::CorpusSplit;
 use crate::stats::Stats;
-use crate::watch::Stage;
-use crate::{Destination, Error, ReadOptions, Report, Result, Watch, documents, inputs, pipeline};
+use crate::{
+    Destination, Error, JobControl, ReadOptions, Report, Result, documents, inputs, pipeline,
+};
 use run::{absolute, hex};
 use sha2::{Digest, Sha256};
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
-
-/// BLAKE3 of a piece.
-pub(crate) type PieceHash = [u8; 32];
-
-/// What identifies a document: the first half of a BLAKE3 of the hashes of its pieces. Two of n
-/// different documents have the same one by a chance of about n² / 2¹²⁹.
-pub(crate) type Hash = [u8; 16];
 
 /// Texts after their first reading.
 pub struct Scan {
@@ -36,14 +32,6 @@ pub struct Scan {
     pub(crate) sources: Vec<PathBuf>,
     /// Keeps what can be read only once until the second reading is over.
     _scratch: Scratch,
-}
-
-/// A document as the first reading saw it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Document {
-    pub hash: Hash,
-    pub bytes: u64,
-    pub fate: Fate,
 }
 
 impl Scan {
@@ -82,28 +70,6 @@ fn text_sha256(documents: &[Document], split: &CorpusSplit) -> String {
     hex(&hash.finalize())
 }
 
-/// Hash of a document from those of its pieces, one after the other.
-#[derive(Default)]
-pub(crate) struct DocumentHash(blake3::Hasher);
-
-impl DocumentHash {
-    /// Takes the hash of the next piece; at the last one gives the document's.
-    pub fn add(&mut self, piece: &Piece, hash: &PieceHash) -> Option<Hash> {
-        self.0.update(hash);
-        if !piece.last {
-            return None;
-        }
-        let mut half = Hash::default();
-        half.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
-        self.0.reset();
-        Some(half)
-    }
-}
-
-pub(crate) fn piece_hash(text: &[u8]) -> PieceHash {
-    blake3::hash(text).into()
-}
-
 /// Reads texts for the first time: `paths` in the order given, and folders sorted by path. Drops
 /// equal documents and holds out a part for validation (or takes `validation` as that part).
 /// `sample_bytes` is how much text to keep for making a tokenizer; `to` is where the tokens will go.
@@ -117,7 +83,7 @@ pub fn scan(
     options: &ReadOptions,
     sample_bytes: usize,
     to: Destination,
-    watch: &Watch,
+    control: &JobControl,
 ) -> Result<Scan> {
     to.check()?;
     let scratch = Scratch(match to {
@@ -128,7 +94,7 @@ pub fn scan(
     let inputs = inputs::list(paths, validation, options, &to, &mut report)?;
     let kept = |input: &Input| scratch.0.iter().any(|s| input.path.starts_with(s));
     let once = inputs.iter().any(kept);
-    let (files, collected) = read(&inputs, options, sample_bytes, &mut report, watch)?;
+    let (files, collected) = read(&inputs, options, sample_bytes, &mut report, control)?;
     let Collected {
         mut documents,
         stats,
@@ -173,25 +139,25 @@ fn read(
     options: &ReadOptions,
     sample_bytes: usize,
     report: &mut Report,
-    watch: &Watch,
+    control: &JobControl,
 ) -> Result<(Vec<u64>, Collected)> {
-    watch.begin(inputs.iter().map(|input| input.stamp.bytes).sum());
+    control.begin(inputs.iter().map(|input| input.stamp.bytes).sum());
     let mut files = Vec::with_capacity(inputs.len());
     let mut collected = Collected {
         sample: Sample::new(sample_bytes),
         ..Collected::default()
     };
     pipeline::run(
-        watch.threads,
+        control.threads,
         |hand_on| {
             let mut batcher = Batcher::new(hand_on);
-            documents::read(inputs, options, &mut batcher, report, &mut files, watch)?;
+            documents::read(inputs, options, &mut batcher, report, &mut files, control)?;
             batcher.finish()
         },
         |_, batch| Ok(look_at(batch)),
         |_, seen| {
             collected.take(seen);
-            watch.tick(Stage::Reading)
+            control.tick(Stage::Reading)
         },
     )?;
     Ok((files, collected))

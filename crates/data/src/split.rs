@@ -1,52 +1,7 @@
 //! Which documents are learnt from, and which judge the model?
 
-use crate::scan::Document;
+use crate::document::{CorpusPart, Document, Fate};
 use crate::{ReadOptions, Report};
-use serde::{Deserialize, Serialize};
-
-/// A part of a corpus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CorpusPart {
-    /// What is learnt from.
-    Train = 0,
-    /// What the model is judged on.
-    Validation = 1,
-}
-
-impl CorpusPart {
-    /// Both, in order.
-    pub const ALL: [CorpusPart; 2] = [CorpusPart::Train, CorpusPart::Validation];
-
-    /// As file names have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            CorpusPart::Train => "train",
-            CorpusPart::Validation => "validation",
-        }
-    }
-}
-
-/// What becomes of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Train,
-    Validation,
-    /// An equal one came before, or is in the validation part.
-    Duplicate,
-    /// No text after all.
-    Dropped,
-}
-
-impl Fate {
-    pub fn part(self) -> Option<CorpusPart> {
-        match self {
-            Fate::Train => Some(CorpusPart::Train),
-            Fate::Validation => Some(CorpusPart::Validation),
-            Fate::Duplicate | Fate::Dropped => None,
-        }
-    }
-}
 
 /// How the documents were split.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -204,7 +159,7 @@ fn count(documents: &[Document], cut: Option<(u64, u64)>, report: &mut Report) -
 mod tests {
     use super::*;
     use crate::batch::Piece;
-    use crate::scan::{DocumentHash, piece_hash};
+    use crate::document::{DocumentHash, piece_hash};
 
     fn document(n: u64, bytes: u64) -> Document {
         let piece = Piece {

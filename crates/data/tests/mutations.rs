@@ -11,7 +11,7 @@
 mod common;
 
 use common::{Files, all, gz, parquet, read, with_bytes, zst};
-use data::{Destination, Prepared, ReadOptions, Watch};
+use data::{Destination, JobControl, Prepared, ReadOptions};
 use std::time::{Duration, Instant};
 use text::random::{Random, RandomUse};
 
@@ -190,7 +190,7 @@ fn prepared() {
         None,
         &ReadOptions::default(),
         &place,
-        &Watch::nobody(),
+        &JobControl::silent(),
     )
     .unwrap();
     for name in ["train-00000.safetensors", "data.json"] {

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Files, all, documents, with_bytes};
-use data::{CorpusPart, Destination, Loader, Prepared, Progress, ReadOptions, Stage, Watch};
+use data::{CorpusPart, Destination, JobControl, Loader, Prepared, Progress, ReadOptions, Stage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,13 +43,20 @@ fn the_same_bytes_for_any_number_of_threads() {
     let stop = AtomicBool::new(false);
     let make = |threads: usize| {
         let out = files.path(&format!("out-{threads}"));
-        let watch = Watch::new(threads, &stop, &|_| {});
+        let control = JobControl::new(threads, &stop, &|_| {});
         let o = ReadOptions {
             validation_bytes: 100_000,
             ..ReadOptions::default()
         };
         let paths = [a.clone(), b.clone()];
-        with_bytes(&paths, None, &o, &Destination::Folder(out.clone()), &watch).unwrap();
+        with_bytes(
+            &paths,
+            None,
+            &o,
+            &Destination::Folder(out.clone()),
+            &control,
+        )
+        .unwrap();
         contents(&out)
     };
     let one = make(1);
@@ -90,7 +97,8 @@ fn an_interrupted_preparation_goes_on() {
         stop.store(begun, Ordering::Relaxed);
     };
     let o = ReadOptions::default();
-    let error = with_bytes(&paths, None, &o, &place, &Watch::new(2, &stop, &show)).unwrap_err();
+    let error =
+        with_bytes(&paths, None, &o, &place, &JobControl::new(2, &stop, &show)).unwrap_err();
     assert!(matches!(error, data::Error::Stopped), "{error}");
     assert!(!Prepared::is_in(&out));
     // What a kill in the middle of a write leaves behind.
@@ -99,7 +107,7 @@ fn an_interrupted_preparation_goes_on() {
     torn.extend(b"{\"shard\":{\"part\":\"tr");
     std::fs::write(&journal, torn).unwrap();
     let written = std::fs::metadata(&shard).unwrap().modified().unwrap();
-    let fresh = Watch::nobody();
+    let fresh = JobControl::silent();
     // Other settings are not mixed in.
     let more = ReadOptions {
         validation_bytes: 5,
@@ -149,11 +157,11 @@ fn what_was_prepared_is_found_again() {
     let show = |p: Progress| {
         encoding.fetch_or(p.stage == Stage::Encoding, Ordering::Relaxed);
     };
-    let watch = Watch::new(2, &stop, &show);
+    let control = JobControl::new(2, &stop, &show);
     let prepare = |kind: TokenizerKind, given: Option<&Tokenizer>| {
         let (paths, o) = ([path.clone()], ReadOptions::default());
-        let scan = data::scan(&paths, None, &o, 1 << 20, to.clone(), &watch).unwrap();
-        let p = scan.encode(&kind, given, &watch).unwrap();
+        let scan = data::scan(&paths, None, &o, 1 << 20, to.clone(), &control).unwrap();
+        let p = scan.encode(&kind, given, &control).unwrap();
         (p, encoding.swap(false, Ordering::Relaxed))
     };
     let chars = || TokenizerKind::Chars;
@@ -193,12 +201,13 @@ fn a_shard_that_cannot_be_written_is_told_and_loses_nothing() {
         }
     };
     let (paths, o) = ([path], ReadOptions::default());
-    let error = with_bytes(&paths, None, &o, &place, &Watch::new(2, &stop, &show)).unwrap_err();
+    let error =
+        with_bytes(&paths, None, &o, &place, &JobControl::new(2, &stop, &show)).unwrap_err();
     let told = error.to_string();
     assert!(told.contains(".train-00000.safetensors"), "{told}");
     assert!(!Prepared::is_in(&out));
     std::fs::remove_dir(&blocked).unwrap();
-    let p = with_bytes(&paths, None, &o, &place, &Watch::nobody()).unwrap();
+    let p = with_bytes(&paths, None, &o, &place, &JobControl::silent()).unwrap();
     assert_eq!(p.shards().0, 2);
 }
 
@@ -208,8 +217,8 @@ fn damaged_shards_are_named_and_refused() {
     let path = files.put("a.jsonl", jsonl(500));
     let out = files.path("out");
     let place = Destination::Folder(out.clone());
-    let watch = Watch::nobody();
-    with_bytes(&[path], None, &ReadOptions::default(), &place, &watch).unwrap();
+    let control = JobControl::silent();
+    with_bytes(&[path], None, &ReadOptions::default(), &place, &control).unwrap();
     let shard = out.join("train-00000.safetensors");
     let good = std::fs::read(&shard).unwrap();
     let refused = |bytes: &[u8]| {
@@ -257,9 +266,9 @@ fn a_file_that_changes_is_noticed() {
                 std::fs::write(&path, text).unwrap();
             }
         };
-        let watch = Watch::new(2, &stop, &show);
+        let control = JobControl::new(2, &stop, &show);
         let paths = [path.clone()];
-        let error = with_bytes(&paths, None, &all(), &Destination::Memory, &watch).unwrap_err();
+        let error = with_bytes(&paths, None, &all(), &Destination::Memory, &control).unwrap_err();
         let told = error.to_string();
         assert!(
             told.contains("changed while it was read") && told.contains("a.txt"),
@@ -274,7 +283,7 @@ fn folders_of_others_are_left_alone() {
     let path = files.put("a.txt", "A text.");
     files.put("mine/diary.txt", "Dear diary");
     let place = Destination::Folder(files.path("mine"));
-    let told = with_bytes(&[path], None, &all(), &place, &Watch::nobody()).unwrap_err();
+    let told = with_bytes(&[path], None, &all(), &place, &JobControl::silent()).unwrap_err();
     assert!(told.to_string().contains("holds something else"), "{told}");
     assert_eq!(contents(&files.path("mine")).len(), 1);
 }

@@ -7,10 +7,11 @@
 //! `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows, and its vocabulary,
 //! bytes and context are 0.
 
+use crate::json::number;
 use crate::kind::Kind;
 use crate::probe::{Ladder, Layers, Lens, Profile};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq)]
@@ -335,9 +336,4 @@ pub struct End {
     pub reason: String,
     /// The run folder.
     pub run: String,
-}
-
-/// JSON has no infinities: `null` stands for a number that isn't finite.
-pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

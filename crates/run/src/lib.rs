@@ -18,6 +18,7 @@ mod files;
 mod folder;
 mod follow;
 mod hash;
+mod json;
 mod kind;
 mod log;
 mod machine;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::number;
+use crate::json::number;
 
 /// How well models that count can predict the validation text: the rungs that a model passes while
 /// it learns. Nats a token; each is smoothed as by Witten and Bell ("The zero-frequency problem",

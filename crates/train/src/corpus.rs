@@ -1,7 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml remembers where they came from.
 
 use crate::error::{Error, Result};
-use data::{Destination, Prepared, ReadOptions, Tokens, Watch};
+use data::{Destination, JobControl, Prepared, ReadOptions, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ impl Corpus {
         paths: &[PathBuf],
         validation: Option<&Path>,
         config: &Config,
-        watch: &Watch,
+        control: &JobControl,
     ) -> Result<Corpus> {
         let corpus = match paths {
             [] => stories(&config.data, None)?,
@@ -94,7 +94,7 @@ impl Corpus {
                     return Err(Error::Task(told));
                 }
                 let to = Destination::Cache(cache_folder());
-                let (prepared, chosen) = prepare(paths, validation, &config.data, to, watch)?;
+                let (prepared, chosen) = prepare(paths, validation, &config.data, to, control)?;
                 Corpus {
                     chosen,
                     ..Corpus::prepared(prepared, paths, validation)?
@@ -113,7 +113,7 @@ impl Corpus {
         source: &TextSource,
         config: &Config,
         tokenizer: Tokenizer,
-        watch: &Watch,
+        control: &JobControl,
     ) -> Result<Corpus> {
         let (paths, validation) = (&source.paths[..], source.validation.as_deref());
         let corpus = match paths {
@@ -123,9 +123,9 @@ impl Corpus {
             }
             _ => {
                 let to = Destination::Cache(cache_folder());
-                let scan = data::scan(paths, validation, &options(&config.data), 0, to, watch)?;
+                let scan = data::scan(paths, validation, &options(&config.data), 0, to, control)?;
                 source.check(run, scan.text_sha256())?;
-                let prepared = scan.encode(&config.data.tokenizer, Some(&tokenizer), watch)?;
+                let prepared = scan.encode(&config.data.tokenizer, Some(&tokenizer), control)?;
                 Corpus::prepared(prepared, paths, validation)?
             }
         };
@@ -190,15 +190,15 @@ pub fn prepare(
     validation: Option<&Path>,
     data: &DataConfig,
     to: Destination,
-    watch: &Watch,
+    control: &JobControl,
 ) -> Result<(Prepared, TokenizerKind)> {
     let sample_bytes = match data.tokenizer {
         TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
         _ => 0,
     };
-    let scan = data::scan(paths, validation, &options(data), sample_bytes, to, watch)?;
+    let scan = data::scan(paths, validation, &options(data), sample_bytes, to, control)?;
     let kind = settled(&data.tokenizer, || text::choose(&scan.sample().concat()));
-    Ok((scan.encode(&kind, None, watch)?, kind))
+    Ok((scan.encode(&kind, None, control)?, kind))
 }
 
 /// What a config asks for, once the text is known.
@@ -219,9 +219,9 @@ pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &DataConfig) -> Resul
         validation_bytes: 0,
         ..options(data)
     };
-    let (paths, watch) = ([path.to_path_buf()], Watch::nobody());
-    let scan = data::scan(&paths, None, &options, 0, Destination::Memory, &watch)?;
-    let all = scan.encode(&tokenizer.kind(), Some(tokenizer), &watch)?;
+    let (paths, control) = ([path.to_path_buf()], JobControl::silent());
+    let scan = data::scan(&paths, None, &options, 0, Destination::Memory, &control)?;
+    let all = scan.encode(&tokenizer.kind(), Some(tokenizer), &control)?;
     let mut tokens = all.train.all()?;
     tokens.extend(all.validation.all()?);
     Ok(tokens)

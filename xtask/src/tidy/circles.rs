@@ -6,36 +6,16 @@ use crate::imports::{Uses, uses};
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Uses (from, to) that close a circle today. The list only ever gets shorter: an entry that closes
-/// no circle any more is a fault, too.
-const KNOWN: &[(&str, &str)] = &[
-    ("crates/data/src/split.rs", "crates/data/src/scan.rs"),
-    ("crates/run/src/probe.rs", "crates/run/src/event.rs"),
-];
-
 /// Looks for circles in every crate.
 pub fn check(tree: &Tree) -> Vec<Fault> {
-    against(tree, KNOWN)
-}
-
-fn against(tree: &Tree, known: &[(&str, &str)]) -> Vec<Fault> {
     let crates = tree.crates().into_iter();
     let folders = crates.map(|name| format!("crates/{name}/src/"));
     let folders = folders.chain(["xtask/src/".to_owned()]);
     let all: Uses = folders.flat_map(|folder| uses(tree, &folder)).collect();
-    let mut left = all.clone();
     let mut faults = Vec::new();
-    for &(from, to) in known {
-        if path(&all, to, from).is_none()
-            || left.get_mut(from).and_then(|to_| to_.remove(to)).is_none()
-        {
-            let message = format!("{from} → {to} closes no circle any more: take it out of KNOWN");
-            faults.push(Fault::new("xtask/src/tidy/circles.rs", 0, message));
-        }
-    }
     let mut seen = BTreeSet::new();
-    for (from, to, line) in edges(&left) {
-        let Some(back) = path(&left, to, from) else {
+    for (from, to, line) in edges(&all) {
+        let Some(back) = path(&all, to, from) else {
             continue;
         };
         let members: BTreeSet<&str> = back.iter().copied().collect();
@@ -102,16 +82,9 @@ mod tests {
 
     #[test]
     fn a_circle_is_found_and_printed() {
-        assert!(against(&tree("use super::B;"), &[]).is_empty());
-        let faults = against(&tree("fn f() { crate::a::f() }"), &[]);
+        assert!(check(&tree("use super::B;")).is_empty());
+        let faults = check(&tree("fn f() { crate::a::f() }"));
         assert_eq!(places(&faults), ["crates/x/src/a.rs:2"]);
         assert!(faults[0].message.contains(&format!("{A} → {C} → {A}")));
-    }
-
-    #[test]
-    fn a_known_circle_passes_and_one_that_is_gone_does_not() {
-        let known = [(A, C)];
-        assert!(against(&tree("use crate::a::A;"), &known).is_empty());
-        assert_eq!(against(&tree("use super::B;"), &known).len(), 1);
     }
 }

@@ -109,7 +109,7 @@ mod tests {
     fn unsafe_stands_in_few_files() {
         let block = "// unsafe\nfn f() { unsafe { g() } }\n";
         let good = [
-            ("crates/engine/src/gemm/pack.rs", block),
+            ("crates/engine/src/cpu/gemm/pack.rs", block),
             ("crates/engine/tests/allocations.rs", block),
             ("crates/run/Cargo.toml", ""),
             ("crates/run/src/lib.rs", "//! x\n#![forbid(unsafe_code)]\n"),

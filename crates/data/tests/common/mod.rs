@@ -1,7 +1,7 @@
 //! What the tests of texts share.
 #![allow(dead_code)]
 
-use data::{Destination, Error, Prepared, ReadOptions, Watch, scan};
+use data::{Destination, Error, JobControl, Prepared, ReadOptions, scan};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use text::{Tokenizer, TokenizerKind};
@@ -32,9 +32,9 @@ pub fn with_bytes(
     validation: Option<&Path>,
     o: &ReadOptions,
     to: &Destination,
-    watch: &Watch,
+    control: &JobControl,
 ) -> Result<Prepared, Error> {
-    scan(paths, validation, o, 0, to.clone(), watch)?.encode(&TokenizerKind::Bytes, None, watch)
+    scan(paths, validation, o, 0, to.clone(), control)?.encode(&TokenizerKind::Bytes, None, control)
 }
 
 /// Everything trains.
@@ -47,7 +47,7 @@ pub fn all() -> ReadOptions {
 
 /// Reads paths into memory.
 pub fn read(paths: &[PathBuf], o: &ReadOptions) -> Result<Prepared, Error> {
-    with_bytes(paths, None, o, &Destination::Memory, &Watch::nobody())
+    with_bytes(paths, None, o, &Destination::Memory, &JobControl::silent())
 }
 
 /// The documents of a part.

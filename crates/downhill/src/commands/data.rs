@@ -4,7 +4,7 @@ use crate::arguments::{Data, DataInspect, DataPrepare, DataSample};
 use crate::failure::{Failure, Result};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, config, stop_flag, threads};
-use data::{CorpusPart, Destination, Prepared, Skipped, Watch};
+use data::{CorpusPart, Destination, JobControl, Prepared, Skipped};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
@@ -35,9 +35,9 @@ fn prepare(a: &DataPrepare) -> Result<()> {
     let prepared = {
         let line = ProgressLine::new(a.json);
         let show = |progress| line.show(progress);
-        let watch = Watch::new(threads(config.train.threads), &stop, &show);
+        let control = JobControl::new(threads(config.train.threads), &stop, &show);
         let to = Destination::Folder(a.out.clone());
-        train::prepare(&a.paths, a.val.as_deref(), &config.data, to, &watch)?.0
+        train::prepare(&a.paths, a.val.as_deref(), &config.data, to, &control)?.0
     };
     if a.json {
         let mut object = object(&prepared);

@@ -3,7 +3,7 @@
 use crate::arguments::Eval;
 use crate::failure::{Failure, Result};
 use crate::session::{opened, threads};
-use data::Watch;
+use data::JobControl;
 use model::Config;
 use std::io::{Write, stdout};
 use std::sync::atomic::AtomicBool;
@@ -31,8 +31,8 @@ pub fn run(a: &Eval) -> Result<()> {
             let (config, source) = (&settings.config, &settings.source);
             let threads = threads(a.saved.threads.map(|n| n as usize));
             let never = AtomicBool::new(false);
-            let watch = Watch::new(threads, &never, &|_| {});
-            let corpus = Corpus::of_run(run, source, config, tokenizer.clone(), &watch)?;
+            let control = JobControl::new(threads, &never, &|_| {});
+            let corpus = Corpus::of_run(run, source, config, tokenizer.clone(), &control)?;
             let floor = corpus.floor_bits_per_byte();
             (corpus.validation, floor, "the validation part".into())
         }

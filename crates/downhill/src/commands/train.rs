@@ -7,7 +7,7 @@ use crate::progress::ProgressLine;
 use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
-use data::Watch;
+use data::JobControl;
 use model::Config;
 use run::{Disk, Event, Files, RunFolder, What, Which};
 use std::io::{Write, stdout};
@@ -130,8 +130,8 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     if a.paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
-    let corpus = watched(&config, f, stop, |watch| {
-        Corpus::read(&a.paths, f.val.as_deref(), &config, watch)
+    let corpus = watched(&config, f, stop, |control| {
+        Corpus::read(&a.paths, f.val.as_deref(), &config, control)
     })?;
     config.data.tokenizer = corpus.chosen.clone();
     if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
@@ -189,8 +189,8 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
     let source = &settings.source;
     let config = &settings.config;
     let known = ::session::tokenizer(&last)?;
-    let corpus = watched(config, f, stop, |watch| {
-        Corpus::of_run(&folder, source, config, known, watch)
+    let corpus = watched(config, f, stop, |control| {
+        Corpus::of_run(&folder, source, config, known, control)
     })?;
     let task = LanguageTask::new(&settings.config, corpus)?;
     folder.write_config(&settings.to_toml()?)?;
@@ -207,12 +207,12 @@ fn watched(
     config: &Config,
     f: &TrainFlags,
     stop: &AtomicBool,
-    read: impl FnOnce(&Watch) -> ::train::Result<Corpus>,
+    read: impl FnOnce(&JobControl) -> ::train::Result<Corpus>,
 ) -> Result<Corpus> {
     let line = ProgressLine::new(f.json || f.quiet);
     let show = |progress| line.show(progress);
-    let watch = Watch::new(threads(config.train.threads), stop, &show);
-    Ok(read(&watch)?)
+    let control = JobControl::new(threads(config.train.threads), stop, &show);
+    Ok(read(&control)?)
 }
 
 /// Where events are shown: as lines of JSON, or as the log that people know.

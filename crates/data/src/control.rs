@@ -1,4 +1,4 @@
-//! Who looks on while data is prepared: how far it is, how many threads work, whether to stop.
+//! How preparing is steered: how many threads work, how far it is, whether to stop.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,8 +25,8 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// The one who looks on.
-pub struct Watch<'a> {
+/// Threads, progress and the wish to stop, for one preparation.
+pub struct JobControl<'a> {
     /// Threads that work.
     pub threads: usize,
     stop: &'a AtomicBool,
@@ -35,11 +35,11 @@ pub struct Watch<'a> {
     total: AtomicU64,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> JobControl<'a> {
     /// `show` is called often, on the calling thread, and should return soon; `stop` is set by
     /// Ctrl-C.
     pub fn new(threads: usize, stop: &'a AtomicBool, show: &'a (dyn Fn(Progress) + Sync)) -> Self {
-        Watch {
+        JobControl {
             threads,
             stop,
             show,
@@ -48,10 +48,10 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Nobody looks on, and one thread works.
-    pub fn nobody() -> Watch<'static> {
+    /// One thread, no progress shown, never stopped.
+    pub fn silent() -> JobControl<'static> {
         static NEVER: AtomicBool = AtomicBool::new(false);
-        Watch::new(1, &NEVER, &|_| {})
+        JobControl::new(1, &NEVER, &|_| {})
     }
 
     /// Begins to count anew.
