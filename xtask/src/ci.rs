@@ -33,30 +33,49 @@ const TENSORBOARD: Step = ("TensorBoard check", "scripts/check_tensorboard.sh", 
 
 const TERMINAL: Step = ("terminal screen", "scripts/drive_terminal.sh", &[]);
 
+/// The arena and the team under an interpreter that finds undefined behavior and data races, on
+/// the portable kernels, since it knows no AVX-512.
+const MIRI: Step = (
+    "miri",
+    "cargo",
+    &[
+        "+nightly",
+        "miri",
+        "test",
+        "--package",
+        "downhill-engine",
+        "--lib",
+        "cpu::team",
+    ],
+);
+
 /// Runs every step and says how long each took.
 pub fn run(root: &Path) -> Result<(), String> {
     let start = Instant::now();
     step(root, FORMAT)?;
     step(root, CLIPPY)?;
     timed("tidy", || tidy::run(root))?;
-    if has(root, "cargo", &["deny", "--version"]) {
-        step(root, DENY)?;
-    } else {
-        println!(
-            "── cargo deny: skipped, since it isn't installed: cargo install cargo-deny --locked"
-        );
-    }
-    if has(root, "npm", &["--version"]) {
-        step(root, PAGE)?;
-    } else {
-        println!("── page checks: skipped, since npm isn't installed");
-    }
+    let deny = "cargo install cargo-deny --locked";
+    if_there(root, DENY, ("cargo", &["deny", "--version"]), deny)?;
+    if_there(root, PAGE, ("npm", &["--version"]), "install Node.js")?;
     step(root, TEST)?;
     step(root, HUGGING_FACE)?;
     step(root, TENSORBOARD)?;
     step(root, TERMINAL)?;
+    let miri = "rustup component add --toolchain nightly miri rust-src";
+    let asked: &[&str] = &["+nightly", "miri", "--version"];
+    if_there(root, MIRI, ("cargo", asked), miri)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("── all that CI runs passed in {seconds:.1} s");
+    Ok(())
+}
+
+/// Runs a step where its tool answers; else prints how to get the tool.
+fn if_there(root: &Path, s: Step, asked: (&str, &[&str]), how: &str) -> Result<(), String> {
+    if has(root, asked.0, asked.1) {
+        return step(root, s);
+    }
+    println!("── {}: skipped, since its tool isn't installed: {how}", s.0);
     Ok(())
 }
 
