@@ -4,7 +4,7 @@
 use crate::line;
 use crate::pyramid::Pyramid;
 use crate::tail::{Followed, Tail, read_at};
-use run::{Disk, Event, RunFolder, Step};
+use run::{Disk, Event, RunFolder, Step, parse_event};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -107,7 +107,10 @@ impl Shown {
         }
         if let Some((place, length)) = self.skipped.take() {
             let line = read_at(self.tail.path(), place, length).unwrap_or_default();
-            self.news.last = serde_json::from_slice(&line).ok();
+            self.news.last = match parse_event(&line) {
+                Some(Event::Step(step)) => Some(step),
+                _ => None,
+            };
         }
         self.news.steps = self.pyramid.len();
         if before != self.news && (self.saved.elapsed() > SAVE || !self.news.live) {
@@ -148,19 +151,14 @@ impl Shown {
         }
         // A step is read as one at once, or not at all where the records have it: a run may have a
         // million.
-        let read = match line.starts_with(br#"{"event":"step""#) {
-            true if place < self.covered => {
-                self.skipped = Some((place, line.len()));
-                return;
-            }
-            true => match line::step(line) {
-                Some(step) => Ok(Event::Step(step)),
-                None => serde_json::from_slice(line),
-            },
-            false => serde_json::from_slice(line),
-        };
-        match read {
-            Ok(Event::Step(step)) => {
+        let is_step = line.starts_with(br#"{"event":"step""#);
+        if is_step && place < self.covered {
+            self.skipped = Some((place, line.len()));
+            return;
+        }
+        let step = if is_step { line::step(line) } else { None };
+        match step.map(Event::Step).or_else(|| parse_event(line)) {
+            Some(Event::Step(step)) => {
                 self.skipped = None;
                 self.pyramid.push(&step);
                 if self.pyramid.waiting() > WAITING {
@@ -169,10 +167,10 @@ impl Shown {
                 }
                 self.news.last = Some(step);
             }
-            Ok(event) => self.event(&event, place, line),
+            Some(event) => self.event(&event, place, line),
             // A newer version's events are none of this one's business; a broken line is told.
-            Err(_) if serde_json::from_slice::<&RawValue>(line).is_ok() => {}
-            Err(_) => self.news.broken += 1,
+            None if serde_json::from_slice::<&RawValue>(line).is_ok() => {}
+            None => self.news.broken += 1,
         }
     }
 
