@@ -91,7 +91,7 @@ impl Model {
     ///
     /// # Errors
     /// Where `to` can't be written.
-    pub fn write_csv(&self, predictions: &[f64], to: impl Write) -> std::io::Result<()> {
+    pub fn write_csv(&self, predictions: &[f64], to: &mut dyn Write) -> std::io::Result<()> {
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record([&self.target])?;
         for prediction in predictions {
