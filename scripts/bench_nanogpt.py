@@ -122,7 +122,7 @@ def train(model, forward, ids, steps, generator):
     """Trains in place; the losses and seconds of each step."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}],
         lr=RATE,
         betas=BETAS,
@@ -130,13 +130,13 @@ def train(model, forward, ids, steps, generator):
     losses, seconds = [], []
     for step in range(steps):
         start = time.perf_counter()
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate_at(step, steps)
         loss = forward(*random_batch(ids, generator))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
         seconds.append(time.perf_counter() - start)
     return losses, seconds

@@ -107,7 +107,7 @@ def work(mode, precision, threads, folder):
         {"params": matrices, "weight_decay": about["weight_decay"]},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         groups, lr=about["rate"], betas=tuple(about["betas"]), eps=about["epsilon"], fused=True
     )
     shape = about["batch"], about["context"]
@@ -118,10 +118,10 @@ def work(mode, precision, threads, folder):
     def step():
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
             loss = forward(inputs, targets)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(decoder.parameters(), about["clip"])
-        optimiser.step()
+        optimizer.step()
         return loss.item()
 
     print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)

@@ -5,7 +5,7 @@ every id and the throughput.
     python scripts/bench_tokenizer.py english=FILE,FOLDER chinese=FILE code=FOLDER [--megabytes 100]
 
 Each argument names a corpus: its files (folders are searched for text) are joined, and their lines
-drawn at random with a fixed seed until there are enough. A tokenizer of `bpe:SIZE` is learnt from
+drawn at random with a fixed seed until there are enough. A tokenizer of `bpe:SIZE` is learned from
 it, and with --learn also by `tokenizers`, whose tokens must be the same. The program `encode` is
 expected where `cargo build --release -p downhill-text --example encode` puts it.
 
@@ -97,7 +97,7 @@ def documents(text):
     return found
 
 
-def learnt_by_tokenizers(ours, text):
+def learned_by_tokenizers(ours, text):
     """The tokens that Hugging Face's trainer learns with the same settings."""
     fresh = tokenizers.Tokenizer(tokenizers.models.BPE())
     fresh.pre_tokenizer = ours.pre_tokenizer
@@ -130,7 +130,7 @@ def run(name, paths, program, work):
             [program, "learn", file, str(arguments.size)], capture_output=True, check=True
         )
         ours = tokenizers.Tokenizer.from_str(learn.stdout.decode()).get_vocab()
-        vocab, other = learnt_by_tokenizers(theirs, sample)
+        vocab, other = learned_by_tokenizers(theirs, sample)
         ours.pop("<|endoftext|>")
         same = sum(vocab.get(token) == id for token, id in ours.items())
         print(f"  learning, from 8 MiB      ours {float(learn.stderr.split()[0]):.2f} s, "

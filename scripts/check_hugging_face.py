@@ -23,7 +23,7 @@ import transformers
 transformers.utils.logging.disable_progress_bar()
 CLASSES = ("GPT2LMHeadModel", "LlamaForCausalLM", "Qwen3ForCausalLM")
 TOLERANCE = 1e-4
-# What tokens made of bytes must give back unchanged, whatever they were learnt from.
+# What tokens made of bytes must give back unchanged, whatever they were learned from.
 ANY_TEXT = [
     "The red ball rolled down the hill.\n\nTwo  spaces, a tab\tand `code`.",
     "小狗看见了红色的球。它跑下山去了!",

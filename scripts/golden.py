@@ -42,7 +42,7 @@ BATCHES, BATCH = 4, 3
 STEPS = 100
 # A higher rate makes these tiny models chaotic: at 1e-2, PyTorch's own float32 run strays from its
 # float64 run by up to 2e-2 within the 100 steps, and a comparison in float32 would say nothing.
-OPTIMISER = {
+OPTIMIZER = {
     "name": "adamw",
     "lr": 1e-3,
     "betas": [0.9, 0.99],
@@ -261,19 +261,19 @@ def train(model, batches):
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2],
-         "weight_decay": OPTIMISER["weight_decay"]},
+         "weight_decay": OPTIMIZER["weight_decay"]},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]  # fmt: skip
-    optimiser = torch.optim.AdamW(
-        groups, lr=OPTIMISER["lr"], betas=tuple(OPTIMISER["betas"]), eps=OPTIMISER["eps"]
+    optimizer = torch.optim.AdamW(
+        groups, lr=OPTIMIZER["lr"], betas=tuple(OPTIMIZER["betas"]), eps=OPTIMIZER["eps"]
     )
     losses, clipped = [], 0
     for step in range(STEPS):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = mean_loss(model, batches[step % len(batches)])
         loss.backward()
-        clipped += clip(parameters, OPTIMISER["clip"])
-        optimiser.step()
+        clipped += clip(parameters, OPTIMIZER["clip"])
+        optimizer.step()
         losses.append(loss.item())
     return torch.tensor(losses, dtype=torch.float64), clipped
 
@@ -344,7 +344,7 @@ def family_file(shape):
         "context": CONTEXT,
         "vocabulary": VOCABULARY,
         **SHAPES[shape],
-        "optimiser": OPTIMISER,
+        "optimiser": OPTIMIZER,
     }
     line = (
         f"loss {losses[0]:.4f} → {losses[-1]:.4f}, gradients against differences {error:.0e}, "

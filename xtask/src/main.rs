@@ -1,5 +1,5 @@
-//! The project's own checks: `cargo run -p xtask -- tidy` looks at the house, and
-//! `cargo run -p xtask -- ci` runs everything that CI runs.
+//! The project's own checks: `cargo run -p xtask -- tidy` checks structure,
+//! names, sizes and documents, and `cargo run -p xtask -- ci` runs everything that CI runs.
 #![forbid(unsafe_code)]
 
 mod ci;
@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo run -p xtask -- tidy   checks floors, names, sizes and papers of the house
+cargo run -p xtask -- tidy   checks structure, names, sizes and documents
 cargo run -p xtask -- ci     runs what CI runs, and stops at the first failure
 cargo run --release -p xtask -- functions
-                             holds exp, tanh, log and rsqrt against f64 on every f32 number";
+                             compares exp, tanh, log and rsqrt with f64 on every f32 number";
 
 fn main() -> ExitCode {
     let root = root();

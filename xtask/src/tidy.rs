@@ -68,6 +68,7 @@ const CHECKS: &[Check] = &[
     words::unsafe_code,
     words::unfinished,
     words::local_paths,
+    words::spelling,
     reading::check,
     readme::check,
 ];

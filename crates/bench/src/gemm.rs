@@ -309,22 +309,23 @@ struct Places {
     y: ValueId,
 }
 
-/// A linear layer alone, in which only what the product needs is learnt. What stands behind it, y +
-/// p, shows dy: it is the gradient of p.
+/// A linear layer alone, in which only what the product needs is learned. What stands behind it, y
+/// + p, shows dy: it is the gradient of p.
 fn record(shape: &Shape, how: (CpuSettings, Precision)) -> Result<(Single, Places)> {
     let (rows, inner, out) = shape.layer_sizes();
     let mut g = Graph::new();
-    let learnt = |g: &mut Graph, name: &str, rows: usize, width: usize, learns: bool| match learns {
+    let learned = |g: &mut Graph, name: &str, rows: usize, width: usize, learns: bool| match learns
+    {
         true => g.variable(Variable::parameter(name, &[rows, width], Init::Zeros)),
         false => g.input(name, rows, width),
     };
-    let x = learnt(&mut g, "x", rows, inner, shape.product == Product::Dx);
-    let w = learnt(&mut g, "w", out, inner, shape.product == Product::Dw);
+    let x = learned(&mut g, "x", rows, inner, shape.product == Product::Dx);
+    let w = learned(&mut g, "w", out, inner, shape.product == Product::Dw);
     let y = g.linear(x, w, None)?;
     g.keep(y);
     let mut last = y;
     if shape.product != Product::Forward {
-        let p = learnt(&mut g, "p", rows, out, true);
+        let p = learned(&mut g, "p", rows, out, true);
         last = g.residual(y, p)?;
     }
     Ok((Single::new(g, last, how, 0)?, Places { x, w, y }))

@@ -1,8 +1,10 @@
 //! How near does the engine come to what the machine can do? The machine is measured first
 //! ([`machine`]), then each operation alone ([`ops`]), whole training steps ([`step`]), matrix
-//! products rung by rung ([`gemm`]) and writing ([`generate`]). What is taken is held against
-//! `max(FLOPs / peak, bytes / bandwidth)`, so that what is left to gain can be seen; FLOPs and
-//! bytes come from `Operation::cost` alone.
+//! products rung by rung ([`gemm`]) and generation ([`generate`]). Each time is compared with
+//! `max(FLOPs / peak, bytes / bandwidth)`, which shows what is left to gain.
+//!
+//! Begin with [`machine`], then [`step`]. What always holds: FLOPs and bytes come from
+//! `Operation::cost` alone; what is compared is measured by turns, with its spread.
 #![forbid(unsafe_code)]
 
 pub mod chosen;

@@ -22,7 +22,7 @@ pub(crate) struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CorpusPart {
-    /// What is learnt from.
+    /// What is learned from.
     Train = 0,
     /// What the model is judged on.
     Validation = 1,

@@ -10,7 +10,11 @@
 //! Texts are read twice: [`scan()`] sees which documents there are, which are the same and which
 //! characters occur; then the caller chooses a tokenizer, and [`Scan::encode`] makes the tokens. So
 //! texts of any size, and documents of any size, need only a bounded memory, but for 25 bytes a
-//! document. Read [`scan()`] first.
+//! document.
+//!
+//! Begin with [`scan()`]. What always holds: the same text gives the same tokens, split and bytes
+//! on the disk for any number of threads; what was trained on never judges later; no record is
+//! dropped without being counted.
 #![forbid(unsafe_code)]
 
 mod batch;

@@ -101,12 +101,12 @@ impl Prepared {
         folder.join(DATA).is_file() && folder.join(TOKENIZER).is_file()
     }
 
-    /// How many bytes the tokenizer was learnt from, where that is a sample of the text.
+    /// How many bytes the tokenizer was learned from, where that is a sample of the text.
     pub fn sampled(&self) -> Option<u64> {
         let sample = text::SAMPLE_BYTES as u64;
         let recipe = self.index.as_ref()?.recipe.parse();
-        let learnt = matches!(recipe, Ok(TokenizerKind::Bpe(_)));
-        (learnt && self.report.bytes > sample).then_some(sample)
+        let learned = matches!(recipe, Ok(TokenizerKind::Bpe(_)));
+        (learned && self.report.bytes > sample).then_some(sample)
     }
 
     /// Opens a prepared folder.

@@ -172,7 +172,7 @@ struct Seen {
 }
 
 /// Lines of a batch: the longest whole one and the document it is in; and, where the batch is a
-/// piece of a long document, what its first and last line add to those of its neighbours.
+/// piece of a long document, what its first and last line add to those of its neighbors.
 #[derive(Default)]
 struct Lines {
     longest: (u64, u64),

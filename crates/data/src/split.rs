@@ -1,4 +1,4 @@
-//! Which documents are learnt from, and which judge the model?
+//! Which documents are learned from, and which judge the model?
 
 use crate::document::{CorpusPart, Document, Fate};
 use crate::{ReadOptions, Report};
@@ -20,7 +20,7 @@ impl CorpusSplit {
     /// Without one, a document is held out if the number that its hash begins with is below a
     /// tenth of the range, so it is held out wherever it stands and whatever else there is. Where a
     /// tenth of the bytes is more than wanted, the share is halved as often as needed: so a document
-    /// that was learnt from is never held out of a larger corpus later. Where that gives no sound
+    /// that was learned from is never held out of a larger corpus later. Where that gives no sound
     /// part, since documents are few or of very different size, the last tenth of the text is held
     /// out instead.
     pub fn decide(
@@ -206,12 +206,12 @@ mod tests {
         grown.iter_mut().for_each(|d| d.fate = Fate::Train);
         let (_, report) = decide(&mut grown, None, 10_000);
         assert!((4_000..20_000).contains(&report.validation_bytes));
-        let learnt = |d: &Document| d.fate == Fate::Train;
+        let learned = |d: &Document| d.fate == Fate::Train;
         assert!(
             small
                 .iter()
                 .zip(&grown)
-                .all(|(s, g)| !learnt(s) || learnt(g))
+                .all(|(s, g)| !learned(s) || learned(g))
         );
     }
 

@@ -42,7 +42,7 @@ impl Stats {
         while !text.is_empty() {
             let (head, rest) = text.split_at(text.floor_char_boundary(STRETCH));
             if head.is_ascii() {
-                // Neighbours go to different tables: equal ones in a row would wait for each other.
+                // Neighbors go to different tables: equal ones in a row would wait for each other.
                 let mut tables = [[0u32; 128]; 4];
                 for (at, byte) in head.bytes().enumerate() {
                     tables[at % 4][usize::from(byte & 127)] += 1;

@@ -11,8 +11,8 @@ pub fn width() -> Option<usize> {
     Some(terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)))
 }
 
-/// Whether colours may be used: in a terminal, unless `NO_COLOR` is set (no-color.org).
-pub fn colour() -> bool {
+/// Whether colors may be used: in a terminal, unless `NO_COLOR` is set (no-color.org).
+pub fn color() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
 }

@@ -166,14 +166,14 @@ fn the_mountain_turns_and_the_crowd_walks() {
     open(&browser, &page);
     browser.wait("document.querySelector('#mountain-3d canvas')");
     browser.wait("document.querySelectorAll('#mountain-flat .scatterlayer .trace').length >= 3");
-    // A picture that isn't blank has many colours; it is read in the moment it is drawn.
-    let colours = "const plot = document.getElementById('mountain-3d')._fullLayout.scene._scene.glplot;
+    // A picture that isn't blank has many colors; it is read in the moment it is drawn.
+    let colors = "const plot = document.getElementById('mountain-3d')._fullLayout.scene._scene.glplot;
         plot.redraw();
         const gl = plot.gl, [w, h] = [gl.drawingBufferWidth, gl.drawingBufferHeight], bytes = new Uint8Array(w * h * 4);
         gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
         return new Set(new Uint32Array(bytes.buffer)).size";
-    let many = browser.run(colours).as_u64().unwrap();
-    assert!(many > 200, "{many} colours");
+    let many = browser.run(colors).as_u64().unwrap();
+    assert!(many > 200, "{many} colors");
     // Rates: one does well, one crawls, one blows up; the mean cost is told.
     let told = |rule: u64, step: u64| -> (f64, f64) {
         browser.run(&format!(

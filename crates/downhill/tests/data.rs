@@ -135,7 +135,7 @@ fn a_large_text_is_prepared_in_the_cache_and_a_change_is_noticed() {
     let tiny = TINY.replace(" --quiet", "");
     for look in ["data inspect d", &format!("train d {tiny} --run four")] {
         let said = place.run(look).fine().out;
-        assert!(said.contains("learnt from a sample"), "{said}");
+        assert!(said.contains("learned from a sample"), "{said}");
     }
 }
 

@@ -143,7 +143,7 @@ fn weights_hold_up_to_the_condition_number_100_and_above_it_warns() {
 }
 
 #[test]
-fn optimisers_can_be_chosen() {
+fn optimizers_can_be_chosen() {
     let place = Place::new();
     for name in ["sgd", "nesterov", "adam"] {
         let set = format!("fit --json --set optim.name={name}");

@@ -31,7 +31,7 @@ fn events_on_the_screen_are_those_on_the_disk() {
     let evals = kind(&events, "eval");
     let (first, last) = (&evals[0], &evals[evals.len() - 1]);
     let nats = |e: &serde_json::Value| e["val_nats_per_token"].as_f64().unwrap();
-    assert!(nats(last) < nats(first) - 0.1, "it has learnt nothing");
+    assert!(nats(last) < nats(first) - 0.1, "it has learned nothing");
     let end = events.last().unwrap();
     assert_eq!((&end["event"], &end["step"]), (&"end".into(), &20.into()));
     assert_eq!(nats(end), nats(last));
@@ -126,7 +126,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
-fn without_a_text_the_stories_are_learnt_and_their_floor_is_known() {
+fn without_a_text_the_stories_are_learned_and_their_floor_is_known() {
     let place = Place::new();
     let run = place
         .run("--steps 1 --json --set model.layers=1 --set train.batch=1")

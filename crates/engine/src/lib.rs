@@ -12,8 +12,8 @@
 //! number of threads and any instruction set; every f32 form is checked against an f64 form, and
 //! that against central differences; a step that isn't finite is never applied.
 //!
-//! Mathematics (`op`, `ops`, `update`) and execution (`cpu`) stand apart: an operation, a rule or a
-//! device can be written outside of this crate.
+//! Mathematics (`op`, `rule`) and execution (`cpu`) are separate: an operation, a rule or a device
+//! can be written outside this crate.
 
 mod at;
 mod cost;

@@ -96,7 +96,7 @@ const FAULTS: &[(&str, &str, Fault)] = &[
     ("residual", "the second branch halved", |dx, _| {
         some(dx, 1).iter_mut().for_each(|d| *d *= 0.5);
     }),
-    ("cross_entropy", "rows not centred", |dx, _| {
+    ("cross_entropy", "rows not centered", |dx, _| {
         some(dx, 0)[0] += 1e-3;
     }),
     ("cross_entropy", "not a number", |dx, _| {

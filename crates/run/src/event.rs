@@ -157,7 +157,7 @@ impl Serialize for Event {
 /// What is trained, on what, and at what price.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Start {
-    /// What is learnt; not in logs of earlier versions, so read [`Start::kind`].
+    /// What is learned; not in logs of earlier versions, so read [`Start::kind`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// The run folder.
@@ -210,7 +210,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// What is learnt. Before `start` said so, a fit was what had no vocabulary.
+    /// What is learned. Before `start` said so, a fit was what had no vocabulary.
     pub fn kind(&self) -> Kind {
         match &self.kind {
             Some(kind) => kind.clone(),

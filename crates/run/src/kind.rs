@@ -51,7 +51,7 @@ impl Display for Kind {
 pub struct RunConfig {
     /// The file.
     pub path: PathBuf,
-    /// What is learnt.
+    /// What is learned.
     pub kind: Kind,
     /// The config as used: the file's text, its other lines left blank, so that their numbers hold.
     pub config: String,
@@ -77,7 +77,7 @@ impl RunConfig {
     /// Reads the text of a run.toml.
     ///
     /// # Errors
-    /// Where it isn't TOML, or doesn't tell what is learnt.
+    /// Where it isn't TOML, or doesn't tell what is learned.
     pub fn parse(path: &Path, text: &str) -> Result<RunConfig> {
         let table = DeTable::parse(text).map_err(|e| at_line(path, text, &e))?;
         let entries = table.get_ref().iter().map(|(key, value)| {

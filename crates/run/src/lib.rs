@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! runs/NAME/
-//!   run.toml        the kind of the run, the whole merged config as used, what was learnt from
-//!   events.jsonl    every event, appended; the only source of every screen and report
+//!   run.toml        the kind of the run, the whole merged config as used, the sources of its text
+//!   events.jsonl    every event, appended: what every screen and report is made from
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
 //!
-//! Every write goes through [`Files`], so that tests can fail each one in turn ([`Faulty`]).
+//! Begin with [`RunFolder`], then [`Event`] and [`Follow`]. What always holds: every write goes
+//! through [`Files`], so that tests can fail each one in turn ([`Faulty`]); a file is complete or
+//! absent; a checkpoint whose hashes don't match is refused.
 #![forbid(unsafe_code)]
 
 mod checkpoints;

@@ -57,7 +57,7 @@ fn lines_of_every_kind_are_written_again_byte_for_byte() {
 }
 
 #[test]
-fn what_is_learnt_is_known_from_any_start() {
+fn what_is_learned_is_known_from_any_start() {
     let starts = LINES
         .lines()
         .filter(|line| line.contains(r#""event":"start""#));
@@ -187,7 +187,7 @@ fn what_a_newer_version_writes_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
     let text = r#"{"event":"race","time":1.0,"winner":{"name":"muon"}}
-{"event":"warning","time":2.0,"message":"m","colour":"red"}
+{"event":"warning","time":2.0,"message":"m","color":"red"}
 "#;
     std::fs::write(&path, text).unwrap();
     let message = "m".to_string();

@@ -132,7 +132,7 @@ fn a_fault_while_writing_run_toml_leaves_the_old_one() {
 }
 
 #[test]
-fn what_is_learnt_is_known_from_any_run_toml() {
+fn what_is_learned_is_known_from_any_run_toml() {
     let folder = tempfile::tempdir().unwrap();
     let run = exact(&folder.path().join("mine"), false).unwrap();
     let path = run.path().join("run.toml");

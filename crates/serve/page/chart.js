@@ -1,4 +1,4 @@
-// Charts by plotly.js, in the page's colours.
+// Charts by plotly.js, in the page's colors.
 
 /** @typedef {Record<string, any>} Trace */
 
@@ -9,15 +9,15 @@ const Plotly = /** @type {any} */ (window).Plotly;
 const DRAG = matchMedia("(pointer: coarse)").matches ? false : "zoom";
 
 /** @param {string} name @returns {string} */
-export function colour(name) {
+export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Colour of the band between least and largest, and of what lies below a smooth line. */
+/** Color of the band between least and largest, and of what lies below a smooth line. */
 export const FAINT = "rgba(80,130,220,.22)";
 export const PALE = "rgba(80,130,220,.55)";
 
-/** Colours of runs that are laid over each other: they can be seen on white and on black. */
+/** Colors of runs that are laid over each other: they can be seen on white and on black. */
 export const OTHERS = ["#a855f7", "#0d9f76", "#ef4444", "#0891b2", "#ca8a04", "#ec4899"];
 
 /** Text as it is: the chart library takes some tags for markup. @param {string} text */
@@ -28,9 +28,9 @@ export function plain(text) {
 /** @param {Record<string, any>} axis */
 function styled(axis) {
   return {
-    gridcolor: colour("line"),
-    zerolinecolor: colour("line"),
-    linecolor: colour("line"),
+    gridcolor: color("line"),
+    zerolinecolor: color("line"),
+    linecolor: color("line"),
     automargin: true,
     ...axis,
   };
@@ -53,13 +53,13 @@ export function draw(where, told, traces, layout = {}) {
     margin: { l: 55, r: 15, t: 10, b: 40 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
+    font: { color: color("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
     xaxis: styled({}),
     yaxis: styled({}),
     dragmode: DRAG,
     legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
     hovermode: "x unified",
-    hoverlabel: { bgcolor: colour("card"), font: { color: colour("ink") } },
+    hoverlabel: { bgcolor: color("card"), font: { color: color("ink") } },
     ...layout,
     ...axes,
   };
@@ -114,7 +114,7 @@ export function guide(text, y, log, yref = "y", left = false) {
       yref,
       y0: y,
       y1: y,
-      line: { width: 1, dash: "dot", color: colour("green") },
+      line: { width: 1, dash: "dot", color: color("green") },
     },
     note: {
       xref: "paper",
@@ -125,9 +125,9 @@ export function guide(text, y, log, yref = "y", left = false) {
       yanchor: "bottom",
       showarrow: false,
       text,
-      bgcolor: colour("card"),
+      bgcolor: color("card"),
       borderpad: 0,
-      font: { size: 11, color: colour("green") },
+      font: { size: 11, color: color("green") },
     },
   };
 }

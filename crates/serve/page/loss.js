@@ -5,7 +5,7 @@ import { word, figure } from "./words.js";
 import {
   draw,
   band,
-  colour,
+  color,
   guide,
   logarithmic,
   onZoom,
@@ -184,7 +184,7 @@ export function loss(root, feed, others) {
     const x = data.last.map((s, i) => place(feed, s, data.time[i] ?? 0));
     const measured = evals(feed, within);
     const [strong, pale] = [
-      { width: 2.2, color: colour("blue") },
+      { width: 2.2, color: color("blue") },
       { width: 1, color: PALE },
     ];
     const train = { x, y: data.loss.mean, name: word("train"), mode: "lines" };
@@ -203,7 +203,7 @@ export function loss(root, feed, others) {
         y: measured.map((e) => e.val_nats_per_token ?? e.mse),
         name: word("validation"),
         mode: "lines+markers",
-        line: { width: 1.5, color: colour("orange") },
+        line: { width: 1.5, color: color("orange") },
       },
     ];
   }

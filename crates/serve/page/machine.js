@@ -2,7 +2,7 @@
 
 import { make, fill, choice } from "./dom.js";
 import { word } from "./words.js";
-import { draw, band, colour, guide, logarithmic } from "./chart.js";
+import { draw, band, color, guide, logarithmic } from "./chart.js";
 import { ask } from "./feed.js";
 
 /** What the heat map can show. */
@@ -95,7 +95,7 @@ export function machine(root, feed) {
         x: data.last,
         y: data.grad_norm.mean,
         name: word("grad_norm"),
-        line: { width: 1.2, color: colour("blue") },
+        line: { width: 1.2, color: color("blue") },
       },
       ...parts.map((name, i) => ({
         x: ratio.map((e) => e.step),
@@ -110,7 +110,7 @@ export function machine(root, feed) {
         y: data.lr.mean,
         name: word("lr"),
         yaxis: "y3",
-        line: { width: 1.5, color: colour("orange") },
+        line: { width: 1.5, color: color("orange") },
       },
     ];
     const guides = [

@@ -2,7 +2,7 @@
 
 import { make, fill, choice, film } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
-import { draw, change, colour, plain } from "./chart.js";
+import { draw, change, color, plain } from "./chart.js";
 import { ask } from "./feed.js";
 
 /** @typedef {{x: (number|null)[], y: (number|null)[], z: (number|null)[]}} Places */
@@ -141,9 +141,9 @@ export function mountain(root, feed) {
     );
     const axis = (/** @type {string} */ text) => ({
       title: { text },
-      color: colour("ink"),
-      gridcolor: colour("line"),
-      zerolinecolor: colour("line"),
+      color: color("ink"),
+      gridcolor: color("line"),
+      zerolinecolor: color("line"),
     });
     await draw(
       picture,
@@ -243,7 +243,7 @@ export function mountain(root, feed) {
         {
           ...land.data,
           mode: "markers",
-          marker: { size: 4, color: colour("soft") },
+          marker: { size: 4, color: color("soft") },
           hoverinfo: "x+y",
         },
         {

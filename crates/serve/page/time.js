@@ -2,7 +2,7 @@
 
 import { make, fill } from "./dom.js";
 import { word, large, duration, figure } from "./words.js";
-import { draw, band, colour } from "./chart.js";
+import { draw, band, color } from "./chart.js";
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function time(root, feed) {
@@ -53,7 +53,7 @@ export function time(root, feed) {
           y: y.mean,
           name: word(rate),
           showlegend: true,
-          line: { width: 1.4, color: colour("blue") },
+          line: { width: 1.4, color: color("blue") },
         },
       ],
       { xaxis: { title: { text: word("step") } }, yaxis: { rangemode: "tozero" } },
@@ -73,7 +73,7 @@ export function time(root, feed) {
           orientation: "h",
           y: profile.map((/** @type {any} */ p) => p[0]),
           x: profile.map((/** @type {any} */ p) => p[1] * 1000),
-          marker: { color: colour("blue") },
+          marker: { color: color("blue") },
           hovertemplate: "%{y}: %{x:.3f} ms<extra></extra>",
         },
       ],

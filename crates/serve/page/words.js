@@ -52,7 +52,7 @@ const WORDS = {
     "模型还一无所知：每个词元都同样可能。",
   ],
   stageUnigram: [
-    "It has learnt how frequent each token is, but not yet how they follow each other.",
+    "It has learned how frequent each token is, but not yet how they follow each other.",
     "它学会了每个词元的频率，但还没学会它们如何相继。",
   ],
   stageBigram: [
@@ -79,7 +79,7 @@ const WORDS = {
   lens: ["Next-token lens", "下一词元透镜"],
   lensNote: [
     "A text the model never trained on. " +
-      "The stronger its colour, the more a token surprised the model. Click one.",
+      "The stronger its color, the more a token surprised the model. Click one.",
     "模型从未训练过的文本。颜色越深，模型越意外。点击一个词元。",
   ],
   surprise: ["surprise", "意外程度"],

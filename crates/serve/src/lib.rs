@@ -6,9 +6,9 @@
 //!                           └ steps, in a Pyramid on disk
 //! ```
 //!
-//! Read `guard` first (who may ask), then `shown` and `pyramid` (what is known), then `api` (what
-//! is answered). Only the run folder feeds it: the training knows nothing of it, and its one thread
-//! runs at the lowest priority.
+//! Begin with `guard` (who may ask), then `shown` and `pyramid` (what is known), then `api` (what
+//! is answered). What always holds: only the run folder feeds it; the training knows nothing of it;
+//! its one thread runs at the lowest priority, and sizes, counts and times are bounded.
 #![forbid(unsafe_code)]
 
 mod api;

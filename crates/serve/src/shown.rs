@@ -44,7 +44,7 @@ pub struct News {
     pub steps: u64,
     /// The newest step.
     pub last: Option<Event>,
-    /// What is learnt, once a session has begun.
+    /// What is learned, once a session has begun.
     pub kind: Option<Kind>,
     /// Whether the run is still training, as far as its events say.
     pub live: bool,

@@ -1,9 +1,9 @@
-//! A finished model, for everybody who uses one.
+//! A trained model, for everything that uses one.
 //!
 //! ```text
 //! Opened    a model from its files, on a device of its own
-//! Session   what one does with it: feed sequences, draw from them, score texts
-//! Plans     what stays between calls: recordings made ready, sequences, pages of the cache
+//! Session   what can be done with it: extend sequences, sample from them, score texts
+//! Plans     what stays between calls: prepared plans, sequences, pages of the cache
 //! ```
 //!
 //! Begin with `session`. The trainer lends its own device to a [`Session`] and keeps the

@@ -2,7 +2,7 @@
 //! drawn exactly. A crowd of walkers starts anywhere on it and walks down, each by the engine's own
 //! steps, under rules and rates that do well, crawl, or blow up.
 //!
-//! Units: x and y are divided by their standard deviations; y is centred, and x is shifted so that
+//! Units: x and y are divided by their standard deviations; y is centered, and x is shifted so that
 //! its mean lies at most 1.5 deviations from 0. So every table gives a valley of a similar shape,
 //! whose length is up to four times its width: what makes plain descent slow and momentum worth
 //! having.
@@ -136,7 +136,7 @@ impl Landscape {
     /// a parabola are ellipses.
     pub fn svg(&self, descent: &Crowd) -> String {
         const SIZE: f64 = 640.0;
-        const COLOURS: [&str; 9] = [
+        const COLORS: [&str; 9] = [
             "#fde725", "#a8db34", "#5bc863", "#29af7f", "#1f988b", "#287c8e", "#34618d", "#424086",
             "#471365",
         ];
@@ -155,12 +155,12 @@ impl Landscape {
         let half = libm::hypot((a - d) / 2.0, c / 2.0);
         let (along, across) = (middle + half, (middle - half).max(1e-9));
         let (x, y) = place(self.best.w, self.best.b);
-        for (i, colour) in COLOURS.iter().rev().enumerate() {
+        for (i, color) in COLORS.iter().rev().enumerate() {
             let height = 30.0 * 0.45f64.powi(i as i32);
             // Writing to a string can't fail.
             let _ = writeln!(
                 svg,
-                "<ellipse cx=\"{x:.1}\" cy=\"{y:.1}\" rx=\"{:.1}\" ry=\"{:.1}\" fill=\"{colour}\" \
+                "<ellipse cx=\"{x:.1}\" cy=\"{y:.1}\" rx=\"{:.1}\" ry=\"{:.1}\" fill=\"{color}\" \
                  transform=\"rotate({:.2} {x:.1} {y:.1})\"/>",
                 (height / along).sqrt() * scale,
                 (height / across).sqrt() * scale,

@@ -1,4 +1,9 @@
-//! What asks a question of training: how well does a line or plane fit these points?
+//! Experiments with training, each with an answer that is known otherwise: `fit`, a line or plane
+//! through points.
+//!
+//! Begin with `fit`; `landscape` is the surface of its cost. What always holds: training is
+//! `train::Trainer`'s, nothing here has a loop of its own; what is found is compared with the
+//! answer in closed form.
 #![forbid(unsafe_code)]
 
 pub mod fit;

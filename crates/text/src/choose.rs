@@ -1,6 +1,6 @@
 //! Which tokenizer suits a text? The rule of `data.tokenizer = "auto"`.
 //!
-//! What counts is how much is learnt in a minute, in bits per byte, measured in EXPERIMENTS.md:
+//! What counts is how much is learned in a minute, in bits per byte, measured in EXPERIMENTS.md:
 //!
 //! | text | tokenizer | why |
 //! |---|---|---|
@@ -20,7 +20,7 @@ const SMALL: usize = 100_000;
 /// Below this many bytes, long words are too rare.
 const MIDDLE: usize = 150_000;
 
-/// How many tokens are learnt below that, and from there on.
+/// How many tokens are learned below that, and from there on.
 const TOKENS: [usize; 2] = [1024, 4096];
 
 /// So many parts of a text, of so many bytes each, are looked at.

@@ -15,7 +15,7 @@ pub enum TokenizerKind {
     Bytes,
     /// One token a character of the text.
     Chars,
-    /// Byte-level BPE of so many tokens, learnt from the text.
+    /// Byte-level BPE of so many tokens, learned from the text.
     Bpe(usize),
     /// A tokenizer.json, or a folder with one.
     Path(PathBuf),

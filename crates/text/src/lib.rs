@@ -4,8 +4,9 @@
 //! text, tales ─ Tokenizer ─▶ tokens ─ Windows ─▶ where each batch begins
 //! ```
 //!
-//! Read [`Tokenizer`] first, then [`Windows`] and [`tales()`]. Nothing here knows of
-//! models or of the engine.
+//! Begin with [`Tokenizer`], then [`Windows`] and [`tales()`]. What always holds: decoding gives
+//! back what was encoded; no text is encoded to a special token; ids and order follow from text and
+//! seed alone. Nothing here knows of models or of the engine.
 #![forbid(unsafe_code)]
 
 mod choose;

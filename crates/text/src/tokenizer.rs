@@ -30,7 +30,7 @@ pub enum Tokenizer {
     Bytes,
     /// A token for each character of a closed set.
     Chars(Chars),
-    /// Tokens of one or more bytes, learnt from a text.
+    /// Tokens of one or more bytes, learned from a text.
     Bpe(Arc<Bpe>),
 }
 
@@ -110,7 +110,7 @@ impl Tokenizer {
         )))
     }
 
-    /// A byte-level BPE of at most `size` tokens, learnt from `texts`; where they have more than
+    /// A byte-level BPE of at most `size` tokens, learned from `texts`; where they have more than
     /// [`SAMPLE_BYTES`], from parts spread evenly over them. There are fewer tokens than `size`
     /// where no pair of tokens occurs twice, and never fewer than the 256 bytes and the end of
     /// text.

@@ -1,4 +1,4 @@
-//! The data order: which window of the text is learnt from when.
+//! The data order: which window of the text is learned from when.
 
 use crate::Error;
 use crate::random::{Random, RandomUse};
@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(seen, (0..n).collect::<Vec<_>>());
             assert!(n < 100 || order(0).ne(order(1)), "epochs differ");
         }
-        // Neighbours come far apart: their mean distance is a third of all for a random order.
+        // Neighbors come far apart: their mean distance is a third of all for a random order.
         let n = 100_000;
         let at = |i| permute(i, n, 7, 0) as f64;
         let distance: f64 = (1..n).map(|i| (at(i) - at(i - 1)).abs()).sum();

@@ -1,4 +1,4 @@
-//! When does what happen? After which steps a model is measured, shows what it has learnt and is saved,
+//! When does what happen? After which steps a model is measured, shows what it has learned and is saved,
 //! and of which steps the time is taken.
 
 use model::Config;

@@ -57,7 +57,7 @@ pub struct Corpus {
     pub train: Arc<Tokens>,
     /// Validation part.
     pub validation: Vec<u32>,
-    /// How many bytes the tokenizer was learnt from, where that is a sample of the text.
+    /// How many bytes the tokenizer was learned from, where that is a sample of the text.
     pub sampled: Option<u64>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,

@@ -1,4 +1,16 @@
 //! Training: one trainer for every task, and the task of a language model.
+//!
+//! ```text
+//! Corpus ─▶ LanguageTask ─▶ Trainer ─▶ events, checkpoints
+//! ```
+//!
+//! Begin with `task` (what the trainer asks of whatever is learned), then `trainer` (the loop),
+//! `language` (the task of a language model) and `cadence` (after which steps something is
+//! measured, shown or saved).
+//!
+//! What always holds: the trainer knows no screen and no command line, it emits events; a run that
+//! was interrupted and resumed ends with the same bits as one that was not; a step that isn't
+//! finite is never applied.
 #![forbid(unsafe_code)]
 
 mod cadence;

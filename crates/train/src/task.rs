@@ -1,4 +1,4 @@
-//! What is learnt? A task: it records its graph, fills each step's batch, and says how good the
+//! What is learned? A task: it records its graph, fills each step's batch, and says how good the
 //! result is. The trainer does the rest, the same for every task.
 
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub struct Measured {
     pub loss: f64,
 }
 
-/// Something that can be learnt.
+/// Something that can be learned.
 pub trait Task {
     /// Records the step.
     ///
@@ -76,7 +76,7 @@ pub trait Task {
     /// Where the device fails or the result is impossible.
     fn evaluate(&mut self, device: &mut dyn Device, full: bool) -> Result<Measured>;
 
-    /// Lets the model show what it has learnt, where the task has something to show.
+    /// Lets the model show what it has learned, where the task has something to show.
     ///
     /// # Errors
     /// Where the device fails.

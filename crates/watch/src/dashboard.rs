@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
 use run::{Eval, Event, Ladder, Profile, Start, Step, What};
 
-/// Most points of a curve that are kept; beyond, of four neighbours the least and the largest stay.
+/// Most points of a curve that are kept; beyond, of four neighbors the least and the largest stay.
 const MOST: usize = 8192;
 /// Below this size there is room for words only; from this width on there are two columns.
 const SMALL: (u16, u16) = (44, 14);
@@ -257,11 +257,11 @@ impl Dashboard {
             .chain(&validation)
             .map(|p| p.0)
             .fold(1.0, f64::max);
-        let set = |name, points, colour, kind| {
+        let set = |name, points, color, kind| {
             let set = Dataset::default()
                 .name(name)
                 .data(points)
-                .style(Style::new().fg(colour));
+                .style(Style::new().fg(color));
             set.marker(Marker::Braille).graph_type(kind)
         };
         let sets = vec![

@@ -1,8 +1,11 @@
-//! Watching a run: readers of its events.
+//! Watching a run: the readers of its events.
 //!
-//! [`TerminalLog`] turns events into text, from the events alone (no clock, no terminal is asked),
-//! so the same events always give the same log. [`Screen`] shows it beside the training, which it
-//! can neither slow nor crash.
+//! Begin with [`Dashboard`] (what is known of a run after some events), then [`TerminalLog`],
+//! [`tui`] and [`report()`], which show it.
+//!
+//! What always holds: everything shown comes from events alone, so the same events give the same
+//! log and the same report; no clock and no terminal is asked. [`Screen`] prints beside the
+//! training, which it can neither slow nor crash.
 #![forbid(unsafe_code)]
 
 mod dashboard;

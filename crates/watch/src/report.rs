@@ -71,13 +71,13 @@ impl<'a> Run<'a> {
     fn curve(
         &self,
         name: &'static str,
-        colour: &'static str,
+        color: &'static str,
         number: impl Fn(&Step) -> f64,
     ) -> Curve {
         let of = |(at, step): &(u64, &Step)| (*at as f64, number(step));
         Curve {
             name,
-            colour,
+            color,
             points: self.steps.iter().map(of).collect(),
             marks: false,
         }
@@ -94,14 +94,14 @@ impl<'a> Run<'a> {
         });
         let smooth = Curve {
             name: "train, smooth",
-            colour: "#1f5fbf",
+            color: "#1f5fbf",
             points: smooth.collect(),
             marks: false,
         };
         let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, e.val_nats_per_token.or(e.mse)?));
         let validation = Curve {
             name: "validation",
-            colour: "#b4540a",
+            color: "#b4540a",
             points: self.evals.iter().filter_map(measured).collect(),
             marks: true,
         };
@@ -189,7 +189,7 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
         add(format!("<p><b>warning:</b> {}</p>", escape(warning)));
     }
     if run.steps.is_empty() && run.evals.is_empty() {
-        add("<p>Nothing has been learnt yet.</p>".into());
+        add("<p>Nothing has been learned yet.</p>".into());
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
     }

@@ -14,7 +14,7 @@ const LABEL: usize = 9;
 pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     let kind = start.kind();
     let mut lines = vec![format!("downhill {}", line(&start.version))];
-    let mut add = |label, items: &[String]| lines.extend(labelled(label, items, width));
+    let mut add = |label, items: &[String]| lines.extend(labeled(label, items, width));
     if let Kind::Unknown(name) = &kind {
         add(
             "kind",
@@ -99,7 +99,7 @@ pub(crate) fn end(
         other => format!("ended after step {step} ({})", line(other)),
     };
     let mut lines = wrap(&what, width);
-    let mut add = |label, items: &[String]| lines.extend(labelled(label, items, width));
+    let mut add = |label, items: &[String]| lines.extend(labeled(label, items, width));
     let mut run = vec![line(&end.run)];
     run.extend(
         end.best_step
@@ -182,7 +182,7 @@ fn quoted(prompt: &str) -> String {
 }
 
 /// A label and its items, as many to a line as fit, the lines below the first aligned with it.
-fn labelled(label: &str, items: &[String], width: usize) -> Vec<String> {
+fn labeled(label: &str, items: &[String], width: usize) -> Vec<String> {
     let room = width.min(WIDEST).saturating_sub(LABEL).max(8);
     let mut rows: Vec<String> = Vec::new();
     for item in items.iter().filter(|item| !item.is_empty()) {

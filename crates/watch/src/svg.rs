@@ -13,8 +13,8 @@ const COLUMNS: usize = 800;
 pub struct Curve {
     /// What it is called.
     pub name: &'static str,
-    /// A colour of CSS.
-    pub colour: &'static str,
+    /// A color of CSS.
+    pub color: &'static str,
     /// Places in rising order of x.
     pub points: Vec<(f64, f64)>,
     /// Whether each place is marked.
@@ -204,7 +204,7 @@ fn draw(svg: &mut String, curve: &Curve, x: &Axis, y: &Axis, key: f64) {
         .iter()
         .filter(|p| p.1.is_finite() && (!y.log || p.1 > 0.0));
     let known: Vec<(f64, f64)> = known.map(|p| (x.at(p.0), y.at(p.1))).collect();
-    let colour = curve.colour;
+    let color = curve.color;
     let width = if curve.marks { 1.0 } else { 1.4 };
     let points: Vec<String> = known
         .iter()
@@ -212,19 +212,19 @@ fn draw(svg: &mut String, curve: &Curve, x: &Axis, y: &Axis, key: f64) {
         .collect();
     let _ = writeln!(
         svg,
-        "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" points=\"{}\"/>",
+        "<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"{width}\" points=\"{}\"/>",
         points.join(" ")
     );
     for (x, y) in known.iter().filter(|_| curve.marks) {
         let _ = writeln!(
             svg,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\" fill=\"{colour}\"/>"
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\" fill=\"{color}\"/>"
         );
     }
     let bottom = SIZE.1;
     let _ = writeln!(
         svg,
-        "<path stroke=\"{colour}\" stroke-width=\"3\" d=\"M{key:.1} {:.1}h18\"/><text x=\"{:.1}\" \
+        "<path stroke=\"{color}\" stroke-width=\"3\" d=\"M{key:.1} {:.1}h18\"/><text x=\"{:.1}\" \
          y=\"{:.1}\">{}</text>",
         bottom - 10.0,
         key + 23.0,
@@ -233,7 +233,7 @@ fn draw(svg: &mut String, curve: &Curve, x: &Axis, y: &Axis, key: f64) {
     );
 }
 
-/// A heat map: one row a name, one column a step; the colour is the logarithm of the value.
+/// A heat map: one row a name, one column a step; the color is the logarithm of the value.
 pub fn heat(names: &[String], steps: &[u64], values: &[Vec<Option<f32>>]) -> String {
     let (width, row, left) = (SIZE.0, 18.0, 150.0);
     let height = row * names.len() as f64 + 24.0;
@@ -301,7 +301,7 @@ mod tests {
         assert!(!safe.contains(['<', '>', '"', '\'', '\u{0}']), "{safe}");
         let curve = Curve {
             name: hostile,
-            colour: "#000",
+            color: "#000",
             points: vec![(0.0, 1.0), (1.0, 2.0)],
             marks: true,
         };
@@ -324,7 +324,7 @@ mod tests {
         assert!(none.ends_with("</svg>\n") && !none.contains("NaN"));
         let curve = Curve {
             name: "a",
-            colour: "#000",
+            color: "#000",
             points: vec![(0.0, f64::NAN), (1.0, 0.0), (2.0, 3.0)],
             marks: false,
         };

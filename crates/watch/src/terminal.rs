@@ -38,7 +38,7 @@ const YELLOW: &str = "33";
 pub struct TerminalLog<W: Write> {
     out: W,
     width: Option<usize>,
-    colour: bool,
+    color: bool,
     quiet: bool,
     start: Option<Start>,
     table: Option<Table>,
@@ -58,12 +58,12 @@ pub struct TerminalLog<W: Write> {
 
 impl<W: Write> TerminalLog<W> {
     /// A log written to `out`: a terminal of `width` columns, or a pipe if `None`, which gets no
-    /// control codes other than `colour` asks for. `quiet` shows the end only.
-    pub fn new(out: W, width: Option<usize>, colour: bool, quiet: bool) -> Self {
+    /// control codes other than `color` asks for. `quiet` shows the end only.
+    pub fn new(out: W, width: Option<usize>, color: bool, quiet: bool) -> Self {
         Self {
             out,
             width,
-            colour,
+            color,
             quiet,
             start: None,
             table: None,
@@ -287,7 +287,7 @@ impl<W: Write> TerminalLog<W> {
             write!(self.out, "\r{blank}\r")?;
             self.live = 0;
         }
-        match self.colour && !style.is_empty() && !text.is_empty() {
+        match self.color && !style.is_empty() && !text.is_empty() {
             true => writeln!(self.out, "\x1b[{style}m{text}\x1b[0m"),
             false => writeln!(self.out, "{text}"),
         }

@@ -7,9 +7,9 @@ use common::{at, end, run, sample, start, step};
 use run::{End, Event, Kind, Start, Step, Warning, What};
 use watch::TerminalLog;
 
-fn log(events: &[Event], width: Option<usize>, colour: bool, quiet: bool) -> String {
+fn log(events: &[Event], width: Option<usize>, color: bool, quiet: bool) -> String {
     let mut out = Vec::new();
-    let mut log = TerminalLog::new(&mut out, width, colour, quiet);
+    let mut log = TerminalLog::new(&mut out, width, color, quiet);
     events.iter().for_each(|event| log.event(event).unwrap());
     drop(log);
     String::from_utf8(out).unwrap()

@@ -87,8 +87,8 @@ mod tests {
             places(&check(&Tree::of(&astray))),
             ["crates/engine/src/plan.rs:2"]
         );
-        let neighbour = [(LIST, OPS), ("crates/engine/src/ops/gelu_new.rs", "Gelu")];
-        assert_eq!(check(&Tree::of(&neighbour)).len(), 1);
+        let neighbor = [(LIST, OPS), ("crates/engine/src/ops/gelu_new.rs", "Gelu")];
+        assert_eq!(check(&Tree::of(&neighbor)).len(), 1);
     }
 
     #[test]

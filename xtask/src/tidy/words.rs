@@ -100,6 +100,44 @@ pub fn local_paths(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
+/// British spellings, by what no American word has; the same word is spelled one way everywhere.
+const BRITISH: &[&str] = &[
+    concat!("beha", "viour"),
+    concat!("cent", "red"),
+    concat!("col", "our"),
+    concat!("generali", "s"),
+    concat!("initiali", "s"),
+    concat!("labe", "lled"),
+    concat!("lea", "rnt"),
+    concat!("mode", "lling"),
+    concat!("neigh", "bour"),
+    concat!("normali", "s"),
+    concat!("optimi", "s"),
+    concat!("recogni", "s"),
+    concat!("regulari", "s"),
+    concat!("standardi", "s"),
+    concat!("tokeni", "s"),
+];
+
+/// What the web's standards call a thing, and a key of the golden files.
+const THEIRS: &[&str] = &[concat!("aria-labe", "lledby"), concat!("\"optimi", "ser\"")];
+
+/// One spelling: the American one, as config keys have it.
+pub fn spelling(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, text) in tree.iter() {
+        for (at, line) in text.lines().enumerate() {
+            let mut line = line.to_lowercase();
+            THEIRS.iter().for_each(|word| line = line.replace(word, ""));
+            if let Some(word) = BRITISH.iter().find(|word| line.contains(*word)) {
+                let message = format!("{word}…: the project has American spelling");
+                faults.push(Fault::new(path, at + 1, message));
+            }
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::places;
@@ -136,5 +174,14 @@ mod tests {
         let planted = format!("ok\npython {}venv/bin\n", LOCAL[2]);
         let tree = Tree::of(&[("a.sh", &planted), ("b.md", "net/work/x, $HOME/work/y")]);
         assert_eq!(places(&local_paths(&tree)), ["a.sh:2"]);
+    }
+
+    #[test]
+    fn a_british_spelling_is_found() {
+        let planted = format!("{}\nPlain {}s\nthe color\n", THEIRS[0], BRITISH[2]);
+        assert_eq!(
+            places(&spelling(&Tree::of(&[("a.md", &planted)]))),
+            ["a.md:2"]
+        );
     }
 }

@@ -133,7 +133,7 @@ fn show(p: &Prepared) -> Result<()> {
     )?;
     if let Some(sample) = p.sampled() {
         let sample = amount(sample, "B");
-        writeln!(out, "             learnt from a sample of {sample}")?;
+        writeln!(out, "             learned from a sample of {sample}")?;
     }
     let how = match r.split.as_str() {
         "documents" => "documents chosen by their content",

@@ -9,9 +9,9 @@ use std::io::{Read, Write, stdin, stdout};
 use std::path::Path;
 use text::Tokenizer;
 
-/// Backgrounds that neighbouring pieces take by turns, so that their borders show; the text on them
+/// Backgrounds that neighboring pieces take by turns, so that their borders show; the text on them
 /// is black.
-const COLOURS: [u8; 4] = [157, 153, 222, 218];
+const COLORS: [u8; 4] = [157, 153, 222, 218];
 
 pub fn run(a: &Tokenize) -> Result<()> {
     let tokenizer = tokenizer(a.tokenizer.as_deref())?;
@@ -40,11 +40,11 @@ pub fn run(a: &Tokenize) -> Result<()> {
     for (at, piece) in pieces.enumerate() {
         // Other control characters would act on the terminal.
         let piece: String = piece.chars().flat_map(visible).collect();
-        if terminal::colour() {
-            let colour = COLOURS[at % COLOURS.len()];
-            // A line break is shown, and made after the colour's end.
+        if terminal::color() {
+            let color = COLORS[at % COLORS.len()];
+            // A line break is shown, and made after the color's end.
             let (shown, rest) = piece.split_at(piece.trim_end_matches('\n').len());
-            write!(line, "\x1b[30;48;5;{colour}m{shown}\x1b[0m{rest}")?;
+            write!(line, "\x1b[30;48;5;{color}m{shown}\x1b[0m{rest}")?;
         } else {
             write!(
                 line,

@@ -138,7 +138,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
         let sample = ::watch::amount(sample, "B");
         writeln!(
             stdout(),
-            "the tokenizer is learnt from a sample of the text, {sample}"
+            "the tokenizer is learned from a sample of the text, {sample}"
         )?;
     }
     let choice = choice(&f.run, f.overwrite, &corpus.source.corpus);
@@ -236,7 +236,7 @@ impl Output {
         if json {
             return Output::Json;
         }
-        let log = TerminalLog::new(stdout(), terminal::width(), terminal::colour(), quiet);
+        let log = TerminalLog::new(stdout(), terminal::width(), terminal::color(), quiet);
         Output::People(Screen::new(log))
     }
 
@@ -289,8 +289,8 @@ impl Output {
                 drop(sender);
                 // A panic of the screen has been printed by its thread.
                 let _ = thread.join();
-                let (width, colour) = (terminal::width(), terminal::colour());
-                let mut log = TerminalLog::new(stdout(), width, colour, true);
+                let (width, color) = (terminal::width(), terminal::color());
+                let mut log = TerminalLog::new(stdout(), width, color, true);
                 let _ = ends.iter().try_for_each(|event| log.event(event));
             }
         }

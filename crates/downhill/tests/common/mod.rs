@@ -154,7 +154,7 @@ pub fn story() -> String {
     each.collect()
 }
 
-/// Weights and optimiser state of a checkpoint.
+/// Weights and optimizer state of a checkpoint.
 pub fn bits(place: &Place, run: &str, step: u64) -> (Vec<u8>, Vec<u8>) {
     let folder = Path::new(run).join(format!("checkpoints/step-{step:06}"));
     let file = |name: &str| place.read(folder.join(name).to_str().unwrap());

@@ -1,4 +1,4 @@
-//! A learnt vector for each token: y = table[token].
+//! A learned vector for each token: y = table[token].
 //!
 //! tokens [N], table [V, C] → y [N, C]. Backward: dtable[token] += dy, row after row; rows that no
 //! token names get 0.

@@ -1,4 +1,4 @@
-//! Layer norm: gives every row mean 0 and variance 1, then a learnt scale and shift.
+//! Layer norm: gives every row mean 0 and variance 1, then a learned scale and shift.
 //!
 //! y = w · (x − m) / σ + b with m = mean(x) and σ = √(mean((x − m)²) + ε), over rows of `C` numbers.
 //! Ba, Kiros and Hinton, "Layer normalization", 2016, equation 4.

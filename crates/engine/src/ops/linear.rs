@@ -1,4 +1,4 @@
-//! What is a layer? A matrix product with learnt weights; nearly all of a model's work.
+//! What is a layer? A matrix product with learned weights; nearly all of a model's work.
 //!
 //! y = x·wᵀ + b + r with x [N, in], w [out, in], b [out], r [N, out] → y [N, out].
 //! Backward: dx = dy·w, dw = dyᵀ·x, db = Σ over rows of dy, dr = dy.

@@ -11,11 +11,11 @@ pub enum Family {
     Gpt2,
     /// Rotary positions, RMSNorm, SwiGLU, shared key and value heads.
     Llama,
-    /// Llama with queries and keys normalised per head.
+    /// Llama with queries and keys normalized per head.
     Qwen3,
 }
 
-/// How a block's input is normalised.
+/// How a block's input is normalized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
@@ -85,7 +85,7 @@ impl Family {
         }
     }
 
-    /// Whether the family normalises queries and keys per head.
+    /// Whether the family normalizes queries and keys per head.
     pub fn qk_norm(self) -> bool {
         self == Family::Qwen3
     }

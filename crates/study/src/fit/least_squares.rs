@@ -2,7 +2,7 @@
 //! says how fast gradient descent can go. Standard units throughout.
 
 use super::line::Line;
-use super::standard::Standardised;
+use super::standard::Standardized;
 
 /// Directions whose curvature is below this share of the largest (times the number of columns) are
 /// no more than rounding: some columns are sums of others.
@@ -27,7 +27,7 @@ pub struct LeastSquares {
 
 impl LeastSquares {
     /// Solves the normal equations C·w = c, C = XᵀX/rows, c = Xᵀy/rows, by the eigenvectors of C.
-    pub fn new(points: &Standardised) -> LeastSquares {
+    pub fn new(points: &Standardized) -> LeastSquares {
         let width = points.features.len();
         let (matrix, right) = normal_equations(&points.x, &points.y, width);
         let (values, vectors) = eigen(matrix, width);
@@ -53,7 +53,7 @@ impl LeastSquares {
         }
     }
 
-    /// Condition number of the standardised features: largest over smallest singular value.
+    /// Condition number of the standardized features: largest over smallest singular value.
     pub fn condition(&self) -> f64 {
         if self.singular {
             return f64::INFINITY;
@@ -149,7 +149,7 @@ mod tests {
             y: y.to_vec(),
             known: None,
         };
-        let standard = Standardised::new(&mut points).unwrap();
+        let standard = Standardized::new(&mut points).unwrap();
         let solved = LeastSquares::new(&standard);
         let line = standard.own_units(&solved.line);
         (solved, line)

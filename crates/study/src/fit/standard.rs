@@ -1,4 +1,4 @@
-//! Standardised numbers: mean 0 and standard deviation 1 in each column, so that one learning rate
+//! Standardized numbers: mean 0 and standard deviation 1 in each column, so that one learning rate
 //! suits them all; and the way back to the data's own units.
 
 use super::error::{Error, Result};
@@ -17,7 +17,7 @@ pub struct Scale {
 }
 
 /// Points in standard units.
-pub struct Standardised {
+pub struct Standardized {
     /// Features, row after row [rows, columns].
     pub x: Vec<f64>,
     /// Targets [rows].
@@ -28,12 +28,12 @@ pub struct Standardised {
     pub target: Scale,
 }
 
-impl Standardised {
-    /// Standardises points in place.
+impl Standardized {
+    /// Standardizes points in place.
     ///
     /// # Errors
     /// Where a column has the same value in every row, or its numbers are too large.
-    pub fn new(points: &mut Points) -> Result<Standardised> {
+    pub fn new(points: &mut Points) -> Result<Standardized> {
         let (mut x, mut y) = (std::mem::take(&mut points.x), std::mem::take(&mut points.y));
         let columns = &points.source.columns;
         let scaled = |column: &String, scale: Option<Scale>, advice| match scale {
@@ -48,15 +48,15 @@ impl Standardised {
                 advice,
             }),
         };
-        let found = standardise(&mut x, columns.len());
+        let found = standardize(&mut x, columns.len());
         let mut features = Vec::new();
         for (column, scale) in columns.iter().zip(found) {
             features.push(scaled(column, scale, "leave it out")?);
         }
-        let target = standardise(&mut y, 1).into_iter().next().flatten();
+        let target = standardize(&mut y, 1).into_iter().next().flatten();
         let advice = "there is nothing to predict";
         let target = scaled(&points.source.target, target, advice)?;
-        Ok(Standardised {
+        Ok(Standardized {
             x,
             y,
             features,
@@ -77,12 +77,12 @@ impl Standardised {
     }
 }
 
-/// Standardises each column of a matrix of `width` columns; none for a column of one value.
+/// Standardizes each column of a matrix of `width` columns; none for a column of one value.
 ///
 /// Means in two passes, the second over what the first left (the corrected two-pass algorithm:
 /// Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983), and deviations
 /// in units of the largest one, so that no square overflows or vanishes.
-fn standardise(numbers: &mut [f64], width: usize) -> Vec<Option<Scale>> {
+fn standardize(numbers: &mut [f64], width: usize) -> Vec<Option<Scale>> {
     let rows = (numbers.len() / width.max(1)) as f64;
     let over = |numbers: &[f64], add: &dyn Fn(f64, f64, usize) -> f64| {
         let mut total = vec![0.0f64; width];
@@ -137,7 +137,7 @@ mod tests {
     fn columns_get_mean_0_and_deviation_1() {
         // 1e9 + {1, 2, 3}, which sums of squares would lose; and numbers whose squares vanish.
         let mut x = vec![1e9 + 1.0, 1e-200, 1e9 + 2.0, 3e-200, 1e9 + 3.0, 2e-200];
-        let scales = standardise(&mut x, 2);
+        let scales = standardize(&mut x, 2);
         let (a, b) = (scales[0].unwrap(), scales[1].unwrap());
         let third = (2.0f64 / 3.0).sqrt();
         assert_eq!(a.mean, 1e9 + 2.0);
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_column_of_one_value_has_no_scale() {
         let mut x = vec![0.1, 1.0, 0.1, 2.0, 0.1, 4.0];
-        let scales = standardise(&mut x, 2);
+        let scales = standardize(&mut x, 2);
         assert!(scales[0].is_none() && scales[1].is_some());
     }
 }

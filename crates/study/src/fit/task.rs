@@ -9,7 +9,7 @@ use super::least_squares::LeastSquares;
 use super::line::Line;
 use super::model::{FILE, Model};
 use super::points::{Points, Source};
-use super::standard::Standardised;
+use super::standard::Standardized;
 use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
 use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub(crate) struct Net {
 pub struct FitTask {
     source: Source,
     name: String,
-    data: Standardised,
+    data: Standardized,
     answer: LeastSquares,
     micros: usize,
     net: Net,
@@ -98,13 +98,13 @@ pub(crate) fn net(rows: usize, width: usize) -> engine::Result<Net> {
 }
 
 impl FitTask {
-    /// Standardises the points and solves them in closed form, for the learning rate and for
+    /// Standardizes the points and solves them in closed form, for the learning rate and for
     /// comparison.
     ///
     /// # Errors
     /// Where a column has the same value in every row, or its numbers are too large.
     pub fn new(mut points: Points) -> Result<FitTask> {
-        let data = Standardised::new(&mut points)?;
+        let data = Standardized::new(&mut points)?;
         let (rows, width) = (data.y.len(), data.features.len());
         let most = (MICRO_NUMBERS / width.max(1)).max(1);
         let micro = micro_batch(rows, 1, most);
@@ -127,7 +127,7 @@ impl FitTask {
         self.data.own_units(&self.answer.line)
     }
 
-    /// Condition number of the standardised features; infinite where columns are sums of others.
+    /// Condition number of the standardized features; infinite where columns are sums of others.
     pub fn condition(&self) -> f64 {
         self.answer.condition()
     }
@@ -144,7 +144,7 @@ impl FitTask {
         }
         (condition > ILL_CONDITIONED).then(|| {
             format!(
-                "the columns nearly repeat each other: the condition number of the standardised \
+                "the columns nearly repeat each other: the condition number of the standardized \
                  features is {condition:.3e}, above {ILL_CONDITIONED}, so the weights are hardly \
                  determined and may differ from the closed form"
             )

@@ -4,7 +4,7 @@
 //! A story has exactly one derivation ([`story_bits`] checks that as it reads), hence
 //! P(story) = ∏ 1/alternatives over its choices, and the entropy floor of a text is −Σ log₂ P over
 //! its stories. A model whose total loss is below the floor would know the random numbers; one that
-//! reaches it has learnt all that there is.
+//! reaches it has learned all that there is.
 //!
 //! Read `words.rs` and `plots.rs` for what is told, `grammar.rs` and `tell.rs` for how.
 
@@ -21,7 +21,7 @@ use grammar::Grammar;
 pub struct Text {
     /// A short name, good for a folder.
     pub name: String,
-    /// What is learnt from.
+    /// What is learned from.
     pub train: Vec<u8>,
     /// What the model is judged on.
     pub validation: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The templates of the tales: how stories begin, what happens, how they end.
 //! The language of templates is explained in `grammar.rs`.
 //!
-//! A plot holds few facts (two names, a toy, its colour, a fear), repeats them soon, and keeps most
+//! A plot holds few facts (two names, a toy, its color, a fear), repeats them soon, and keeps most
 //! of its choices in words that are said once: a small model learns those quickly, and a window
 //! that begins in the middle of a story misses little. The heaps of stuff and the songs in nonsense
 //! syllables serve this too: few texts of so few letters are richer in choices.
@@ -46,9 +46,9 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     // Who has the toy? The one who found it says so, and it is the toy that was lost.
     (
         "lost",
-        "<hero.He> {had lost|missed|looked for} <hero.his> <colour:colours> <toy:toys>. \
+        "<hero.He> {had lost|missed|looked for} <hero.his> <color:colors> <toy:toys>. \
          {<hero.He> saw|By a <thing> lay|<hero.He> met} <stuff>, <stuff> and {a <trait> <animal>|<stuff>}. \
-         <cry> <said> <pal:names> the <animal>. \"{I found|Here is|I have} the <colour> <toy>! \
+         <cry> <said> <pal:names> the <animal>. \"{I found|Here is|I have} the <color> <toy>! \
          It was <where> {a|my|the} <adj> <thing>.\" \
          {<hero.He> gave <pal.him> <stuff><and>|<hero.He> hugged <pal.him> <adv>|<pal> got <stuff><and>}.",
     ),
@@ -79,10 +79,10 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     // What is in the parcel?
     (
         "gift",
-        "{For|To} <pal:names> the <animal> <hero.he> {gave|brought} a <colour:colours> <toy:toys> \
+        "{For|To} <pal:names> the <animal> <hero.he> {gave|brought} a <color:colors> <toy:toys> \
          {in|under|with} a <adj> <thing>. \
          \"Is it <stuff><and>?\" <said> <pal>. \"{No|Guess}! {You can <act> with it|It is <adj> and <adj>|It is not <stuff>}.\" \
-         <cry> {It was|Out came} the <colour> <toy>! {<pal.He> felt <mood>|<pal.He> hugged <hero.him> <adv>|<hero.He> got <stuff><and>}.",
+         <cry> {It was|Out came} the <color> <toy>! {<pal.He> felt <mood>|<pal.He> hugged <hero.him> <adv>|<hero.He> got <stuff><and>}.",
     ),
     // Who stops to help wins a friend.
     (
@@ -113,9 +113,9 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     // What is swapped for what?
     (
         "trade",
-        "<hero.He> had a <colour:colours> <toy:toys>, but <hero.he> {wanted|needed} <stuff>. \
+        "<hero.He> had a <color:colors> <toy:toys>, but <hero.he> {wanted|needed} <stuff>. \
          {At|By} the <place> <hero.he> met <pal:names>, a <trait> <animal> with <stuff><and>. \
-         \"{I want|Give me|I like} the <colour> <toy>,\" <said> <pal>. \
+         \"{I want|Give me|I like} the <color> <toy>,\" <said> <pal>. \
          \"<excl>! {Take|Have} it, {but I must <act>|let us <act> and <act>|for <stuff>},\" \
          <hero.he> <said> <adv>. {<pal.He> was|<hero.He> felt} <mood>.",
     ),

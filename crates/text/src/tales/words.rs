@@ -1,7 +1,7 @@
 //! The words of the tales. Each list is closed and every word of it equally likely; no word begins
 //! with another of its list, so that the letters alone tell which one it is.
 //!
-//! Lists whose words are remembered through a story (`names`, `toys`, `colours`, `fears`) differ in
+//! Lists whose words are remembered through a story (`names`, `toys`, `colors`, `fears`) differ in
 //! their first letters and are short: what has left a model's window costs it few bits. Lists used
 //! once and forgotten are long.
 
@@ -15,7 +15,7 @@ pub(super) const LISTS: &[(&str, &str)] = &[
         "toys",
         "ball cart flute horn kite lamp net pipe ring sled vase whistle",
     ),
-    ("colours", "blue gold green pink red silver white yellow"),
+    ("colors", "blue gold green pink red silver white yellow"),
     (
         "fears",
         "bats dogs eels frogs ghosts lions owls rats snakes wolves",

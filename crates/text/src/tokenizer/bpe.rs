@@ -1,6 +1,6 @@
 //! Byte-level BPE: which tokens does a piece of text become?
 //!
-//! A piece begins as its bytes. Of all neighbours that have a merge, the pair with the lowest rank
+//! A piece begins as its bytes. Of all neighbors that have a merge, the pair with the lowest rank
 //! (the leftmost of equals) becomes one token, until no pair has one (Sennrich et al. 2016). Short
 //! pieces are searched through at each merge, long ones keep a heap. Words come again and again,
 //! so that most pieces are looked up in a table of those met before.
@@ -159,7 +159,7 @@ impl Bpe {
         }
     }
 
-    /// Tokens lie where their first byte lay, and are linked to their neighbours.
+    /// Tokens lie where their first byte lay, and are linked to their neighbors.
     fn merge_long(&self, work: &mut Work) {
         let Work {
             ids,

@@ -1,6 +1,6 @@
 //! Learning a byte-level BPE: which pairs are worth a token?
 //!
-//! Words (the split's pieces) are counted. Then, again and again, the pair of neighbours that
+//! Words (the split's pieces) are counted. Then, again and again, the pair of neighbors that
 //! occurs most becomes a token (Sennrich et al. 2016); of equally frequent ones the pair with the
 //! smaller ids, as in Hugging Face's trainer. Only words with the pair are touched, and a heap
 //! whose counts are brought up to date when they come up finds the next pair.
@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Of a larger text, this many bytes are learnt from: enough for tens of thousands of tokens, and
+/// Of a larger text, this many bytes are learned from: enough for tens of thousands of tokens, and
 /// time and memory stay small whatever the text.
 pub const SAMPLE_BYTES: usize = 8 << 20;
 
@@ -28,8 +28,8 @@ const LEAST: i64 = 2;
 type Pair = (u32, u32);
 
 /// Learns from `texts`, or from an even sample of them where they are large, a tokenizer of at most
-/// `size` tokens: 256 bytes, merges in the order learnt, the end of text last. Fewer come out where
-/// no pair occurs twice.
+/// `size` tokens: 256 bytes, merges in the order learned, the end of text last. Fewer come out
+/// where no pair occurs twice.
 pub(super) fn learn(texts: &[&[u8]], size: usize, split: Split) -> Bpe {
     let mut learning = Learning::new(&count_words(texts, split));
     while learning.tokens.len() + 1 < size {
@@ -72,8 +72,8 @@ fn count_words(texts: &[&[u8]], split: Split) -> FxHashMap<Box<[u8]>, i64> {
     words
 }
 
-/// The parts of a text that are learnt from: all of it, or every so-manyeth part of [`PART_BYTES`],
-/// cut at characters.
+/// The parts of a text that are learned from: all of it, or every so-manyeth part of
+/// [`PART_BYTES`], cut at characters.
 fn sample(text: &[u8], total: usize) -> impl Iterator<Item = &[u8]> {
     let whole = total <= SAMPLE_BYTES;
     let part = if whole { text.len().max(1) } else { PART_BYTES };
@@ -239,9 +239,9 @@ impl Learning {
                 before.map(|before| ((before, pair.0), (before, id), before)),
                 after.map(|after| ((pair.1, after), (id, after), after)),
             ];
-            for (old, new, neighbour) in sides.into_iter().flatten() {
+            for (old, new, neighbor) in sides.into_iter().flatten() {
                 self.change(old, -count, at);
-                if self.tokens[neighbour as usize].len() + length < TOKEN_BYTES {
+                if self.tokens[neighbor as usize].len() + length < TOKEN_BYTES {
                     self.change(new, count, at);
                     raised.push(new);
                 }
@@ -256,8 +256,8 @@ mod tests {
     use super::*;
 
     fn tokens(bpe: &Bpe) -> Vec<String> {
-        let learnt = 256..bpe.vocabulary_size() as u32 - 1;
-        learnt
+        let learned = 256..bpe.vocabulary_size() as u32 - 1;
+        learned
             .map(|id| String::from_utf8_lossy(bpe.token(id)).into_owned())
             .collect()
     }
@@ -267,8 +267,8 @@ mod tests {
     #[test]
     fn the_same_tokens_as_the_library_learns() {
         let text = "low lower lowest newer newest wider aaaa aaaaaa bababab\n".repeat(3);
-        let learnt = tokens(&learn(&[text.as_bytes()], 270, Split::Qwen2));
-        assert_eq!(learnt, GOLDEN);
+        let learned = tokens(&learn(&[text.as_bytes()], 270, Split::Qwen2));
+        assert_eq!(learned, GOLDEN);
     }
 
     const GOLDEN: [&str; 13] = [
@@ -277,7 +277,7 @@ mod tests {
     ];
 
     #[test]
-    fn nothing_is_learnt_from_what_occurs_once() {
+    fn nothing_is_learned_from_what_occurs_once() {
         for text in [&b""[..], b"a", b"abcdefgh"] {
             let bpe = learn(&[text], 1000, Split::Qwen2);
             assert_eq!((bpe.vocabulary_size(), bpe.end_of_text), (257, 256));

@@ -31,7 +31,7 @@ struct Added {
     content: String,
 }
 
-/// A normaliser, pre-tokenizer or decoder.
+/// A normalizer, pre-tokenizer or decoder.
 #[derive(Deserialize)]
 struct Part {
     r#type: String,
@@ -141,7 +141,7 @@ impl Part {
 
 impl File {
     pub fn into_tokenizer(self, end: Option<&str>) -> Result<Tokenizer, String> {
-        self.check_normaliser()?;
+        self.check_normalizer()?;
         let kind = self.model.r#type.as_deref();
         let kind = kind.or(self.model.merges.as_ref().map(|_| "BPE"));
         match kind {
@@ -154,17 +154,17 @@ impl File {
     }
 
     /// NFC changes hardly any text, and a model that never sees it changed learns as well.
-    fn check_normaliser(&self) -> Result<(), String> {
-        let Some(normaliser) = &self.normalizer else {
+    fn check_normalizer(&self) -> Result<(), String> {
+        let Some(normalizer) = &self.normalizer else {
             return Ok(());
         };
         let harmless = |part: &Part| part.r#type == "NFC";
-        let parts = normaliser.parts();
-        if harmless(normaliser) || (normaliser.r#type == "Sequence" && parts.iter().all(harmless)) {
+        let parts = normalizer.parts();
+        if harmless(normalizer) || (normalizer.r#type == "Sequence" && parts.iter().all(harmless)) {
             return Ok(());
         }
-        let kind = parts.first().unwrap_or(normaliser);
-        Err(format!("its normaliser {:?} changes the text", kind.r#type))
+        let kind = parts.first().unwrap_or(normalizer);
+        Err(format!("its normalizer {:?} changes the text", kind.r#type))
     }
 
     fn added(&self) -> &[Added] {
