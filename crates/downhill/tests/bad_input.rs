@@ -9,7 +9,7 @@ use common::Place;
 fn a_wrong_config_is_told_at_once() {
     let place = Place::with_story();
     let said = place
-        .run("--set optim.lrr=1 --set model.heads=3 --set train.batch=0 --set data.tokenizer=x");
+        .run("--set optim.lrr=1 --set model.heads=3 --set train.batch=0 --set data.tokeniker=x");
     let said = said
         .fails(2, &["optim.lr?", "train.batch", "data.tokenizer?"])
         .error;
