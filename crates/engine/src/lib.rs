@@ -53,6 +53,6 @@ pub use precision::Precision;
 pub use random::{RandomPurpose, Stream};
 pub use rule::{Rule, Setting, UpdateF64};
 pub use schedule::{Item, Purpose, Work, micro_batch};
-pub use update::{Adam, Assignment, Descent, Optimizer, Updates};
+pub use update::{Adam, Assignment, Descent, Muon, Optimizer, Updates};
 pub use variable::{Group, Init, Variable, VariableKind};
 pub use write::Write;

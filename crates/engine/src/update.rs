@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 mod adam;
 mod descent;
+mod muon;
 
 pub use adam::Adam;
 pub use descent::Descent;
+pub use muon::Muon;
 
 macro_rules! list {
     ($($Rule:ty),* $(,)?) => {
@@ -24,6 +26,7 @@ macro_rules! list {
 list! {
     Adam,
     Descent,
+    Muon,
 }
 
 /// What moves the parameters of some groups.

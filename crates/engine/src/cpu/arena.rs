@@ -168,6 +168,19 @@ impl Out {
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
+    /// `count` numbers of it from `first` on. Like the whole it gives no access by itself.
+    pub fn part(&self, first: usize, count: usize) -> Out {
+        assert!(
+            first <= self.len && count <= self.len - first,
+            "part outside the place"
+        );
+        Out {
+            // SAFETY: inside the place.
+            start: unsafe { self.start.add(first) },
+            len: count,
+        }
+    }
+
     /// First address, and the one after the last.
     fn range(&self) -> (usize, usize) {
         let start = self.start as usize;
