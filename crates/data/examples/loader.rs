@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (context, batch) = (context.parse()?, batch.parse()?);
     let seconds: f64 = seconds.parse()?;
     let epoch = prepared.train.len() as u64 / (context * batch) as u64;
-    let mut loader = Loader::new(prepared.train.clone(), context, batch, 1)?;
+    let mut loader = Loader::new(prepared.train.clone(), (batch, context), 1, None)?;
     let (from, mut steps) = (Instant::now(), 0);
     while steps < epoch || from.elapsed().as_secs_f64() < seconds {
         loader.batch(steps)?;

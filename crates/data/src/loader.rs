@@ -4,7 +4,7 @@ use crate::{Result, Tokens};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
-use text::Windows;
+use text::{MergeDropout, Windows};
 
 /// Batches that wait for the trainer.
 const AHEAD: usize = 2;
@@ -20,11 +20,18 @@ pub struct Batch {
 
 /// Gives the batch of each step: a function of the seed and the step's number alone.
 pub struct Loader {
+    source: Source,
+    running: Option<Running>,
+}
+
+/// What batches are made from.
+#[derive(Clone)]
+struct Source {
     tokens: Arc<Tokens>,
     windows: Windows,
     context: usize,
     batch: usize,
-    running: Option<Running>,
+    merges: Option<MergeDropout>,
 }
 
 /// The thread, and the step whose batch comes next from it.
@@ -35,16 +42,26 @@ struct Running {
 }
 
 impl Loader {
-    /// A loader of `batch` windows of `context` tokens a step.
+    /// A loader of `batch` windows of `context` tokens a step; `merges` cuts the text of each
+    /// window anew.
     ///
     /// # Errors
     /// Where there are too few tokens for a window.
-    pub fn new(tokens: Arc<Tokens>, context: usize, batch: usize, seed: u64) -> Result<Loader> {
-        Ok(Loader {
+    pub fn new(
+        tokens: Arc<Tokens>,
+        (batch, context): (usize, usize),
+        seed: u64,
+        merges: Option<MergeDropout>,
+    ) -> Result<Loader> {
+        let source = Source {
             windows: Windows::new(tokens.len(), context, seed)?,
             tokens,
             context,
             batch,
+            merges,
+        };
+        Ok(Loader {
+            source,
             running: None,
         })
     }
@@ -62,30 +79,18 @@ impl Loader {
             return batch;
         }
         self.stop();
-        let batch = self.make(step);
+        let batch = self.source.make(step);
         self.start(step + 1);
         batch
-    }
-
-    fn make(&mut self, step: u64) -> Result<Batch> {
-        make(
-            &self.tokens,
-            &mut self.windows,
-            self.context,
-            self.batch,
-            step,
-        )
     }
 
     /// Where no thread can be had, batches are made when they are asked for.
     fn start(&mut self, first: u64) {
         let (sender, batches) = sync_channel(AHEAD);
-        let (tokens, mut windows) = (self.tokens.clone(), self.windows.clone());
-        let (context, batch) = (self.context, self.batch);
+        let mut source = self.source.clone();
         let prefetch = move || {
             for step in first.. {
-                let made = make(&tokens, &mut windows, context, batch, step);
-                if sender.send(made).is_err() {
+                if sender.send(source.make(step)).is_err() {
                     return;
                 }
             }
@@ -113,22 +118,25 @@ impl Drop for Loader {
     }
 }
 
-fn make(
-    tokens: &Tokens,
-    windows: &mut Windows,
-    context: usize,
-    batch: usize,
-    step: u64,
-) -> Result<Batch> {
-    let size = batch * context;
-    let (mut inputs, mut targets) = (vec![0; size], vec![0; size]);
-    let mut window = vec![0; context + 1];
-    let rows = inputs.chunks_exact_mut(context);
-    let rows = rows.zip(targets.chunks_exact_mut(context));
-    for ((input, target), number) in rows.zip(step * batch as u64..) {
-        tokens.read_ring(windows.start(number), &mut window)?;
-        input.copy_from_slice(&window[..context]);
-        target.copy_from_slice(&window[1..]);
+impl Source {
+    fn make(&mut self, step: u64) -> Result<Batch> {
+        let size = self.batch * self.context;
+        let (mut inputs, mut targets) = (vec![0; size], vec![0; size]);
+        let mut window = vec![0; self.context + 1];
+        let rows = inputs.chunks_exact_mut(self.context);
+        let rows = rows.zip(targets.chunks_exact_mut(self.context));
+        for ((input, target), number) in rows.zip(step * self.batch as u64..) {
+            self.tokens.read_ring(self.windows.start(number), &mut window)?;
+            if let Some(merges) = &self.merges {
+                // Cut anew there are at least as many tokens: the window's text ends sooner.
+                let anew = merges.apply(&window, number);
+                for (to, from) in window.iter_mut().zip(anew) {
+                    *to = from;
+                }
+            }
+            input.copy_from_slice(&window[..self.context]);
+            target.copy_from_slice(&window[1..]);
+        }
+        Ok(Batch { inputs, targets })
     }
-    Ok(Batch { inputs, targets })
 }

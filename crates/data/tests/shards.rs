@@ -292,7 +292,7 @@ fn folders_of_others_are_left_alone() {
 fn the_loader_gives_each_step_its_batch() {
     let tokens: Vec<u32> = (0..10_007).collect();
     let tokens = Arc::new(data::Tokens::in_memory(&tokens));
-    let loader = || Loader::new(tokens.clone(), 16, 4, 9).unwrap();
+    let loader = || Loader::new(tokens.clone(), (4, 16), 9, None).unwrap();
     let mut straight = loader();
     let batches: Vec<_> = (0..400).map(|step| straight.batch(step).unwrap()).collect();
     for step in [0, 1, 2, 399, 150, 151, 7] {

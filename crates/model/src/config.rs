@@ -8,8 +8,9 @@ mod family;
 mod merge;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use engine::{Adam, Descent};
+use engine::{Adam, Assignment, Descent, Group, Muon};
 use serde::{Deserialize, Serialize};
 use text::TokenizerKind;
 use toml::{Table, Value};
@@ -69,6 +70,8 @@ pub struct ModelConfig {
 pub struct OptimConfig {
     pub name: OptimizerName,
     pub lr: f64,
+    pub matrix_lr: f64,
+    pub matrix_block: usize,
     pub lr_min: f64,
     pub schedule: Schedule,
     pub warmup: usize,
@@ -78,6 +81,7 @@ pub struct OptimConfig {
     pub beta2: f64,
     pub epsilon: f64,
     pub weight_decay: f64,
+    pub cautious: bool,
     #[serde(with = "none")]
     pub clip: Option<f64>,
 }
@@ -90,6 +94,7 @@ pub struct TrainConfig {
     pub batch: usize,
     pub steps: usize,
     pub seed: u64,
+    pub average: f64,
     #[serde(with = "all")]
     pub threads: Option<usize>,
     pub precision: PrecisionSetting,
@@ -124,6 +129,7 @@ pub struct DataConfig {
     pub field: String,
     pub skip_bad: bool,
     pub gitignore: bool,
+    pub merge_dropout: f64,
 }
 
 /// `sample.*`
@@ -150,17 +156,20 @@ pub enum OptimizerName {
     Nesterov,
     Adam,
     Adamw,
+    Muon,
+    Normuon,
 }
+
+/// β₂ of NorMuon's second moment (Li et al., 2025).
+const SECOND: f64 = 0.9;
+
+/// Share of the weight decay that embedding and output head get beside Muon: AdamW's rates are
+/// smaller, and rare tokens have few gradients to hold against it.
+const TABLE_DECAY: f64 = 0.1;
 
 impl OptimConfig {
     /// For the engine.
     pub fn optimizer(&self) -> engine::Optimizer {
-        let adam = |decoupled| Adam {
-            beta1: self.beta1,
-            beta2: self.beta2,
-            epsilon: self.epsilon,
-            decoupled,
-        };
         let momentum = |nesterov| Descent {
             momentum: Some(self.momentum),
             nesterov,
@@ -170,8 +179,51 @@ impl OptimConfig {
             OptimizerName::Sgd => engine::Optimizer::uniform(Descent::PLAIN, decay, clip),
             OptimizerName::Momentum => engine::Optimizer::uniform(momentum(false), decay, clip),
             OptimizerName::Nesterov => engine::Optimizer::uniform(momentum(true), decay, clip),
-            OptimizerName::Adam => engine::Optimizer::uniform(adam(false), decay, clip),
-            OptimizerName::Adamw => engine::Optimizer::uniform(adam(true), decay, clip),
+            OptimizerName::Adam => engine::Optimizer::uniform(self.adam(false), decay, clip),
+            OptimizerName::Adamw => engine::Optimizer::uniform(self.adam(true), decay, clip),
+            OptimizerName::Muon => self.muon(None),
+            OptimizerName::Normuon => self.muon(Some(SECOND)),
+        }
+    }
+
+    /// Muon for the matrices of the blocks, AdamW for all else.
+    fn muon(&self, second: Option<f64>) -> engine::Optimizer {
+        let muon = Muon {
+            momentum: self.momentum,
+            second,
+            block: self.matrix_block,
+            cautious: self.cautious,
+        };
+        let adam = Arc::new(self.adam(true));
+        let rest = |groups: &[Group], decay: f64| Assignment {
+            groups: groups.to_vec(),
+            rule: adam.clone(),
+            rate: 1.0,
+            decay,
+        };
+        let matrices = Assignment {
+            groups: vec![Group::Matrices],
+            rule: Arc::new(muon),
+            rate: self.matrix_lr / self.lr,
+            decay: self.weight_decay,
+        };
+        let tables = [Group::Embeddings, Group::OutputHead];
+        engine::Optimizer {
+            assignments: vec![
+                matrices,
+                rest(&tables, TABLE_DECAY * self.weight_decay),
+                rest(&[Group::Vectors], 0.0),
+            ],
+            clip: self.clip,
+        }
+    }
+
+    fn adam(&self, decoupled: bool) -> Adam {
+        Adam {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            decoupled,
         }
     }
 }

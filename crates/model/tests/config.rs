@@ -28,11 +28,11 @@ fn keys_are_as_promised() {
     let promised = [
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
-        "optim: name lr lr_min schedule warmup decay momentum beta1 beta2 epsilon weight_decay clip",
-        "train: batch steps seed threads precision",
+        "optim: name lr matrix_lr matrix_block lr_min schedule warmup decay momentum beta1 beta2 epsilon weight_decay cautious clip",
+        "train: batch steps seed average threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
-        "data: tokenizer validation_bytes lossy field skip_bad gitignore",
+        "data: tokenizer validation_bytes lossy field skip_bad gitignore merge_dropout",
         "sample: prompt tokens temperature top_k top_p seed",
     ];
     let promised: Vec<String> = promised

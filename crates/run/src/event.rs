@@ -269,6 +269,12 @@ pub struct Eval {
     pub full: bool,
     /// Whether this is the best of the run so far.
     pub best: bool,
+    /// Whether the average of the last steps' weights was scored, where that is better.
+    #[serde(default)]
+    pub averaged: bool,
+    /// The loss of the weights themselves where there is an average as well, in nats per token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_nats_per_token: Option<f64>,
 }
 
 /// A text the model wrote.
@@ -329,6 +335,15 @@ pub struct End {
     /// As in [`Start`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_bits_per_byte: Option<f64>,
+    /// Whether the model that is kept is the average of the last steps' weights.
+    #[serde(default)]
+    pub averaged: bool,
+    /// Tokens (rows for `fit`) learned from, repetitions included.
+    #[serde(default)]
+    pub tokens: u64,
+    /// Passes over the training part.
+    #[serde(default, deserialize_with = "number")]
+    pub epochs: f64,
     /// The step of the best checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_step: Option<u64>,

@@ -16,6 +16,8 @@ pub enum RandomUse {
     LargeOrder = 4,
     /// Documents that are shown.
     Documents = 5,
+    /// Merges that are left out; the stream is the number of the training window.
+    Merges = 6,
 }
 
 /// Four words from a counter and a key: ten rounds.

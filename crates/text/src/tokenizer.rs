@@ -4,6 +4,7 @@
 //! of [`Tokenizer`].
 
 mod bpe;
+mod dropout;
 mod encoder;
 mod json;
 mod learn;
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bpe::Bpe;
+pub use dropout::MergeDropout;
 pub use encoder::Encoder;
 pub use learn::SAMPLE_BYTES;
 pub use split::{LONGEST_RUN, Split};

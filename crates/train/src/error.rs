@@ -68,6 +68,15 @@ pub enum Error {
         /// Bits measured.
         found: f64,
     },
+    /// Merges can't be left out where there are none.
+    #[error(
+        "data.merge_dropout = {share} leaves out merges of a bpe tokenizer, and this text's has \
+         none: set data.tokenizer=bpe:1024, or data.merge_dropout=0"
+    )]
+    MergeDropout {
+        /// The share asked for.
+        share: f64,
+    },
     /// A task's own error.
     #[error("{0}")]
     Task(String),

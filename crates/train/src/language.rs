@@ -15,6 +15,7 @@ use session::{
     Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, tokenizer, write_text,
 };
 use std::time::Instant;
+use text::MergeDropout;
 
 /// Bits below the entropy floor that chance explains once in 2⁴⁰ texts.
 const LUCK: f64 = 40.0;
@@ -43,8 +44,13 @@ impl LanguageTask {
         let (batch, time) = (config.train.batch, config.model.context);
         let vocabulary = corpus.tokenizer.vocabulary_size();
         begin(&corpus.tokenizer, &config.sample.prompt)?;
+        let share = config.data.merge_dropout;
+        let merges = MergeDropout::new(&corpus.tokenizer, share, config.train.seed);
+        if share > 0.0 && merges.is_none() {
+            return Err(Error::MergeDropout { share });
+        }
         Ok(LanguageTask {
-            loader: Loader::new(corpus.train.clone(), time, batch, config.train.seed)?,
+            loader: Loader::new(corpus.train.clone(), (batch, time), config.train.seed, merges)?,
             training: Training::record(config, vocabulary)?,
             plans: Plans::new(&config.model, vocabulary, 1),
             cadence: Cadence::new(config),

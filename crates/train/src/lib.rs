@@ -13,6 +13,7 @@
 //! finite is never applied.
 #![forbid(unsafe_code)]
 
+mod average;
 mod cadence;
 mod corpus;
 mod error;

@@ -23,6 +23,9 @@ pub struct State {
     pub train_seconds: f64,
     /// Gradient norm of the first step.
     pub first_norm: f64,
+    /// Whether the model's file has the average of the last steps' weights.
+    #[serde(default)]
+    pub averaged: bool,
     /// The config as run.toml had it.
     pub config: String,
 }

@@ -1,6 +1,7 @@
 //! How does a model learn? Step by step: fill a batch, run the planned list, report; between steps
 //! measure, let it speak, save. The trainer emits events and knows no screen.
 
+use crate::average::Average;
 use crate::cadence::Cadence;
 use crate::error::{Error, Result};
 use crate::profile::Profiler;
@@ -13,6 +14,7 @@ use run::{
     Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Saved, Start, Step, Warning, What,
     now, peak_bytes,
 };
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -50,6 +52,7 @@ pub struct Trainer<'a> {
     recording: Recording,
     ready: Ready,
     optimizer: Optimizer,
+    average: Average,
     /// Steps done.
     step: u64,
     train_seconds: f64,
@@ -89,6 +92,13 @@ impl<'a> Trainer<'a> {
         let ready = device.prepare(plan)?;
         // So that the header counts what evaluation and samples need as well.
         task.prepare(device)?;
+        let train = &settings.config.train;
+        if recording.double && train.average > 0.0 {
+            return Err(Error::Task(
+                "train.average is for language models: set it to 0".into(),
+            ));
+        }
+        let average = Average::new(train.average, train.steps as u64);
         let log = folder.event_log()?;
         let best = folder.checkpoints().list()?.into_iter();
         let best = best.filter_map(|c| Some((c.loss?, c.step)));
@@ -104,6 +114,7 @@ impl<'a> Trainer<'a> {
             recording,
             ready,
             optimizer,
+            average,
             step: 0,
             train_seconds: 0.0,
             first_norm: 0.0,
@@ -133,6 +144,8 @@ impl<'a> Trainer<'a> {
         self.task.restore(self.device, from)?;
         let variables = self.recording.graph.variables();
         state::restore(self.device, variables, &self.optimizer, from)?;
+        let at = (state.step, state.averaged);
+        self.average.restore(self.device, variables, from, at)?;
         self.step = state.step;
         self.train_seconds = state.train_seconds;
         self.first_norm = state.first_norm;
@@ -147,7 +160,8 @@ impl<'a> Trainer<'a> {
             parameters: totals.parameters,
             steps: config.train.steps as u64,
             flops_per_step: totals.flops,
-            bytes_peak: self.device.bytes(),
+            bytes_peak: self.device.bytes()
+                + self.average.bytes(self.recording.graph.variables()),
             threads: self.settings.threads as u64,
             processor: engine::processor(),
             precision: match config.train.precision.of_products() {
@@ -241,11 +255,13 @@ impl<'a> Trainer<'a> {
         self.device
             .read(self.ready, cost, HostMut::Double(&mut shares))?;
         let (cost, norm) = (shares.iter().sum::<f64>(), self.device.norm());
-        let seconds = from.elapsed().as_secs_f64();
         if !cost.is_finite() || !norm.is_finite() {
             return Err(self.not_finite(cost));
         }
         self.step += 1;
+        let variables = self.recording.graph.variables();
+        self.average.look(self.device, variables, self.step)?;
+        let seconds = from.elapsed().as_secs_f64();
         self.train_seconds += seconds;
         if self.step == 1 {
             self.first_norm = norm;
@@ -298,6 +314,18 @@ impl<'a> Trainer<'a> {
     /// Measures and tells; gives the loss.
     fn measure(&mut self, full: bool) -> Result<f64> {
         let mut measured = self.task.evaluate(self.device, full)?;
+        if self.average.exists() {
+            let raw = measured.loss;
+            self.swap()?;
+            let averaged = self.task.evaluate(self.device, full);
+            self.swap()?;
+            let averaged = averaged?;
+            if averaged.loss < raw {
+                measured = averaged;
+                measured.event.averaged = true;
+            }
+            measured.event.raw_nats_per_token = Some(raw);
+        }
         // Measured on the same tokens each time, so that "best" compares like with like.
         if !full {
             measured.event.best = self.best.is_none_or(|(least, _)| measured.loss < least);
@@ -310,8 +338,22 @@ impl<'a> Trainer<'a> {
         Ok(measured.loss)
     }
 
+    /// Exchanges the weights with their average.
+    fn swap(&mut self) -> Result<()> {
+        let variables = self.recording.graph.variables();
+        self.average.swap(self.device, variables)
+    }
+
     fn sample(&mut self) -> Result<()> {
-        if let Some(sample) = self.task.sample(self.device)? {
+        let averaged = self.last.averaged;
+        if averaged {
+            self.swap()?;
+        }
+        let sample = self.task.sample(self.device);
+        if averaged {
+            self.swap()?;
+        }
+        if let Some(sample) = sample? {
             self.emit(sample)?;
         }
         Ok(())
@@ -333,24 +375,17 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let from = Instant::now();
-        let config = &self.settings.config;
-        let state = State {
-            step: self.step,
-            train_seconds: self.train_seconds,
-            first_norm: self.first_norm,
-            config: config.to_toml(),
-        };
-        let mut files = self.task.files(self.device)?;
-        files.extend(state::save(
-            self.device,
-            self.recording.graph.variables(),
-            &self.optimizer,
-            self.recording.double,
-            &state,
-        )?);
+        let averaged = self.last.averaged;
+        if averaged {
+            self.swap()?;
+        }
+        let path = self.write(loss, averaged);
+        if averaged {
+            self.swap()?;
+        }
+        let path = path?;
         let checkpoints = self.folder.checkpoints();
-        let path = checkpoints.save(self.step, loss.filter(|l| l.is_finite()), files)?;
-        checkpoints.prune(config.checkpoint.keep)?;
+        checkpoints.prune(self.settings.config.checkpoint.keep)?;
         self.saved = Some(self.step);
         self.emit(Saved {
             path: path.display().to_string(),
@@ -358,8 +393,32 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Writes a checkpoint of what the device has: the average of the weights, or the weights.
+    fn write(&self, loss: Option<f64>, averaged: bool) -> Result<PathBuf> {
+        let state = State {
+            step: self.step,
+            train_seconds: self.train_seconds,
+            first_norm: self.first_norm,
+            averaged,
+            config: self.settings.config.to_toml(),
+        };
+        let variables = self.recording.graph.variables();
+        let mut files = self.task.files(self.device)?;
+        files.extend(state::save(
+            self.device,
+            variables,
+            &self.optimizer,
+            self.recording.double,
+            &state,
+        )?);
+        files.extend(self.average.file(variables, averaged));
+        let checkpoints = self.folder.checkpoints();
+        Ok(checkpoints.save(self.step, loss.filter(|l| l.is_finite()), files)?)
+    }
+
     fn end(&mut self, reason: &str) -> Result<()> {
         let last = self.last.clone();
+        let tokens = self.step * self.about.tokens_per_step;
         self.emit(End {
             train_seconds: self.train_seconds,
             wall_seconds: self.settings.began.elapsed().as_secs_f64(),
@@ -369,6 +428,9 @@ impl<'a> Trainer<'a> {
             r2: last.r2,
             peak_bytes: peak_bytes(),
             floor_bits_per_byte: self.about.floor_bits_per_byte,
+            averaged: last.averaged,
+            tokens,
+            epochs: tokens as f64 / self.about.train_tokens.max(1) as f64,
             best_step: self.best.map(|(_, step)| step),
             reason: reason.into(),
             run: self.folder.path().display().to_string(),

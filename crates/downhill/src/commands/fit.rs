@@ -160,7 +160,10 @@ fn config(a: &Fit, curvature: Option<Curvature>) -> Result<Config> {
         OptimizerName::Momentum => set(curvature.momentum()),
         OptimizerName::Nesterov => set(curvature.nesterov()),
         // Their steps don't shrink with the gradient, so the rate has to.
-        OptimizerName::Adam | OptimizerName::Adamw => {
+        OptimizerName::Adam
+        | OptimizerName::Adamw
+        | OptimizerName::Muon
+        | OptimizerName::Normuon => {
             let falling = ["optim.lr=0.05", "optim.schedule=cosine", "optim.lr_min=0.0"];
             falling.map(String::from).to_vec()
         }

@@ -27,7 +27,7 @@ pub struct Bpe {
     pub(super) end_of_text: u32,
     /// Ids of pieces that are tokens as a whole, whatever the merges say (`ignore_merges`).
     whole: Option<FxHashMap<Box<[u8]>, u32>>,
-    pairs: Pairs,
+    pub(super) pairs: Pairs,
 }
 
 impl Bpe {
@@ -206,7 +206,7 @@ impl Bpe {
 }
 
 /// No rank, no id.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// Up to this many bytes, searching all ranks is faster than a heap.
 const SHORT: usize = 96;
@@ -230,7 +230,7 @@ struct Work {
 
 /// The rank of each pair: a table with open addresses, a quarter full at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pairs {
+pub(super) struct Pairs {
     /// Left id, right id, rank; a rank of [`NONE`] is a free place. A power of two of them.
     slots: Vec<(u32, u32, u32)>,
     shift: u32,
@@ -264,7 +264,7 @@ impl Pairs {
         }
     }
 
-    fn rank(&self, left: u32, right: u32) -> u32 {
+    pub(super) fn rank(&self, left: u32, right: u32) -> u32 {
         self.slots[self.place(left, right)].2
     }
 }
