@@ -114,13 +114,9 @@ impl Encoder<'_> {
             let Some(part) = document.and_then(|d| d.fate.part()) else {
                 continue;
             };
-            let cut = self.cut(piece, text);
+            let cut = self.scan.split.cut_in(piece, text, self.raw_bytes);
             let (head, tail) = text.split_at(cut.unwrap_or(text.len()));
-            // The document that is cut counts as one of the training part until the cut.
-            let behind = self.scan.split.cut.is_some_and(|(document, offset)| {
-                document == piece.document && offset < piece.offset
-            });
-            let part = if behind { CorpusPart::Validation } else { part };
+            let part = self.scan.split.part_of_piece(piece, part);
             let ends = piece.last && cut.is_none();
             let first = piece.offset == 0;
             let cut_off = (tail, CorpusPart::Validation, true, piece.last);
@@ -135,19 +131,6 @@ impl Encoder<'_> {
             }
         }
         Ok(Encoded { pieces, runs })
-    }
-
-    /// Where the validation part begins within this piece, at the beginning of a character.
-    fn cut(&self, piece: &Piece, text: &[u8]) -> Option<usize> {
-        let (document, offset) = self.scan.split.cut?;
-        let mut cut = offset.checked_sub(piece.offset)? as usize;
-        if document != piece.document || cut >= text.len() {
-            return None;
-        }
-        while !self.raw_bytes && cut > 0 && text[cut] & 0xC0 == 0x80 {
-            cut -= 1;
-        }
-        Some(cut)
     }
 
     fn add(

@@ -126,7 +126,8 @@ impl Source {
         let rows = inputs.chunks_exact_mut(self.context);
         let rows = rows.zip(targets.chunks_exact_mut(self.context));
         for ((input, target), number) in rows.zip(step * self.batch as u64..) {
-            self.tokens.read_ring(self.windows.start(number), &mut window)?;
+            self.tokens
+                .read_ring(self.windows.start(number), &mut window)?;
             if let Some(merges) = &self.merges {
                 // Cut anew there are at least as many tokens: the window's text ends sooner.
                 let anew = merges.apply(&window, number);

@@ -14,7 +14,7 @@ use std::sync::mpsc::sync_channel;
 use text::{Tokenizer, TokenizerKind};
 
 /// Version of everything that decides which tokens come out.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 impl Scan {
     /// Encodes the texts with a tokenizer of a kind, which is made from them, or with one that is

@@ -8,11 +8,12 @@ use crate::inputs::Input;
 use crate::split::CorpusSplit;
 use crate::stats::Stats;
 use crate::{
-    Destination, Error, JobControl, ReadOptions, Report, Result, documents, inputs, pipeline,
+    CorpusPart, Destination, Error, JobControl, ReadOptions, Report, Result, documents, inputs,
+    pipeline,
 };
 use run::{absolute, hex};
 use sha2::{Digest, Sha256};
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Texts after their first reading.
@@ -105,6 +106,7 @@ pub fn scan(
     let given = inputs.iter().position(|input| input.held_out);
     let given = given.map(|first| files[first] as usize);
     let split = CorpusSplit::decide(&mut documents, given, options, &mut report);
+    let sample = sample.training(&documents, &split, options.raw_bytes);
     if report.documents == 0 {
         return Err(Error::NoText {
             path: paths.first().cloned().unwrap_or_default(),
@@ -120,7 +122,7 @@ pub fn scan(
         split,
         stats,
         report,
-        sample: sample.texts(),
+        sample,
         options: options.clone(),
         sources: paths.iter().map(|p| absolute(p)).collect(),
         _scratch: scratch,
@@ -280,7 +282,11 @@ impl Collected {
         }
         if !aborted {
             let hash = seen.pieces[0].1;
-            self.sample.offer(hash, seen.text);
+            let batch = DocumentBatch {
+                text: seen.text,
+                pieces: seen.pieces.iter().map(|(piece, _)| *piece).collect(),
+            };
+            self.sample.offer(hash, batch);
         }
     }
 }
@@ -290,7 +296,8 @@ impl Collected {
 struct Sample {
     room: usize,
     bytes: usize,
-    kept: BinaryHeap<(PieceHash, Vec<u8>)>,
+    kept: BTreeMap<(PieceHash, u64), DocumentBatch>,
+    offered: u64,
 }
 
 impl Sample {
@@ -301,20 +308,39 @@ impl Sample {
         }
     }
 
-    fn offer(&mut self, hash: PieceHash, text: Vec<u8>) {
+    fn offer(&mut self, hash: PieceHash, batch: DocumentBatch) {
         if self.room == 0 {
             return;
         }
-        self.bytes += text.len();
-        self.kept.push((hash, text));
+        self.bytes += batch.text.len();
+        self.kept.insert((hash, self.offered), batch);
+        self.offered += 1;
         while self.bytes > self.room && self.kept.len() > 1 {
-            let dropped = self.kept.pop();
-            self.bytes -= dropped.map_or(0, |(_, text)| text.len());
+            let dropped = self.kept.pop_last();
+            self.bytes -= dropped.map_or(0, |(_, batch)| batch.text.len());
         }
     }
 
-    fn texts(self) -> Vec<Vec<u8>> {
-        let sorted = self.kept.into_sorted_vec();
-        sorted.into_iter().map(|(_, text)| text).collect()
+    /// What of it is in the training part: a tokenizer must not know the validation part.
+    fn training(
+        self,
+        documents: &[Document],
+        split: &CorpusSplit,
+        raw_bytes: bool,
+    ) -> Vec<Vec<u8>> {
+        let texts = self.kept.into_values().map(|batch| {
+            let mut training = Vec::with_capacity(batch.text.len());
+            for piece in &batch.pieces {
+                let text = &batch.text[piece.start..piece.end];
+                let document = documents.get(piece.document as usize);
+                let part = document.and_then(|d| d.fate.part());
+                if part.map(|part| split.part_of_piece(piece, part)) == Some(CorpusPart::Train) {
+                    let cut = split.cut_in(piece, text, raw_bytes);
+                    training.extend_from_slice(&text[..cut.unwrap_or(text.len())]);
+                }
+            }
+            training
+        });
+        texts.collect()
     }
 }

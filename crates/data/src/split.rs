@@ -1,5 +1,6 @@
 //! Which documents are learned from, and which judge the model?
 
+use crate::batch::Piece;
 use crate::document::{CorpusPart, Document, Fate};
 use crate::{ReadOptions, Report};
 
@@ -47,6 +48,30 @@ impl CorpusSplit {
         }
         .to_owned();
         count(documents, cut, report)
+    }
+}
+
+impl CorpusSplit {
+    /// Where the validation part begins within this piece, at the beginning of a character.
+    pub fn cut_in(&self, piece: &Piece, text: &[u8], raw_bytes: bool) -> Option<usize> {
+        let (document, offset) = self.cut?;
+        let mut cut = offset.checked_sub(piece.offset)? as usize;
+        if document != piece.document || cut >= text.len() {
+            return None;
+        }
+        while !raw_bytes && cut > 0 && text[cut] & 0xC0 == 0x80 {
+            cut -= 1;
+        }
+        Some(cut)
+    }
+
+    /// The part that a piece of a document of `part` begins in: the document that is cut counts as
+    /// one of the training part until the cut.
+    pub fn part_of_piece(&self, piece: &Piece, part: CorpusPart) -> CorpusPart {
+        let behind = self
+            .cut
+            .is_some_and(|(document, offset)| document == piece.document && offset < piece.offset);
+        if behind { CorpusPart::Validation } else { part }
     }
 }
 

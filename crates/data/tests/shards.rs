@@ -189,6 +189,24 @@ fn what_was_prepared_is_found_again() {
 }
 
 #[test]
+fn the_tokenizer_is_learned_from_the_training_part_alone() {
+    let files = Files::new();
+    let train = "the cat sat on the mat\n".repeat(900);
+    let path = files.put("a.txt", train.clone() + &"zyzzyva ".repeat(240));
+    let scan = data::scan(
+        &[path],
+        None,
+        &ReadOptions::default(),
+        1 << 20,
+        Destination::Memory,
+        &JobControl::silent(),
+    );
+    let scan = scan.unwrap();
+    let sample = scan.sample().concat();
+    assert!(train.as_bytes().starts_with(&sample) && sample.len() > 20_000);
+}
+
+#[test]
 fn a_shard_that_cannot_be_written_is_told_and_loses_nothing() {
     let files = Files::new();
     let path = files.put("a.txt", "Some text of both parts.\n".repeat(1000));

@@ -61,6 +61,37 @@ fn a_run_killed_after_a_checkpoint_goes_on_to_the_same_bits() {
     assert!(bits(&place, "whole", 30) == bits(&place, "part", 30));
 }
 
+/// The averaged weights, Muon's states and merges left out at random go on as well.
+#[test]
+fn everything_that_learns_goes_on_to_the_same_bits() {
+    let place = Place::with_story();
+    let line = "train story.txt --preset tiny --steps 30 --quiet --set checkpoint.every=10 \
+                --set data.tokenizer=bpe:290 --set data.merge_dropout=0.2 \
+                --set optim.name=normuon --set optim.lr_min=0 --set train.average=0.6";
+    place.run(&format!("{line} --run whole")).fine();
+    let state = |run: &str| {
+        let read = |file: &str| place.read(&format!("{run}/checkpoints/step-000030/{file}"));
+        let state = String::from_utf8(read("trainer_state.json")).unwrap();
+        let averaged = common::parse(&state.replace('\n', ""))[0]["averaged"] == true;
+        let other = if averaged {
+            "raw.safetensors"
+        } else {
+            "average.safetensors"
+        };
+        (read("model.safetensors"), read(other), averaged)
+    };
+    for step in [10, 20] {
+        let part = format!("part-{step}");
+        place.run(&format!("{line} --run {part}")).fine();
+        for later in (step + 10..=30).step_by(10) {
+            let checkpoint = format!("{part}/checkpoints/step-0000{later}");
+            std::fs::remove_dir_all(place.path(&checkpoint)).unwrap();
+        }
+        place.run(&format!("train --resume {part} --quiet")).fine();
+        assert!(state("whole") == state(&part), "from step {step}");
+    }
+}
+
 #[test]
 fn a_finished_run_says_so_and_goes_on_when_told_to() {
     let place = whole();

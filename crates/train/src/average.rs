@@ -40,7 +40,11 @@ impl Average {
         let interval = (constant / LOOKS).round().max(1.0);
         let never = length < 1.0;
         Average {
-            from: if never { u64::MAX } else { steps - length as u64 },
+            from: if never {
+                u64::MAX
+            } else {
+                steps - length as u64
+            },
             last: steps,
             interval: interval as u64,
             gain: 1.0 - libm::exp(-interval / constant.max(1.0)),
@@ -101,15 +105,18 @@ impl Average {
     /// says whether the device has the average now.
     pub fn file<'a>(&'a self, variables: &'a [Variable], averaged: bool) -> Option<NamedFile<'a>> {
         let each = move || {
-            let tensors = variables.iter().zip(&self.values).map(|(variable, values)| {
-                let bytes = move || Ok(values.iter().flat_map(|x| x.to_le_bytes()).collect());
-                TensorOutput {
-                    name: variable.name.clone(),
-                    dtype: Dtype::F32,
-                    shape: variable.shape.clone(),
-                    bytes: Box::new(bytes),
-                }
-            });
+            let tensors = variables
+                .iter()
+                .zip(&self.values)
+                .map(|(variable, values)| {
+                    let bytes = move || Ok(values.iter().flat_map(|x| x.to_le_bytes()).collect());
+                    TensorOutput {
+                        name: variable.name.clone(),
+                        dtype: Dtype::F32,
+                        shape: variable.shape.clone(),
+                        bytes: Box::new(bytes),
+                    }
+                });
             tensors.collect()
         };
         let name = if averaged { RAW } else { AVERAGE };

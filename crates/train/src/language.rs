@@ -50,7 +50,12 @@ impl LanguageTask {
             return Err(Error::MergeDropout { share });
         }
         Ok(LanguageTask {
-            loader: Loader::new(corpus.train.clone(), (batch, time), config.train.seed, merges)?,
+            loader: Loader::new(
+                corpus.train.clone(),
+                (batch, time),
+                config.train.seed,
+                merges,
+            )?,
             training: Training::record(config, vocabulary)?,
             plans: Plans::new(&config.model, vocabulary, 1),
             cadence: Cadence::new(config),

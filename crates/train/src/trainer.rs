@@ -160,8 +160,7 @@ impl<'a> Trainer<'a> {
             parameters: totals.parameters,
             steps: config.train.steps as u64,
             flops_per_step: totals.flops,
-            bytes_peak: self.device.bytes()
-                + self.average.bytes(self.recording.graph.variables()),
+            bytes_peak: self.device.bytes() + self.average.bytes(self.recording.graph.variables()),
             threads: self.settings.threads as u64,
             processor: engine::processor(),
             precision: match config.train.precision.of_products() {

@@ -58,7 +58,11 @@ impl MergeDropout {
         for piece in split.pieces(text) {
             let from = out.len();
             out.extend(piece.iter().map(|&byte| bpe.alphabet[usize::from(byte)]));
-            let share = if piece.len() > LONGEST { 0.0 } else { self.share };
+            let share = if piece.len() > LONGEST {
+                0.0
+            } else {
+                self.share
+            };
             while let Some((at, rank)) = lowest(bpe, &out[from..], share, random) {
                 out[from + at] = bpe.merges[rank as usize].2;
                 out.remove(from + at + 1);
