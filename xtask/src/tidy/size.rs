@@ -1,5 +1,5 @@
-//! Small enough to be read: a budget of lines for each crate and for the page, a bound for each
-//! file, and one for the width of comments and of the page. Unit tests are not counted.
+//! Checks sizes: a line budget for each crate and for the page, a line limit for each file, and a
+//! width limit for comments and for the page. Unit tests don't count.
 
 use super::Fault;
 use super::architecture::{MAP, entries};
@@ -7,28 +7,27 @@ use crate::rust::{is_test_file, lines_without_tests};
 use crate::tree::Tree;
 use unicode_width::UnicodeWidthStr;
 
-/// A file longer than this is said to be long.
+/// A longer file gets a warning.
 const LONG: usize = 500;
 
-/// A file longer than this is a fault.
+/// A longer file is a fault.
 const TOO_LONG: usize = 600;
 
-/// Most columns of a line of the page or of a comment; rustfmt sees to the rest of the code.
+/// Maximum width of comments and of the page's lines; rustfmt limits the rest of the code.
 const COLUMNS: usize = 100;
 
 /// The page's files: scripts, style and markup.
 const PAGE: &str = "crates/serve/page/";
 
-/// Folders whose comments aren't wrapped yet. The list only ever gets shorter.
+/// Folders whose comments aren't wrapped yet. The list may only get shorter.
 const UNWRAPPED: &[&str] = &[
     "crates/data/",
-    "crates/engine/",
     "crates/model/",
     "crates/run/",
     "crates/train/",
 ];
 
-/// Checks crates against the table in ARCHITECTURE.md, and every file.
+/// Checks the line counts of crates, of the page and of each file.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for row in entries(tree) {
@@ -65,7 +64,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// Lines of the Rust files below a folder, tests not counted.
+/// Lines of the Rust files below a folder, without tests.
 fn source_lines(tree: &Tree, folder: &str) -> usize {
     let files = tree
         .rust_files(folder)
@@ -77,7 +76,7 @@ fn page(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.iter().filter(|(path, _)| path.starts_with(PAGE))
 }
 
-/// Lines of the page and of comments are at most [`COLUMNS`] wide.
+/// Checks that comments and the page's lines are at most [`COLUMNS`] wide.
 pub fn columns(tree: &Tree) -> Vec<Fault> {
     against(tree, UNWRAPPED)
 }
@@ -108,7 +107,7 @@ fn against(tree: &Tree, unwrapped: &[&str]) -> Vec<Fault> {
         }
     }
     for folder in unwrapped.iter().filter(|folder| !needed.contains(folder)) {
-        let message = format!("{folder} is wrapped: take it out of UNWRAPPED");
+        let message = format!("{folder} is wrapped: remove it from UNWRAPPED");
         faults.push(Fault::new("xtask/src/tidy/size.rs", 0, message));
     }
     faults

@@ -1,4 +1,5 @@
-//! Layer norm: normalizes each row to mean 0 and variance 1, then applies a learned scale and shift.
+//! Layer norm: normalizes each row to mean 0 and variance 1, then applies a learned scale and
+//! shift.
 //!
 //! y = w · (x − m) / σ + b with m = mean(x) and σ = √(mean((x − m)²) + ε), over rows of `C`
 //! numbers. Ba, Kiros and Hinton, "Layer normalization", 2016, equation 4.

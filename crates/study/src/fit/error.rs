@@ -47,9 +47,7 @@ pub enum Error {
         name: String,
     },
     /// A landscape with more than two weights.
-    #[error(
-        "a landscape needs exactly one column besides the target; this fit has {columns}"
-    )]
+    #[error("a landscape needs exactly one column besides the target; this fit has {columns}")]
     NotTwoWeights {
         /// Number of columns that the target is predicted from.
         columns: usize,

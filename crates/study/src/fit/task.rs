@@ -318,7 +318,8 @@ impl Task for FitTask {
 
     fn files<'a>(&'a self, device: &'a dyn Device) -> train::Result<Vec<NamedFile<'a>>> {
         let model = serde_json::to_vec_pretty(&self.model(device)?);
-        let model = model.map_err(|e| train::Error::Task(format!("can't serialize {FILE}: {e}")))?;
+        let model =
+            model.map_err(|e| train::Error::Task(format!("can't serialize {FILE}: {e}")))?;
         Ok(vec![NamedFile::bytes(FILE, model)])
     }
 }
