@@ -380,7 +380,7 @@ fn plans_share_an_arena_that_grows_with_the_largest() {
     assert_eq!(
         cpu.bytes(),
         bytes,
-        "the smaller plan fits into what is there"
+        "the smaller plan fits into the arena"
     );
     cpu.write(second, tokens, Host::Tokens(&[1, 2, 3, 4]))
         .unwrap();
