@@ -377,11 +377,7 @@ fn plans_share_an_arena_that_grows_with_the_largest() {
     let small = Plan::new(Arc::new(small), 1, Purpose::Infer).unwrap();
     let tokens = small.graph().nodes()[0].x[0];
     let second = cpu.prepare(small).unwrap();
-    assert_eq!(
-        cpu.bytes(),
-        bytes,
-        "the smaller plan fits into the arena"
-    );
+    assert_eq!(cpu.bytes(), bytes, "the smaller plan fits into the arena");
     cpu.write(second, tokens, Host::Tokens(&[1, 2, 3, 4]))
         .unwrap();
     let gone = cpu.run(ready, &scalars(48)).unwrap_err();
