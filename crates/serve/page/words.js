@@ -126,7 +126,6 @@ const WORDS = {
   contours: ["Top view, with all paths", "俯视图与全部路径"],
   rule: ["optimizer", "优化器"],
   rate: ["learning rate", "学习率"],
-  cost: ["cost", "代价"],
   data: ["Data, and the lines of 20 walkers", "数据，以及其中 20 个点对应的直线"],
   best: ["least squares", "最小二乘解"],
   lowest: ["mean cost of all walkers", "全部点的平均代价"],

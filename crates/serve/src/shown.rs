@@ -1,5 +1,5 @@
-//! One run as the page sees it: its steps in a pyramid, all other events in a list. If a later session
-//! resumed from an earlier step, what it undid is dropped, so there is one curve.
+//! One run as the page sees it: its steps in a pyramid, all other events in a list. If a later
+//! session resumed from an earlier step, what it undid is dropped, so there is one curve.
 
 use crate::line;
 use crate::pyramid::Pyramid;
