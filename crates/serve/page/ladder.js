@@ -47,8 +47,8 @@ export function gauge(where, feed) {
     make("div", { class: "rail" }),
   );
   all.forEach(([name, nats], i) => {
-    // A name is shifted left by the fraction of its own width at which its mark lies on the rail, so
-    // it never sticks out.
+    // A name is shifted left by the fraction of its own width at which its mark lies on the rail,
+    // so it never sticks out.
     const shift = `transform:translateX(${(-100 * (high - nats)) / (high - low)}%)`;
     rail.append(
       make("div", { class: "mark", style: place(nats) }),

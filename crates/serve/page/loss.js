@@ -133,7 +133,7 @@ export function loss(root, feed, others) {
     if (view.x === "time") return since(run, time) / unit()[1];
     return step;
   }
-  /** The steps in the visible range. @param {Series} whole @returns {{from?: number, to?: number}} */
+  /** The steps in view. @param {Series} whole @returns {{from?: number, to?: number}} */
   function steps(whole) {
     if (view.past) return { from: afterFall(whole) };
     if (!view.range) return {};

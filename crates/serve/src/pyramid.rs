@@ -1,6 +1,6 @@
 //! Every step of a run, at every zoom level, on disk. Level 0 has each step; a record of level
-//! `k + 1` has the min, max and mean of eight records of level `k`. So any range can be shown with a
-//! few thousand numbers without losing a spike, and a run of any length needs little memory.
+//! `k + 1` has the min, max and mean of eight records of level `k`. So any range can be shown with
+//! a few thousand numbers without losing a spike, and a run of any length needs little memory.
 //!
 //! The files are a cache, rebuilt from events.jsonl if they don't match it. If the run's folder
 //! isn't writable, or another process already uses the cache, a temporary folder is used.
