@@ -40,12 +40,12 @@ in_tmux new-session -d -s screen -x 120 -y 36 "env PS1='left \$?> ' bash --norc 
 shows "left 0>"
 
 keys "$program train --tui --no-page --preset tiny --steps 100000 --run $work/run --set eval.every=50" Enter
-shows "loss, logarithmic"
+shows "loss (log scale)"
 shows "of peak"
-shows "sample of step 0"
-shows "beyond"
+shows "sample at step 0"
+shows "better than"
 size 80 30
-shows "numbers"
+shows "metrics"
 size 40 10
 shows "speed"
 size 130 40
@@ -70,7 +70,7 @@ keys clear Enter
 mkdir "$work/empty"
 cp "$work/run/run.toml" "$work/empty/"
 keys "$program watch --tui $work/empty" Enter
-shows "nothing has happened in this run yet"
+shows "no events in this run yet"
 keys q
 shows "left 0>"
 keys clear Enter

@@ -107,11 +107,11 @@ fn a_run_says_of_which_kind_it_is_and_others_are_refused() {
     place.run("sample t --tokens 3").fine();
     place
         .run("predict t x.csv")
-        .fails(1, &["t/run.toml", "language model's run", "`downhill fit`"]);
+        .fails(1, &["t/run.toml", "language model run", "`downhill fit`"]);
     place.write("t/run.toml", b"kind = \"race\"\n");
     place
         .run("sample t")
-        .fails(1, &["t/run.toml", "unknown kind, \"race\""]);
+        .fails(1, &["t/run.toml", "unknown kind \"race\""]);
     place.write("f/run.toml", b"kind = \"fit\"\n\n[fit]\ntarget = 1\n");
     place
         .run("predict f x.csv")
