@@ -1,4 +1,5 @@
-//! How many tokens a second does the loader give from a prepared folder? For `scripts/bench_data.py`.
+//! How many tokens a second does the loader give from a prepared folder? For
+//! `scripts/bench_data.py`.
 //!
 //! ```text
 //! loader FOLDER CONTEXT BATCH SECONDS   # tokens a second on stdout, one epoch at least

@@ -42,8 +42,8 @@ impl Stamp {
 pub const STANDARD_INPUT: &str = "-";
 
 /// All files of `paths` in the order given, folders by the names within them; then those of
-/// `validation`. What is written for `to` is never looked into; what can be read only once (standard
-/// input, a pipe) is kept there meanwhile.
+/// `validation`. What is written for `to` is never looked into; what can be read only once
+/// (standard input, a pipe) is kept there meanwhile.
 pub(crate) fn list(
     paths: &[PathBuf],
     validation: Option<&Path>,

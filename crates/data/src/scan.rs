@@ -72,7 +72,8 @@ fn text_sha256(documents: &[Document], split: &CorpusSplit) -> String {
 
 /// Reads texts for the first time: `paths` in the order given, and folders sorted by path. Drops
 /// equal documents and holds out a part for validation (or takes `validation` as that part).
-/// `sample_bytes` is how much text to keep for making a tokenizer; `to` is where the tokens will go.
+/// `sample_bytes` is how much text to keep for making a tokenizer; `to` is where the tokens will
+/// go.
 ///
 /// # Errors
 /// Where something can't be read, is not what it seems, or holds no text; where the destination

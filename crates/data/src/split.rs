@@ -17,12 +17,12 @@ impl CorpusSplit {
     /// Drops equal documents and chooses the validation part. `given` is the first document of a
     /// validation text that the user gave.
     ///
-    /// Without one, a document is held out if the number that its hash begins with is below a
-    /// tenth of the range, so it is held out wherever it stands and whatever else there is. Where a
-    /// tenth of the bytes is more than wanted, the share is halved as often as needed: so a document
-    /// that was learned from is never held out of a larger corpus later. Where that gives no sound
-    /// part, since documents are few or of very different size, the last tenth of the text is held
-    /// out instead.
+    /// Without one, a document is held out if the number that its hash begins with is below a tenth
+    /// of the range, so it is held out wherever it stands and whatever else there is. Where a tenth
+    /// of the bytes is more than wanted, the share is halved as often as needed: so a document that
+    /// was learned from is never held out of a larger corpus later. Where that gives no sound part,
+    /// since documents are few or of very different size, the last tenth of the text is held out
+    /// instead.
     pub fn decide(
         documents: &mut [Document],
         given: Option<usize>,

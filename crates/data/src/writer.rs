@@ -37,7 +37,8 @@ pub(crate) enum Entry {
         key: String,
         tokenizer_sha256: String,
     },
-    /// A shard is on the disk. Its last token is the `used`-th that batch `batch` gave for the part.
+    /// A shard is on the disk. Its last token is the `used`-th that batch `batch` gave for the
+    /// part.
     Shard {
         part: CorpusPart,
         batch: u64,

@@ -1,5 +1,5 @@
-//! Parsers of outside files under mutation: whatever the bytes, a document or one clear error, never
-//! a panic, a hang or a memory that grows.
+//! Parsers of outside files under mutation: whatever the bytes, a document or one clear error,
+//! never a panic, a hang or a memory that grows.
 //!
 //! A run of the tests tries a few hundred files of each kind. To search longer, with other seeds:
 //!

@@ -132,8 +132,8 @@ pub struct Described {
 ///
 /// `known` is the run's own shape, which says what the file can't: whether GPT-2 has biases (its
 /// weights always hold them, zero or not) and the dropout of Llama and Qwen3. Without it, GPT-2 has
-/// biases, the dropout is what the file says, else none, and fields that only matter in training are
-/// not looked at.
+/// biases, the dropout is what the file says, else none, and fields that only matter in training
+/// are not looked at.
 ///
 /// # Errors
 /// The file is damaged, describes a model this program doesn't have, or differs from `known`.

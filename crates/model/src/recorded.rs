@@ -33,8 +33,8 @@ pub struct Decoder {
     pub targets: Option<ValueId>,
     /// Share of the cost [1] and nats of each token [N]; not in `Mode::Generate`.
     pub cost: Option<(ValueId, ValueId)>,
-    /// Scores of the next token: [N, V], in `Mode::Generate` of the rows asked for [S, V]. Held only
-    /// in `Mode::Look` and `Mode::Generate`.
+    /// Scores of the next token: [N, V], in `Mode::Generate` of the rows asked for [S, V]. Held
+    /// only in `Mode::Look` and `Mode::Generate`.
     pub logits: ValueId,
     /// The residual stream behind each half of a block [N, C], in order; held only in `Mode::Look`.
     pub stream: Vec<ValueId>,

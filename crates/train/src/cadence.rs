@@ -1,5 +1,5 @@
-//! When does what happen? After which steps a model is measured, shows what it has learned and is saved,
-//! and of which steps the time is taken.
+//! When does what happen? After which steps a model is measured, shows what it has learned and is
+//! saved, and of which steps the time is taken.
 
 use model::Config;
 
@@ -11,8 +11,8 @@ const SAMPLE: u64 = 250;
 /// run of any length has some dozens.
 const LENS: f64 = 1.15;
 
-/// The cadence of a run. Steps are those that are done: 0 is before the first. A run that ends early
-/// has all of its last step all the same.
+/// The cadence of a run. Steps are those that are done: 0 is before the first. A run that ends
+/// early has all of its last step all the same.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cadence {
     steps: u64,

@@ -180,8 +180,8 @@ impl Corpus {
     }
 }
 
-/// Prepares texts as the config says. Gives the kind of tokenizer, too: `auto` is settled, a path is
-/// absolute.
+/// Prepares texts as the config says. Gives the kind of tokenizer, too: `auto` is settled, a path
+/// is absolute.
 ///
 /// # Errors
 /// Where a text can't be read or the destination can't be written to.
@@ -238,7 +238,8 @@ fn options(data: &DataConfig) -> ReadOptions {
     }
 }
 
-/// Where prepared texts are kept: in the user's folder of caches (XDG Base Directory Specification).
+/// Where prepared texts are kept: in the user's folder of caches (XDG Base Directory
+/// Specification).
 pub fn cache_folder() -> Option<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)

@@ -1,14 +1,17 @@
-//! How far do models get that only count? Token frequencies, pairs and triples of the training text,
-//! each smoothed by the next shorter one (Witten and Bell, "The zero-frequency problem", 1991):
+//! How far do models get that only count? Token frequencies, pairs and triples of the training
+//! text, each smoothed by the next shorter one (Witten and Bell, "The zero-frequency problem",
+//! 1991):
 //!
 //! P(w | h) = (count(h w) + kinds(h) · P(w | h')) / (count(h) + kinds(h))
 //!
-//! where kinds(h) is how many different tokens were seen after h, and h' is h without its first token.
+//! where kinds(h) is how many different tokens were seen after h, and h' is h without its first
+//! token.
 
 use run::Ladder;
 
-/// Most tokens of the training part that are counted, and of the validation part that are predicted.
-/// They bound the time, to some tenths of a second, and the memory, to 100 MB, for any vocabulary.
+/// Most tokens of the training part that are counted, and of the validation part that are
+/// predicted. They bound the time, to some tenths of a second, and the memory, to 100 MB, for any
+/// vocabulary.
 pub const COUNTED: usize = 2_000_000;
 const PREDICTED: usize = 100_000;
 
@@ -66,8 +69,8 @@ impl Counts {
     }
 }
 
-/// Counts the training part's tokens and predicts the validation part; none where that is too short,
-/// or the vocabulary has more tokens than keys have room for.
+/// Counts the training part's tokens and predicts the validation part; none where that is too
+/// short, or the vocabulary has more tokens than keys have room for.
 pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Ladder> {
     let validation = &validation[..validation.len().min(PREDICTED)];
     if validation.len() < 3 || vocabulary > 1 << BITS {

@@ -223,7 +223,8 @@ mod tests {
         assert_eq!(part("norm.weight"), "norm");
     }
 
-    /// What is held of the stream is what the reference computes, on a device that plans its memory.
+    /// What is held of the stream is what the reference computes, on a device that plans its
+    /// memory.
     #[test]
     fn the_stream_is_the_one_of_the_reference() {
         let config = Config::load(Some("tiny"), None, &[]).unwrap();

@@ -1,4 +1,5 @@
-//! Where does a step's time go? The last steps before each probe are measured, kind by kind of work.
+//! Where does a step's time go? The last steps before each probe are measured, kind by kind of
+//! work.
 
 use run::Profile;
 

@@ -1,4 +1,5 @@
-//! What was saved of a run: run.toml, which says what it was trained with, and weights to go on from.
+//! What was saved of a run: run.toml, which says what it was trained with, and weights to go on
+//! from.
 
 use crate::corpus::TextSource;
 use crate::error::{Error, Result};

@@ -175,8 +175,8 @@ pub(super) fn read(
     Ok((shape, vocabulary as usize, eos as u32))
 }
 
-/// Fills in what `transformers` assumes where a field is absent or null, and settles what matters in
-/// training alone.
+/// Fills in what `transformers` assumes where a field is absent or null, and settles what matters
+/// in training alone.
 fn complete(config: &mut Map<String, Value>, family: Family) {
     let mut default = |name: &str, value: Option<Value>| {
         let there = config.get(name).cloned().unwrap_or_default();

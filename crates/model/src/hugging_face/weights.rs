@@ -97,8 +97,8 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Whether others save this tensor, though it follows from the rest: masks, angles, and the head of a
-/// model that is tied.
+/// Whether others save this tensor, though it follows from the rest: masks, angles, and the head of
+/// a model that is tied.
 fn is_left_out(name: &str, layout: &[FileTensor]) -> bool {
     let follows = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
     follows.iter().any(|end| name.ends_with(end))
