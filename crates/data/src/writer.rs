@@ -16,7 +16,8 @@ pub(crate) const WORK: &str = "work";
 /// The journal in that subfolder.
 pub(crate) const JOURNAL: &str = "journal.jsonl";
 
-/// The file beside the tokenizer that names the end-of-text token and a context length: unlimited.
+/// The file beside the tokenizer that names the end-of-text token. Its context length is longer
+/// than that of any model.
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const LONGEST_CONTEXT: usize = 1 << 20;
 
