@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_aborted_document_leaves_a_mark_where_a_part_of_it_is_out_already() {
+    fn an_aborted_document_is_marked_if_a_part_was_passed_on() {
         let mut all = Vec::new();
         let mut hand_on = |batch| {
             all.push(batch);

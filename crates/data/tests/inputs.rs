@@ -190,7 +190,7 @@ fn tar() -> Vec<u8> {
 }
 
 #[test]
-fn folders_by_name_without_what_is_no_text() {
+fn folders_are_sorted_and_other_files_skipped() {
     let files = Files::new();
     files.put("d/b.txt", "[b]");
     files.put("d/a/z.md", "[az]");

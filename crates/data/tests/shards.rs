@@ -146,7 +146,7 @@ fn an_interrupted_preparation_goes_on() {
 /// A cache has one preparation per tokenizer of a text. Only a tokenizer learned from the text is
 /// stored under its kind.
 #[test]
-fn what_was_prepared_is_found_again() {
+fn finished_preparations_are_reused() {
     let files = Files::new();
     let path = files.put(
         "a.txt",
@@ -189,7 +189,7 @@ fn what_was_prepared_is_found_again() {
 }
 
 #[test]
-fn a_shard_that_cannot_be_written_is_told_and_loses_nothing() {
+fn a_failed_shard_write_is_reported_and_loses_nothing() {
     let files = Files::new();
     let path = files.put("a.txt", "Some text of both parts.\n".repeat(1000));
     let (out, stop) = (files.path("out"), AtomicBool::new(false));
@@ -278,7 +278,7 @@ fn a_file_that_changes_is_noticed() {
 }
 
 #[test]
-fn folders_of_others_are_left_alone() {
+fn unrelated_folders_are_left_alone() {
     let files = Files::new();
     let path = files.put("a.txt", "A text.");
     files.put("mine/diary.txt", "Dear diary");

@@ -1,5 +1,5 @@
-//! The decoder: a stack of blocks that read the tokens so far and predict the next one. One
-//! function records it for training, scoring and generation, for every family.
+//! What is a language model? A stack of blocks that read the tokens so far and predict the next
+//! one. One function records it for training, scoring and generation, for every family.
 
 use crate::config::{Mlp, ModelConfig, Norm, Position};
 use crate::recorded::{Decoder, Mode};

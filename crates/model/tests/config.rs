@@ -25,7 +25,7 @@ fn refused(result: Result<Config, String>, parts: &[&str]) {
 /// Scripts and saved configs depend on these names: adding one is a decision, renaming one breaks
 /// them.
 #[test]
-fn keys_are_as_promised() {
+fn key_names_are_stable() {
     let promised = [
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
@@ -279,7 +279,7 @@ fn one_mistake_is_reported_once() {
 }
 
 #[test]
-fn bounds_are_inside_or_outside_as_the_prose_says() {
+fn bounds_match_the_descriptions() {
     for (inside, outside) in [
         ("model.dropout=0", "model.dropout=1"),
         ("model.layers=1024", "model.layers=1025"),
@@ -322,7 +322,7 @@ fn broken_files_and_assignments_are_refused() {
     refused(load_file("[modle]\n"), &["no key modle"]);
     refused(
         load_file("model.layers = {}\n"),
-        &["model.layers", "allowed"],
+        &["model.layers", "must be"],
     );
     refused(
         load_file("train.seed = [1,\n2]\n"),

@@ -132,7 +132,7 @@ mod tests {
 
     /// Draws the same token as from a fully sorted vocabulary.
     #[test]
-    fn what_is_sorted_in_part_gives_the_same_draw() {
+    fn a_partial_sort_gives_the_same_draw() {
         let mut random = Stream::new(4, RandomPurpose::Check, 0);
         for round in 0..200 {
             // Few distinct values, so that many are equal.

@@ -205,7 +205,7 @@ fn one_seed_gives_one_text() {
 }
 
 #[test]
-fn what_does_not_exist_is_an_error() {
+fn unknown_sequences_and_tokens_are_errors() {
     let model = small("llama");
     let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 1));
     let mut session = Session::new(&mut device, &mut plans);

@@ -1,4 +1,4 @@
-//! The rule of `data.tokenizer = "auto"`: which tokenizer suits a text?
+//! The rule for `data.tokenizer = "auto"`: chooses a tokenizer for a text.
 //!
 //! The criterion is bits per byte after one minute of training, measured in EXPERIMENTS.md:
 //!

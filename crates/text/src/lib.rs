@@ -4,9 +4,9 @@
 //! text, tales ─ Tokenizer ─▶ tokens ─ Windows ─▶ where each batch begins
 //! ```
 //!
-//! Begin with [`Tokenizer`], then [`Windows`] and [`tales()`]. What always holds: decoding returns
-//! the text that was encoded; no text encodes to a special token; ids and order depend on text and
-//! seed alone. Nothing here depends on models or the engine.
+//! Start with [`Tokenizer`], then [`Windows`] and [`tales()`]. Invariants: decoding returns the
+//! text that was encoded; no text encodes to a special token; ids and order depend on text and seed
+//! alone. Nothing here depends on models or the engine.
 #![forbid(unsafe_code)]
 
 mod choose;

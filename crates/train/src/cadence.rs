@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lens_is_looked_through_ever_more_rarely_and_at_the_end() {
+    fn the_lens_becomes_rarer_and_runs_at_the_end() {
         let cadence = Cadence {
             steps: 1000,
             evaluate: 10,

@@ -1,4 +1,4 @@
-//! Learns a byte-level BPE: which pairs are worth a token?
+//! Learns a byte-level BPE: which pairs become tokens.
 //!
 //! Words (the split's pieces) are counted. Then the most frequent pair of neighbors becomes a
 //! token, again and again (Sennrich et al. 2016); on a tie, the pair with the smaller ids, as in

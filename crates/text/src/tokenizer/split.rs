@@ -2,7 +2,7 @@
 //!
 //! The published tokenizers cut a text into words, numbers, symbols and white space by a regular
 //! expression, and BPE merges within these pieces only. There are few such expressions. Each is a
-//! scanner here, which gives the same pieces in one pass and in bounded time; an expression from a
+//! scanner here, which finds the same pieces in one pass and in bounded time; an expression from a
 //! file is never run. llama.cpp knows each by the name in [`Split::name`].
 //!
 //! Before the expression, a run of more than [`LONGEST_RUN`] bytes without ASCII white space, or of
