@@ -19,13 +19,6 @@ const COLUMNS: usize = 100;
 /// The page's files: scripts, style and markup.
 const PAGE: &str = "crates/serve/page/";
 
-/// Folders whose comments aren't wrapped yet. The list may only get shorter.
-const UNWRAPPED: &[&str] = &[
-    "crates/data/",
-    "crates/model/",
-    "crates/train/",
-];
-
 /// Checks the line counts of crates, of the page and of each file.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -77,10 +70,6 @@ fn page(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
 
 /// Checks that comments and the page's lines are at most [`COLUMNS`] wide.
 pub fn columns(tree: &Tree) -> Vec<Fault> {
-    against(tree, UNWRAPPED)
-}
-
-fn against(tree: &Tree, unwrapped: &[&str]) -> Vec<Fault> {
     let comments = tree.rust_files("").flat_map(|(path, text)| {
         let lines = text.lines().enumerate();
         let comments = lines.filter(|(_, line)| line.trim_start().starts_with("//"));
@@ -90,26 +79,14 @@ fn against(tree: &Tree, unwrapped: &[&str]) -> Vec<Fault> {
         let lines = text.lines().enumerate();
         lines.map(move |(at, line)| (path, at, line))
     });
-    let mut faults = Vec::new();
-    let mut needed = Vec::new();
-    for (path, at, line) in comments.chain(page) {
-        let columns = line.width();
-        if columns <= COLUMNS {
-            continue;
-        }
-        match unwrapped.iter().find(|folder| path.starts_with(**folder)) {
-            Some(folder) => needed.push(*folder),
-            None => {
-                let message = format!("{columns} columns: wrap the line at {COLUMNS}");
-                faults.push(Fault::new(path, at + 1, message));
-            }
-        }
-    }
-    for folder in unwrapped.iter().filter(|folder| !needed.contains(folder)) {
-        let message = format!("{folder} is wrapped: remove it from UNWRAPPED");
-        faults.push(Fault::new("xtask/src/tidy/size.rs", 0, message));
-    }
-    faults
+    let wide = comments
+        .chain(page)
+        .filter(|(_, _, line)| line.width() > COLUMNS);
+    let fault = |(path, at, line): (&str, usize, &str)| {
+        let message = format!("{} columns: wrap the line at {COLUMNS}", line.width());
+        Fault::new(path, at + 1, message)
+    };
+    wide.map(fault).collect()
 }
 
 #[cfg(test)]
@@ -149,7 +126,7 @@ mod tests {
             let map = format!("| `page` | – | {budget} | x |");
             let text = page(line);
             let tree = Tree::of(&[(MAP, &map), ("crates/serve/page/a.js", &text)]);
-            let faults = check(&tree).into_iter().chain(against(&tree, &[]));
+            let faults = check(&tree).into_iter().chain(columns(&tree));
             places(&faults.collect::<Vec<_>>())
         };
         assert!(with(&"x".repeat(100), "2").is_empty());
@@ -159,10 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_narrow_and_the_list_shrinks() {
+    fn comments_are_narrow() {
         let text = format!("let s = \"{0}\";\n    /// {0}\n", "x".repeat(99));
         let tree = Tree::of(&[("crates/run/src/a.rs", &text)]);
-        assert_eq!(places(&against(&tree, &[])), ["crates/run/src/a.rs:2"]);
-        assert!(against(&tree, &["crates/run/"]).is_empty());
+        assert_eq!(places(&columns(&tree)), ["crates/run/src/a.rs:2"]);
     }
 }
