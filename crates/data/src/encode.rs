@@ -1,4 +1,4 @@
-//! The second reading: documents become tokens.
+//! The second pass: documents become tokens.
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
 use crate::control::Stage;
@@ -11,13 +11,13 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 use text::Tokenizer;
 
-/// What a thread makes of a batch.
+/// A worker's result for one batch.
 struct Encoded {
     pieces: Vec<(Piece, PieceHash)>,
     runs: [Run; 2],
 }
 
-/// Encodes every document of a part, in parallel, and hands the tokens to the writers in order.
+/// Encodes all documents of both parts in parallel and passes the tokens to the writers in order.
 pub(crate) fn encode(
     scan: &Scan,
     tokenizer: &Tokenizer,
@@ -82,7 +82,7 @@ pub(crate) fn encode(
 struct Encoder<'a> {
     scan: &'a Scan,
     tokenizer: &'a Tokenizer,
-    /// One for each thread; between two batches they wait here.
+    /// One encoder per thread; between batches they wait here.
     idle: Mutex<Vec<text::Encoder<'a>>>,
     raw_bytes: bool,
     /// The first batch that each part still needs.

@@ -1,4 +1,4 @@
-//! Batches, a few ahead of the trainer, from a thread of their own.
+//! Loads batches on a thread of its own, a few ahead of the trainer.
 
 use crate::{Result, Tokens};
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use text::{MergeDropout, Windows};
 
-/// Batches that wait for the trainer.
+/// Batches prepared ahead of the trainer.
 const AHEAD: usize = 2;
 
-/// What a training step learns from; both `[batch, context]`, row-major.
+/// The data of a training step; both `[batch, context]`, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// The tokens that the model sees.
+    /// The input tokens.
     pub inputs: Vec<u32>,
-    /// The token after each of them.
+    /// The target: the token after each input token.
     pub targets: Vec<u32>,
 }
 
-/// Gives the batch of each step: a function of the seed and the step's number alone.
+/// Returns the batch of each step: a function of the seed and the step number alone.
 pub struct Loader {
     source: Source,
     running: Option<Running>,
@@ -34,7 +34,7 @@ struct Source {
     merges: Option<MergeDropout>,
 }
 
-/// The thread, and the step whose batch comes next from it.
+/// The thread, and the step of its next batch.
 struct Running {
     step: u64,
     batches: Receiver<Result<Batch>>,
@@ -66,10 +66,10 @@ impl Loader {
         })
     }
 
-    /// The batch of a step. Those of the steps after it are made ready meanwhile.
+    /// The batch of a step. The following batches are prepared in the background.
     ///
     /// # Errors
-    /// Where a shard can't be read or is damaged.
+    /// If a shard can't be read or is damaged.
     pub fn batch(&mut self, step: u64) -> Result<Batch> {
         if let Some(running) = &mut self.running
             && running.step == step
@@ -106,7 +106,7 @@ impl Loader {
     fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             drop(running.batches);
-            // It ends at its next batch; a panic in it has been printed.
+            // It ends at its next batch; a panic in it was already printed.
             let _ = running.thread.join();
         }
     }
