@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use text::{Tokenizer, TokenizerKind};
 
-/// Version of everything that decides which tokens come out.
+/// Version of everything that affects the tokens.
 const VERSION: u64 = 3;
 
 impl Scan {

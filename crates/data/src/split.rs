@@ -52,7 +52,7 @@ impl CorpusSplit {
 }
 
 impl CorpusSplit {
-    /// Where the validation part begins within this piece, at the beginning of a character.
+    /// Where the validation part starts within this piece, at a character boundary.
     pub fn cut_in(&self, piece: &Piece, text: &[u8], raw_bytes: bool) -> Option<usize> {
         let (document, offset) = self.cut?;
         let mut cut = offset.checked_sub(piece.offset)? as usize;
@@ -65,8 +65,8 @@ impl CorpusSplit {
         Some(cut)
     }
 
-    /// The part that a piece of a document of `part` begins in: the document that is cut counts as
-    /// one of the training part until the cut.
+    /// The part that a piece of a document of `part` starts in. The document that is cut belongs to
+    /// the training part up to the cut.
     pub fn part_of_piece(&self, piece: &Piece, part: CorpusPart) -> CorpusPart {
         let behind = self
             .cut
@@ -75,8 +75,7 @@ impl CorpusSplit {
     }
 }
 
-/// Of equal documents, the first stays; of those that are in a given validation text as well, that
-/// one does.
+/// Among equal documents the first is kept, or the one in a given validation text.
 fn drop_duplicates(documents: &mut [Document]) {
     let mut order: Vec<usize> = (0..documents.len()).collect();
     order.retain(|&at| documents[at].fate.part().is_some());

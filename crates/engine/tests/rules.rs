@@ -16,7 +16,7 @@ fn layers() -> (Graph, ValueId) {
     let mut g = Graph::new();
     let (rows, width, hidden) = (24, 32, 96);
     let x = g.input("x", rows, width);
-    let mut matrix = |g: &mut Graph, name: &str, out: usize, inner: usize| {
+    let matrix = |g: &mut Graph, name: &str, out: usize, inner: usize| {
         g.variable(Variable::parameter(name, &[out, inner], Init::Zeros))
     };
     let (up, down) = (

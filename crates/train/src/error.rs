@@ -77,7 +77,7 @@ pub enum Error {
         /// The share asked for.
         share: f64,
     },
-    /// A task's own error.
+    /// An error specific to a task.
     #[error("{0}")]
     Task(String),
 }

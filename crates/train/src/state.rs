@@ -26,7 +26,7 @@ pub struct State {
     /// Whether the model's file has the average of the last steps' weights.
     #[serde(default)]
     pub averaged: bool,
-    /// The config as run.toml had it.
+    /// The config in run.toml.
     pub config: String,
 }
 

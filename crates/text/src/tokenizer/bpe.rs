@@ -230,7 +230,7 @@ struct Work {
 /// The rank of each pair: an open-addressing table, at most a quarter full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pairs {
-    /// Left id, right id, rank; a rank of [`NONE`] is a free place. A power of two of them.
+    /// Left id, right id, rank; a rank of [`NONE`] marks a free slot. The length is a power of two.
     slots: Vec<(u32, u32, u32)>,
     shift: u32,
 }
