@@ -6,9 +6,9 @@
     python3 scripts/bench_data.py [--bytes 1000000000] [--only english,nul] [--threads 2]
 
 Texts are streamed from generators with fixed seeds into a temporary folder, one at a time, prepared
-with bpe:8192, and removed. The encoding rate beside it is that of `encode run` on 64 MB of the same
-text with the tokenizer that was made; "loader" is how many million tokens a second the loader gives
-for the default's windows, on the shards. Needs as much free disk as the texts have bytes, twice.
+with bpe:8192, and removed. "encode" is the rate of `encode run` on 64 MB of the same text
+with the same tokenizer; "loader" is how many million tokens per second the loader delivers from the
+shards with the default context. Needs free disk space for twice the size of the texts.
 """
 
 import argparse
@@ -22,11 +22,11 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BLOCK = 32 << 20  # a text repeats after this many bytes of fresh ones
+BLOCK = 32 << 20  # a text repeats after this many bytes
 
 
 def words(seed, letters, count):
-    """Made-up words, and weights by which they occur as words do (Zipf)."""
+    """Made-up words, with frequencies that follow Zipf's law."""
     draw = random.Random(seed)
     known = {"".join(draw.choices(letters, k=draw.randint(2, 9))) for _ in range(count)}
     return sorted(known), [1 / (n + 3) for n in range(len(known))]
@@ -69,7 +69,7 @@ CASES = {
 
 
 def blocks(text):
-    """The text as bytes: fresh ones first, then these again and again."""
+    """The text as bytes: one block of fresh ones, repeated."""
     kept, size = [], 0
     for block in text:
         kept.append(block.encode())
@@ -91,7 +91,7 @@ def write(path, text, size):
 
 
 def documents(path, count):
-    """One jsonl file of so many different documents."""
+    """One jsonl file with the given number of distinct documents."""
     text = english(7)
     with open(path, "w") as out:
         lines = iter("")
@@ -116,7 +116,7 @@ def small_files(folder, count):
 
 
 def prepare(source, out, threads):
-    """Prepares with the release binary; gives what it says, the seconds and the peak memory."""
+    """Prepares with the release binary; returns its output, the seconds and the peak memory."""
     command = [ROOT_TARGET / "downhill", "data", "prepare", source, "--tokenizer", "bpe:8192"]
     command += ["--threads", str(threads), "--out", out, "--json"]
     start = time.perf_counter()
@@ -129,7 +129,7 @@ def prepare(source, out, threads):
 
 
 def encoding_rate(source, out, threads, folder):
-    """Bytes a second of encoding alone, the best of three rounds on the text's first 64 MB."""
+    """Bytes per second of encoding alone: the best of three rounds on the text's first 64 MB."""
     part = folder / "part.txt"
     with open(source, "rb") as file:
         text = file.read(64 << 20).decode(errors="ignore").encode()
@@ -142,7 +142,7 @@ def encoding_rate(source, out, threads, folder):
 
 
 def loader_rate(out):
-    """Tokens a second that the loader gives, over an epoch at least."""
+    """Tokens per second from the loader, over at least one epoch."""
     command = [ROOT_TARGET / "examples" / "loader", out, "512", "2", "1"]
     said = subprocess.run([str(c) for c in command], capture_output=True, check=True, text=True)
     return float(said.stdout)

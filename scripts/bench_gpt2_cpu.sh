@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Times `downhill train --preset gpt2-cpu` against the same recipe in PyTorch, by turns.
+# Times `downhill train --preset gpt2-cpu` against the same recipe in PyTorch, alternating.
 #
 #     scripts/bench_gpt2_cpu.sh TEXT [--full] [--compile]
 #

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""nanoGPT's CPU recipe for characters in plain PyTorch: the peer that `downhill` is timed against.
+"""nanoGPT's character-level CPU recipe in plain PyTorch, which `downhill` is timed against.
 
     python scripts/bench_nanogpt.py TEXT [--steps N] [--compile] [--json]
 
 A GPT-2 decoder without biases: 4 layers, 4 heads, 128 wide, context 64, batch 12; 2,000 steps of
-AdamW from 1e-3 to 1e-4 by a cosine after 100 steps of warm-up. One difference: the vocabulary has
-one entry more than the text has characters, as downhill's has `<|endoftext|>`, so that both train
-the same number of parameters.
+AdamW with a cosine schedule from 1e-3 to 1e-4 after 100 steps of warm-up. One difference: the
+vocabulary has one extra entry, like downhill's `<|endoftext|>`, so that both train the same number
+of parameters.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import torch.nn.functional as F
 LAYERS, HEADS, WIDTH, CONTEXT, BATCH = 4, 4, 128, 64, 12
 RATE, LAST_RATE, WARM_UP = 1e-3, 1e-4, 100
 BETAS, DECAY, CLIP = (0.9, 0.99), 0.1, 1.0
-NOT_TIMED = 10  # steps at the start that don't count for the median
+NOT_TIMED = 10  # first steps, left out of the median
 
 
 class Block(nn.Module):
@@ -49,7 +49,7 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Tokens [B, T] and targets [B, T] to the mean cross-entropy in nats."""
+    """Mean cross-entropy in nats of tokens [B, T] and targets [B, T]."""
 
     def __init__(self, vocabulary):
         super().__init__()
@@ -119,7 +119,7 @@ def processor():
 
 
 def train(model, forward, ids, steps, generator):
-    """Trains in place; the losses and seconds of each step."""
+    """Trains in place; returns the loss and seconds of each step."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW(

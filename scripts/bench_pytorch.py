@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Whole training steps, ours against PyTorch's, by turns in one run.
+"""Times whole training steps against PyTorch's, alternating in one run.
 
     scripts/bench_pytorch.sh [--models S,M] [--rounds 3] [--threads 2] [--seconds 2] [--no-compile]
                              [--no-bf16]
 
-Both sides begin with the same weights and train on the same batch of random tokens. First their
-losses over three steps are held against each other; only then are they timed: PyTorch eager and
-compiled, in f32 and with bf16 autocast, each by turns with ours at the same precision. "PyTorch"
-is the better of eager and compiled. Every mode has a process of its own, so that its peak memory is
-its own. A step is forward, backward, clipping and AdamW.
+Both sides start from the same weights and train on the same batch of random tokens. Their losses
+over three steps are compared first; only then are they timed: PyTorch eager and compiled, in f32
+and with bf16 autocast, each alternating with ours at the same precision. "PyTorch" is the faster
+of eager and compiled. Each mode runs in its own process, so that peak memory is measured per mode. A step is forward, backward, clipping and AdamW.
 """
 
 import argparse
@@ -24,13 +23,13 @@ import time
 from pathlib import Path
 
 CHECKED = 3  # steps whose losses must agree
-# Relative difference of losses allowed: rounding, and with it three updates of Adam, which moves
+# Allowed relative difference of losses: rounding, amplified by three updates of Adam, which moves
 # each weight by about the learning rate whatever the size of its gradient.
 TOLERANCE = {"f32": 2e-4, "bf16": 5e-3}
 
 
 def model(about, weights):
-    """GPT-2 in plain torch, its weights as ours are named."""
+    """GPT-2 in plain torch, with our weight names."""
     import torch
     import torch.nn as nn
     import torch.nn.functional as F
@@ -94,7 +93,7 @@ def model(about, weights):
 
 
 def work(mode, precision, threads, folder):
-    """PyTorch's half: as many steps as each line of standard input says."""
+    """PyTorch's side: runs the number of steps given by each line of standard input."""
     import torch
     from safetensors.torch import load_file
 
@@ -150,7 +149,7 @@ class Side:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"it ended with {self.process.wait()}: {' '.join(map(str, self.process.args))}")
+            sys.exit(f"exit status {self.process.wait()}: {' '.join(map(str, self.process.args))}")
         return json.loads(line)
 
     def steps(self, count, timed=True):
@@ -171,7 +170,7 @@ class Side:
 
 
 def compare(name, mode, precision, arguments, folder):
-    """Ours and one of PyTorch's modes, by turns."""
+    """Times ours and one of PyTorch's modes, alternating."""
     threads = arguments.threads
     ours = Side([arguments.peer, name, precision, threads, folder])
     (folder / "about.json").write_text(json.dumps(ours.about))
@@ -219,8 +218,8 @@ def row(result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="S,M", help="names of GPT-2 models of `downhill bench`")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn, about")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds per side")
+    parser.add_argument("--seconds", type=float, default=2.0, help="approximate duration of a round")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
     parser.add_argument("--no-bf16", action="store_true", help="leave out bf16")
@@ -247,7 +246,7 @@ def main():
                 ratio = row(result)
                 best[precision] = min(best.get(precision, ratio), ratio)
             for precision, ratio in best.items():
-                print(f"  {precision}: {ratio:.2f} times as fast as PyTorch at its best of the modes run", flush=True)
+                print(f"  {precision}: {ratio:.2f} times as fast as PyTorch's fastest mode", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Times whole training steps against PyTorch, by turns; see bench_pytorch.py, which gets the flags.
+# Times whole training steps against PyTorch, alternating. Flags are passed to bench_pytorch.py.
 #
 #     scripts/bench_pytorch.sh --models S --seconds 1 --no-compile     # less than a minute
 #     scripts/bench_pytorch.sh --models S,M,M64,L                      # many minutes

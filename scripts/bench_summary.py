@@ -1,4 +1,4 @@
-"""Reads what bench_gpt2_cpu.sh collected, checks that both did the same work, prints the table."""
+"""Reads the results of bench_gpt2_cpu.sh, checks that both did the same work, prints the table."""
 
 import json
 import math
@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 NOT_TIMED = 10  # as in bench_nanogpt.py
-LOSS_TOLERANCE = 0.1  # nats at the first step, for two random starts
+LOSS_TOLERANCE = 0.1  # nats at the first step, between two random initializations
 
 
 def read_ours(path):
-    """The same fields as bench_nanogpt.py prints, from our events."""
+    """The fields that bench_nanogpt.py prints, computed from our events."""
     events = [json.loads(line) for line in path.read_text().splitlines()]
     start = next(e for e in events if e["event"] == "start")
     end = next(e for e in events if e["event"] == "end")

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Encodes large texts with our tokenizer and with Python's `tokenizers`, by turns, and compares
-every id and the throughput.
+"""Encodes large texts with our tokenizer and with Python's `tokenizers`, alternating, and compares
+all ids and the throughput.
 
     python scripts/bench_tokenizer.py english=FILE,FOLDER chinese=FILE code=FOLDER [--megabytes 100]
 
-Each argument names a corpus: its files (folders are searched for text) are joined, and their lines
-drawn at random with a fixed seed until there are enough. A tokenizer of `bpe:SIZE` is learned from
-it, and with --learn also by `tokenizers`, whose tokens must be the same. The program `encode` is
-expected where `cargo build --release -p downhill-text --example encode` puts it.
+Each argument names a corpus: the lines of its files (folders are searched for text) are drawn at
+random with a fixed seed until there are enough. A tokenizer `bpe:SIZE` is learned from it, and with
+--learn also by `tokenizers`, which must learn the same tokens. The program `encode` must have been
+built with `cargo build --release -p downhill-text --example encode`.
 
-Exit code 0, or 1 where an id differs.
+Exit code 0, or 1 if an id differs.
 """
 
 import argparse
@@ -31,7 +31,7 @@ parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--learn", action="store_true", help="learn with `tokenizers` too and compare")
 arguments = parser.parse_args()
 
-# Read when the library starts its threads.
+# The library reads this when it starts its threads.
 os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)
 os.environ["TOKENIZERS_PARALLELISM"] = "true"
 
@@ -39,8 +39,8 @@ import numpy
 import tokenizers
 
 BYTES_A_FILE = 4 << 20
-LONGEST_RUN = 4096  # bytes; ours cuts a longer run without white space
-DOCUMENT_BYTES = 64 << 10  # what Python is given at a time
+LONGEST_RUN = 4096  # bytes; ours cuts longer runs without white space
+DOCUMENT_BYTES = 64 << 10  # passed to Python at a time
 SUFFIXES = {".md", ".txt", ".rs", ".py", ".c", ".h", ".js", ".sh"}
 
 
@@ -63,13 +63,13 @@ def lines_of(paths):
 
 
 def comparable(line):
-    """The separator's letters would become the special token in Python, and ours cuts long runs."""
+    """Whether both treat a line alike: it has no separator text and no very long run."""
     longest = max(len(run.encode("utf-8")) for run in line.split())
     return "<|endoftext|>" not in line and longest <= LONGEST_RUN
 
 
 def make(lines, size):
-    """A text of `size` bytes: blocks of ten lines, in a random order, again and again."""
+    """A text of `size` bytes: blocks of ten lines in random order, repeated."""
     blocks = ["".join(lines[at : at + 10]) for at in range(0, len(lines), 10)]
     draw = random.Random(1)
     parts, total = [], 0
@@ -86,7 +86,7 @@ def make(lines, size):
 
 
 def documents(text):
-    """Cuts at line breaks between words, where every split has a boundary."""
+    """Cuts at line breaks between words, where every pre-tokenizer has a boundary."""
     cut = re.compile(r"(?<=\S\n)(?=\S)")
     found, begin = [], 0
     for match in cut.finditer(text):
@@ -159,7 +159,7 @@ def main():
     target = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
     program = target / "release" / "examples" / "encode"
     if not program.is_file():
-        sys.exit("cargo build --release -p downhill-text --example encode comes first")
+        sys.exit("run `cargo build --release -p downhill-text --example encode` first")
     print(f"tokenizers {tokenizers.__version__}, {arguments.threads} threads, best of {arguments.rounds}")
     same = True
     for corpus in arguments.corpora:

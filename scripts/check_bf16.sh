@@ -1,11 +1,12 @@
 #!/bin/sh
-# Does the speed of bf16 products count? The loss at the end with products in bf16 must lie within
+# Checks that bf16 products don't hurt the loss: the final loss with bf16 products must lie within
 # the spread of f32 runs that differ in their seed alone.
 #
 #   scripts/check_bf16.sh TEXT S|M [SEEDS_F32] [SEEDS_BF16]
 #
 # S: preset gpt2-cpu, 2,000 steps. M: preset gpt2-char without dropout, batch 8, 500 steps. Prints
-# the validation loss in nats a token over the whole validation part, run by run, then the verdict.
+# the validation loss in nats per token over the whole validation part for each run, then the
+# verdict.
 set -eu
 text=$1
 model=${2:-S}
@@ -14,7 +15,7 @@ bf16=${4:-5}
 case $model in
 S) settings="--preset gpt2-cpu --steps 2000" ;;
 M) settings="--preset gpt2-char --steps 500 --set train.batch=8 --set model.dropout=0" ;;
-*) echo "the models are S and M" >&2 && exit 2 ;;
+*) echo "unknown model: choose S or M" >&2 && exit 2 ;;
 esac
 cd "$(dirname "$0")/.."
 cargo build --release --quiet

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Does training with nothing but defaults beat a byte bigram model after 300 steps?
+"""Checks that training with default settings beats a byte bigram model after 300 steps.
 
     cargo build --release
     python3 scripts/check_bigram.py TEXT... [--set KEY=VALUE] [--running]
 
-Each TEXT, a file or a folder, is trained on for 300 steps; with --running as the first 300 steps of
-the default run, whose learning rate hasn't fallen yet. The columns are bits per byte over the whole
-validation part: of the model; of a byte bigram model that counted the training part, smoothed by the
-frequencies of single bytes; and the entropy of byte pairs counted on the whole text itself, which no
-bigram model of it passes. Exit code 1 where the model isn't below both.
+Each TEXT, a file or a folder, is trained on for 300 steps; with --running they are the first 300
+steps of the default run, before its learning rate falls. The columns are bits per byte over the
+whole validation part: of the model; of a byte bigram model counted on the training part and smoothed
+by byte frequencies; and the conditional entropy of bytes counted on the whole text itself, a lower
+bound for any bigram model of it. Exit code 1 if the model isn't below both.
 """
 
 import argparse
@@ -22,11 +22,11 @@ import tempfile
 import numpy
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SMOOTHING = 8.0  # how many bytes' worth the frequencies of single bytes count
+SMOOTHING = 8.0  # weight of the byte frequencies, in counted bytes
 
 
 def tokens(folder, part):
-    """The bytes of a part that was prepared with one token a byte; separators are left out."""
+    """The bytes of a part prepared with one token per byte, without separators."""
     all = []
     for shard in sorted(folder.glob(f"{part}-*.safetensors")):
         data = shard.read_bytes()
@@ -44,7 +44,7 @@ def pairs(text):
 
 
 def bigrams(downhill, text):
-    """Bits per byte: counted on the training part, and the entropy of the text itself."""
+    """Bits per byte of the model counted on the training part, and the entropy of the text itself."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder, "out")
         command = [downhill, "data", "prepare", text, "--tokenizer", "bytes", "--out", out]
@@ -61,7 +61,7 @@ def bigrams(downhill, text):
 
 
 def train(downhill, text, sets, running):
-    """Bits per byte after 300 steps, seconds of training and the vocabulary."""
+    """Bits per byte after 300 steps, seconds of training, and vocabulary size."""
     sets = [*sets, *(["optim.schedule=constant"] if running else [])]
     with tempfile.TemporaryDirectory() as folder:
         command = [downhill, "train", text, "--steps", "300", "--json"]

@@ -4,7 +4,7 @@
     cargo run -q --release -p downhill-session --example logits -- CHECKPOINT "TEXT" > logits.json
     python scripts/check_hugging_face.py CHECKPOINT --text "TEXT" --logits logits.json
 
-Exit code 0 with a line of what agreed, or 1 with one line that says what doesn't.
+Prints one line: what agrees (exit code 0) or what differs (exit code 1).
 """
 
 import argparse
@@ -23,7 +23,7 @@ import transformers
 transformers.utils.logging.disable_progress_bar()
 CLASSES = ("GPT2LMHeadModel", "LlamaForCausalLM", "Qwen3ForCausalLM")
 TOLERANCE = 1e-4
-# What tokens made of bytes must give back unchanged, whatever they were learned from.
+# Byte-level tokenizers must reproduce this text, whatever they were learned from.
 ANY_TEXT = [
     "The red ball rolled down the hill.\n\nTwo  spaces, a tab\tand `code`.",
     "小狗看见了红色的球。它跑下山去了!",
@@ -32,7 +32,7 @@ ANY_TEXT = [
 
 
 class Mismatch(Exception):
-    """What the checkpoint and the libraries disagree about."""
+    """A difference between the checkpoint and the libraries."""
 
 
 def load(folder, expected):
@@ -56,7 +56,7 @@ def load(folder, expected):
 
 
 def check_round_trip(folder, tokenizer, text):
-    """Both libraries encode `text` to the same ids and decode these to the same text."""
+    """Checks that both libraries encode `text` to the same ids and decode them to the same text."""
     ids = tokenizer(text)["input_ids"]
     plain = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     if plain.encode(text).ids != ids:
@@ -88,12 +88,12 @@ def check_logits(model, ids, path):
     error = (our_logits - logits).abs().max().item()
     # Written so that NaN fails too.
     if not error <= TOLERANCE:
-        raise Mismatch(f"logits differ by {error:.1e}, allowed is {TOLERANCE:.0e}")
+        raise Mismatch(f"logits differ by {error:.1e}; the limit is {TOLERANCE:.0e}")
     return error
 
 
 def check(arguments):
-    """One line that says what agreed."""
+    """Runs all checks; returns one line that says what agrees."""
     folder = arguments.checkpoint
     model, tokenizer = load(folder, arguments.classes or CLASSES)
     vocabulary = model.config.vocab_size
@@ -119,7 +119,7 @@ def main():
     parser.add_argument("checkpoint", type=Path, help="a folder with config.json")
     parser.add_argument("--text", default="the", help="text within vocabulary and context")
     parser.add_argument("--class", dest="classes", action="append", choices=CLASSES)
-    parser.add_argument("--logits", type=Path, help="JSON of the example program `logits`")
+    parser.add_argument("--logits", type=Path, help="output of the example program `logits`")
     arguments = parser.parse_args()
     try:
         print(f"ok: {arguments.checkpoint}: {check(arguments)}")

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Trains a tiny model of each family and checks that Hugging Face's libraries load it and agree.
-# Needs Python with scripts/requirements.txt; makes a virtual environment for it if there is none
-# (DOWNHILL_VENV names its folder; .venv-check otherwise). Says SKIPPED and exits 0 where the
-# packages can't be had.
+# Needs Python with scripts/requirements.txt; creates a virtual environment if there is none (in the
+# folder DOWNHILL_VENV, by default .venv-check). Prints SKIPPED and exits with 0 if the packages
+# can't be installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 venv=${DOWNHILL_VENV:-.venv-check}
 python=$venv/bin/python
-needed_gb=12 # torch brings its GPU libraries along
+needed_gb=12 # torch includes its GPU libraries
 
 skip() {
     echo "SKIPPED: Hugging Face check: $1"

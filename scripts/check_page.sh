@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks the page: Prettier's formatting at 100 columns, ESLint, then TypeScript's checker on the
+# Checks the page: Prettier's formatting at 100 columns, ESLint, and TypeScript's checker on the
 # JSDoc types. Needs Node.js 18 or newer with npm; the packages are those of
-# page-checks/package-lock.json. Ends with a fault planted for each of the three, which must be found.
+# page-checks/package-lock.json. Finally plants a fault for each of the three, which must be found.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 checks=scripts/page-checks
@@ -41,4 +41,4 @@ if types "$planted/tsconfig.json" >/dev/null; then
     echo "TypeScript didn't find the planted fault" >&2
     exit 1
 fi
-echo "page: $(cat crates/serve/page/* | wc -l) lines without a fault"
+echo "page: $(cat crates/serve/page/* | wc -l) lines, no faults"

@@ -21,7 +21,7 @@ TAGS = {
 
 
 def curve(run: pathlib.Path) -> list[dict]:
-    """The run's events as one curve: a session that goes on replaces what lies beyond its start."""
+    """The run's events as one curve: a resumed session replaces the events after its start."""
     events = []
     for line in (run / "events.jsonl").read_text().splitlines():
         event = json.loads(line)
@@ -49,7 +49,7 @@ def main() -> int:
         if found != expected or not all(math.isfinite(v) for _, v in found):
             wrong.append(f"{tag}: {len(found)} points, {len(expected)} expected")
     samples = [e for e in events if e["event"] == "sample"]
-    # The older reader forgets to drop texts when a session goes back; the one that the panels use doesn't.
+    # The older reader doesn't drop texts when a session goes back; the one used by the panels does.
     panels = Plugins(str(run), size_guidance={"tensors": 0})
     panels.Reload()
     texts = panels.Tensors("sample")

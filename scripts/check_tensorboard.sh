@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Trains a tiny model with --tensorboard, in two sessions of which the second goes back and on, and
-# checks that TensorBoard reads one curve. Needs Python with `tensorboard` (see check_hugging_face.sh
-# for the environment); says SKIPPED and exits 0 where it can't be had.
+# Trains a tiny model with --tensorboard in two sessions, where the second resumes before the end of
+# the first, and checks that TensorBoard reads one curve. Needs Python with `tensorboard` (see
+# check_hugging_face.sh for the environment). Prints SKIPPED and exits with 0 if it can't be
+# installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -36,13 +37,13 @@ downhill train --preset tiny --steps 12 --seed 1 --run "$work/run" --quiet --ten
     --set eval.every=5 --set checkpoint.every=5 --set sample.tokens=40 >"$work/log"
 "$python" scripts/check_tensorboard.py "$work/run"
 
-# As after a crash: the first session got beyond the checkpoint that the second one goes on from.
+# As after a crash: the first session got beyond the checkpoint from which the second one resumes.
 rm -r "$work/run/checkpoints/step-"*12
-echo -n "TensorBoard: a session that goes back and on: "
+echo -n "TensorBoard: a resumed session: "
 downhill train --resume "$work/run" --steps 20 --quiet --tensorboard >"$work/log"
 "$python" scripts/check_tensorboard.py "$work/run"
 
-echo -n "TensorBoard: from the second session on: "
+echo -n "TensorBoard: enabled in the second session: "
 downhill train --preset tiny --steps 6 --seed 1 --run "$work/late" --quiet --set sample.tokens=40 >"$work/log"
 downhill train --resume "$work/late" --steps 9 --quiet --tensorboard >"$work/log"
 "$python" scripts/check_tensorboard.py "$work/late"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Drives the terminal screen in a real terminal (tmux): resizing, leaving, a finished run, an empty
-# one, a last line of events.jsonl that is cut. Says SKIPPED and exits 0 where there is no tmux.
+# run, a truncated last line in events.jsonl. Prints SKIPPED and exits with 0 if there is no tmux.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if ! command -v tmux >/dev/null; then
-    echo "SKIPPED: terminal screen: there is no tmux"
+    echo "SKIPPED: terminal screen: tmux is not installed"
     exit 0
 fi
 
@@ -25,27 +25,27 @@ shows() {
         if screen | grep -qF -- "$1"; then return; fi
         sleep 0.1
     done
-    echo "FAILED: terminal screen: \"$1\" isn't shown, but:"
+    echo "FAILED: terminal screen: \"$1\" isn't shown; the screen is:"
     screen
     exit 1
 }
 
 keys() { in_tmux send-keys -t screen "$@"; }
 
-# size WIDTH HEIGHT: makes the terminal so large.
+# size WIDTH HEIGHT: resizes the terminal.
 size() { in_tmux resize-window -t screen -x "$1" -y "$2"; }
 
-# A shell whose prompt tells the last command's exit code: what is on the terminal after the screen.
+# A shell whose prompt shows the last command's exit code, to see it after the screen is left.
 in_tmux new-session -d -s screen -x 120 -y 36 "env PS1='left \$?> ' bash --norc --noprofile"
 shows "left 0>"
 
 keys "$program train --tui --no-page --preset tiny --steps 100000 --run $work/run --set eval.every=50" Enter
-shows "loss, logarithmic"
+shows "loss (log scale)"
 shows "of peak"
-shows "sample of step 0"
-shows "beyond"
+shows "sample at step 0"
+shows "better than"
 size 80 30
-shows "numbers"
+shows "metrics"
 size 40 10
 shows "speed"
 size 130 40
@@ -70,7 +70,7 @@ keys clear Enter
 mkdir "$work/empty"
 cp "$work/run/run.toml" "$work/empty/"
 keys "$program watch --tui $work/empty" Enter
-shows "nothing has happened in this run yet"
+shows "no events in this run yet"
 keys q
 shows "left 0>"
 keys clear Enter
@@ -80,4 +80,4 @@ keys "$program watch --tui $work/finished" Enter
 shows "finished"
 keys q
 shows "left 0>"
-echo "terminal screen: resized, left, interrupted, cut, empty and finished"
+echo "terminal screen: resized, left, interrupted, truncated, empty and finished"

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Makes the golden values that the tests of `model` compare with.
+"""Generates the golden values that the tests of `model` compare with.
 
-One file for each family (`gpt2`, `llama`, `qwen3`, and the latter two once more with heads of a size
-of their own) holds a tiny model's weights, four batches, the
-logits and gradients of the first step and the losses of 100 AdamW steps, all computed in float64 by
-`transformers`. `operations.safetensors` holds single operations computed by PyTorch.
+One file per family (`gpt2`, `llama`, `qwen3`, and the latter two again with an explicit head size)
+contains a tiny model's weights, four batches, the logits and gradients of the first step and the
+losses of 100 AdamW steps, all computed in float64 by `transformers`. `operations.safetensors`
+contains single operations computed by PyTorch.
 
 Run it with `python scripts/golden.py`. The same versions of the packages give the same bytes.
 
-Before it writes a file it checks that the gradients agree with central differences of the loss (so
-no float32 hides in the computation) and prints how far a plain float32 run strays from the losses.
+Before writing a file it checks that the gradients agree with central differences of the loss (so
+nothing was computed in float32) and prints how far a plain float32 run deviates from the losses.
 """
 
 import argparse
@@ -40,8 +40,9 @@ CONTEXT = 12
 LAYERS = 2
 BATCHES, BATCH = 4, 3
 STEPS = 100
-# A higher rate makes these tiny models chaotic: at 1e-2, PyTorch's own float32 run strays from its
-# float64 run by up to 2e-2 within the 100 steps, and a comparison in float32 would say nothing.
+# A higher rate makes these tiny models chaotic: at 1e-2, PyTorch's own float32 run deviates from
+# its float64 run by up to 2e-2 within the 100 steps, and a comparison in float32 would be
+# meaningless.
 OPTIMIZER = {
     "name": "adamw",
     "lr": 1e-3,
@@ -54,7 +55,7 @@ SEEDS = {
     "gpt2": 1, "llama": 3, "qwen3": 1, "llama-head-size": 1, "qwen3-head-size": 1, "operations": 4,
 }  # fmt: skip
 
-# The rows that become the configuration in the file and the model in transformers.
+# The entries used as the configuration in the file and for the model in transformers.
 SHAPES = {
     "gpt2": {
         "heads": 2, "kv_heads": 2, "width": 16, "hidden": 64,
@@ -68,7 +69,7 @@ SHAPES = {
         "heads": 4, "kv_heads": 2, "width": 24, "hidden": 40,
         "norm_eps": 1e-6, "rope_theta": 10000.0, "tied": True, "bias": False,
     },
-    # The heads together are wider than the model, and narrower.
+    # The heads together are wider or narrower than the model.
     "llama-head-size": {
         "heads": 4, "kv_heads": 2, "head_size": 6, "width": 16, "hidden": 16,
         "norm_eps": 1e-6, "rope_theta": 10000.0, "tied": True, "bias": False,
@@ -84,7 +85,7 @@ SHAPES = {
 
 
 class _Widened(types.ModuleType):
-    """`torch`, but what asks for float32 gets float64."""
+    """`torch`, with float64 in place of float32."""
 
     float = torch.float64
     float32 = torch.float64
@@ -98,7 +99,7 @@ def float64():
     """Makes transformers compute in float64 where it asks for float32 by name.
 
     Its RMSNorm, rotary angles and softmax go through float32 whatever the model's type is, which
-    would leave only seven digits. The code that runs is still the library's own.
+    would leave only seven digits. All code is still the library's own.
     """
     modules = [modeling_llama, modeling_qwen3]
     to_float = torch.Tensor.float
@@ -306,7 +307,7 @@ def check_gradients(model, batch, generator):
 
 
 def family_file(shape):
-    """The tensors of one shape's file, its description and a line about its checks."""
+    """The tensors of one shape's file, its description, and a line about its checks."""
     generator = torch.Generator().manual_seed(SEEDS[shape])
     batches = torch.randint(
         0, VOCABULARY, (BATCHES, BATCH, CONTEXT + 1), generator=generator
@@ -327,9 +328,9 @@ def family_file(shape):
     plain.load_state_dict(initial, strict=False)
     strayed = (train(plain, batches)[0] - losses).abs().max()
     if not strayed <= 3e-5:
-        raise SystemExit(f"{shape}: a float32 run strays by {strayed:.1e}, choose another seed")
+        raise SystemExit(f"{shape}: a float32 run deviates by {strayed:.1e}: choose another seed")
     if not 0 < clipped < STEPS:
-        raise SystemExit(f"{shape}: {clipped} of {STEPS} steps clipped, some but not all should be")
+        raise SystemExit(f"{shape}: {clipped} of {STEPS} steps were clipped; it should be some but not all")
 
     assert logits.dtype == losses.dtype == torch.float64
     tensors = {"batches": batches, "logits": logits.clone(), "losses": losses}
@@ -357,7 +358,7 @@ def family_file(shape):
 
 
 def rotate(x, theta):
-    """Rotary positions on [B, T, H, D] as in Llama: the halves of D are turned by t·θ^(−2i/D)."""
+    """Rotary positions on [B, T, H, D] as in Llama: the halves of D are rotated by t·θ^(−2i/D)."""
     time, size = x.shape[1], x.shape[3]
     rates = theta ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
     angles = torch.outer(torch.arange(time, dtype=torch.float64), rates)
@@ -407,7 +408,7 @@ def operations_file():
     }
     tensors = {"cross_entropy/targets": targets}
     for name, (function, inputs) in cases.items():
-        # 1 + 0.5·n rounds once more in float64; keep what goes in the file exact in float32.
+        # 1 + 0.5·n rounds once more in float64; keep the values in the file exact in float32.
         inputs = {k: t.float().double().requires_grad_() for k, t in inputs.items()}
         y = function(**inputs)
         dy = normal(*y.shape)
@@ -432,7 +433,7 @@ def main():
     parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    # One thread: sums are then in one order on every machine.
+    # One thread, so that sums have the same order on every machine.
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, transformers {transformers.__version__}")
     for name in [*SHAPES, "operations"]:

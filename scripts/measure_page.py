@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures how soon the page of a long run answers and is drawn, in headless Chromium.
+"""Measures how long the page of a long run takes to respond and draw, in headless Chromium.
 
 Usage: scripts/measure_page.py DOWNHILL [--steps 1000000]
 
-Makes up a run of so many steps, and shows it twice: first without the records that the page keeps
-beside a run, then with them. Needs Debian's packages chromium and chromium-driver.
+Generates a run with this many steps and opens it twice: first without the records that the page
+keeps beside a run, then with them. Needs Debian's packages chromium and chromium-driver.
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ DRAWN = "return document.querySelector('#loss-chart .scatterlayer path.js-line')
 
 
 def write(folder, steps):
-    """A run's events: a step's line each, and every 1,000 steps an evaluation and a probe."""
+    """A run's events: a line per step, and an evaluation and a probe every 1,000 steps."""
     folder.mkdir()
     (folder / "run.toml").write_text("")
     dump = lambda event: json.dumps(event, separators=(",", ":")) + "\n"
@@ -45,7 +45,7 @@ def write(folder, steps):
 
 
 def answers(address):
-    """Seconds until events and the loss are there."""
+    """Seconds until the events are served and the loss is drawn."""
     began = time.perf_counter()
     for path in ("api/runs/0/events?after=0", "api/runs/0/series?names=loss,smooth&points=1500"):
         with urllib.request.urlopen(address + path) as answer:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measures what watching costs a training, with the page open in headless Chromium.
+"""Measures what watching costs a training run, with the page open in headless Chromium.
 
 Usage: scripts/measure_watching.py DOWNHILL [FLAGS OF TRAIN …]
 
-Counted are the processor time of every thread but the team's (Linux's /proc), and what the team does
-only to be looked at: the probes and the measurement of the peak. Their processor time is taken to be
-their time on the clock on every thread of the team, which is the most it can be. Samples, which are
-part of a training's log, are told apart. Needs Debian's packages chromium and chromium-driver.
+Counts the processor time of every thread outside the team (from Linux's /proc), and the team's work
+that is done only for display: the probes and the measurement of the peak. For the latter, the
+processor time is estimated as wall-clock time times the number of threads, an upper bound. Samples,
+which are part of the training log, are reported separately. Needs Debian's packages chromium and chromium-driver.
 """
 import json
 import os
@@ -25,7 +25,7 @@ PROBES = ("ladder", "lens", "layers", "profile")
 
 
 def threads(process):
-    """Name, seconds and niceness of each thread by its number."""
+    """Name, seconds and niceness of each thread, by thread id."""
     found = {}
     for stat in pathlib.Path(f"/proc/{process}/task").glob("*/stat"):
         try:
@@ -50,7 +50,7 @@ def main():
         address = next(filter(None, (re.search(r"http://\S+", line) for line in training.stdout))).group(0)
         browser.open(address)
         seen = {}
-        # Nothing reads the log, which must not stop the training.
+        # Drained below: a full pipe would block the training.
         os.set_blocking(training.stdout.fileno(), False)
         while True:
             process, _, usage = os.wait4(training.pid, os.WNOHANG)
@@ -60,7 +60,7 @@ def main():
             try:
                 training.stdout.read()
             except TypeError:
-                pass  # nothing there yet
+                pass  # not there yet
             time.sleep(0.1)
         whole = usage.ru_utime + usage.ru_stime
         events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
@@ -73,7 +73,7 @@ def main():
         if event["event"] in spent:
             spent[event["event"]] += event["time"] - before["time"]
     probes = start["threads"] * sum(spent[kind] for kind in PROBES)
-    # Five readings of some milliseconds, before the start event.
+    # Five measurements of a few milliseconds, before the start event.
     peak = start["threads"] * 0.05
     team = pathlib.Path(program).name[:15]
     others = {tid: t for tid, t in seen.items() if t[0] != team}
@@ -82,11 +82,11 @@ def main():
     for name, seconds, nice in others.values():
         print(f"thread {name} (niceness {nice}): {seconds:.2f} s, {100 * seconds / whole:.2f}%")
     for kind, seconds in spent.items():
-        print(f"{kind}: {seconds:.3f} s on the clock")
+        print(f"{kind}: {seconds:.3f} s wall-clock time")
     print(f"probes and peak on every thread of the team: {probes + peak:.2f} s, {100 * (probes + peak) / whole:.2f}%")
     cost = probes + peak + sum(seconds for _, seconds, _ in others.values())
     samples = start["threads"] * spent["sample"]
-    print(f"watching: {100 * cost / whole:.2f}%; samples besides: {100 * samples / whole:.2f}%")
+    print(f"watching: {100 * cost / whole:.2f}%; samples, not included: {100 * samples / whole:.2f}%")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
 Usage: scripts/pictures.py DOWNHILL RUN [--fit RUN] [--out docs]
 
-DOWNHILL is the program. It needs Debian's packages chromium and chromium-driver, and nothing else.
+DOWNHILL is the program. Needs only Debian's packages chromium and chromium-driver.
 """
 import argparse
 import base64
@@ -20,7 +20,7 @@ FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-sc
 
 
 def smaller(png):
-    """The same picture, packed as well as can be: a browser packs it quickly."""
+    """The same picture with maximum compression; browsers favor speed."""
     parts, data, at = [], b"", 8
     while at < len(png):
         length = int.from_bytes(png[at:at + 4], "big")
@@ -89,7 +89,7 @@ class Browser:
 
 
 class Page:
-    """`downhill watch`, while it is looked at."""
+    """A running `downhill watch`."""
 
     def __init__(self, program, *runs):
         command = ["compare", *runs] if len(runs) > 1 else ["watch", *runs]

@@ -1,4 +1,4 @@
-//! A tokenizer.json from anywhere.
+//! Parses arbitrary bytes as tokenizer.json.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any bytes, encoded and decoded; any ids, decoded.
+//! Encodes and decodes arbitrary bytes; decodes arbitrary ids.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +11,7 @@ static TOKENIZERS: LazyLock<[Tokenizer; 2]> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    // Long runs come too.
+    // Also test long repetitions.
     let long = data.first().is_some_and(|&byte| byte == b'L');
     let text = if long { data.repeat(9000 / data.len()) } else { data.to_vec() };
     let any: Vec<u32> = data.chunks(3).map(|c| c.iter().fold(0, |id, &b| id << 8 | u32::from(b))).collect();

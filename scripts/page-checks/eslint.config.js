@@ -1,4 +1,5 @@
-// Rules for the page's modules: ESLint's recommended ones, and what keeps text from becoming markup.
+// Rules for the page's modules: ESLint's recommended ones, and rules that keep text from becoming
+// markup.
 import js from "@eslint/js";
 import globals from "globals";
 

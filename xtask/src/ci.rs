@@ -1,11 +1,11 @@
-//! What CI runs, in order. Anything that fails here fails there, and the other way round.
+//! The CI steps, in order: a local run and CI fail on the same faults.
 
 use crate::tidy;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Name, program and arguments of the steps around `tidy` and `deny`.
+/// Name, program and arguments of a step.
 type Step<'a> = (&'a str, &'a str, &'a [&'a str]);
 
 const FORMAT: Step = ("rustfmt", "cargo", &["fmt", "--all", "--check"]);
@@ -33,8 +33,8 @@ const TENSORBOARD: Step = ("TensorBoard check", "scripts/check_tensorboard.sh", 
 
 const TERMINAL: Step = ("terminal screen", "scripts/drive_terminal.sh", &[]);
 
-/// The arena and the team under an interpreter that finds undefined behavior and data races, on
-/// the portable kernels, since it knows no AVX-512.
+/// Runs the arena and the team under Miri, which finds undefined behavior and data races. It uses
+/// the portable kernels, since Miri doesn't support AVX-512.
 const MIRI: Step = (
     "miri",
     "cargo",
@@ -49,7 +49,7 @@ const MIRI: Step = (
     ],
 );
 
-/// Runs every step and says how long each took.
+/// Runs every step and prints its time.
 pub fn run(root: &Path) -> Result<(), String> {
     let start = Instant::now();
     step(root, FORMAT)?;
@@ -66,27 +66,27 @@ pub fn run(root: &Path) -> Result<(), String> {
     let asked: &[&str] = &["+nightly", "miri", "--version"];
     if_there(root, MIRI, ("cargo", asked), miri)?;
     let seconds = start.elapsed().as_secs_f64();
-    println!("── all that CI runs passed in {seconds:.1} s");
+    println!("── all CI steps passed in {seconds:.1} s");
     Ok(())
 }
 
-/// Runs a step where its tool answers; else prints how to get the tool.
+/// Runs a step if its tool is installed; otherwise prints how to install the tool.
 fn if_there(root: &Path, s: Step, asked: (&str, &[&str]), how: &str) -> Result<(), String> {
     if has(root, asked.0, asked.1) {
         return step(root, s);
     }
-    println!("── {}: skipped, since its tool isn't installed: {how}", s.0);
+    println!("── {}: skipped: tool not installed ({how})", s.0);
     Ok(())
 }
 
-/// Runs a program from the workspace's folder; what it prints is shown as it comes.
+/// Runs a program in the workspace's folder; its output is passed through.
 fn step(root: &Path, (name, program, arguments): Step) -> Result<(), String> {
     timed(name, || {
         let status = Command::new(path(root, program))
             .args(arguments)
             .current_dir(root)
             .status()
-            .map_err(|error| format!("{program} can't be started: {error}"))?;
+            .map_err(|error| format!("can't start {program}: {error}"))?;
         match status.success() {
             true => Ok(()),
             false => Err(format!(
@@ -111,7 +111,7 @@ fn timed(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), St
     }
 }
 
-/// A script of the project by its place; any other program by its name.
+/// Path of a project script; other programs are found by name.
 fn path(root: &Path, program: &str) -> std::path::PathBuf {
     if program.contains('/') {
         root.join(program)

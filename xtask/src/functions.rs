@@ -1,16 +1,16 @@
-//! exp, tanh, log and rsqrt of the engine on every f32 number there is.
+//! Checks the engine's exp, tanh, log and rsqrt on every f32 number.
 
 use engine::cpu::functions::{FUNCTIONS, Function, Worst};
 use engine::{Isa, cores, processor, tolerance::FUNCTION_ULP};
 use std::thread::scope;
 use std::time::Instant;
 
-/// All bits of an f32.
+/// The number of f32 bit patterns.
 const ALL: u64 = 1 << 32;
 
-/// Goes through all numbers and fails where a function exceeds its bound.
+/// Checks all numbers; fails if a function exceeds its error bound.
 pub fn run() -> Result<(), String> {
-    println!("{}: all 2^32 numbers, some minutes", processor());
+    println!("{}: all 2^32 numbers; takes a few minutes", processor());
     let mut over = 0;
     for function in &FUNCTIONS {
         let from = Instant::now();
@@ -25,11 +25,11 @@ pub fn run() -> Result<(), String> {
     }
     match over {
         0 => Ok(()),
-        _ => Err(format!("{over} beyond {FUNCTION_ULP} ulp")),
+        _ => Err(format!("{over} above {FUNCTION_ULP} ulp")),
     }
 }
 
-/// The worst of every thread's share.
+/// The largest error over all threads' shares.
 fn worst(function: &Function, threads: u64) -> Worst {
     let isa = Isa::detect();
     scope(|s| {

@@ -1,37 +1,37 @@
-//! Which file of a crate uses which: the paths that begin with `crate`, `self` or `super`, followed
-//! through re-exports to the file that declares the item.
+//! Finds which files of a crate use each other: follows paths that begin with `crate`, `self` or
+//! `super` through re-exports to the file that declares the item.
 //!
-//! Not seen: what a macro or a glob brings in by name, and what is reached through a module that
-//! was imported (`use crate::a;` and then `a::b::c()` counts as a use of `a`).
+//! Limits: it doesn't see names from a macro or a glob; a path through an imported module counts as
+//! a use of that module (`use crate::a;`, then `a::b::c()` is a use of `a`).
 
 use crate::rust::{Token, code, is_name, is_test_file, tokens};
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// For each file, the files that it uses, each with the first line that does.
+/// For each file, the files that it uses, with the line of the first use.
 pub type Uses = BTreeMap<String, BTreeMap<String, usize>>;
 
 /// A module's path inside its crate, such as `["tokenizer", "bpe"]`; empty for the crate's root.
 type Path = Vec<String>;
 
-/// A path that stands in the code, with its line.
+/// A path in the code with its line.
 struct Mention {
     line: usize,
-    /// The module it stands in, from which `self` and `super` count.
+    /// The enclosing module, which `self` and `super` refer to.
     at: Path,
     path: Path,
 }
 
 #[derive(Default)]
 struct Crate {
-    /// File of each module, those inside a file included.
+    /// Each module's file, including inline modules.
     modules: BTreeMap<Path, String>,
-    /// What `use` brings into a module: the name it has there, and where it comes from.
+    /// Imports of each module: the local name and the path it refers to.
     imports: BTreeMap<(Path, String), Path>,
 }
 
-/// Who uses whom below `folder`, a crate's `src/`. A module's use of its own children isn't
-/// counted: declaring them is using them.
+/// The uses among the files below `folder`, a crate's `src/`. A module's use of its own children
+/// isn't counted: declaring them is using them.
 pub fn uses(tree: &Tree, folder: &str) -> Uses {
     let mut found = Crate::default();
     let mut mentions = Vec::new();
@@ -65,7 +65,7 @@ fn is_root(file: &str) -> bool {
     file.ends_with("src/lib.rs") || file.ends_with("src/main.rs")
 }
 
-/// The module that a file is: `a/b.rs` → a::b, `lib.rs` → the root.
+/// A file's module: `a/b.rs` → a::b, `lib.rs` → the root.
 fn module(file: &str) -> Path {
     let name = file.trim_end_matches(".rs");
     match name {
@@ -75,13 +75,13 @@ fn module(file: &str) -> Path {
 }
 
 impl Crate {
-    /// The file that declares what a path names; none where it leaves the crate.
+    /// The file that declares the item at a path; none if the path leaves the crate.
     fn file(&self, mention: &Mention) -> Option<&String> {
         self.follow(&mention.at, &mention.path, &mut BTreeSet::new())
     }
 
-    /// Follows a path from a module. `seen` are the imports that were followed, so that two that
-    /// name each other don't go on for ever.
+    /// Follows a path from a module. `seen` holds the imports followed so far, so that a cycle of
+    /// imports ends.
     fn follow(
         &self,
         at: &Path,
@@ -94,7 +94,7 @@ impl Crate {
             "crate" => here.clear(),
             "self" => {}
             "super" => drop(here.pop()),
-            // A name of its own: a child of the module, or another crate.
+            // A plain name: a child of the module, or another crate.
             _ => rest = path,
         }
         while let Some((name, tail)) = rest.split_first() {
@@ -123,18 +123,18 @@ impl Crate {
     }
 }
 
-/// A file's tokens, and how far they are read.
+/// A file's tokens and the current position.
 struct File<'a> {
     tokens: Vec<Token<'a>>,
     at: usize,
 }
 
 impl File<'_> {
-    /// Enters the file's modules and imports, and returns every path that may lead to another file.
+    /// Records the file's modules and imports; returns every path that may lead to another file.
     fn read(&mut self, file: &str, module: Path, found: &mut Crate) -> Vec<Mention> {
         let mut mentions = Vec::new();
         found.modules.insert(module.clone(), file.to_owned());
-        // The modules around the token at hand, each with the depth of braces it began at.
+        // The modules around the current token, each with the brace depth where it began.
         let mut modules = vec![(module, 0)];
         let mut depth = 0;
         while let Some(&token) = self.tokens.get(self.at) {
@@ -178,19 +178,19 @@ impl File<'_> {
         mentions
     }
 
-    /// The token some places further on.
+    /// The token `ahead` positions further.
     fn text(&self, ahead: usize) -> &str {
         self.tokens.get(self.at + ahead).map_or("", |t| t.text)
     }
 
-    /// Whether the path at hand is that of `pub(in …)`.
+    /// Whether the current path belongs to `pub(in …)`.
     fn is_visibility(&self) -> bool {
         let from = self.at.saturating_sub(3);
         let before = self.tokens[from..self.at].iter().map(|t| t.text);
         before.eq(["pub", "(", "in"])
     }
 
-    /// The names of a path, up to its last.
+    /// Reads the names of a path.
     fn path(&mut self) -> Path {
         let mut path = vec![self.text(0).to_owned()];
         while self.text(1) == "::" && is_name(self.text(2)) {
@@ -200,7 +200,7 @@ impl File<'_> {
         path
     }
 
-    /// Reads `a::{b, c as d, e::*}` and ends behind it: each name with its whole path.
+    /// Reads a `use` tree such as `a::{b, c as d, e::*}`; returns each name with its full path.
     fn use_tree(&mut self, before: &Path) -> Vec<(String, Path)> {
         let mut path = before.clone();
         loop {

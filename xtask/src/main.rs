@@ -1,5 +1,5 @@
-//! The project's own checks: `cargo run -p xtask -- tidy` checks structure,
-//! names, sizes and documents, and `cargo run -p xtask -- ci` runs everything that CI runs.
+//! The project's own checks: `cargo run -p xtask -- tidy` checks structure, names, sizes and
+//! documents; `cargo run -p xtask -- ci` runs all CI steps.
 #![forbid(unsafe_code)]
 
 mod ci;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo run -p xtask -- tidy   checks structure, names, sizes and documents
-cargo run -p xtask -- ci     runs what CI runs, and stops at the first failure
+cargo run -p xtask -- ci     runs all CI steps and stops at the first failure
 cargo run --release -p xtask -- functions
                              compares exp, tanh, log and rsqrt with f64 on every f32 number";
 
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The workspace's folder: cargo says where this crate lies, one floor below it.
+/// The workspace's folder: the parent of this crate's folder, which cargo reports.
 fn root() -> PathBuf {
     let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let above = here.and_then(|xtask| xtask.parent().map(PathBuf::from));

@@ -1,7 +1,7 @@
-//! As much of Rust as the checks need: which characters are code, which words it is made of, and
-//! where unit tests begin.
+//! A minimal Rust lexer for the checks: which characters are code, its tokens, and where unit tests
+//! begin.
 
-/// The source with comments and the content of strings blanked out; lines stay where they are.
+/// The source with comments and string contents blanked out; line numbers don't change.
 pub fn code(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
@@ -18,7 +18,7 @@ pub fn code(source: &str) -> String {
     out
 }
 
-/// Length of what stands at the start of `rest`, and whether it is to be blanked.
+/// Length of the item at the start of `rest`, and whether to blank it.
 fn token(rest: &str, first: char, before: Option<char>) -> (usize, bool) {
     if rest.starts_with("//") {
         return (rest.find('\n').unwrap_or(rest.len()), true);
@@ -75,7 +75,7 @@ fn string(rest: &str) -> usize {
     rest.len()
 }
 
-/// A character such as '"' or '\n'; or the tick of a lifetime, which is code.
+/// A character literal such as '"' or '\n', or the tick of a lifetime, which is code.
 fn character(rest: &str) -> (usize, bool) {
     let mut chars = rest.char_indices().skip(1);
     match chars.next() {
@@ -95,16 +95,16 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// A word of code, `::`, or a single other character.
+/// A word, `::`, or any other single character.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Token<'a> {
     /// Line, counted from 1.
     pub line: usize,
-    /// What stands there.
+    /// The token's text.
     pub text: &'a str,
 }
 
-/// The tokens of [`code`], without the items behind `#[cfg(test)]`.
+/// The tokens of [`code`], without the items marked `#[cfg(test)]`.
 pub fn tokens(code: &str) -> Vec<Token<'_>> {
     let mut found: Vec<Token> = Vec::new();
     for (at, line) in code.lines().enumerate() {
@@ -124,7 +124,7 @@ pub fn tokens(code: &str) -> Vec<Token<'_>> {
     without_test_items(found)
 }
 
-/// Leaves out what `#[cfg(test)]` stands before: up to a `;`, or to the end of the braces.
+/// Removes items marked `#[cfg(test)]`: up to a `;` or the closing brace.
 fn without_test_items(tokens: Vec<Token>) -> Vec<Token> {
     const CFG: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::with_capacity(tokens.len());
@@ -158,7 +158,7 @@ pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Whether `word` stands in the line with no letter, digit or underscore beside it.
+/// Whether the line contains `word` as a whole word.
 pub fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -167,7 +167,7 @@ pub fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Number of lines before the unit tests: a `mod` behind `#[cfg(test)]` that has a body.
+/// Number of lines before the unit tests: a `mod` with a body marked `#[cfg(test)]`.
 pub fn lines_without_tests(source: &str) -> usize {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let tests = (1..lines.len()).find(|&at| {
@@ -176,7 +176,7 @@ pub fn lines_without_tests(source: &str) -> usize {
     tests.map_or(lines.len(), |at| at - 1)
 }
 
-/// Whether all of a file is tests.
+/// Whether a file consists only of tests.
 pub fn is_test_file(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs")
 }

@@ -1,4 +1,4 @@
-//! Is the house in order? Each check takes the project's files and gives the faults it finds.
+//! Structural checks: each takes the project's files and returns the faults it finds.
 
 mod architecture;
 mod circles;
@@ -14,16 +14,16 @@ use crate::tree::Tree;
 use std::fmt;
 use std::path::Path;
 
-/// Something that is not as it should be.
+/// A violation of a check.
 #[derive(Debug, PartialEq)]
 pub struct Fault {
     /// File, from the workspace's folder.
     path: String,
-    /// Line, counted from 1; 0 where the whole file is meant.
+    /// Line, counted from 1; 0 for the whole file.
     line: usize,
     /// What is wrong and what to do.
     message: String,
-    /// Said, but not a failure.
+    /// Whether it is only reported and doesn't fail the check.
     warning: bool,
 }
 
@@ -82,14 +82,14 @@ pub fn run(root: &Path) -> Result<(), String> {
     }
     match faults.iter().filter(|f| !f.warning).count() {
         0 => {
-            println!("tidy: all is in order");
+            println!("tidy: no faults");
             Ok(())
         }
-        count => Err(format!("tidy: {count} to put in order")),
+        count => Err(format!("tidy: faults: {count}")),
     }
 }
 
-/// What a test expects: the places of the faults, as `path:line`.
+/// The faults' locations as `path:line`, for tests.
 #[cfg(test)]
 fn places(faults: &[Fault]) -> Vec<String> {
     let each = faults.iter().map(|f| format!("{}:{}", f.path, f.line));

@@ -1,19 +1,18 @@
-//! The files that belong to the project, in memory, so that a test can plant a fault in a few
-//! lines.
+//! The project's files in memory, so that a test can plant a fault in a few lines.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// Text files by their path from the workspace's folder.
+/// Text files by path relative to the workspace's folder.
 #[derive(Default)]
 pub struct Tree {
     files: BTreeMap<String, String>,
 }
 
 impl Tree {
-    /// Reads what git tracks, and what it would track once added. Files that aren't text are left
-    /// out.
+    /// Reads the files that git tracks and the untracked ones that it doesn't ignore. Skips files
+    /// that aren't text.
     pub fn read(root: &Path) -> Result<Tree, String> {
         let listed = Command::new("git")
             .args([
@@ -25,7 +24,7 @@ impl Tree {
             ])
             .current_dir(root)
             .output()
-            .map_err(|error| format!("git can't be started: {error}"))?;
+            .map_err(|error| format!("can't start git: {error}"))?;
         if !listed.status.success() {
             let why = String::from_utf8_lossy(&listed.stderr);
             return Err(format!(
@@ -35,7 +34,7 @@ impl Tree {
         }
         let mut tree = Tree::default();
         for name in String::from_utf8_lossy(&listed.stdout).split_terminator('\0') {
-            // A file that was deleted but not committed is listed and can't be read.
+            // Git also lists deleted files until the deletion is committed; they can't be read.
             if let Ok(text) = std::fs::read_to_string(root.join(name)) {
                 tree.files.insert(name.to_owned(), text);
             }
@@ -66,7 +65,7 @@ impl Tree {
             .map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
-    /// Rust files below a folder, given with its closing slash.
+    /// Rust files below a folder, whose path ends with a slash.
     pub fn rust_files<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.iter()
             .filter(move |(path, _)| path.starts_with(folder) && path.ends_with(".rs"))

@@ -1,5 +1,6 @@
-//! Our half of `scripts/bench_pytorch.py`: sets a model up, writes its first weights and its batch
-//! into a folder, and trains as many steps as each line of standard input says.
+//! Our half of `scripts/bench_pytorch.py`: sets up a model, writes its initial weights and its
+//! batch to a folder, then reads a number of steps from each line of standard input and trains
+//! them.
 //!
 //! ```text
 //! cargo run -q --release -p downhill-bench --example peer -- MODEL f32|bf16 THREADS FOLDER
@@ -22,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let precision = match precision.as_str() {
         "f32" => Precision::F32,
         "bf16" => Precision::Bf16,
-        other => return Err(format!("no precision {other}: use f32 or bf16").into()),
+        other => return Err(format!("unknown precision {other}: use f32 or bf16").into()),
     };
     let chosen = choose(std::slice::from_ref(name))?;
     let model = chosen.models.first().ok_or("name a model")?;
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the other side must know to do the same.
+/// Everything the PyTorch side needs to train the same model.
 fn about(p: &PreparedStep, vocabulary: usize) -> serde_json::Value {
     let (m, o) = (&p.config.model, &p.config.optim);
     serde_json::json!({

@@ -1,10 +1,10 @@
-//! What to measure: the models and operations that `--only` names, or the usual ones.
+//! What to measure: the models and operations named by `--only`, or the default ones.
 
 use crate::error::{Error, Result};
 use crate::models::{BenchModel, MODELS};
 use crate::ops;
 
-/// What `--only` asks for.
+/// The selection made with `--only`.
 #[derive(Debug, Default)]
 pub struct Chosen {
     /// Models by name.
@@ -13,10 +13,10 @@ pub struct Chosen {
     pub operations: Vec<&'static str>,
 }
 
-/// The models and operations of these names.
+/// Looks up models and operations by name.
 ///
 /// # Errors
-/// Where there is nothing of a name.
+/// If a name is unknown.
 pub fn choose(only: &[String]) -> Result<Chosen> {
     let mut chosen = Chosen::default();
     for name in only {
@@ -38,12 +38,12 @@ pub fn choose(only: &[String]) -> Result<Chosen> {
 }
 
 impl Chosen {
-    /// The models that were named; else all of the usual ones.
+    /// The named models, or all default ones.
     pub fn all_sizes(&self) -> Vec<BenchModel> {
         self.models_or(|m| m.by_default)
     }
 
-    /// The models that were named; else S and M.
+    /// The named models, or S and M.
     pub fn small_sizes(&self) -> Vec<BenchModel> {
         self.models_or(|m| ["S", "M"].contains(&m.name))
     }

@@ -1,34 +1,34 @@
-//! What can go wrong.
+//! Errors of this crate.
 
-/// Result of this crate.
+/// This crate's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a measurement ended early.
+/// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
-    /// From a model in use.
+    /// Generating text failed.
     #[error(transparent)]
     Session(#[from] session::Error),
-    /// A built-in model's config is refused.
+    /// A built-in model's config is invalid.
     #[error(transparent)]
     Config(#[from] model::ConfigError),
-    /// There is nothing of this name.
-    #[error("there is no model or operation {name}\nmodels: {models}\noperations: {operations}")]
+    /// Unknown model or operation.
+    #[error("unknown model or operation {name}\nmodels: {models}\noperations: {operations}")]
     Unknown {
         /// The name given.
         name: String,
-        /// Names of the models.
+        /// The known models.
         models: String,
-        /// Names of the operations.
+        /// The known operations.
         operations: String,
     },
     /// Stopped by the user.
     #[error("stopped")]
     Stopped,
-    /// Two ways to compute the same differ.
+    /// Two implementations of the same product differ.
     #[error("{0}")]
     Differs(String),
 }

@@ -1,6 +1,6 @@
-//! Matrix products on a ladder from three plain loops to the kernels on all threads, at the shapes
-//! of a model's linear layers: forward, dX and dW. Every rung of f32 gives the same bits, which is
-//! checked.
+//! Measures matrix products on a ladder from three plain loops to the kernels on all threads, at
+//! the shapes of a model's linear layers: forward, dX and dW. All f32 rungs must give the same
+//! bits, which is checked.
 
 use crate::error::{Error, Result};
 use crate::machine::{Gauge, READINGS};
@@ -15,18 +15,18 @@ use engine::{
 use serde::Serialize;
 use std::time::Instant;
 
-/// Rounds: in each, every rung of every shape is measured for a while.
+/// Rounds; each measures every rung at every shape.
 const ROUNDS: usize = 3;
-/// Seconds that a rung's repeats of one shape and round take, about.
+/// Approximate seconds for one rung at one shape in one round.
 const ROUND_SECONDS: f64 = 0.03;
-/// Repeats of one turn, after one that isn't counted: in a training step the team is awake, and
-/// what a product reads was just written.
+/// Timed repeats per turn, after one warm-up: in a training step the threads are awake and the
+/// operands were just written.
 const AT_ONCE: usize = 4;
 
-/// Most turns of one round.
+/// Maximum turns per round.
 const MOST: f64 = 40.0;
 
-/// Which of a linear layer's products; y [N, out] = x [N, in] · wᵀ, w [out, in].
+/// One of a linear layer's three products; y [N, out] = x [N, in] · wᵀ, w [out, in].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Product {
@@ -38,22 +38,22 @@ pub enum Product {
     Dw,
 }
 
-/// One product at one shape: m × n results, each a chain of k.
+/// A product at one shape: m × n results, each a sum of k terms.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shape {
-    /// The model whose layer it is.
+    /// The model.
     pub model: &'static str,
     /// The layer.
     pub layer: &'static str,
     /// The product.
     pub product: Product,
-    /// Rows of the result.
+    /// Rows of the result, m.
     pub m: usize,
-    /// Columns of the result.
+    /// Columns of the result, n.
     pub n: usize,
-    /// Links of each chain.
+    /// Terms of each sum, k.
     pub k: usize,
-    /// Whether it is one of the layers that the mean is taken of; the head is an extra.
+    /// Whether it counts toward the mean; the head doesn't.
     pub counted: bool,
 }
 
@@ -63,7 +63,7 @@ impl Shape {
         2 * (self.m * self.n * self.k) as u64
     }
 
-    /// N, in and out of the layer.
+    /// The layer's N, in and out.
     fn layer_sizes(&self) -> (usize, usize, usize) {
         let (m, n, k) = (self.m, self.n, self.k);
         match self.product {
@@ -74,10 +74,10 @@ impl Shape {
     }
 }
 
-/// The shapes of a model's layers: 12, and 3 of its head.
+/// The shapes of a model's products: 12 in its layers, 3 in its head.
 ///
 /// # Errors
-/// Where the model's config is refused.
+/// If the model's config is invalid.
 pub fn shapes(model: &BenchModel) -> Result<Vec<Shape>> {
     let config = model.config()?;
     let s = config.model;
@@ -111,7 +111,7 @@ pub fn shapes(model: &BenchModel) -> Result<Vec<Shape>> {
     Ok(each.collect())
 }
 
-/// How a rung computes.
+/// How a rung computes a product.
 #[derive(Clone, Copy)]
 enum How {
     /// A rung of the engine's ladder, on one thread.
@@ -135,7 +135,7 @@ impl Rung {
     }
 }
 
-/// The whole ladder on this processor.
+/// All rungs on this processor, slowest first.
 fn rungs(threads: usize) -> Vec<Rung> {
     let loops = rungs::RUNGS.iter().map(|(name, rung)| Rung {
         name: (*name).to_owned(),
@@ -143,8 +143,8 @@ fn rungs(threads: usize) -> Vec<Rung> {
         how: How::Loops(*rung),
     });
     let mut rungs: Vec<Rung> = loops.collect();
-    // The portable kernel is for processors without a kernel of their own: on x86-64 it is compiled
-    // for the oldest ones, without vectors worth the name.
+    // The portable kernel is left out on x86-64: there it is compiled for the baseline, with narrow
+    // vectors.
     let all = Isa::available();
     let kernels = all
         .iter()
@@ -175,40 +175,40 @@ fn rungs(threads: usize) -> Vec<Rung> {
     rungs
 }
 
-/// One rung, measured at every shape.
+/// The measurements of one rung at every shape.
 #[derive(Debug, Clone, Serialize)]
 pub struct RungTime {
-    /// What the rung does.
+    /// The rung's description.
     pub rung: String,
     /// Threads.
     pub threads: usize,
     /// Number format of the operands.
     pub precision: &'static str,
-    /// Peak with as many threads in this precision, FLOP/s.
+    /// Peak FLOP/s with this many threads in this precision.
     pub peak_flops_per_second: f64,
-    /// Geometric mean over the counted shapes, FLOP/s.
+    /// FLOP/s, geometric mean over the counted shapes.
     pub flops_per_second: f64,
-    /// Geometric mean of the share of the peak with as many threads.
+    /// Share of the peak, geometric mean over the counted shapes.
     pub share_of_peak: f64,
-    /// Each shape's seconds, in the order of the shapes.
+    /// Seconds per shape, in the order of the shapes.
     pub seconds: Vec<Spread>,
 }
 
-/// The ladder, measured.
+/// The measured ladder.
 #[derive(Debug, Clone, Serialize)]
 pub struct RungTimes {
     /// The shapes.
     pub shapes: Vec<Shape>,
-    /// The rungs, the lowest first.
+    /// The rungs, slowest first.
     pub rungs: Vec<RungTime>,
-    /// The machine's limits with one thread and with all.
+    /// The machine's limits with one thread and with all threads.
     pub machine: [Reading; 2],
 }
 
-/// Seconds that [`run`] will take, about.
+/// Approximate seconds that [`run`] takes.
 ///
 /// # Errors
-/// Where a model's config is refused.
+/// If a model's config is invalid.
 pub fn seconds(models: &[BenchModel], threads: usize) -> Result<f64> {
     let shapes = models
         .iter()
@@ -217,14 +217,14 @@ pub fn seconds(models: &[BenchModel], threads: usize) -> Result<f64> {
         .concat();
     let flops: u64 = shapes.iter().map(Shape::flops).sum();
     let turns = ROUNDS * shapes.len() * rungs(threads).len();
-    // The plain loops do about 2 GFLOP/s, and once; the other loops some ten times that.
+    // The plain loops run once, at about 2 GFLOP/s; the other loops are about ten times faster.
     Ok(flops as f64 / 1e9 + turns as f64 * 2.0 * ROUND_SECONDS)
 }
 
-/// Measures the ladder at the shapes of these models, by turns.
+/// Measures all rungs at the shapes of these models, interleaved.
 ///
 /// # Errors
-/// Where memory can't be had, a thread failed, two rungs differ, or the user stopped it.
+/// If memory runs out, a thread fails, two rungs differ, or the user stops the run.
 pub fn run(s: &mut Conditions, models: &[BenchModel]) -> Result<RungTimes> {
     let shapes = models
         .iter()
@@ -244,7 +244,7 @@ pub fn run(s: &mut Conditions, models: &[BenchModel]) -> Result<RungTimes> {
                 "round {} of {ROUNDS}, {model} {layer} {product:?}",
                 round + 1
             );
-            // The first round, with the check and the plain loops, takes the longest.
+            // The first round takes longest: it runs the check and the plain loops.
             let ends = [0.0, 0.6, 0.8, 1.0];
             let share = at as f64 / shapes.len() as f64;
             s.next(&what, ends[round] + share * (ends[round + 1] - ends[round]))?;
@@ -290,7 +290,7 @@ fn summary(
     }
 }
 
-/// A shape with every rung ready to compute it.
+/// A shape with every rung prepared for it.
 struct Case<'a> {
     shape: &'a Shape,
     ready: Vec<Ready>,
@@ -302,15 +302,15 @@ enum Ready {
     Kernel(Box<Single>, Places),
 }
 
-/// Where a kernel's operands and its result are.
+/// The values that hold a kernel's operands and result.
 struct Places {
     x: ValueId,
     w: ValueId,
     y: ValueId,
 }
 
-/// A linear layer alone, in which only what the product needs is learned. What stands behind it, y
-/// + p, shows dy: it is the gradient of p.
+/// A single linear layer in which only the variables the product needs are trained. The node y + p
+/// after it exposes dy as the gradient of p.
 fn record(shape: &Shape, how: (CpuSettings, Precision)) -> Result<(Single, Places)> {
     let (rows, inner, out) = shape.layer_sizes();
     let mut g = Graph::new();
@@ -347,8 +347,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// Measures every rung, by turns; in the first round also the plain loops, and whether all
-    /// rungs give the same bits.
+    /// Measures all rungs, interleaved. The first round also measures the plain loops and checks
+    /// that all f32 rungs give the same bits.
     fn measure(mut self, s: &Conditions, first: bool, taken: &mut [Vec<f64>]) -> Result<()> {
         let operands = self.operands()?;
         let mut c = vec![0.0; self.shape.m * self.shape.n];
@@ -356,8 +356,7 @@ impl<'a> Case<'a> {
         let mut repeats = vec![0; taken.len()];
         for (at, ready) in self.ready.iter_mut().enumerate() {
             s.alive()?;
-            // The plain loops are measured once: their time is long, and nobody waits for its
-            // digits.
+            // The plain loops are slow and need no precise time: measure them once.
             if at == 0 && !first {
                 continue;
             }
@@ -369,7 +368,7 @@ impl<'a> Case<'a> {
             }
             let turn = seconds * (1 + AT_ONCE) as f64;
             repeats[at] = (ROUND_SECONDS / turn).ceil().clamp(1.0, MOST) as usize;
-            // What is rounded has other bits.
+            // Products rounded to bf16 have different bits.
             let rounded = self.precisions[at] == Precision::Bf16;
             if first && !rounded && ready.result(self.shape.product, &c)? != expected {
                 let Shape {
@@ -398,7 +397,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// The operands of the product as the first kernel has them.
+    /// The product's operands, taken from the first kernel.
     fn operands(&mut self) -> Result<[Vec<f32>; 2]> {
         let kernel = self.ready.iter_mut().find_map(|ready| match ready {
             Ready::Kernel(single, places) => Some((single, places)),
@@ -423,7 +422,7 @@ impl<'a> Case<'a> {
 }
 
 impl Ready {
-    /// Computes the product once; gives the seconds.
+    /// Computes the product once and returns the seconds.
     fn run(&mut self, shape: &Shape, [a, b]: &[Vec<f32>; 2], c: &mut [f32]) -> Result<f64> {
         let laid = |data, row, column| Laid { data, row, column };
         let Shape { m, n, k, .. } = *shape;
@@ -446,7 +445,7 @@ impl Ready {
         }
     }
 
-    /// What was computed; `c` is where loops put it.
+    /// The computed product; loops write theirs to `c`.
     fn result(&self, product: Product, c: &[f32]) -> Result<Vec<f32>> {
         match (self, product) {
             (Ready::Loops(_), _) => Ok(c.to_vec()),
@@ -463,7 +462,7 @@ mod tests {
     use crate::chosen::choose;
     use std::sync::atomic::AtomicBool;
 
-    /// Ragged sizes too: the head's 65 columns.
+    /// Includes a ragged size: the head's 65 columns.
     #[test]
     fn every_rung_gives_the_same_bits() {
         let stop = AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! How fast does a model write, one token at a time, and read a prompt?
+//! How fast does a model process a prompt and generate text, one token at a time?
 
 use crate::error::Result;
 use crate::machine::{Gauge, READINGS};
@@ -11,33 +11,33 @@ use serde::Serialize;
 use session::{Plans, Sampling, Session};
 use std::time::Instant;
 
-/// Rounds: in each, every model is set up anew and writes for a while.
+/// Rounds; each sets up every model anew and lets it generate.
 const ROUNDS: usize = 3;
-/// Seconds that a model writes in a round, about.
+/// Approximate seconds of generation per model and round.
 const ROUND_SECONDS: f64 = 0.5;
-/// Most texts of one round.
+/// Maximum texts per round.
 const MOST: f64 = 20.0;
 
-/// A model's writing, measured.
+/// The measurements of one model's generation.
 #[derive(Debug, Clone, Serialize)]
 pub struct GenerationTime {
     /// The model's name.
     pub name: &'static str,
-    /// Tokens of the prompt.
+    /// Tokens in the prompt.
     pub prompt: usize,
-    /// Tokens written after it.
+    /// Tokens generated after it.
     pub written: usize,
-    /// Prompt tokens read a second.
+    /// Prompt tokens per second.
     pub prompt_tokens_per_second: Spread,
-    /// Tokens written a second.
+    /// Generated tokens per second.
     pub tokens_per_second: Spread,
     /// Least seconds for one token: Σ max(FLOPs / peak, bytes / bandwidth) over the list.
     pub bound_seconds: f64,
-    /// Median time of a token by that bound.
+    /// Median time per token divided by that bound.
     pub times_bound: f64,
 }
 
-/// Models that write differently: a batch makes no difference.
+/// Drops models whose shape repeats an earlier one: the batch size makes no difference here.
 pub fn distinct(models: &[BenchModel]) -> Result<Vec<BenchModel>> {
     let mut shapes = Vec::new();
     let mut distinct = Vec::new();
@@ -51,10 +51,10 @@ pub fn distinct(models: &[BenchModel]) -> Result<Vec<BenchModel>> {
     Ok(distinct)
 }
 
-/// Seconds that [`run`] will take, about.
+/// Approximate seconds that [`run`] takes.
 ///
 /// # Errors
-/// Where a model can't be recorded.
+/// If a model can't be recorded.
 pub fn seconds(models: &[BenchModel]) -> Result<f64> {
     let mut total = 0.0;
     for model in distinct(models)? {
@@ -64,10 +64,10 @@ pub fn seconds(models: &[BenchModel]) -> Result<f64> {
     Ok(total)
 }
 
-/// Lets these models write, by turns.
+/// Measures generation with these models, interleaved.
 ///
 /// # Errors
-/// Where memory can't be had, a thread failed, or the user stopped it.
+/// If memory runs out, a thread fails, or the user stops the run.
 pub fn run(s: &mut Conditions, models: &[BenchModel]) -> Result<Found<GenerationTime>> {
     let models = distinct(models)?;
     let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
@@ -89,7 +89,7 @@ pub fn run(s: &mut Conditions, models: &[BenchModel]) -> Result<Found<Generation
     Ok(Found { machine, measured })
 }
 
-/// What was measured of one model so far.
+/// The measurements of one model so far.
 #[derive(Default)]
 struct Taken {
     prompt: usize,

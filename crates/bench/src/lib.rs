@@ -1,10 +1,10 @@
-//! How near does the engine come to what the machine can do? The machine is measured first
-//! ([`machine`]), then each operation alone ([`ops`]), whole training steps ([`step`]), matrix
-//! products rung by rung ([`gemm`]) and generation ([`generate`]). Each time is compared with
-//! `max(FLOPs / peak, bytes / bandwidth)`, which shows what is left to gain.
+//! How close does the engine come to the limits of the machine? This crate measures the machine
+//! ([`machine`]), each operation alone ([`ops`]), whole training steps ([`step`]), matrix products
+//! rung by rung ([`gemm`]) and generation ([`generate`]). Each time is compared with
+//! `max(FLOPs / peak, bytes / bandwidth)`, which shows the possible gain.
 //!
-//! Begin with [`machine`], then [`step`]. What always holds: FLOPs and bytes come from
-//! `Operation::cost` alone; what is compared is measured by turns, with its spread.
+//! Start with [`machine`], then [`step`]. Invariants: FLOPs and bytes come only from
+//! `Operation::cost`; measurements that are compared are interleaved and have a spread.
 #![forbid(unsafe_code)]
 
 pub mod chosen;
@@ -27,28 +27,28 @@ use engine::Precision;
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a part found.
+/// The results of one part.
 #[derive(Debug, Clone, Serialize)]
 pub struct Found<T> {
-    /// The machine's limits, measured between the rest.
+    /// The machine's limits, measured between the other measurements.
     pub machine: Reading,
-    /// What was measured.
+    /// The measurements.
     pub measured: Vec<T>,
 }
 
-/// What every part is told.
+/// Settings shared by all parts.
 pub struct Conditions<'a> {
-    /// Threads that compute.
+    /// Number of compute threads.
     pub threads: usize,
     /// Number format of the products.
     pub precision: Precision,
-    /// Set by Ctrl-C: the part at hand ends with [`Error::Stopped`].
+    /// Set by Ctrl-C: the current part returns [`Error::Stopped`].
     pub stop: &'a AtomicBool,
-    /// Told what is measured next, and the share of the part that is done.
+    /// Receives what is measured next and the completed share of the part.
     pub progress: &'a mut dyn FnMut(&str, f64),
 }
 
-/// A precision's name, as the config has it.
+/// A precision's name in the config.
 fn name(precision: Precision) -> &'static str {
     match precision {
         Precision::F32 => "f32",
@@ -57,7 +57,7 @@ fn name(precision: Precision) -> &'static str {
 }
 
 impl Conditions<'_> {
-    /// Fails where the user wants to stop.
+    /// Fails if the user asked to stop.
     fn alive(&self) -> Result<()> {
         match self.stop.load(Ordering::Relaxed) {
             true => Err(Error::Stopped),
@@ -65,7 +65,7 @@ impl Conditions<'_> {
         }
     }
 
-    /// Says what is measured next.
+    /// Reports what is measured next.
     fn next(&mut self, what: &str, done: f64) -> Result<()> {
         self.alive()?;
         (self.progress)(what, done);

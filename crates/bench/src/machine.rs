@@ -1,4 +1,4 @@
-//! What can this machine do at most, with how many threads?
+//! What are this machine's limits, by number of threads?
 
 use crate::error::Result;
 use crate::{Conditions, Spread};
@@ -6,19 +6,19 @@ use engine::cpu::measure::MachineProbe;
 use engine::{Cost, Precision};
 use serde::Serialize;
 
-/// Rounds of the table of the machine.
+/// Rounds of the machine's table.
 const ROUNDS: usize = 3;
-/// Readings of each limit in a round.
+/// Readings of each limit per round.
 pub const READINGS: usize = 3;
 
-/// The limits with one number of threads.
+/// The limits with a given number of threads.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reading {
     /// Threads.
     pub threads: usize,
     /// Fused multiply-adds of f32, FLOP/s.
     pub f32_flops: Spread,
-    /// Products of bf16, FLOP/s, where the processor has them.
+    /// Products of bf16, FLOP/s, if the processor supports them.
     pub bf16_flops: Option<Spread>,
     /// Reading from memory, bytes/s.
     pub read_bytes: Spread,
@@ -28,26 +28,26 @@ pub struct Reading {
     pub barrier_seconds: Spread,
 }
 
-/// What the engine's speed is held against: the best reading of the peak, since what was reached
-/// once can be reached, and the median of the triad, since a reading can profit from what a cache
-/// still holds.
+/// The limits that the engine is compared with: the best reading of the peak, since a speed reached
+/// once is possible, and the median of the triad, since single readings can profit from cached
+/// data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Limits {
-    /// Most FLOP/s of products.
+    /// Peak FLOP/s of products.
     pub flops: f64,
-    /// Usual bytes/s from and to memory.
+    /// Typical memory bandwidth, bytes/s.
     pub bytes: f64,
 }
 
 impl Limits {
-    /// The least seconds that this work can take.
+    /// Lower bound for this work, seconds.
     pub fn bound(&self, cost: Cost) -> f64 {
         (cost.flops as f64 / self.flops).max(cost.bytes as f64 / self.bytes)
     }
 }
 
 impl Reading {
-    /// Limits of products in this precision; where the processor has no bf16, those of f32.
+    /// Limits in this precision; those of f32 if the processor has no bf16.
     pub fn limits(&self, precision: Precision) -> Limits {
         let peak = match (precision, &self.bf16_flops) {
             (Precision::Bf16, Some(bf16)) => bf16,
@@ -60,7 +60,7 @@ impl Reading {
     }
 }
 
-/// Takes readings, a few at a time, so that they can stand between other measurements.
+/// Takes readings a few at a time, so that they can be interleaved with other measurements.
 pub struct Gauge {
     threads: usize,
     f32_flops: Vec<f64>,
@@ -71,7 +71,7 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// A gauge of what this many threads can do, without readings.
+    /// A gauge for this many threads, without readings.
     pub fn new(threads: usize) -> Gauge {
         Gauge {
             threads,
@@ -83,10 +83,10 @@ impl Gauge {
         }
     }
 
-    /// Takes so many readings of each limit. Memory for them is held only meanwhile.
+    /// Takes `times` readings of each limit; frees its memory afterward.
     ///
     /// # Errors
-    /// Where the memory can't be had or a thread failed.
+    /// If memory runs out or a thread fails.
     pub fn take(&mut self, times: usize) -> Result<()> {
         let mut probe = MachineProbe::new(self.threads)?;
         for _ in 0..times {
@@ -99,7 +99,7 @@ impl Gauge {
         Ok(())
     }
 
-    /// What was read so far.
+    /// The readings so far.
     pub fn reading(&self) -> Reading {
         let bf16 = (!self.bf16_flops.is_empty()).then(|| Spread::of(&self.bf16_flops));
         Reading {
@@ -113,7 +113,7 @@ impl Gauge {
     }
 }
 
-/// Numbers of threads worth a row: 1, 2, 4, … and all.
+/// The numbers of threads to measure: 1, 2, 4, … and all.
 pub fn thread_counts(threads: usize) -> Vec<usize> {
     let doubled = std::iter::successors(Some(1), |n| Some(2 * n));
     let mut counts: Vec<usize> = doubled.take_while(|&n| n < threads).collect();
@@ -121,15 +121,15 @@ pub fn thread_counts(threads: usize) -> Vec<usize> {
     counts
 }
 
-/// Seconds that [`run`] will take, about.
+/// Approximate seconds that [`run`] takes.
 pub fn seconds(threads: usize) -> f64 {
     2.0 * thread_counts(threads).len() as f64
 }
 
-/// Measures the machine with 1, 2, 4, … and all threads, by turns.
+/// Measures the machine with 1, 2, 4, … and all threads, interleaved.
 ///
 /// # Errors
-/// Where the memory can't be had, a thread failed, or the user stopped it.
+/// If memory runs out, a thread fails, or the user stops the run.
 pub fn run(s: &mut Conditions) -> Result<Vec<Reading>> {
     let counts = thread_counts(s.threads);
     let mut gauges: Vec<Gauge> = counts.iter().map(|&n| Gauge::new(n)).collect();

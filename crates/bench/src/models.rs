@@ -1,4 +1,4 @@
-//! The models that are measured: three sizes, each in GPT-2's layout and in Qwen3's.
+//! The benchmark models: three sizes, each as GPT-2 and as Qwen3.
 
 use crate::error::Result;
 use model::{Config, Training};
@@ -6,13 +6,13 @@ use model::{Config, Training};
 /// A model to measure.
 #[derive(Debug, Clone, Copy)]
 pub struct BenchModel {
-    /// Its name here.
+    /// Its name in this crate.
     pub name: &'static str,
     preset: &'static str,
     sets: &'static [&'static str],
-    /// V.
+    /// Vocabulary size.
     pub vocabulary: usize,
-    /// Whether it is measured without being asked for.
+    /// Whether it is measured by default.
     pub by_default: bool,
 }
 
@@ -31,7 +31,7 @@ const fn gpt2(
     }
 }
 
-/// Every model, the smallest first.
+/// All models, smallest first.
 pub const MODELS: [BenchModel; 9] = [
     BenchModel {
         by_default: false,
@@ -96,16 +96,16 @@ impl BenchModel {
     /// Its config.
     ///
     /// # Errors
-    /// Where the config is refused.
+    /// If the config is invalid.
     pub fn config(&self) -> Result<Config> {
         let sets: Vec<String> = self.sets.iter().map(|&s| s.to_owned()).collect();
         Ok(Config::load(Some(self.preset), None, &sets)?)
     }
 
-    /// Its config and its training step, recorded as the trainer does.
+    /// Its config and its training step, recorded as in the trainer.
     ///
     /// # Errors
-    /// Where the config is refused.
+    /// If the config is invalid.
     pub fn record(&self) -> Result<(Config, Training)> {
         let config = self.config()?;
         let training = Training::record(&config, self.vocabulary)?;

@@ -10,17 +10,17 @@ use model::ModelConfig;
 use serde::Serialize;
 use std::time::Instant;
 
-/// Rounds: in each, every operation is measured for a while.
+/// Rounds; each measures every operation.
 const ROUNDS: usize = 3;
-/// Seconds that one operation's repeats of one round take, about.
+/// Approximate seconds per operation and round.
 const ROUND_SECONDS: f64 = 0.03;
-/// Most and fewest repeats of one round.
+/// Maximum and minimum repeats per round.
 const REPEATS: (f64, f64) = (3.0, 50.0);
 
-/// One pass of one operation at one model's shape.
+/// The measurements of one pass of an operation at one model's shape.
 #[derive(Debug, Clone, Serialize)]
 pub struct OperationTime {
-    /// The model whose shape it is.
+    /// The model that the shape comes from.
     pub model: &'static str,
     /// The operation.
     pub operation: &'static str,
@@ -30,23 +30,23 @@ pub struct OperationTime {
     pub shape: String,
     /// FLOPs of the pass.
     pub flops: u64,
-    /// Least bytes that it moves.
+    /// Minimum bytes moved.
     pub bytes: u64,
     /// Time taken.
     pub seconds: Spread,
-    /// FLOPs by the median time.
+    /// FLOPs divided by the median time.
     pub flops_per_second: f64,
-    /// The same as a share of the peak.
+    /// FLOP/s as a share of the peak.
     pub share_of_peak: f64,
-    /// Least bytes by the median time: more than the memory can where the caches help.
+    /// Minimum bytes divided by the median time; caches can push it above the memory bandwidth.
     pub bytes_per_second: f64,
     /// max(FLOPs / peak, bytes / bandwidth).
     pub bound_seconds: f64,
-    /// Median time by that bound.
+    /// Median time divided by that bound.
     pub times_bound: f64,
 }
 
-/// What an operation's graph is made of.
+/// Sizes from which an operation's graph is built.
 struct Sizes {
     shape: ModelConfig,
     rows: usize,
@@ -90,8 +90,7 @@ impl Sizes {
 
 type Build = fn(&Sizes, &mut Graph) -> engine::Result<ValueId>;
 
-/// Every operation of a training step, by its name; products and attention in the shapes they have
-/// in a model.
+/// Every operation of a training step by name; linear layers and attention at all their shapes.
 const OPERATIONS: [(&str, Build); 16] = [
     ("embedding", |s, g| {
         let tokens = g.tokens("tokens", s.rows);
@@ -155,7 +154,7 @@ pub fn names() -> Vec<&'static str> {
     names
 }
 
-/// Seconds that [`run`] will take, about.
+/// Approximate seconds that [`run`] takes.
 pub fn seconds(models: &[BenchModel], only: &[&str]) -> f64 {
     let count = OPERATIONS
         .iter()
@@ -168,10 +167,10 @@ fn chosen(only: &[&str], name: &str) -> bool {
     only.is_empty() || only.contains(&name)
 }
 
-/// Measures these operations (all where none is named) at these models' shapes, by turns.
+/// Measures these operations (all if none is named) at these models' shapes, interleaved.
 ///
 /// # Errors
-/// Where memory can't be had, a thread failed, or the user stopped it.
+/// If memory runs out, a thread fails, or the user stops the run.
 pub fn run(
     s: &mut Conditions,
     models: &[BenchModel],
@@ -205,7 +204,7 @@ pub fn run(
     Ok(Found { machine, measured })
 }
 
-/// One operation at one shape, and what was measured of it.
+/// One operation at one shape with its measurements.
 struct Case<'a> {
     model: &'a BenchModel,
     operation: &'static str,

@@ -1,5 +1,4 @@
-//! One operation alone: a graph of little else, run again and again, of which only the one entry
-//! of the list is timed.
+//! Times a single operation: runs a graph with little else and times only its schedule entry.
 
 use crate::error::Result;
 use engine::{
@@ -9,7 +8,7 @@ use engine::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A recorded graph on a device, with random numbers in it.
+/// A recorded graph on a device, filled with random numbers.
 pub struct Single {
     /// The device.
     pub device: Cpu,
@@ -21,12 +20,12 @@ pub struct Single {
 }
 
 impl Single {
-    /// Closes a graph, whose node 0 is the operation, by a cost where it has none, and fills every
-    /// input: numbers are normal, tokens below `vocabulary`. Without parameters there is no
+    /// Prepares a graph whose node 0 is the operation: adds a cost if it has none and fills every
+    /// input with normal numbers or with tokens below `vocabulary`. Without parameters there is no
     /// backward pass.
     ///
     /// # Errors
-    /// Where the graph can't be planned or the memory can't be had.
+    /// If the graph can't be planned or memory runs out.
     pub fn new(
         mut graph: Graph,
         output: ValueId,
@@ -47,7 +46,7 @@ impl Single {
         let graph = Arc::new(graph);
         let plan = Plan::new(graph.clone(), 1, purpose)?.in_precision(precision);
         let mut device = Cpu::new(settings);
-        // No update is ever made: the optimizer makes the store keep gradients.
+        // The optimizer never updates; with it, the store keeps gradients.
         let optimizer = Optimizer::uniform(Descent::PLAIN, 0.0, None);
         device.create(graph.variables(), Some(&optimizer))?;
         let ready = device.prepare(plan.clone())?;
@@ -91,7 +90,7 @@ impl Single {
     /// Runs the graph once.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread fails.
     pub fn run(&mut self) -> Result<()> {
         let scalars = Scalars {
             seed: 1,
@@ -104,8 +103,8 @@ impl Single {
             .run_timed(self.ready, &scalars, &mut self.times)?)
     }
 
-    /// Seconds that the operation's pass took in the last run, and its work; none where the list
-    /// has no such entry.
+    /// Seconds of the operation's pass in the last run, and its cost; none if the schedule has no
+    /// such entry.
     pub fn pass(&self, backward: bool) -> Option<(f64, Cost)> {
         let wanted = |work: &Work| match work {
             Work::Forward(node) => node.index() == 0 && !backward,
@@ -117,10 +116,10 @@ impl Single {
         Some((self.times[at].as_secs_f64(), cost))
     }
 
-    /// Content of a held value.
+    /// Content of a kept value.
     ///
     /// # Errors
-    /// Where the value isn't held.
+    /// If the value isn't kept.
     pub fn value(&self, value: ValueId) -> Result<Vec<f32>> {
         let mut numbers = vec![0.0; self.graph.spec(value).len()];
         let host = HostMut::Real(&mut numbers);
@@ -131,7 +130,7 @@ impl Single {
     /// Weights or gradient of a parameter.
     ///
     /// # Errors
-    /// Where there is no such parameter.
+    /// If there is no such parameter.
     pub fn variable(&self, name: &str, field: Field) -> Result<Vec<f32>> {
         let variable = self.graph.variables().iter().find(|v| v.name == name);
         let mut numbers = vec![0.0; variable.map_or(0, |v| v.len())];

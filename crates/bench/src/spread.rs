@@ -1,26 +1,26 @@
-//! Many readings of one thing: their median, and how far they lie apart.
+//! The median and spread of repeated readings.
 
 use serde::Serialize;
 
 /// A median with its spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// The middle reading.
+    /// The median.
     pub median: f64,
-    /// A quarter of the readings are at most this.
+    /// The lower quartile.
     pub low: f64,
-    /// A quarter of the readings are at least this.
+    /// The upper quartile.
     pub high: f64,
-    /// The least reading.
+    /// The smallest reading.
     pub least: f64,
-    /// The greatest reading.
+    /// The largest reading.
     pub most: f64,
-    /// Readings.
+    /// Number of readings.
     pub count: usize,
 }
 
 impl Spread {
-    /// Of these readings; all 0 where there are none.
+    /// Of these readings; all 0 if there are none.
     pub fn of(readings: &[f64]) -> Spread {
         let mut sorted = readings.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -41,7 +41,7 @@ impl Spread {
         }
     }
 
-    /// Half of the distance between the quarters, as a share of the median.
+    /// Half the interquartile range as a share of the median.
     pub fn relative(&self) -> f64 {
         match self.median {
             0.0 => 0.0,

@@ -1,5 +1,5 @@
-//! How long does a whole training step take (forward, backward, clip, update), and where does the
-//! time go? Every entry of the plan's list is timed from barrier to barrier and held against its
+//! How long does a training step take (forward, backward, clip, update), and where does the time
+//! go? Every entry of the plan's schedule is timed from barrier to barrier and compared with its
 //! bound.
 
 use crate::error::Result;
@@ -14,42 +14,42 @@ use model::initialize;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Rounds: in each, every model is set up anew and measured for a while.
+/// Rounds; each sets up every model anew and measures it.
 const ROUNDS: usize = 3;
-/// Seconds that a model's steps of one round take, about.
+/// Approximate seconds per model and round.
 const ROUND_SECONDS: f64 = 0.8;
-/// Most steps of one round.
+/// Maximum steps per round.
 const MOST: f64 = 25.0;
 
-/// Where a share of a step's time goes.
+/// A share of a step's time.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepShare {
     /// The operation.
     pub operation: String,
     /// Forward, backward or update.
     pub pass: &'static str,
-    /// Shapes of the first two inputs; none where several are added up.
+    /// Shapes of the first two inputs; none if the row sums over several shapes.
     pub shape: Option<String>,
-    /// Entries of the list.
+    /// Number of schedule entries.
     pub count: usize,
-    /// FLOPs of all of them.
+    /// Their FLOPs.
     pub flops: u64,
-    /// Least bytes of all of them.
+    /// Their minimum bytes moved.
     pub bytes: u64,
     /// Σ max(FLOPs / peak, bytes / bandwidth).
     pub bound_seconds: f64,
-    /// Time taken in a step.
+    /// Their time in one step.
     pub seconds: Spread,
 }
 
 impl StepShare {
-    /// What is left to gain, in seconds.
+    /// The possible gain, seconds.
     pub fn gap(&self) -> f64 {
         self.seconds.median - self.bound_seconds
     }
 }
 
-/// A model's step, measured.
+/// The measurements of one model's training step.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepTime {
     /// The model's name.
@@ -60,39 +60,39 @@ pub struct StepTime {
     pub precision: &'static str,
     /// Parameters.
     pub parameters: u64,
-    /// B.
+    /// Batch size B.
     pub batch: usize,
-    /// T.
+    /// Context length T.
     pub context: usize,
     /// FLOPs of a step.
     pub flops: u64,
-    /// Least bytes that a step moves.
+    /// Minimum bytes moved by a step.
     pub bytes: u64,
     /// Time of a step.
     pub seconds: Spread,
-    /// FLOPs of a step by its median time.
+    /// FLOPs of a step divided by its median time.
     pub flops_per_second: f64,
-    /// The same as a share of the peak.
+    /// FLOP/s as a share of the peak.
     pub share_of_peak: f64,
-    /// Tokens of a step by its median time.
+    /// Tokens of a step divided by its median time.
     pub tokens_per_second: f64,
-    /// Peak memory of the process while this model alone was there (of the round that needed
-    /// least), where the system tells.
+    /// Peak memory of the process with only this model loaded (least of all rounds), if the system
+    /// reports it.
     pub peak_bytes: Option<u64>,
-    /// Σ max(FLOPs / peak, bytes / bandwidth) over the list.
+    /// Σ max(FLOPs / peak, bytes / bandwidth) over the schedule.
     pub bound_seconds: f64,
-    /// Median time by that bound.
+    /// Median time divided by that bound.
     pub times_bound: f64,
-    /// By operation and pass, the largest gap first.
+    /// By operation and pass, largest gain first.
     pub parts: Vec<StepShare>,
-    /// By operation, pass and shape, the largest gap first.
+    /// By operation, pass and shape, largest gain first.
     pub shapes: Vec<StepShare>,
 }
 
-/// Seconds that [`run`] will take, about.
+/// Approximate seconds that [`run`] takes.
 ///
 /// # Errors
-/// Where a model can't be recorded.
+/// If a model can't be recorded.
 pub fn seconds(models: &[BenchModel], limits: &Limits) -> Result<f64> {
     let mut total = 0.0;
     for model in models {
@@ -109,10 +109,10 @@ fn repeats(step: f64) -> f64 {
     (ROUND_SECONDS / step).ceil().clamp(1.0, MOST)
 }
 
-/// Measures the training steps of these models, by turns, and the machine's limits between them.
+/// Measures the training steps of these models, interleaved with the machine's limits.
 ///
 /// # Errors
-/// Where memory can't be had, a thread failed, or the user stopped it.
+/// If memory runs out, a thread fails, or the user stops the run.
 pub fn run(s: &mut Conditions, models: &[BenchModel], limits: &Limits) -> Result<Found<StepTime>> {
     let mut taken: Vec<Taken> = models.iter().map(|_| Taken::default()).collect();
     let mut gauge = Gauge::new(s.threads);
@@ -137,16 +137,16 @@ pub fn run(s: &mut Conditions, models: &[BenchModel], limits: &Limits) -> Result
     Ok(Found { machine, measured })
 }
 
-/// What was measured of one model so far.
+/// The measurements of one model so far.
 #[derive(Default)]
 struct Taken {
     seconds: Vec<f64>,
-    /// Of each timed step, the times of the list's entries.
+    /// Times of the schedule's entries in each timed step.
     entries: Vec<Vec<Duration>>,
     peak_bytes: Option<u64>,
 }
 
-/// One round of one model: set up, one step to warm up, then timed steps.
+/// One round of one model: setup, one warm-up step, then timed steps.
 fn measure(s: &mut Conditions, model: &BenchModel, taken: &mut Taken) -> Result<()> {
     forget_peak();
     let mut prepared = PreparedStep::new(s.threads, s.precision, model)?;
@@ -156,8 +156,8 @@ fn measure(s: &mut Conditions, model: &BenchModel, taken: &mut Taken) -> Result<
         taken.seconds.push(prepared.step()?);
         taken.entries.push(prepared.times.clone());
     }
-    // The least of the rounds, which do the same: what an allocator still holds from another model
-    // is not this one's.
+    // The least of all rounds: a round's peak may include memory that the allocator still holds
+    // from another model.
     let peak = run::peak_bytes();
     taken.peak_bytes = taken
         .peak_bytes
@@ -165,11 +165,11 @@ fn measure(s: &mut Conditions, model: &BenchModel, taken: &mut Taken) -> Result<
     Ok(())
 }
 
-/// A model on a device, with its first weights and one batch of random tokens, ready to train.
+/// A model on a device, initialized, with one batch of random tokens, ready to train.
 pub struct PreparedStep {
     /// The device.
     pub device: Cpu,
-    /// What its store has.
+    /// The variables in its store.
     pub variables: Vec<Variable>,
     /// The config.
     pub config: model::Config,
@@ -181,15 +181,15 @@ pub struct PreparedStep {
     micros: usize,
     cost: Option<ValueId>,
     scalars: Scalars,
-    /// What the entries of the list took in the last step.
+    /// Times of the schedule's entries in the last step.
     times: Vec<Duration>,
 }
 
 impl PreparedStep {
-    /// Sets a model up.
+    /// Sets up a model.
     ///
     /// # Errors
-    /// Where the config is refused or memory can't be had.
+    /// If the config is invalid or memory runs out.
     pub fn new(threads: usize, precision: Precision, model: &BenchModel) -> Result<PreparedStep> {
         let (config, training) = model.record()?;
         let plan = training.plan(&config)?.in_precision(precision);
@@ -224,10 +224,10 @@ impl PreparedStep {
         })
     }
 
-    /// Trains one step on the batch, always the same; gives the seconds.
+    /// Trains one step on the batch, which is always the same, and returns the seconds.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread fails.
     pub fn step(&mut self) -> Result<f64> {
         let from = Instant::now();
         self.device
@@ -236,10 +236,10 @@ impl PreparedStep {
         Ok(from.elapsed().as_secs_f64())
     }
 
-    /// The loss of the last step, before its update: nats a token.
+    /// The loss of the last step before its update, nats per token.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub fn loss(&self) -> Result<f64> {
         let mut shares = vec![0.0; self.micros];
         if let Some(cost) = self.cost {
@@ -250,7 +250,7 @@ impl PreparedStep {
     }
 }
 
-/// Tokens below `vocabulary`, the same on every machine.
+/// Random tokens below `vocabulary`, the same on every machine.
 pub(crate) fn random_tokens(count: usize, vocabulary: usize) -> Vec<u32> {
     let mut stream = Stream::new(1, RandomPurpose::Check, 0);
     (0..count)
@@ -258,9 +258,9 @@ pub(crate) fn random_tokens(count: usize, vocabulary: usize) -> Vec<u32> {
         .collect()
 }
 
-/// Lets the system forget the process's peak memory (Linux).
+/// Resets the process's peak memory (Linux).
 fn forget_peak() {
-    // Where it can't, the peak is of all that was measured so far.
+    // If that fails, the peak covers all measurements so far.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
@@ -300,7 +300,7 @@ fn summary(
     })
 }
 
-/// Adds up the list's entries that are alike.
+/// Sums the schedule's entries that have the same key.
 fn parts(plan: &Plan, taken: &Taken, limits: &Limits, by_shape: bool) -> Vec<StepShare> {
     let mut groups: Vec<(StepShare, Vec<f64>)> = Vec::new();
     for (entry, item) in plan.items().iter().enumerate() {

@@ -1,7 +1,8 @@
-//! How many tokens a second does the loader give from a prepared folder? For `scripts/bench_data.py`.
+//! Prints how many tokens per second the loader delivers from a prepared folder. Used by
+//! `scripts/bench_data.py`.
 //!
 //! ```text
-//! loader FOLDER CONTEXT BATCH SECONDS   # tokens a second on stdout, one epoch at least
+//! loader FOLDER CONTEXT BATCH SECONDS   # prints tokens per second; reads at least one epoch
 //! ```
 #![forbid(unsafe_code)]
 
@@ -13,7 +14,7 @@ use std::time::Instant;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, context, batch, seconds] = &arguments[..] else {
-        return Err("loader FOLDER CONTEXT BATCH SECONDS".into());
+        return Err("usage: loader FOLDER CONTEXT BATCH SECONDS".into());
     };
     let prepared = Prepared::open(Path::new(folder))?;
     let (context, batch) = (context.parse()?, batch.parse()?);

@@ -1,12 +1,13 @@
-//! Documents cut into pieces, pieces gathered into batches: the unit of work of every thread.
+//! Documents are cut into pieces and pieces are gathered into batches, the unit of work of every
+//! thread.
 //!
-//! Where pieces and batches begin and end follows from the texts alone, never from the number of
-//! threads, so that everything made of them is the same on every machine.
+//! The boundaries of pieces and batches depend on the texts alone, never on the number of threads,
+//! so the result is the same on every machine.
 
 use crate::Result;
 use text::Split;
 
-/// A batch is handed out when it holds this many bytes. A longer document is cut into pieces of
+/// A batch is passed on when it reaches this many bytes. A longer document is cut into pieces of
 /// about this size, each a batch of its own.
 pub(crate) const BATCH_BYTES: usize = 512 << 10;
 
@@ -17,13 +18,13 @@ pub(crate) struct Piece {
     pub document: u64,
     /// Bytes of the document before this piece.
     pub offset: u64,
-    /// Where it lies in the batch's text.
+    /// Start of the piece in the batch's text.
     pub start: usize,
-    /// Where it ends.
+    /// End of the piece in the batch's text.
     pub end: usize,
     /// Whether the document ends here.
     pub last: bool,
-    /// Whether the document turned out to be no text: all of it is dropped.
+    /// Whether the document turned out not to be text: all of it is dropped.
     pub aborted: bool,
 }
 
@@ -34,15 +35,15 @@ pub(crate) struct DocumentBatch {
     pub pieces: Vec<Piece>,
 }
 
-/// Cuts documents into batches and hands these on.
+/// Cuts documents into batches and passes them on.
 pub(crate) struct Batcher<'a> {
     hand_on: &'a mut dyn FnMut(DocumentBatch) -> Result<()>,
     batch: DocumentBatch,
-    /// Number of the document at hand, or the next one.
+    /// Number of the current document, or of the next one.
     document: u64,
-    /// Bytes of the document at hand that were handed on already.
+    /// Bytes of the current document that were passed on already.
     offset: u64,
-    /// Documents without a byte so far.
+    /// Empty documents so far.
     pub empty: u64,
 }
 
@@ -57,17 +58,17 @@ impl<'a> Batcher<'a> {
         }
     }
 
-    /// Documents begun so far.
+    /// Documents started so far.
     pub fn documents(&self) -> u64 {
         self.document
     }
 
-    /// Where the document at hand begins in the batch's text.
+    /// Start of the current document in the batch's text.
     fn start(&self) -> usize {
         self.batch.pieces.last().map_or(0, |piece| piece.end)
     }
 
-    /// Adds text to the document at hand.
+    /// Adds text to the current document.
     pub fn push(&mut self, mut text: &[u8]) -> Result<()> {
         while !text.is_empty() {
             let start = self.start();
@@ -94,7 +95,7 @@ impl<'a> Batcher<'a> {
         Ok(())
     }
 
-    /// Ends the document at hand.
+    /// Ends the current document.
     pub fn end(&mut self) -> Result<()> {
         if self.offset == 0 && self.start() == self.batch.text.len() {
             self.empty += 1;
@@ -110,7 +111,7 @@ impl<'a> Batcher<'a> {
         Ok(())
     }
 
-    /// Drops the document at hand.
+    /// Drops the current document.
     pub fn abort(&mut self) -> Result<()> {
         let start = self.start();
         self.batch.text.truncate(start);
@@ -123,7 +124,7 @@ impl<'a> Batcher<'a> {
         Ok(())
     }
 
-    /// Hands on what is left.
+    /// Passes on what is left.
     pub fn finish(mut self) -> Result<()> {
         self.flush()
     }
@@ -148,8 +149,8 @@ impl<'a> Batcher<'a> {
     }
 }
 
-/// Where to cut a long text: where its tokens end anyway, so that the pieces have the tokens of the
-/// whole; else between two characters, else at the end.
+/// Where to cut a long text: at a token boundary, so that the pieces have the tokens of the whole;
+/// otherwise between two characters; otherwise at the end.
 fn good_cut(text: &[u8]) -> usize {
     let character = |at: &usize| text[*at] & 0xC0 != 0x80;
     Split::Qwen2
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_aborted_document_leaves_a_mark_where_a_part_of_it_is_out_already() {
+    fn an_aborted_document_is_marked_if_a_part_was_passed_on() {
         let mut all = Vec::new();
         let mut hand_on = |batch| {
             all.push(batch);

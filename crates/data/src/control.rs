@@ -1,33 +1,33 @@
-//! How preparing is steered: how many threads work, how far it is, whether to stop.
+//! Control of a preparation: number of threads, progress, cancellation.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What is being done.
+/// The stage of a preparation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The texts are read for the first time: documents, duplicates, characters.
+    /// The first pass over the texts: documents, duplicates, characters.
     Reading,
-    /// The tokenizer is made.
+    /// The tokenizer is created.
     Tokenizer,
-    /// The texts are read again and turned into tokens.
+    /// The second pass: the texts are encoded.
     Encoding,
 }
 
-/// How far the work is.
+/// Progress of a preparation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
-    /// Bytes of the files that were read in this stage.
+    /// Bytes of the files read in this stage.
     pub done: u64,
     /// Bytes of all files.
     pub total: u64,
 }
 
-/// Threads, progress and the wish to stop, for one preparation.
+/// Threads, progress and the stop flag of one preparation.
 pub struct JobControl<'a> {
-    /// Threads that work.
+    /// Number of worker threads.
     pub threads: usize,
     stop: &'a AtomicBool,
     show: &'a (dyn Fn(Progress) + Sync),
@@ -54,7 +54,7 @@ impl<'a> JobControl<'a> {
         JobControl::new(1, &NEVER, &|_| {})
     }
 
-    /// Begins to count anew.
+    /// Starts a stage: counting starts at 0.
     pub(crate) fn begin(&self, total: u64) {
         self.done.store(0, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl<'a> JobControl<'a> {
         self.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Shows how far a stage is, and ends it where the user wants to stop.
+    /// Reports progress; returns an error if the user asked to stop.
     pub(crate) fn tick(&self, stage: Stage) -> Result<()> {
         let (done, total) = (&self.done, &self.total);
         (self.show)(Progress {

@@ -6,23 +6,23 @@ use crate::{Error, Result};
 use run::{Disk, Files};
 use std::path::{Path, PathBuf};
 
-/// Texts up to this size are prepared in memory where they need not be kept.
+/// Texts up to this size are prepared in memory unless the caller wants them on disk.
 const IN_MEMORY: u64 = 8 << 20;
 
 /// Where prepared data goes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Destination {
-    /// Into this folder.
+    /// A given folder.
     Folder(PathBuf),
-    /// Into memory, however large it is.
+    /// Memory, however large the data is.
     Memory,
-    /// A small text into memory, a large one into a folder of its own in this folder of caches,
-    /// where it is found again.
+    /// Memory for a small text; for a large one a folder of its own in this cache folder, where
+    /// later runs find it.
     Cache(Option<PathBuf>),
 }
 
 impl Destination {
-    /// Refuses a folder that holds something else, before anything is read.
+    /// Refuses a folder that contains something else, before anything is read.
     pub(crate) fn check(&self) -> Result<()> {
         let Destination::Folder(folder) = self else {
             return Ok(());
@@ -37,13 +37,13 @@ impl Destination {
         match !ours && entries.any(|e| e.is_ok_and(|e| e.file_name() != WORK)) {
             true => Err(Error::prepared(
                 folder,
-                "holds something else than prepared data: choose another folder with --out",
+                "contains something other than prepared data: choose another folder with --out",
             )),
             false => Ok(()),
         }
     }
 
-    /// The folder that all is written in.
+    /// The folder that contains everything written.
     pub(crate) fn root(&self) -> Option<&Path> {
         match self {
             Destination::Folder(folder) | Destination::Cache(Some(folder)) => Some(folder),
@@ -51,7 +51,7 @@ impl Destination {
         }
     }
 
-    /// Where to keep what can be read only once.
+    /// Where to keep input that can be read only once.
     pub(crate) fn scratch(&self) -> Option<PathBuf> {
         let name = match self {
             Destination::Folder(_) => WORK.to_owned(),
@@ -60,8 +60,8 @@ impl Destination {
         self.root().map(|root| root.join(name))
     }
 
-    /// The same once the text is known: a cache only where it is used. `once` says that the text
-    /// can't be read again.
+    /// The same once the text is known: a cache is required only if it is used. `once` means that
+    /// the text can't be read again.
     pub(crate) fn settled(self, bytes: u64, once: bool) -> Result<Destination> {
         match self {
             Destination::Cache(_) if bytes <= IN_MEMORY && !once => Ok(Destination::Memory),
@@ -83,13 +83,13 @@ impl Destination {
     }
 }
 
-/// A folder for the time of a preparation: it is removed when this is dropped.
+/// A temporary folder for a preparation, removed on drop.
 pub(crate) struct Scratch(pub Option<PathBuf>);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(folder) = self.0.take().filter(|folder| folder.exists()) {
-            // What is left of it harms nothing.
+            // Leftovers are harmless.
             let _ = Disk.remove_folder(&folder);
         }
     }

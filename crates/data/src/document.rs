@@ -1,4 +1,4 @@
-//! A document as the first reading saw it: what identifies it, and what becomes of it.
+//! A document as seen by the first pass: its identity and whether it is kept.
 
 use crate::batch::Piece;
 use serde::{Deserialize, Serialize};
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 /// BLAKE3 of a piece.
 pub(crate) type PieceHash = [u8; 32];
 
-/// What identifies a document: the first half of a BLAKE3 of the hashes of its pieces. Two of n
-/// different documents have the same one by a chance of about n² / 2¹²⁹.
+/// Identifies a document: the first half of the BLAKE3 hash of its pieces' hashes. Among n
+/// different documents, the probability of a collision is about n² / 2¹²⁹.
 pub(crate) type Hash = [u8; 16];
 
-/// A document as the first reading saw it.
+/// A document as seen by the first pass.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Document {
     pub hash: Hash,
@@ -22,9 +22,9 @@ pub(crate) struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CorpusPart {
-    /// What is learned from.
+    /// Training data.
     Train = 0,
-    /// What the model is judged on.
+    /// Data that the model is evaluated on.
     Validation = 1,
 }
 
@@ -32,7 +32,7 @@ impl CorpusPart {
     /// Both, in order.
     pub const ALL: [CorpusPart; 2] = [CorpusPart::Train, CorpusPart::Validation];
 
-    /// As file names have it.
+    /// The name used in file names.
     pub fn name(self) -> &'static str {
         match self {
             CorpusPart::Train => "train",
@@ -41,14 +41,14 @@ impl CorpusPart {
     }
 }
 
-/// What becomes of a document.
+/// Whether and where a document is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Train,
     Validation,
-    /// An equal one came before, or is in the validation part.
+    /// A duplicate of an earlier document or of one in the validation part.
     Duplicate,
-    /// No text after all.
+    /// Not text after all.
     Dropped,
 }
 
@@ -62,12 +62,12 @@ impl Fate {
     }
 }
 
-/// Hash of a document from those of its pieces, one after the other.
+/// Computes a document's hash from the hashes of its pieces.
 #[derive(Default)]
 pub(crate) struct DocumentHash(blake3::Hasher);
 
 impl DocumentHash {
-    /// Takes the hash of the next piece; at the last one gives the document's.
+    /// Adds the hash of the next piece; after the last one returns the document's hash.
     pub fn add(&mut self, piece: &Piece, hash: &PieceHash) -> Option<Hash> {
         self.0.update(hash);
         if !piece.last {

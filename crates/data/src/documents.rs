@@ -1,4 +1,4 @@
-//! From files to documents: what a file is, is known by its first bytes and its name.
+//! From files to documents. The format of a file follows from its first bytes and its name.
 
 use crate::batch::Batcher;
 use crate::formats;
@@ -8,10 +8,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Bytes read at once.
+/// Size of a read.
 const BLOCK: usize = 256 << 10;
 
-/// What the readers of formats need: where documents go, and what is said on the way.
+/// State shared by the readers of all formats: where documents go, and the report.
 pub(crate) struct Reading<'a, 'b> {
     pub input: &'a Input,
     pub options: &'a ReadOptions,
@@ -19,11 +19,11 @@ pub(crate) struct Reading<'a, 'b> {
     pub report: &'a mut Report,
 }
 
-/// How a file was left.
+/// The outcome of reading a file.
 pub(crate) enum Left {
     /// Its documents were taken.
     Read,
-    /// Found in a folder, it has no text for us.
+    /// It was found in a folder and has no text for us.
     Skipped(&'static str),
 }
 
@@ -32,7 +32,7 @@ impl Reading<'_, '_> {
         &self.input.path
     }
 
-    /// A record that gives no document: an error, or counted where the user wants that.
+    /// Handles a record without a document: an error, or counted with `--skip-bad`.
     pub fn bad(&mut self, place: &str, reason: &str, detail: &str) -> Result<()> {
         if !self.options.skip_bad {
             return Err(Error::Record {
@@ -45,14 +45,14 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// Records without the field: an error where the user named the file.
+    /// Handles records without the field: an error if the user named the file.
     pub fn no_field(&self, reason: String) -> Result<Left> {
         match self.input.named {
             true => Err(Error::NoField {
                 path: self.path().to_owned(),
                 reason,
             }),
-            false => Ok(Left::Skipped("records without the text's field")),
+            false => Ok(Left::Skipped("records without the text field")),
         }
     }
 
@@ -63,7 +63,7 @@ impl Reading<'_, '_> {
     }
 }
 
-/// Reads all inputs in order. `files` gets the number of the first document of each.
+/// Reads all inputs in order. `files` receives the number of the first document of each.
 pub(crate) fn read(
     inputs: &[Input],
     o: &ReadOptions,
@@ -134,7 +134,7 @@ fn unchanged(input: &Input, file: &File) -> Result<()> {
     }
 }
 
-/// The last part of a name in small letters, as `jsonl`.
+/// The file extension in lower case, such as `jsonl`.
 fn extension(path: &Path) -> String {
     let last = path.extension().unwrap_or_default();
     last.to_string_lossy().to_ascii_lowercase()
@@ -143,7 +143,7 @@ fn extension(path: &Path) -> String {
 fn unpacked(r: &mut Reading, decoder: impl Read) -> Result<Left> {
     let path = r.path();
     let whole = extension(path);
-    // `a.jsonl.gz` is a.jsonl inside; a name without `.gz` says it all itself.
+    // The content of `a.jsonl.gz` is `a.jsonl`; a name without `.gz` names the content itself.
     let inner = match ["gz", "zst", "zstd"].contains(&whole.as_str()) {
         true => extension(Path::new(path.file_stem().unwrap_or_default())),
         false => whole,
@@ -175,7 +175,7 @@ fn text_format(r: &mut Reading, stream: &mut dyn BufRead, extension: String) -> 
     }
 }
 
-/// The mark at the beginning of a file says how it is encoded and is no part of the text.
+/// A byte order mark tells the encoding and is not part of the text.
 fn skip_byte_order_mark(path: &Path, stream: &mut dyn BufRead) -> Result<()> {
     let start = stream.fill_buf().map_err(|e| broken(path, &e))?;
     if start.starts_with(&[0xEF, 0xBB, 0xBF]) {
@@ -184,7 +184,7 @@ fn skip_byte_order_mark(path: &Path, stream: &mut dyn BufRead) -> Result<()> {
     Ok(())
 }
 
-/// The error of a stream that fails in the middle: mostly, the compressed data is damaged.
+/// The error of a stream that fails in the middle: usually the compressed data is damaged.
 pub(crate) fn broken(path: &Path, error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::damaged(
@@ -198,7 +198,7 @@ pub(crate) fn broken(path: &Path, error: &io::Error) -> Error {
     }
 }
 
-/// A file whose bytes are counted as they are read.
+/// A file that counts the bytes read from it.
 struct Counted<'a> {
     file: File,
     control: &'a JobControl<'a>,

@@ -1,4 +1,4 @@
-//! The second reading: documents become tokens.
+//! The second pass: documents become tokens.
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
 use crate::control::Stage;
@@ -11,13 +11,13 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 use text::Tokenizer;
 
-/// What a thread makes of a batch.
+/// A worker's result for one batch.
 struct Encoded {
     pieces: Vec<(Piece, PieceHash)>,
     runs: [Run; 2],
 }
 
-/// Encodes every document of a part, in parallel, and hands the tokens to the writers in order.
+/// Encodes all documents of both parts in parallel and passes the tokens to the writers in order.
 pub(crate) fn encode(
     scan: &Scan,
     tokenizer: &Tokenizer,
@@ -82,7 +82,7 @@ pub(crate) fn encode(
 struct Encoder<'a> {
     scan: &'a Scan,
     tokenizer: &'a Tokenizer,
-    /// One for each thread; between two batches they wait here.
+    /// One encoder per thread; between batches they wait here.
     idle: Mutex<Vec<text::Encoder<'a>>>,
     raw_bytes: bool,
     /// The first batch that each part still needs.
@@ -116,7 +116,7 @@ impl Encoder<'_> {
             };
             let cut = self.cut(piece, text);
             let (head, tail) = text.split_at(cut.unwrap_or(text.len()));
-            // The document that is cut counts as one of the training part until the cut.
+            // The document that is cut belongs to the training part up to the cut.
             let behind = self.scan.split.cut.is_some_and(|(document, offset)| {
                 document == piece.document && offset < piece.offset
             });
@@ -137,7 +137,7 @@ impl Encoder<'_> {
         Ok(Encoded { pieces, runs })
     }
 
-    /// Where the validation part begins within this piece, at the beginning of a character.
+    /// Where the validation part starts within this piece, at a character boundary.
     fn cut(&self, piece: &Piece, text: &[u8]) -> Option<usize> {
         let (document, offset) = self.scan.split.cut?;
         let mut cut = offset.checked_sub(piece.offset)? as usize;

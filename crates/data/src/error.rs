@@ -1,4 +1,4 @@
-//! Everything that can be wrong with the texts that people bring and with prepared data.
+//! Every error of input texts and of prepared data.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What is wrong, where, and what to do about it.
+/// What is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The tokenizer refuses the text.
@@ -26,7 +26,7 @@ pub enum Error {
     Unreadable {
         /// The path that failed.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
     /// A file without a single document.
@@ -35,15 +35,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A folder, or all paths together, without a text.
-    #[error("{}: no text in it{skipped}", path.display())]
+    /// A folder, or all paths together, without any text.
+    #[error("{}: contains no text{skipped}", path.display())]
     NoText {
         /// The first path.
         path: PathBuf,
-        /// What was skipped and why, as a tail of the sentence.
+        /// What was skipped and why, appended to the message.
         skipped: String,
     },
-    /// No path was given at all.
+    /// No path was given.
     #[error("no text was given: name at least one file or folder")]
     NoPaths,
     /// A named file that isn't UTF-8.
@@ -65,7 +65,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A record that gives no document.
+    /// A bad record.
     #[error("{}, {place}: {reason}; --skip-bad leaves such records out and counts them", path.display())]
     Record {
         /// The file.
@@ -80,24 +80,24 @@ pub enum Error {
     NoField {
         /// The file.
         path: PathBuf,
-        /// What is looked for and what is there.
+        /// The field that is missing and the fields that exist.
         reason: String,
     },
-    /// A file that is cut short or damaged, or of a kind that isn't read.
+    /// A file that is truncated, damaged or of an unsupported kind.
     #[error("{}: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How it shows.
+        /// What is wrong.
         reason: String,
     },
-    /// A file that is not what it was a moment ago.
-    #[error("{}: the file changed while it was read: run this again when nothing writes to it", path.display())]
+    /// A file that changed between the two passes.
+    #[error("{}: the file changed while it was read: run this again when nothing is writing to it", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// Text that the tokenizer can't take.
+    /// Text that the tokenizer can't encode.
     #[error("{}: {error}", path.display())]
     Encode {
         /// The file.
@@ -114,7 +114,7 @@ pub enum Error {
         reason: String,
     },
     /// Ctrl-C.
-    #[error("stopped: what is done is kept, and the same command goes on from there")]
+    #[error("stopped: finished work is kept; the same command continues from there")]
     Stopped,
 }
 

@@ -1,4 +1,4 @@
-//! Which files are read, and in which order?
+//! Selects the files to read and their order.
 
 use crate::{Destination, Error, ReadOptions, Report, Result};
 use ignore::WalkBuilder;
@@ -13,16 +13,16 @@ use std::time::SystemTime;
 pub(crate) struct Input {
     /// Where it is read from.
     pub path: PathBuf,
-    /// Whether the user named it, so that what is wrong with it is an error. A file that was only
-    /// found in a folder may be skipped.
+    /// Whether the user named it: problems are then errors. A file found in a folder may be
+    /// skipped.
     pub named: bool,
     /// Whether all of it is for validation.
     pub held_out: bool,
-    /// What it looked like when it was listed.
+    /// Its state when it was listed.
     pub stamp: Stamp,
 }
 
-/// Size and time of a file: where they change, the file changed.
+/// Size and modification time of a file: if they differ, the file changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Stamp {
     pub bytes: u64,
@@ -41,9 +41,9 @@ impl Stamp {
 /// The name of standard input.
 pub const STANDARD_INPUT: &str = "-";
 
-/// All files of `paths` in the order given, folders by the names within them; then those of
-/// `validation`. What is written for `to` is never looked into; what can be read only once (standard
-/// input, a pipe) is kept there meanwhile.
+/// All files of `paths` in the order given, those of a folder sorted by name; then those of
+/// `validation`. Output for `to` is never read as input. Input that can be read only once (standard
+/// input, a pipe) is copied there for the duration.
 pub(crate) fn list(
     paths: &[PathBuf],
     validation: Option<&Path>,
@@ -81,7 +81,7 @@ pub(crate) fn list(
     Ok(inputs)
 }
 
-/// Keeps a stream in a file, since texts are read twice.
+/// Copies a stream into a file, since texts are read twice.
 fn spool(
     path: &Path,
     from: &mut dyn io::Read,
@@ -111,7 +111,7 @@ fn spool(
     })
 }
 
-/// Adds the files of a folder. Hidden files and folders are left out, links are followed.
+/// Adds the files of a folder. Hidden files and folders are skipped, links are followed.
 fn walk(
     folder: &Path,
     held_out: bool,
@@ -162,13 +162,13 @@ fn walk(
     Ok(())
 }
 
-/// A link to a folder around it, or to nothing, is skipped; all else is an error.
+/// Skips a link to a parent folder and a broken link; everything else is an error.
 fn not_walked(folder: &Path, error: &ignore::Error, report: &mut Report) -> Result<()> {
     let path = path_of(error).unwrap_or(folder).to_owned();
     match error.io_error() {
-        None => report.skip(&path, "a link to a folder around it"),
+        None => report.skip(&path, "a link to a parent folder"),
         Some(e) if e.kind() == io::ErrorKind::NotFound => {
-            report.skip(&path, "a link to nothing");
+            report.skip(&path, "a broken link");
         }
         Some(e) => return Err(Error::reading(&path, e)),
     }

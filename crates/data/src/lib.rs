@@ -1,4 +1,4 @@
-//! From what people bring to batches: any files to documents, documents to tokens, tokens to
+//! From input files to batches: files of any kind to documents, documents to tokens, tokens to
 //! batches.
 //!
 //! ```text
@@ -7,13 +7,12 @@
 //! shards ─ tokens ─▶ windows ─ loader ─▶ batches
 //! ```
 //!
-//! Texts are read twice: [`scan()`] sees which documents there are, which are the same and which
-//! characters occur; then the caller chooses a tokenizer, and [`Scan::encode`] makes the tokens. So
-//! texts of any size, and documents of any size, need only a bounded memory, but for 25 bytes a
-//! document.
+//! Texts are read twice: [`scan()`] finds the documents, duplicates and characters; then the caller
+//! chooses a tokenizer, and [`Scan::encode`] produces the tokens. Memory stays bounded for texts
+//! and documents of any size, except for 25 bytes per document.
 //!
-//! Begin with [`scan()`]. What always holds: the same text gives the same tokens, split and bytes
-//! on the disk for any number of threads; what was trained on never judges later; no record is
+//! Start with [`scan()`]. Invariants: the same text gives the same tokens, split and bytes on disk
+//! for any number of threads; training data never becomes validation data later; no record is
 //! dropped without being counted.
 #![forbid(unsafe_code)]
 
@@ -51,20 +50,20 @@ pub use scan::{Scan, scan};
 pub use shard::Width;
 pub use tokens::Tokens;
 
-/// How texts are read.
+/// Settings for reading texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadOptions {
-    /// Any bytes are allowed in a named plain file, and it may be cut anywhere.
+    /// A named plain file may contain any bytes and may be split anywhere.
     pub raw_bytes: bool,
-    /// Invalid UTF-8 in a named plain file or a record is replaced with U+FFFD.
+    /// Invalid UTF-8 in a named plain file or a record is replaced by U+FFFD.
     pub lossy: bool,
-    /// The field or column that holds the text of a record; else `text`, then `content`.
+    /// The field or column that contains the text of a record; by default `text`, then `content`.
     pub field: Option<String>,
     /// Bad records are counted and left out.
     pub skip_bad: bool,
-    /// What .gitignore files name is left out of folders.
+    /// Files listed in .gitignore are left out of folders.
     pub gitignore: bool,
-    /// The most bytes that the validation part takes where none is given.
+    /// The largest validation part, in bytes, when none is given.
     pub validation_bytes: u64,
 }
 

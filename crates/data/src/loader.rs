@@ -1,4 +1,4 @@
-//! Batches, a few ahead of the trainer, from a thread of their own.
+//! Loads batches on a thread of its own, a few ahead of the trainer.
 
 use crate::{Result, Tokens};
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use text::Windows;
 
-/// Batches that wait for the trainer.
+/// Batches prepared ahead of the trainer.
 const AHEAD: usize = 2;
 
-/// What a training step learns from; both `[batch, context]`, row-major.
+/// The data of a training step; both `[batch, context]`, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// The tokens that the model sees.
+    /// The input tokens.
     pub inputs: Vec<u32>,
-    /// The token after each of them.
+    /// The target: the token after each input token.
     pub targets: Vec<u32>,
 }
 
-/// Gives the batch of each step: a function of the seed and the step's number alone.
+/// Returns the batch of each step: a function of the seed and the step number alone.
 pub struct Loader {
     tokens: Arc<Tokens>,
     windows: Windows,
@@ -27,7 +27,7 @@ pub struct Loader {
     running: Option<Running>,
 }
 
-/// The thread, and the step whose batch comes next from it.
+/// The thread, and the step of its next batch.
 struct Running {
     step: u64,
     batches: Receiver<Result<Batch>>,
@@ -35,10 +35,10 @@ struct Running {
 }
 
 impl Loader {
-    /// A loader of `batch` windows of `context` tokens a step.
+    /// A loader of `batch` windows of `context` tokens per step.
     ///
     /// # Errors
-    /// Where there are too few tokens for a window.
+    /// If there are too few tokens for a window.
     pub fn new(tokens: Arc<Tokens>, context: usize, batch: usize, seed: u64) -> Result<Loader> {
         Ok(Loader {
             windows: Windows::new(tokens.len(), context, seed)?,
@@ -49,10 +49,10 @@ impl Loader {
         })
     }
 
-    /// The batch of a step. Those of the steps after it are made ready meanwhile.
+    /// The batch of a step. The following batches are prepared in the background.
     ///
     /// # Errors
-    /// Where a shard can't be read or is damaged.
+    /// If a shard can't be read or is damaged.
     pub fn batch(&mut self, step: u64) -> Result<Batch> {
         if let Some(running) = &mut self.running
             && running.step == step
@@ -77,7 +77,7 @@ impl Loader {
         )
     }
 
-    /// Where no thread can be had, batches are made when they are asked for.
+    /// If no thread can be started, batches are loaded on demand.
     fn start(&mut self, first: u64) {
         let (sender, batches) = sync_channel(AHEAD);
         let (tokens, mut windows) = (self.tokens.clone(), self.windows.clone());
@@ -101,7 +101,7 @@ impl Loader {
     fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             drop(running.batches);
-            // It ends at its next batch; a panic in it has been printed.
+            // It ends at its next batch; a panic in it was already printed.
             let _ = running.thread.join();
         }
     }

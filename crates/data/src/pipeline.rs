@@ -1,4 +1,4 @@
-//! One thread makes pieces of work, several do them, and the results come back in order.
+//! A pipeline: one thread produces work, several process it, and the results arrive in order.
 
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-/// Runs `produce` on a thread of its own, `work` on `threads` threads and `consume`, which gets the
-/// results in the order of production, on this one. No more than a few pieces of work are under way
-/// at a time, so memory stays bounded however uneven they are.
+/// Runs `produce` on its own thread, `work` on `threads` threads, and `consume` on the calling
+/// thread with the results in production order. The number of pieces in flight is limited, so
+/// memory stays bounded however uneven the pieces are.
 ///
-/// The error that is given is the same for any number of threads: that of the first piece, in the
-/// order of production, that fails, and the producer's own only after all its pieces are done.
+/// The error returned is the same for any number of threads: that of the first piece, in production
+/// order, that fails. The producer's own error comes only after all of its pieces.
 pub(crate) fn run<T: Send, R: Send>(
     threads: usize,
     produce: impl FnOnce(&mut dyn FnMut(T) -> Result<()>) -> Result<()> + Send,
@@ -19,7 +19,7 @@ pub(crate) fn run<T: Send, R: Send>(
     mut consume: impl FnMut(u64, R) -> Result<()>,
 ) -> Result<()> {
     let threads = threads.max(1);
-    // A permit for each piece under way: taken before it is made, given back once it is consumed.
+    // One permit per piece in flight: taken before it is produced, returned once it is consumed.
     let (take, give_back) = sync_channel::<()>(2 * threads + 2);
     let (jobs, queue) = channel::<(u64, T)>();
     let (done, results) = channel::<(u64, std::thread::Result<Result<R>>)>();
@@ -40,7 +40,8 @@ pub(crate) fn run<T: Send, R: Send>(
             let (queue, work) = (&queue, &work);
             scope.spawn(move || {
                 while let Some((number, piece)) = next(queue) {
-                    // A panic is handed over, since the others would wait for this piece for ever.
+                    // A panic is passed on, since otherwise the consumer would wait for this piece
+                    // forever.
                     let worked = catch_unwind(AssertUnwindSafe(|| work(number, piece)));
                     if done.send((number, worked)).is_err() {
                         break;
@@ -55,7 +56,7 @@ pub(crate) fn run<T: Send, R: Send>(
             let _ = give_back.try_recv();
             Ok(())
         });
-        // What is still under way finds nobody to wait for.
+        // Pieces still in flight are dropped.
         drop((results, give_back));
         let produced = match producer.join() {
             Ok(produced) => produced,
@@ -100,7 +101,7 @@ mod tests {
         for threads in 1..=4 {
             let mut seen = Vec::new();
             let work = |n: u64, x: u64| {
-                // The earlier, the slower.
+                // Earlier pieces are slower.
                 std::thread::sleep(std::time::Duration::from_micros(300 - n));
                 match n {
                     150 | 151 => Err(fail(&n.to_string())),

@@ -1,4 +1,4 @@
-//! The second reading and what is written: how do texts that were read once become tokens?
+//! Encoding and writing: texts that were scanned become tokens.
 
 use crate::control::Stage;
 use crate::encode::encode;
@@ -13,17 +13,17 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use text::{Tokenizer, TokenizerKind};
 
-/// Version of everything that decides which tokens come out.
+/// Version of everything that affects the tokens.
 const VERSION: u64 = 2;
 
 impl Scan {
-    /// Encodes the texts with a tokenizer of a kind, which is made from them, or with one that is
-    /// there already: `given`. What was prepared before is found again, and what was interrupted
-    /// goes on, with the tokenizer that it began with.
+    /// Encodes the texts with a new tokenizer of the given kind, or with an existing one: `given`.
+    /// Finished preparations are reused, and interrupted ones continue with the tokenizer that they
+    /// started with.
     ///
     /// # Errors
-    /// Where a text changed since it was scanned or has what the tokenizer doesn't know; where the
-    /// destination can't be written to or holds something else.
+    /// If a text changed since it was scanned or contains something that the tokenizer can't
+    /// encode; if the destination can't be written to or contains something else.
     pub fn encode(
         mut self,
         kind: &TokenizerKind,
@@ -46,7 +46,7 @@ impl Scan {
                 true => Ok(there),
                 false => Err(Error::prepared(
                     &folder,
-                    "holds data of other texts or settings: remove it, or choose another folder \
+                    "contains data from other texts or settings: remove it, or choose another folder \
                      with --out",
                 )),
             };
@@ -65,8 +65,8 @@ impl Scan {
         Prepared::open_written(&folder)
     }
 
-    /// What the tokenizer is called in the key, and the key, which decides everything that comes
-    /// out. A tokenizer that is given has the name of its kind where the same was made before.
+    /// The tokenizer's name in the key, and the key, which determines all output. A given tokenizer
+    /// has the name of its kind if that kind produces the same one.
     fn recipe(&self, kind: &TokenizerKind, given: Option<&Tokenizer>) -> (String, String) {
         let text = &self.text_sha256;
         let with_key = |recipe: String| {
@@ -86,7 +86,7 @@ impl Scan {
         with_key(format!("given {given}"))
     }
 
-    /// The tokenizer that is given, or a new one.
+    /// The given tokenizer, or a new one.
     fn tokenizer(
         &mut self,
         kind: &TokenizerKind,
@@ -126,7 +126,7 @@ impl Scan {
         })
     }
 
-    /// Encodes into a folder, while another thread writes shards.
+    /// Encodes into a folder while another thread writes shards.
     fn into_folder(
         self,
         tokenizer: &Tokenizer,
@@ -142,7 +142,7 @@ impl Scan {
             let writing = scope.spawn(|| journal.write_shards(width, ready));
             let encoded = encode(&self, tokenizer, &mut writers, Some(&full), control)
                 .and_then(|()| writers.iter_mut().try_for_each(|w| w.finish(&full)));
-            // The shard at hand is finished even where encoding failed or was stopped.
+            // The current shard is finished even if encoding failed or was stopped.
             drop(full);
             let written = writing.join().unwrap_or_else(|panic| resume_unwind(panic));
             written.and(encoded)

@@ -1,4 +1,4 @@
-//! A corpus in tokens: made just now, or found in a folder that was prepared before.
+//! A tokenized corpus, prepared just now or opened from a folder.
 
 use crate::shard::{SHARD_TOKENS, ShardEntry, Width};
 use crate::tokens::CHECKED_AT_ONCE;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use text::random::{Random, RandomUse};
 use text::{Tokenizer, TokenizerKind};
 
-/// The file that says what a prepared folder holds.
+/// The file that describes a prepared folder.
 pub(crate) const DATA: &str = "data.json";
 
 /// The tokenizer beside it.
@@ -62,12 +62,12 @@ impl Index {
     }
 }
 
-/// A corpus in tokens.
+/// A tokenized corpus.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The folder it lies in, where it is not in memory.
+    /// Its folder, unless it is in memory.
     pub folder: Option<PathBuf>,
-    /// A short name, good for a folder.
+    /// A short name, usable as a folder name.
     pub name: String,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
@@ -77,31 +77,31 @@ pub struct Prepared {
     pub validation: Arc<Tokens>,
     /// SHA-256 of the text and its split: equal for equal texts.
     pub text_sha256: String,
-    /// What was read and what was left out.
+    /// What was read and what was skipped.
     pub report: Report,
     pub(crate) index: Option<Index>,
 }
 
-/// The beginning of a document.
+/// The start of a document.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Excerpt {
-    /// The number of its first token in the training part.
+    /// The position of its first token in the training part.
     pub token: u64,
-    /// Tokens of the whole document; not known where it goes on into another shard.
+    /// Number of tokens in the document; unknown if it continues in another shard.
     pub tokens: Option<u64>,
-    /// Its text, or as much of it as was asked for.
+    /// Its text, up to the requested length.
     pub text: String,
-    /// Whether there is more of it.
+    /// Whether the document continues after this text.
     pub cut: bool,
 }
 
 impl Prepared {
-    /// Whether a folder holds prepared data.
+    /// Whether a folder contains prepared data.
     pub fn is_in(folder: &Path) -> bool {
         folder.join(DATA).is_file() && folder.join(TOKENIZER).is_file()
     }
 
-    /// How many bytes the tokenizer was learned from, where that is a sample of the text.
+    /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub fn sampled(&self) -> Option<u64> {
         let sample = text::SAMPLE_BYTES as u64;
         let recipe = self.index.as_ref()?.recipe.parse();
@@ -112,12 +112,12 @@ impl Prepared {
     /// Opens a prepared folder.
     ///
     /// # Errors
-    /// Where a file is missing, damaged, or of another preparation.
+    /// If a file is missing, damaged, or belongs to another preparation.
     pub fn open(folder: &Path) -> Result<Prepared> {
         Prepared::open_checking(folder, CHECKED_AT_ONCE)
     }
 
-    /// Opens a folder that was written just now: every shard is checked when it is first read.
+    /// Opens a folder that was just written: every shard is checked when it is first read.
     pub(crate) fn open_written(folder: &Path) -> Result<Prepared> {
         Prepared::open_checking(folder, 0)
     }
@@ -167,7 +167,7 @@ impl Prepared {
         })
     }
 
-    /// What decided everything that came out; empty in memory.
+    /// The key that determines all output; empty in memory.
     pub(crate) fn key(&self) -> &str {
         self.index.as_ref().map_or("", |index| &index.key)
     }
@@ -180,22 +180,22 @@ impl Prepared {
         }
     }
 
-    /// Shards of both parts, and their bytes on the disk.
+    /// Shards of both parts, and their size on disk in bytes.
     pub fn shards(&self) -> (usize, u64) {
         let parts = self.index.iter().flat_map(|i| [&i.train, &i.validation]);
         let shards = parts.flat_map(|part| &part.shards);
         shards.fold((0, 0), |(count, bytes), s| (count + 1, bytes + s.bytes))
     }
 
-    /// Where the texts lay when they were prepared; none in memory.
+    /// The paths of the texts when they were prepared; none in memory.
     pub fn sources(&self) -> &[PathBuf] {
         self.index.as_ref().map_or(&[], |index| &index.sources)
     }
 
-    /// Documents of the training part, drawn by chance: the first `most` tokens of each.
+    /// Randomly chosen documents of the training part: the first `most` tokens of each.
     ///
     /// # Errors
-    /// Where a shard can't be read or is damaged.
+    /// If a shard can't be read or is damaged.
     pub fn sample(&self, count: usize, most: usize, seed: u64) -> Result<Vec<Excerpt>> {
         let shards = self.index.as_ref().map_or(&[][..], |i| &i.train.shards);
         let documents: u64 = shards.iter().map(|s| s.documents).sum();
@@ -232,8 +232,8 @@ impl Prepared {
     }
 }
 
-/// A name for a corpus after its first path, good for a folder: letters, digits, `.`, `_` and `-`,
-/// no leading `.`.
+/// A name for a corpus derived from its first path and usable as a folder name: letters, digits,
+/// `.`, `_` and `-`, no leading `.`.
 pub(crate) fn corpus_name(path: &Path) -> String {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let stem = if real.is_dir() {

@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Paths that are named for each reason.
+/// Example paths listed per reason.
 const EXAMPLES: usize = 5;
 
-/// What reading the inputs found, as data.json has it and `data inspect` shows it.
+/// Statistics of the input, as stored in data.json and shown by `data inspect`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Files that gave documents.
+    /// Files that contained documents.
     pub files: u64,
     /// Documents kept, in both parts.
     pub documents: u64,
-    /// Documents of the validation part; the last one may begin in the training part.
+    /// Documents of the validation part; the last one may start in the training part.
     pub validation_documents: u64,
     /// Bytes of the documents kept.
     pub bytes: u64,
@@ -22,32 +22,32 @@ pub struct Report {
     pub validation_bytes: u64,
     /// Documents dropped because an equal one came before.
     pub duplicates: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub duplicate_bytes: u64,
-    /// Documents without a single byte, dropped.
+    /// Empty documents, dropped.
     pub empty: u64,
-    /// Bad records that `--skip-bad` left out, by what is wrong with them.
+    /// Bad records skipped with `--skip-bad`, by reason.
     pub bad_records: BTreeMap<String, Skipped>,
-    /// Files of folders that were left out, by reason.
+    /// Skipped files of folders, by reason.
     pub skipped: BTreeMap<String, Skipped>,
     /// Length of the longest line in bytes.
     pub longest_line: u64,
-    /// The file that has it.
+    /// The file that contains it.
     pub longest_line_in: String,
     /// Characters by script, the most frequent first; digits, marks and spaces are "Common".
     pub scripts: Vec<(String, u64)>,
-    /// Different characters.
+    /// Number of distinct characters.
     pub characters: u64,
     /// How the validation part was chosen: `documents`, `tail` or `given`.
     pub split: String,
 }
 
-/// Things left out for one reason.
+/// Items skipped for one reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
     /// How many.
     pub count: u64,
-    /// The first few.
+    /// The first few, as examples.
     pub examples: Vec<String>,
 }
 
@@ -61,25 +61,25 @@ impl Skipped {
 }
 
 impl Report {
-    /// Notes a file that was left out.
+    /// Records a skipped file.
     pub(crate) fn skip(&mut self, path: &Path, reason: &str) {
         let skipped = self.skipped.entry(reason.to_owned()).or_default();
         skipped.add(path.display().to_string());
     }
 
-    /// Notes a record that was left out.
+    /// Records a skipped record.
     pub(crate) fn bad_record(&mut self, path: &Path, place: &str, reason: &str) {
         let skipped = self.bad_records.entry(reason.to_owned()).or_default();
         skipped.add(format!("{}, {place}", path.display()));
     }
 
-    /// A tail of a sentence that says what was skipped: empty where nothing was.
+    /// A clause for messages that lists what was skipped; empty if nothing was.
     pub(crate) fn skipped_in_words(&self) -> String {
         let all = self.skipped.iter().chain(&self.bad_records);
         let each: Vec<String> = all
             .map(|(reason, s)| {
                 let example = s.examples.first().map_or("", String::as_str);
-                format!("{} × {reason} (as {example})", s.count)
+                format!("{} × {reason} (for example {example})", s.count)
             })
             .collect();
         match each.is_empty() {

@@ -1,4 +1,4 @@
-//! The first reading: which documents are there, which are the same, which characters occur?
+//! The first pass: finds documents, duplicates and characters.
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
 use crate::control::Stage;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
 
-/// Texts after their first reading.
+/// Texts after the first pass.
 pub struct Scan {
     pub(crate) inputs: Vec<Input>,
     /// Number of the first document of each input.
@@ -30,18 +30,17 @@ pub struct Scan {
     pub(crate) to: Destination,
     /// The paths, absolute.
     pub(crate) sources: Vec<PathBuf>,
-    /// Keeps what can be read only once until the second reading is over.
+    /// Keeps input that can be read only once until the second pass is over.
     _scratch: Scratch,
 }
 
 impl Scan {
-    /// All of the text, or as much of it as was asked for: the parts that come first by their hash.
+    /// All of the text, or a sample of the requested size: the parts with the smallest hashes.
     pub fn sample(&self) -> &[Vec<u8>] {
         &self.sample
     }
 
-    /// The SHA-256 of the text: equal for equal texts, wherever they lie and however they are
-    /// packed.
+    /// The SHA-256 of the text: equal for equal texts, regardless of their paths and file formats.
     pub fn text_sha256(&self) -> &str {
         &self.text_sha256
     }
@@ -53,7 +52,7 @@ impl Scan {
     }
 }
 
-/// Of all documents' hashes and where each goes.
+/// Over the hashes of all documents and the part each belongs to.
 fn text_sha256(documents: &[Document], split: &CorpusSplit) -> String {
     let mut hash = Sha256::new();
     let (before, offset) = split.cut.unwrap_or((u64::MAX, 0));
@@ -70,13 +69,14 @@ fn text_sha256(documents: &[Document], split: &CorpusSplit) -> String {
     hex(&hash.finalize())
 }
 
-/// Reads texts for the first time: `paths` in the order given, and folders sorted by path. Drops
-/// equal documents and holds out a part for validation (or takes `validation` as that part).
-/// `sample_bytes` is how much text to keep for making a tokenizer; `to` is where the tokens will go.
+/// Runs the first pass: `paths` in the order given, folders sorted by path. Drops duplicate
+/// documents and holds out a part for validation (or uses `validation` as that part).
+/// `sample_bytes` is how much text to keep for learning a tokenizer; `to` is where the tokens will
+/// go.
 ///
 /// # Errors
-/// Where something can't be read, is not what it seems, or holds no text; where the destination
-/// holds something else.
+/// If something can't be read, is not what it appears to be, or contains no text; if the
+/// destination contains something else.
 pub fn scan(
     paths: &[PathBuf],
     validation: Option<&Path>,
@@ -133,7 +133,7 @@ pub fn scan(
     Ok(scan)
 }
 
-/// Reads all inputs once; gives the number of the first document of each, and what they add up to.
+/// Reads all inputs once; returns the number of the first document of each, and the totals.
 fn read(
     inputs: &[Input],
     options: &ReadOptions,
@@ -163,7 +163,7 @@ fn read(
     Ok((files, collected))
 }
 
-/// What a thread finds in a batch.
+/// A worker's result for one batch.
 struct Seen {
     pieces: Vec<(Piece, PieceHash)>,
     stats: Stats,
@@ -171,8 +171,8 @@ struct Seen {
     text: Vec<u8>,
 }
 
-/// Lines of a batch: the longest whole one and the document it is in; and, where the batch is a
-/// piece of a long document, what its first and last line add to those of its neighbors.
+/// Lines of a batch: the longest complete one and its document; and, if the batch is a piece of a
+/// long document, the lengths of the first and last line, which continue in its neighbors.
 #[derive(Default)]
 struct Lines {
     longest: (u64, u64),
@@ -222,7 +222,7 @@ impl Lines {
     }
 }
 
-/// What the batches add up to, taken in order.
+/// Totals over the batches, taken in order.
 #[derive(Default)]
 struct Collected {
     documents: Vec<Document>,
@@ -230,7 +230,7 @@ struct Collected {
     longest: (u64, u64),
     sample: Sample,
     hash: DocumentHash,
-    /// Of the long document at hand, which may still turn out to be no text.
+    /// For the current long document, which may still turn out not to be text.
     pending: Stats,
     pending_longest: (u64, u64),
     bytes: u64,
@@ -285,7 +285,8 @@ impl Collected {
     }
 }
 
-/// The batches with the least hashes, as many as fit: a sample that is the same for the same text.
+/// The batches with the smallest hashes, as many as fit: a sample that is the same for the same
+/// text.
 #[derive(Default)]
 struct Sample {
     room: usize,

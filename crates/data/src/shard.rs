@@ -1,11 +1,11 @@
-//! A shard: tokens and the places where documents begin, as a safetensors file.
+//! A shard: tokens and the positions where documents start, as a safetensors file.
 //!
 //! ```text
 //! documents  U64 [D]        first token of each document that begins here, counted over the part
 //! tokens     U16 or U32 [N]
 //! ```
 //!
-//! The header's metadata says of which tokenizer the tokens are and what the two tensors hash to.
+//! The header's metadata names the tokenizer (by hash) and the hash of the two tensors.
 
 use crate::{CorpusPart, Error, Result};
 use run::hex;
@@ -18,13 +18,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Tokens of each shard but the last one of a part.
+/// Tokens per shard, except for the last one of a part.
 pub(crate) const SHARD_TOKENS: u64 = 1 << 24;
 
 /// Version of the layout.
 const VERSION: &str = "1";
 
-/// The longest header that is read: ours have some 400 bytes.
+/// The longest header that is accepted: ours have some 400 bytes.
 const LONGEST_HEADER: u64 = 1 << 20;
 
 /// How a token is stored.
@@ -37,7 +37,7 @@ pub enum Width {
 }
 
 impl Width {
-    /// The least that holds every id below `vocabulary`.
+    /// The narrowest type that can store every id below `vocabulary`.
     pub fn for_vocabulary(vocabulary: usize) -> Width {
         match vocabulary <= 1 << 16 {
             true => Width::U16,
@@ -45,7 +45,7 @@ impl Width {
         }
     }
 
-    /// Bytes of a token.
+    /// Bytes per token.
     pub fn bytes(self) -> usize {
         match self {
             Width::U16 => 2,
@@ -60,7 +60,7 @@ impl Width {
         }
     }
 
-    /// Appends tokens to their stored form. Ids fit: the width was chosen for their vocabulary.
+    /// Appends tokens in their stored form. Ids fit: the width was chosen for their vocabulary.
     pub(crate) fn store(self, tokens: &[u32], into: &mut Vec<u8>) {
         let from = into.len();
         into.resize(from + tokens.len() * self.bytes(), 0);
@@ -79,7 +79,7 @@ impl Width {
         }
     }
 
-    /// Reads tokens from their stored form, which has just as many.
+    /// Decodes tokens from their stored form, which has exactly as many.
     pub(crate) fn load(self, stored: &[u8], tokens: &mut [u32]) {
         match self {
             Width::U16 => {
@@ -99,7 +99,7 @@ impl Width {
     }
 }
 
-/// What data.json knows of a shard.
+/// The entry of a shard in data.json.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShardEntry {
     pub file: String,
@@ -152,16 +152,16 @@ pub(crate) fn file(
     file
 }
 
-/// Where things lie in a shard's file.
+/// Offsets within a shard file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Offset of the documents' places.
+    /// Offset of the document positions.
     pub documents: u64,
     /// Offset of the tokens.
     pub tokens: u64,
 }
 
-/// Reads the header of a shard and checks it against what data.json says.
+/// Reads the header of a shard and checks it against data.json.
 pub(crate) fn layout(
     path: &Path,
     file: &mut File,
@@ -183,7 +183,7 @@ pub(crate) fn layout(
     read.map_err(|e| damaged(&e.to_string()))?;
     let length = u64::from_le_bytes(length);
     if length > LONGEST_HEADER.min(bytes) {
-        return Err(damaged("its header has no sound length"));
+        return Err(damaged("its header length is invalid"));
     }
     let mut header = vec![0; length as usize];
     let read = file.read_exact(&mut header);
@@ -193,10 +193,10 @@ pub(crate) fn layout(
     let words = header.metadata().as_ref().unwrap_or(&no_words);
     let word = |name: &str| words.get(name).map_or("", String::as_str);
     if word("format") != "downhill-shard" || word("version") != VERSION {
-        return Err(damaged("its header isn't that of a shard"));
+        return Err(damaged("its header is not a shard header"));
     }
     if word("tokenizer_sha256") != tokenizer_sha256 {
-        let reason = "the shard was made with another tokenizer than the folder's tokenizer.json. \
+        let reason = "the shard was made with another tokenizer, not the folder's tokenizer.json. \
                       Prepare the data again";
         return Err(Error::prepared(path, reason));
     }
@@ -216,7 +216,7 @@ pub(crate) fn layout(
             documents: start,
             tokens: start + documents.data_offsets.1 as u64,
         }),
-        false => Err(damaged("its header isn't what data.json says")),
+        false => Err(damaged("its header doesn't match data.json")),
     }
 }
 
@@ -236,7 +236,7 @@ pub(crate) fn verify(path: &Path, file: &mut File, entry: &ShardEntry) -> Result
         true => Ok(()),
         false => Err(Error::prepared(
             path,
-            "the shard is damaged: its content isn't what data.json says. Prepare the data again",
+            "the shard is damaged: its content doesn't match data.json. Prepare the data again",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Which documents are learned from, and which judge the model?
+//! Splits documents into a training and a validation part.
 
 use crate::document::{CorpusPart, Document, Fate};
 use crate::{ReadOptions, Report};
@@ -6,23 +6,23 @@ use crate::{ReadOptions, Report};
 /// How the documents were split.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct CorpusSplit {
-    /// The document, and the byte in it, at which the validation part begins, where it is the tail
-    /// of the text. The document counts as one of the training part.
+    /// The document and the byte in it at which the validation part starts, if that is the tail of
+    /// the text. The document itself counts as training data.
     pub cut: Option<(u64, u64)>,
-    /// Whether the documents of each part end with a separator: where it has more than one.
+    /// Whether the documents of each part end with a separator: only in a part with more than one.
     pub separate: [bool; 2],
 }
 
 impl CorpusSplit {
-    /// Drops equal documents and chooses the validation part. `given` is the first document of a
-    /// validation text that the user gave.
+    /// Drops duplicate documents and chooses the validation part. `given` is the first document of
+    /// a validation text provided by the user.
     ///
-    /// Without one, a document is held out if the number that its hash begins with is below a
-    /// tenth of the range, so it is held out wherever it stands and whatever else there is. Where a
-    /// tenth of the bytes is more than wanted, the share is halved as often as needed: so a document
-    /// that was learned from is never held out of a larger corpus later. Where that gives no sound
-    /// part, since documents are few or of very different size, the last tenth of the text is held
-    /// out instead.
+    /// Without one, a document is held out if its hash, read as a number, lies in the lowest tenth
+    /// of the range. The choice doesn't depend on its position or on other documents. If a tenth of
+    /// the bytes is more than wanted, the share is halved as often as needed, so a training
+    /// document is never held out of a larger corpus later. If that gives no useful part, because
+    /// documents are few or of very different sizes, the last tenth of the text is held out
+    /// instead.
     pub fn decide(
         documents: &mut [Document],
         given: Option<usize>,
@@ -50,8 +50,7 @@ impl CorpusSplit {
     }
 }
 
-/// Of equal documents, the first stays; of those that are in a given validation text as well, that
-/// one does.
+/// Among equal documents the first is kept, or the one in a given validation text.
 fn drop_duplicates(documents: &mut [Document]) {
     let mut order: Vec<usize> = (0..documents.len()).collect();
     order.retain(|&at| documents[at].fate.part().is_some());
@@ -75,7 +74,7 @@ fn kept(documents: &[Document]) -> impl Iterator<Item = &Document> {
     documents.iter().filter(|d| d.fate.part().is_some())
 }
 
-/// Splits by hash; says whether that gives a part near the size wanted.
+/// Splits by hash; returns whether that gives a part near the wanted size.
 fn by_document(documents: &mut [Document], o: &ReadOptions) -> bool {
     let total: u64 = kept(documents).map(|d| d.bytes).sum();
     let (mut wanted, mut bound) = (total / 10, u64::MAX / 10);
@@ -103,7 +102,7 @@ fn by_document(documents: &mut [Document], o: &ReadOptions) -> bool {
     true
 }
 
-/// Holds out the last tenth of the text, and at most the bytes wanted.
+/// Holds out the last tenth of the text, but no more than the wanted bytes.
 fn tail(documents: &mut [Document], o: &ReadOptions) -> Option<(u64, u64)> {
     let total: u64 = kept(documents).map(|d| d.bytes).sum();
     let ninth = (u128::from(total) * 9 / 10) as u64;
@@ -124,7 +123,7 @@ fn tail(documents: &mut [Document], o: &ReadOptions) -> Option<(u64, u64)> {
     cut
 }
 
-/// Counts what came out.
+/// Computes the totals of the split.
 fn count(documents: &[Document], cut: Option<(u64, u64)>, report: &mut Report) -> CorpusSplit {
     let mut count = [0u64; 2];
     for document in documents {
@@ -202,7 +201,7 @@ mod tests {
         decide(&mut grown, None, u64::MAX);
         grown.reverse();
         assert_eq!(small, grown[..1000]);
-        // With a bound on the bytes documents move to the training part only.
+        // With a byte limit, documents move to the training part only.
         grown.iter_mut().for_each(|d| d.fate = Fate::Train);
         let (_, report) = decide(&mut grown, None, 10_000);
         assert!((4_000..20_000).contains(&report.validation_bytes));

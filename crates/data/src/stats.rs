@@ -1,19 +1,19 @@
-//! Which characters does a text have, and of which scripts?
+//! Counts characters and the scripts they belong to.
 
-/// Counts of characters: of each in ASCII, of each row of 16 beyond.
+/// Character counts: one per ASCII character, one per row of 16 code points beyond.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stats {
     ascii: [u64; 128],
     /// Counts of code points by their value / 16; empty until the first one beyond ASCII.
     rows: Vec<u64>,
-    /// A bit for each code point beyond ASCII that occurs; empty until the first one.
+    /// One bit per code point beyond ASCII that occurs; empty until the first one.
     seen: Vec<u64>,
 }
 
-/// Code points that there are.
+/// Number of Unicode code points.
 const CODES: usize = char::MAX as usize + 1;
 
-/// Text that is counted at once where it is ASCII.
+/// Block size for the fast path of ASCII text.
 const STRETCH: usize = 4096;
 
 impl Default for Stats {
@@ -27,9 +27,9 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// Counts a text; bytes that are not UTF-8 count as nothing.
+    /// Counts a text; bytes that are not UTF-8 are ignored.
     pub fn add(&mut self, text: &[u8]) {
-        // Checking all at once takes a sixth of the time of looking for what isn't valid.
+        // Validating everything first takes a sixth of the time of searching for invalid bytes.
         match std::str::from_utf8(text) {
             Ok(text) => self.add_valid(text),
             Err(_) => text
@@ -42,7 +42,8 @@ impl Stats {
         while !text.is_empty() {
             let (head, rest) = text.split_at(text.floor_char_boundary(STRETCH));
             if head.is_ascii() {
-                // Neighbors go to different tables: equal ones in a row would wait for each other.
+                // Neighbors go to different tables: equal ones in a row would wait for each other's
+                // store.
                 let mut tables = [[0u32; 128]; 4];
                 for (at, byte) in head.bytes().enumerate() {
                     tables[at % 4][usize::from(byte & 127)] += 1;
@@ -87,7 +88,7 @@ impl Stats {
         }
     }
 
-    /// Every character that occurs, in rising order.
+    /// Every character that occurs, in ascending order.
     pub fn characters(&self) -> impl Iterator<Item = char> {
         let ascii = self.ascii.iter().map(|&count| count > 0);
         let beyond = |code: usize| {
@@ -123,10 +124,10 @@ impl Stats {
     }
 }
 
-/// What no script owns: digits, spaces, punctuation, signs.
+/// Characters of no particular script: digits, spaces, punctuation, signs.
 const COMMON: &str = "Common";
 
-/// Where scripts lie, by the blocks of Unicode 17 (Blocks.txt); first and last code point.
+/// Ranges of scripts, from the blocks of Unicode 17 (Blocks.txt): first and last code point.
 const SCRIPTS: &[(u32, u32, &str)] = &[
     (0x80, 0xBF, COMMON),
     (0xC0, 0x24F, "Latin"),

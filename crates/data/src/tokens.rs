@@ -1,4 +1,4 @@
-//! The tokens of a part, wherever they lie.
+//! The tokens of a part, in memory or on disk.
 
 use crate::shard::{self, Layout, SHARD_TOKENS, ShardEntry, Width};
 use crate::{Error, Result};
@@ -8,16 +8,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Shards that are open at a time.
+/// Shards open at a time.
 const OPEN: usize = 64;
 
-/// Shards that are checked bit by bit when the data is opened; the others when they are first read.
+/// Shards that are fully checked on opening; the others are checked when first read.
 pub(crate) const CHECKED_AT_ONCE: usize = 16;
 
 /// The tokens of a part, in memory or in shards.
 ///
-/// Shards are read at the place asked for; nothing of them is kept but open files, and the system's
-/// own cache makes it as fast as memory.
+/// Shards are read at the requested position. Only open files are kept: the system's page cache
+/// makes this as fast as memory.
 #[derive(Debug)]
 pub struct Tokens {
     len: u64,
@@ -62,7 +62,7 @@ impl Tokens {
         }
     }
 
-    /// Tokens of shards in a folder. The first `at_once` shards are checked now.
+    /// Tokens of shards in a folder. The first `at_once` shards are checked immediately.
     pub(crate) fn open(
         folder: &Path,
         entries: Vec<ShardEntry>,
@@ -78,7 +78,7 @@ impl Tokens {
         if !even || !last {
             return Err(Error::prepared(
                 folder,
-                "data.json is damaged: its shards have odd sizes",
+                "data.json is damaged: its shards have inconsistent sizes",
             ));
         }
         let checked = vec![false; entries.len()];
@@ -114,20 +114,21 @@ impl Tokens {
         })
     }
 
-    /// How many there are.
+    /// Number of tokens.
     pub fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Copies the tokens from number `start` on; there must be as many as `out` holds.
+    /// Copies tokens starting at position `start`, enough to fill `out`, which must not reach past
+    /// the end.
     ///
     /// # Errors
-    /// Where a shard can't be read or is damaged.
+    /// If a shard can't be read or is damaged.
     pub fn read(&self, start: usize, out: &mut [u32]) -> Result<()> {
         assert!(start + out.len() <= self.len(), "tokens beyond the end");
         let bytes = self.width.bytes();
@@ -140,10 +141,10 @@ impl Tokens {
         }
     }
 
-    /// Copies tokens as a ring: after the last one comes the first.
+    /// Copies tokens cyclically: the first follows the last.
     ///
     /// # Errors
-    /// Where a shard can't be read or is damaged.
+    /// If a shard can't be read or is damaged.
     pub fn read_ring(&self, start: usize, out: &mut [u32]) -> Result<()> {
         let mut at = start % self.len().max(1);
         let mut rest = out;
@@ -155,17 +156,17 @@ impl Tokens {
         Ok(())
     }
 
-    /// All of them.
+    /// All tokens.
     ///
     /// # Errors
-    /// Where a shard can't be read or is damaged.
+    /// If a shard can't be read or is damaged.
     pub fn all(&self) -> Result<Vec<u32>> {
         let mut all = vec![0; self.len()];
         self.read(0, &mut all)?;
         Ok(all)
     }
 
-    /// The first tokens of documents that begin in shard `shard`, counted over the part.
+    /// The positions, within the part, of the first tokens of documents in shard `shard`.
     pub(crate) fn documents(&self, shard: usize) -> Result<Vec<u64>> {
         let Store::Shards(shards) = &self.store else {
             return Ok(Vec::new());
@@ -198,7 +199,7 @@ impl Shards {
         Ok(())
     }
 
-    /// Calls `f` with a shard, open and checked.
+    /// Calls `f` with an open, checked shard.
     fn with<T>(
         &self,
         shard: usize,

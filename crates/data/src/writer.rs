@@ -1,5 +1,5 @@
-//! Where encoded tokens go: into memory, or shard by shard into a folder, with a journal from which
-//! an interrupted preparation goes on.
+//! Writes encoded tokens to memory, or shard by shard to a folder, with a journal from which an
+//! interrupted preparation continues.
 
 use crate::prepared::TOKENIZER;
 use crate::shard::{self, SHARD_TOKENS, ShardEntry, Width};
@@ -10,21 +10,22 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender};
 use text::Tokenizer;
 
-/// Subfolder with what is needed only while a folder is prepared.
+/// Subfolder for files needed only during preparation.
 pub(crate) const WORK: &str = "work";
 
-/// The journal in it.
+/// The journal in that subfolder.
 pub(crate) const JOURNAL: &str = "journal.jsonl";
 
-/// The file beside the tokenizer that names the end of a text, and the context that it says: any.
+/// The file beside the tokenizer that names the end-of-text token. Its context length is longer
+/// than that of any model.
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const LONGEST_CONTEXT: usize = 1 << 20;
 
-/// The tokens that a batch gave for one part.
+/// The tokens of one part from one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     pub tokens: Vec<u32>,
-    /// Which of them begin a document.
+    /// Indices of those that start a document.
     pub starts: Vec<usize>,
 }
 
@@ -32,12 +33,13 @@ pub(crate) struct Run {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Entry {
-    /// What is prepared: the first line.
+    /// The preparation: the first line.
     Begin {
         key: String,
         tokenizer_sha256: String,
     },
-    /// A shard is on the disk. Its last token is the `used`-th that batch `batch` gave for the part.
+    /// A shard is on disk. Its last token is number `used` of the tokens that batch `batch`
+    /// produced for the part.
     Shard {
         part: CorpusPart,
         batch: u64,
@@ -46,18 +48,18 @@ pub(crate) enum Entry {
     },
 }
 
-/// The journal of a preparation, and the folder that it is about.
+/// The journal of a preparation, and its folder.
 pub(crate) struct Journal<'a> {
     files: &'a dyn Files,
     pub folder: &'a Path,
     append: Box<dyn AppendFile>,
     pub entries: Vec<Entry>,
-    /// Of the tokenizer that it began with; empty before.
+    /// The tokenizer that it started with; empty before.
     pub tokenizer_sha256: String,
 }
 
 impl<'a> Journal<'a> {
-    /// The journal of a folder that is new, or where a preparation with this key was begun.
+    /// Opens the journal of a new folder or of an interrupted preparation with this key.
     pub fn open(files: &'a dyn Files, folder: &'a Path, key: &str) -> Result<Journal<'a>> {
         let work = folder.join(WORK);
         files.create_folder(&work)?;
@@ -87,7 +89,7 @@ impl<'a> Journal<'a> {
         })
     }
 
-    /// The tokenizer that the preparation began with, if it was begun.
+    /// The tokenizer that the preparation started with, if it was started.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>> {
         if self.entries.is_empty() {
             return Ok(None);
@@ -104,7 +106,7 @@ impl<'a> Journal<'a> {
         Ok(Some(Tokenizer::open(self.folder)?))
     }
 
-    /// Begins the preparation.
+    /// Starts the preparation.
     pub fn begin(&mut self, key: &str, tokenizer: &Tokenizer) -> Result<()> {
         let json = tokenizer.to_json();
         let config = tokenizer.config_json(LONGEST_CONTEXT);
@@ -118,7 +120,7 @@ impl<'a> Journal<'a> {
         })
     }
 
-    /// Removes what is needed only while a folder is prepared.
+    /// Removes files needed only during preparation.
     pub fn remove(self) -> Result<()> {
         Ok(self.files.remove_folder(&self.folder.join(WORK))?)
     }
@@ -133,8 +135,8 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Writes shards as they come, until no more do. This is for a thread of its own: hashing,
-    /// writing and syncing a shard takes long, and encoding goes on meanwhile.
+    /// Writes shards until the channel closes. Runs on its own thread: hashing, writing and syncing
+    /// a shard takes long, and encoding continues meanwhile.
     pub fn write_shards(&mut self, width: Width, full: Receiver<Full>) -> Result<()> {
         full.into_iter()
             .try_for_each(|full| self.write_shard(width, full))
@@ -160,10 +162,10 @@ impl<'a> Journal<'a> {
     }
 }
 
-/// What a shard gets: all the tokens that go into one, or the last ones.
+/// The content of a shard: full, or the last of its part.
 pub(crate) struct Full {
     part: CorpusPart,
-    /// Of the shard, in its part.
+    /// Number of the shard in its part.
     number: usize,
     stored: Vec<u8>,
     documents: Vec<u64>,
@@ -171,7 +173,7 @@ pub(crate) struct Full {
     used: usize,
 }
 
-/// The shards of a part that a journal knows of.
+/// The shards of a part listed in a journal.
 pub(crate) fn shards(journal: &[Entry], of: CorpusPart) -> Vec<ShardEntry> {
     let each = journal.iter().filter_map(|entry| match entry {
         Entry::Shard { part, shard, .. } if *part == of => Some(shard.clone()),
@@ -180,8 +182,8 @@ pub(crate) fn shards(journal: &[Entry], of: CorpusPart) -> Vec<ShardEntry> {
     each.collect()
 }
 
-/// Reads a journal; a line that was cut by a kill, and what follows it, counts as not written.
-/// Gives the entries and the bytes that hold them.
+/// Reads a journal; a line cut off by a kill, and anything after it, is ignored. Returns the
+/// entries and how many bytes they take.
 fn read_journal(text: &[u8]) -> (Vec<Entry>, u64) {
     let (mut entries, mut length) = (Vec::new(), 0);
     for line in text.split_inclusive(|&byte| byte == b'\n') {
@@ -194,15 +196,15 @@ fn read_journal(text: &[u8]) -> (Vec<Entry>, u64) {
     (entries, length)
 }
 
-/// Takes the tokens of one part, batch by batch.
+/// Collects the tokens of one part, batch by batch.
 pub(crate) struct PartWriter {
     part: CorpusPart,
     width: Width,
-    /// Tokens that are not in a shard yet, as they are stored.
+    /// Tokens not in a shard yet, in their stored form.
     stored: Vec<u8>,
-    /// Places of documents that begin in them.
+    /// Positions of documents that start in them.
     documents: Vec<u64>,
-    /// Tokens of the shards.
+    /// Tokens already in shards.
     before: u64,
     shards: usize,
     /// Batch, and tokens of it, up to which everything is in shards already.
@@ -210,7 +212,7 @@ pub(crate) struct PartWriter {
 }
 
 impl PartWriter {
-    /// A writer that goes on after the shards of a journal.
+    /// A writer that continues after the shards of a journal.
     pub fn new(part: CorpusPart, width: Width, journal: &[Entry]) -> PartWriter {
         let mut writer = PartWriter {
             part,
@@ -238,12 +240,12 @@ impl PartWriter {
         writer
     }
 
-    /// The first batch that is still needed.
+    /// The first batch still needed.
     pub fn first_batch(&self) -> u64 {
         self.done.0
     }
 
-    /// Takes the tokens of a batch; what fills a shard is handed on where they are written.
+    /// Adds the tokens of a batch; full shards are passed on to be written.
     pub fn add(&mut self, batch: u64, run: &Run, full: Option<&SyncSender<Full>>) -> Result<()> {
         let mut used = match batch == self.done.0 {
             true => self.done.1.min(run.tokens.len()),
@@ -272,8 +274,8 @@ impl PartWriter {
         }
     }
 
-    /// Hands on what waits; waits itself while the shard before is written, so that memory holds
-    /// two at most.
+    /// Passes on the waiting tokens; blocks while the previous shard is being written, so that
+    /// memory holds two at most.
     fn flush(&mut self, batch: u64, used: usize, full: &SyncSender<Full>) -> Result<()> {
         let shard = Full {
             part: self.part,
@@ -285,11 +287,11 @@ impl PartWriter {
         };
         self.shards += 1;
         self.before += (shard.stored.len() / self.width.bytes()) as u64;
-        // Where nobody takes it, writing failed, and that error is the one to tell.
+        // If the receiver is gone, writing failed, and that error is the one reported.
         full.send(shard).map_err(|_| Error::Stopped)
     }
 
-    /// Hands on the last shard.
+    /// Passes on the last shard.
     pub fn finish(&mut self, full: &SyncSender<Full>) -> Result<()> {
         match self.stored.is_empty() {
             true => Ok(()),
@@ -297,7 +299,7 @@ impl PartWriter {
         }
     }
 
-    /// What waits: everything, where there is no journal.
+    /// The waiting tokens: all of them if there is no journal.
     pub fn into_stored(self) -> Vec<u8> {
         self.stored
     }

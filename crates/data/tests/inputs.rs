@@ -1,4 +1,4 @@
-//! Whatever people bring: every format gives its documents, every bad input one clear error.
+//! Inputs of every kind: each format yields its documents, each bad input one clear error.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -24,7 +24,7 @@ fn every_format_gives_its_documents() {
         ("e.data", columns),
         ("f.jsonl.gz", gz(jsonl.as_bytes())),
         ("g.csv.zst", zst(csv.as_bytes())),
-        // What a file is, its first bytes say, not its name.
+        // The format is detected from the first bytes, not from the name.
         ("h.jsonl", zst(jsonl.as_bytes())),
     ] {
         assert_eq!(texts(&files.put(name, &content), &all()), two, "{name}");
@@ -72,7 +72,7 @@ fn the_field_can_be_chosen() {
             ..all()
         },
     );
-    assert!(told.contains("column `id` is INT64, not a text"), "{told}");
+    assert!(told.contains("column `id` is INT64, not text"), "{told}");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn damaged_files_are_named() {
         ("e.txt", b"\xFF\xFEa\0b\0".to_vec(), "UTF-16"),
         ("f.tar.gz", gz(&tar()), "archive"),
         ("g.parquet.gz", gz(&columns), "compressed parquet"),
-        ("h.json", b"[\"a\", \"b\"".to_vec(), "has no end"),
+        ("h.json", b"[\"a\", \"b\"".to_vec(), "never closed"),
         ("i.txt", b"abc\xFFdef".to_vec(), "offset 3 is invalid"),
     ] {
         let told = error(&files.put(name, &content), &all());
@@ -190,7 +190,7 @@ fn tar() -> Vec<u8> {
 }
 
 #[test]
-fn folders_by_name_without_what_is_no_text() {
+fn folders_are_sorted_and_other_files_skipped() {
     let files = Files::new();
     files.put("d/b.txt", "[b]");
     files.put("d/a/z.md", "[az]");
@@ -229,7 +229,7 @@ fn folders_by_name_without_what_is_no_text() {
         r.skipped
     );
     if cfg!(unix) {
-        assert_eq!((skipped("around it"), skipped("nothing")), (1, 1));
+        assert_eq!((skipped("parent folder"), skipped("broken link")), (1, 1));
     }
     assert_eq!((r.longest_line, r.characters), (12, 17));
     let with = read(&[files.path("d/out")], &o).unwrap();
@@ -279,7 +279,7 @@ fn the_last_tenth_of_one_text_validates_and_no_character_is_cut() {
         ..o
     };
     assert_eq!(lengths(&few), (96, 3));
-    // The same of a text of several pieces.
+    // The same with a text of several pieces.
     let path = files.put("long.txt", "A word, 你好 and more.\n".repeat(80_000));
     let p = read(std::slice::from_ref(&path), &ReadOptions::default()).unwrap();
     let whole = std::fs::read(path).unwrap();

@@ -1,7 +1,7 @@
-//! Parsers of outside files under mutation: whatever the bytes, a document or one clear error, never
-//! a panic, a hang or a memory that grows.
+//! Mutated input files: whatever the bytes, the parser returns documents or one clear error, and
+//! never panics, hangs or exhausts memory.
 //!
-//! A run of the tests tries a few hundred files of each kind. To search longer, with other seeds:
+//! A test run tries a few hundred files of each kind. To search longer, with other seeds:
 //!
 //! ```text
 //! MUTATE_SECONDS=600 MUTATE_SEED=2 cargo test --release -p downhill-data --test mutations parquet
@@ -69,7 +69,7 @@ fn mutate(seeds: &[Vec<u8>], words: &[&[u8]], mut check: impl FnMut(&[u8])) {
     println!("{tries} files in {:.0} s", from.elapsed().as_secs_f64());
 }
 
-/// Reads mutations of a file of this name in every way.
+/// Reads mutations of a file with this name in every mode.
 fn read_mutations(name: &str, seeds: &[Vec<u8>], words: &[&[u8]]) {
     let files = Files::new();
     mutate(seeds, words, |bytes| {
@@ -178,7 +178,8 @@ fn plain() {
     );
 }
 
-/// A shard that isn't the one that was written is refused; so is data.json, or it says the same.
+/// A modified shard is refused. A modified data.json is refused too, unless its meaning is the
+/// same.
 #[test]
 fn prepared() {
     let files = Files::new();

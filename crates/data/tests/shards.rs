@@ -1,5 +1,5 @@
-//! Prepared folders: the same bytes however they are made, whole again after an interruption, and
-//! refused where a bit is wrong.
+//! Prepared folders: the same bytes however they are produced, complete after an interruption, and
+//! refused if a bit is wrong.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use text::{Tokenizer, TokenizerKind};
 
-/// A jsonl file of this many documents, some equal, some with a line break.
+/// A jsonl file of this many documents, some of them duplicates, some with a line break.
 fn jsonl(count: u64) -> String {
     let each = (0..count).map(|n| {
         let n = if n % 50 == 7 { 7 } else { n };
@@ -68,7 +68,7 @@ fn the_same_bytes_for_any_number_of_threads() {
         all.into_iter().collect::<std::collections::BTreeSet<_>>()
     });
     assert!(train.is_disjoint(&validation));
-    // 600 documents are one, the rest differ.
+    // 600 documents are duplicates of one, the rest differ.
     assert_eq!(train.len() + validation.len(), 30_000 - 599 + 1);
     assert_eq!(p.report.duplicates, 599);
     let ratio = p.validation.len() as f64 / 100_000.0;
@@ -84,7 +84,7 @@ fn the_same_bytes_for_any_number_of_threads() {
 #[test]
 fn an_interrupted_preparation_goes_on() {
     let files = Files::new();
-    // Two shards and a half.
+    // Two and a half shards.
     let text = "An interruption is no reason to begin again.\n".repeat(900_000);
     let path = files.put("a.txt", text);
     let paths = [path.clone()];
@@ -101,14 +101,14 @@ fn an_interrupted_preparation_goes_on() {
         with_bytes(&paths, None, &o, &place, &JobControl::new(2, &stop, &show)).unwrap_err();
     assert!(matches!(error, data::Error::Stopped), "{error}");
     assert!(!Prepared::is_in(&out));
-    // What a kill in the middle of a write leaves behind.
+    // The state after a kill in the middle of a write.
     let journal = out.join("work/journal.jsonl");
     let mut torn = std::fs::read(&journal).unwrap();
     torn.extend(b"{\"shard\":{\"part\":\"tr");
     std::fs::write(&journal, torn).unwrap();
     let written = std::fs::metadata(&shard).unwrap().modified().unwrap();
     let fresh = JobControl::silent();
-    // Other settings are not mixed in.
+    // Other settings are refused.
     let more = ReadOptions {
         validation_bytes: 5,
         ..ReadOptions::default()
@@ -143,10 +143,10 @@ fn an_interrupted_preparation_goes_on() {
     assert_eq!(read, source[(1 << 24) - 50..(1 << 24) + 50]);
 }
 
-/// A cache has one preparation for each tokenizer of a text, under its kind only what was made from
-/// the text.
+/// A cache has one preparation per tokenizer of a text. Only a tokenizer learned from the text is
+/// stored under its kind.
 #[test]
-fn what_was_prepared_is_found_again() {
+fn finished_preparations_are_reused() {
     let files = Files::new();
     let path = files.put(
         "a.txt",
@@ -165,7 +165,7 @@ fn what_was_prepared_is_found_again() {
         (p, encoding.swap(false, Ordering::Relaxed))
     };
     let chars = || TokenizerKind::Chars;
-    // A run's own tokenizer, which isn't what this text gives.
+    // A run's own tokenizer, which differs from the one learned from this text.
     let other = Tokenizer::chars(&[b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz .\n"]);
     let other = other.unwrap();
     let (run, encoded) = prepare(chars(), Some(&other));
@@ -189,7 +189,7 @@ fn what_was_prepared_is_found_again() {
 }
 
 #[test]
-fn a_shard_that_cannot_be_written_is_told_and_loses_nothing() {
+fn a_failed_shard_write_is_reported_and_loses_nothing() {
     let files = Files::new();
     let path = files.put("a.txt", "Some text of both parts.\n".repeat(1000));
     let (out, stop) = (files.path("out"), AtomicBool::new(false));
@@ -278,13 +278,16 @@ fn a_file_that_changes_is_noticed() {
 }
 
 #[test]
-fn folders_of_others_are_left_alone() {
+fn unrelated_folders_are_left_alone() {
     let files = Files::new();
     let path = files.put("a.txt", "A text.");
     files.put("mine/diary.txt", "Dear diary");
     let place = Destination::Folder(files.path("mine"));
     let told = with_bytes(&[path], None, &all(), &place, &JobControl::silent()).unwrap_err();
-    assert!(told.to_string().contains("holds something else"), "{told}");
+    assert!(
+        told.to_string().contains("contains something other"),
+        "{told}"
+    );
     assert_eq!(contents(&files.path("mine")).len(), 1);
 }
 
@@ -303,7 +306,7 @@ fn the_loader_gives_each_step_its_batch() {
         let pairs = batch.inputs.iter().zip(&batch.targets);
         assert!(pairs.into_iter().all(|(x, y)| (x + 1) % 10_007 == *y));
     }
-    // 626 windows make an epoch: every token is a target, no window comes twice.
+    // 626 windows make an epoch: every token is a target, no window repeats.
     let epoch: Vec<u32> = batches
         .iter()
         .flat_map(|b| b.targets.chunks(16))

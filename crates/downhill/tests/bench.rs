@@ -118,7 +118,7 @@ fn tables_fit_a_page_and_unknown_names_are_refused() {
         assert!(found.contains(words), "{words} is not in: {found}");
     }
     assert!(!found.contains("tiny rope") && !found.contains('\r'));
-    let refused = ["no model or operation XL", "L-qwen3", "attention"];
+    let refused = ["unknown model or operation XL", "L-qwen3", "attention"];
     place.run("bench --only XL").fails(2, &refused);
     place.run("bench nothing").fails(2, &["nothing", "machine"]);
 }

@@ -72,9 +72,10 @@ fn prepared_once_inspected_sampled_and_trained_on() {
     // Preparing again does nothing, and never overwrites other data.
     place.run(line).fine();
     let other = "data prepare notes --tokenizer chars --out d";
-    place
-        .run(other)
-        .fails(1, &["d: holds data of other texts or settings", "--out"]);
+    place.run(other).fails(
+        1,
+        &["d: contains data from other texts or settings", "--out"],
+    );
     place
         .run("train d notes --quiet")
         .fails(1, &["prepared data", "alone"]);

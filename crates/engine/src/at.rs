@@ -1,8 +1,8 @@
-//! Where in a run does a step, or a pass within it, stand?
+//! The position of a step in a run, and of a pass within the step.
 
 use crate::precision::Precision;
 
-/// Where in the run a pass stands.
+/// Position of a pass in the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct At {
     /// Seed of the run; every random number is a function of it, a purpose, the step and an index.
@@ -11,7 +11,7 @@ pub struct At {
     pub step: u64,
     /// Micro-batch within the step.
     pub micro: usize,
-    /// 1 / counted targets of the whole step, so that micro-batches add up to the mean.
+    /// 1 / counted targets of the whole step, so that the micro-batches' losses sum to the mean.
     pub loss_weight: f64,
     /// Precision of matrix products.
     pub precision: Precision,
@@ -31,7 +31,7 @@ pub struct Scalars {
 }
 
 impl Scalars {
-    /// Where a micro-batch stands.
+    /// The position of a micro-batch.
     pub fn at(&self, micro: usize, precision: Precision) -> At {
         At {
             seed: self.seed,

@@ -1,4 +1,4 @@
-//! How much work is it? Counted before a number is computed.
+//! How much work a pass is, counted before anything is computed.
 
 /// Forward or backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Pass {
 pub struct Cost {
     /// Floating-point operations: a multiplication and an addition count as two.
     pub flops: u64,
-    /// Least bytes that must cross the memory bus: every operand once.
+    /// Minimum bytes that must cross the memory bus: every operand once.
     pub bytes: u64,
 }
 
@@ -29,7 +29,7 @@ impl std::ops::Add for Cost {
 }
 
 /// Cost of an operation that does `per_element` FLOPs for each of its elements and touches
-/// `buffers` buffers of that size: all but products and attention.
+/// `buffers` buffers of that size: every operation but matrix products and attention.
 pub fn elementwise(elements: usize, per_element: u64, buffers: u64) -> Cost {
     Cost {
         flops: elements as u64 * per_element,

@@ -1,9 +1,9 @@
 //! The processor: f32, one arena that all plans share, and a team of threads that walks the list of
 //! steps.
 //!
-//! Begin with `kernel` (what the processor runs), then `team` and `arena` (who does it, and where
-//! the numbers lie), `lanes` and `gemm` (how it is fast with the same bits everywhere), `resolve` and
-//! `store` (from a plan to places).
+//! Begin with `kernel` (what the processor runs), then `team` and `arena` (threads and memory),
+//! `lanes` and `gemm` (fast arithmetic with the same bits everywhere), `resolve` and `store` (from
+//! a plan to memory places).
 
 use crate::at::Scalars;
 use crate::device::{Device, Field, Host, HostMut, Ready, fits};
@@ -36,19 +36,19 @@ pub mod rungs;
 mod store;
 pub mod team;
 
-/// How the processor is used. Tests force what users never need to.
+/// How the processor is used. Tests and benchmarks vary instruction set and order.
 #[derive(Debug, Clone, Copy)]
 pub struct CpuSettings {
-    /// Threads of the team.
+    /// Number of threads.
     pub threads: usize,
     /// Instruction set of the kernels.
     pub isa: Isa,
-    /// In which order tiles are taken.
+    /// The order in which tiles are taken.
     pub order: Order,
 }
 
 impl CpuSettings {
-    /// The best instruction set there is, with this many threads.
+    /// The best instruction set available, with this many threads.
     pub fn with_threads(threads: usize) -> CpuSettings {
         CpuSettings {
             threads,
@@ -58,7 +58,7 @@ impl CpuSettings {
     }
 }
 
-/// A plan with its places; they lie in the device's store and arena, so it is dropped before these.
+/// A plan with its places. They point into the device's store and arena, so it is dropped first.
 struct Prepared {
     plan: Plan,
     tasks: Vec<Resolved>,
@@ -70,12 +70,12 @@ pub struct Cpu {
     isa: Isa,
     kernels: Vec<FindKernel>,
     rules: Vec<FindRule>,
-    /// By number; none where a plan was released.
+    /// By plan number; `None` if the plan was released.
     prepared: Vec<Option<Prepared>>,
     store: Option<Store>,
     /// As large as the largest plan needs.
     arena: Arena,
-    /// The plan whose content the arena holds.
+    /// The plan whose values the arena holds.
     owner: Option<Ready>,
 }
 
@@ -94,14 +94,14 @@ impl Cpu {
         }
     }
 
-    /// Adds an operation from outside of this crate.
+    /// Adds an operation from outside this crate.
     #[must_use]
     pub fn with_kernel<K: Kernel>(mut self) -> Cpu {
         self.kernels.push(kernel::kernel::<K>);
         self
     }
 
-    /// Adds an optimizer's rule from outside of this crate.
+    /// Adds an optimizer's rule from outside this crate.
     #[must_use]
     pub fn with_rule<R: RuleKernel>(mut self) -> Cpu {
         self.rules.push(kernel::rule_kernel::<R>);
@@ -117,11 +117,11 @@ impl Cpu {
         found.ok_or_else(|| Error::Gone(format!("plan {}", ready.0)))
     }
 
-    /// Runs the whole list of steps and reports how long each entry of it took, from barrier to
-    /// barrier, as the caller's thread saw it.
+    /// Runs the whole list of steps and reports how long each entry took, from barrier to barrier,
+    /// as measured by the caller's thread.
     ///
     /// # Errors
-    /// Where a thread failed, or `times` is not as long as the plan's list.
+    /// If a thread panicked, or `times` is not as long as the plan's list.
     pub fn run_timed(
         &mut self,
         ready: Ready,
@@ -133,7 +133,7 @@ impl Cpu {
         self.walk(ready, scalars, Some(&Mutex::new(times)))
     }
 
-    /// All threads walk the list; the first keeps the clock, where one is wanted.
+    /// All threads walk the list; the first one measures the time if that is wanted.
     fn walk(
         &mut self,
         ready: Ready,
@@ -157,7 +157,7 @@ impl Cpu {
         })
     }
 
-    /// Makes a plan the arena's owner. A plan with inputs must be it already: they were written.
+    /// Makes a plan the arena's owner. A plan with inputs must own it already, or they are lost.
     fn own(&mut self, ready: Ready) -> Result<()> {
         if self.owner == Some(ready) {
             return Ok(());
@@ -171,7 +171,7 @@ impl Cpu {
         Ok(())
     }
 
-    /// Finds every place of a plan in an arena.
+    /// Resolves every place of a plan in an arena.
     fn resolve(&self, plan: &Plan, arena: &Arena) -> Result<Vec<Resolved>> {
         let resolver = Resolver {
             plan,
@@ -185,7 +185,7 @@ impl Cpu {
 }
 
 fn no_store() -> Error {
-    Error::Parameter("(no store yet)".into())
+    Error::Parameter("(no store has been created)".into())
 }
 
 impl Device for Cpu {
@@ -202,7 +202,7 @@ impl Device for Cpu {
             .ok_or_else(no_store)?
             .admit(plan.graph())?;
         if plan.arena() > self.arena.len() {
-            // A larger arena for all: every place is found anew in it.
+            // A larger arena for all plans: resolve every place again.
             let arena = Arena::new(plan.arena())?;
             let mut moved = Vec::new();
             for p in self.prepared.iter().flatten() {
@@ -227,7 +227,7 @@ impl Device for Cpu {
     fn write(&mut self, ready: Ready, value: ValueId, host: Host) -> Result<()> {
         let plan = &self.prepared(ready)?.plan;
         let Some(place) = plan.value(value).cloned() else {
-            return Ok(()); // nobody reads this input
+            return Ok(()); // nothing reads this input
         };
         let name = &plan.graph().value(value).name;
         fits(name, place.len * place.copies, host.len())?;
@@ -310,7 +310,7 @@ impl Device for Cpu {
     }
 }
 
-/// Copies the host's numbers from `from` on.
+/// Copies the host's numbers, starting at `from`.
 fn copy(to: &mut [f32], host: Host, from: usize) {
     let all = to.iter_mut();
     match host {

@@ -1,6 +1,6 @@
 //! What runs a plan? A device. It has no method per operation: it creates the store, prepares
-//! plans (allocating once), and runs them. The methods of the trait are all that one needs to write
-//! a device outside of this crate.
+//! plans (allocating once), and runs them. A device outside this crate only has to implement this
+//! trait.
 
 use crate::at::Scalars;
 use crate::error::{Error, Result};
@@ -13,11 +13,11 @@ use crate::variable::Variable;
 pub mod null;
 pub mod reference;
 
-/// A plan made ready on a device, by the number that the device gave it.
+/// A prepared plan, identified by the number that the device gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ready(pub usize);
 
-/// Numbers that the host gives.
+/// Numbers that the host passes to a device.
 #[derive(Debug, Clone, Copy)]
 pub enum Host<'a> {
     /// Real numbers, as f32.
@@ -28,7 +28,7 @@ pub enum Host<'a> {
     Tokens(&'a [u32]),
 }
 
-/// Room for numbers that the host wants.
+/// A buffer for numbers that the host requests.
 #[derive(Debug)]
 pub enum HostMut<'a> {
     /// As f32.
@@ -38,7 +38,7 @@ pub enum HostMut<'a> {
 }
 
 impl Host<'_> {
-    /// Numbers given.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         match self {
             Host::Real(x) => x.len(),
@@ -47,14 +47,14 @@ impl Host<'_> {
         }
     }
 
-    /// Whether none is given.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl HostMut<'_> {
-    /// Numbers wanted.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         match self {
             HostMut::Real(x) => x.len(),
@@ -62,7 +62,7 @@ impl HostMut<'_> {
         }
     }
 
-    /// Whether none is wanted.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -87,51 +87,51 @@ impl HostMut<'_> {
     }
 }
 
-/// Which numbers of a stored variable.
+/// A part of a stored variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// The weights themselves.
+    /// The weights.
     Weight,
     /// Their gradient.
     Gradient,
-    /// The optimizer's state with this number.
+    /// The optimizer's state with this index.
     State(usize),
 }
 
-/// A device. Its plans never run at the same time and may share memory: what one of them was given
-/// or computed is there until another is written to or run.
+/// A device. Its plans never run at the same time and may share memory: the inputs and results of
+/// one are available until another is written to or run.
 pub trait Device {
     /// Creates the store: parameters, and for training their gradients and optimizer state. It
-    /// outlives every plan; plans of an earlier store are gone.
+    /// outlives every plan; plans of an earlier store become invalid.
     ///
     /// # Errors
-    /// Where memory can't be had.
+    /// If memory can't be allocated.
     fn create(&mut self, variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<()>;
 
-    /// Makes a plan ready, allocating all that it needs; caches are added to the store.
+    /// Prepares a plan, allocating everything it needs; caches are added to the store.
     ///
     /// # Errors
-    /// Where memory can't be had, the graph wants a parameter that the store hasn't, or the device
-    /// can't run an operation.
+    /// If memory can't be allocated, the graph needs a parameter that the store doesn't have, or
+    /// the device can't run an operation.
     fn prepare(&mut self, plan: Plan) -> Result<Ready>;
 
-    /// Forgets a plan. Its memory stays for other plans.
+    /// Releases a plan. Its memory stays available to other plans.
     fn release(&mut self, ready: Ready);
 
-    /// Writes an input: the content of all micro-batches, one after the other.
+    /// Writes an input: the content of all micro-batches, concatenated.
     ///
     /// # Errors
-    /// Where the buffer doesn't fit the value.
+    /// If the buffer's length doesn't match the value.
     fn write(&mut self, ready: Ready, value: ValueId, host: Host) -> Result<()>;
 
     /// Runs the whole list of steps.
     ///
     /// # Errors
-    /// Where a thread failed, or the inputs are gone.
+    /// If a thread panicked, or another plan has overwritten the inputs.
     fn run(&mut self, ready: Ready, scalars: &Scalars) -> Result<()>;
 
-    /// Does the same, and reports how many seconds each kind of work took, as (`linear backward`,
-    /// 0.01). Empty where the device doesn't measure it.
+    /// Does the same, and reports how many seconds each kind of work took, such as (`linear
+    /// backward`, 0.01). Empty if the device doesn't measure it.
     ///
     /// # Errors
     /// As [`Device::run`].
@@ -140,38 +140,38 @@ pub trait Device {
         Ok(Vec::new())
     }
 
-    /// The most that it reaches in products of this precision, in FLOP/s: measured in some hundredths
-    /// of a second. None where the device doesn't measure it.
+    /// Peak rate in products of this precision, in FLOP/s, measured in a few hundredths of a
+    /// second. `None` if the device doesn't measure it.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread panicked.
     fn peak(&mut self, _precision: Precision) -> Result<Option<f64>> {
         Ok(None)
     }
 
-    /// Reads a held value: the content of all micro-batches, one after the other.
+    /// Reads a held value: the content of all micro-batches, concatenated.
     ///
     /// # Errors
-    /// Where the buffer doesn't fit the value, or the value is gone.
+    /// If the buffer's length doesn't match the value, or another plan has overwritten the value.
     fn read(&self, ready: Ready, value: ValueId, host: HostMut) -> Result<()>;
 
-    /// Norm of the whole gradient in the last training step, before clipping; not finite where
-    /// gradient or cost were not, and then the step was not applied.
+    /// Norm of the whole gradient in the last training step, before clipping; not finite if
+    /// gradient or cost weren't, in which case the step was not applied.
     fn norm(&self) -> f64;
 
     /// Writes a stored variable.
     ///
     /// # Errors
-    /// Where there is no such variable or the buffer doesn't fit.
+    /// If there is no such variable or the buffer's length doesn't match.
     fn write_variable(&mut self, name: &str, field: Field, host: Host) -> Result<()>;
 
     /// Reads a stored variable.
     ///
     /// # Errors
-    /// Where there is no such variable or the buffer doesn't fit.
+    /// If there is no such variable or the buffer's length doesn't match.
     fn read_variable(&self, name: &str, field: Field, host: HostMut) -> Result<()>;
 
-    /// Bytes of memory that the store and all plans take together.
+    /// Total bytes of memory of the store and all plans.
     fn bytes(&self) -> u64;
 }
 

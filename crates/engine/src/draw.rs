@@ -1,11 +1,11 @@
-//! Made-up shapes and numbers for an operation's example: the same from the same seed.
+//! Random shapes and numbers for an operation's example, determined by a seed.
 
 use crate::error::Result;
 use crate::graph::{Graph, ValueId};
 use crate::random::{RandomPurpose, Stream};
 use crate::variable::{Init, Variable};
 
-/// Records an operation on made-up inputs of a random shape and returns the output to check.
+/// Records an operation on random inputs of a random shape and returns the output to check.
 pub type Example = fn(&mut Graph, &mut Draw) -> Result<ValueId>;
 
 /// Draws shapes and numbers for one example.
@@ -13,7 +13,7 @@ pub struct Draw {
     stream: Stream,
     /// Content of parameters and inputs, in the order of recording.
     pub(crate) values: Vec<(ValueId, Vec<f64>)>,
-    /// Content of inputs that hold tokens.
+    /// Content of token inputs.
     pub(crate) tokens: Vec<(ValueId, Vec<u32>)>,
 }
 
@@ -46,17 +46,17 @@ impl Draw {
         value
     }
 
-    /// A matrix that the gradient is taken for.
+    /// A matrix whose gradient is checked.
     pub fn parameter(&mut self, g: &mut Graph, rows: usize, width: usize) -> ValueId {
         self.variable(g, &[rows, width])
     }
 
-    /// A vector that the gradient is taken for.
+    /// A vector whose gradient is checked.
     pub fn vector(&mut self, g: &mut Graph, width: usize) -> ValueId {
         self.variable(g, &[width])
     }
 
-    /// A matrix that the gradient is not taken for.
+    /// A matrix without gradient.
     pub fn input(&mut self, g: &mut Graph, rows: usize, width: usize) -> ValueId {
         let value = g.input(&format!("x{}", self.values.len()), rows, width);
         let numbers = self.normals(rows * width);

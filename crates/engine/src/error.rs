@@ -1,24 +1,24 @@
-//! What can go wrong in the engine, each with the operation or value it concerns.
+//! The engine's errors, each with the operation or value it concerns.
 
 /// An error of the engine.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// The inputs of an operation do not fit together.
+    /// The inputs of an operation don't match.
     #[error("{operation}: {message}")]
     Shape {
-        /// The operation that refused its inputs.
+        /// The operation that rejected its inputs.
         operation: &'static str,
-        /// What does not fit.
+        /// What doesn't match.
         message: String,
     },
-    /// A host buffer does not fit the value it is copied to or from.
-    #[error("value `{value}` holds {expected} numbers, the buffer {found}")]
+    /// The length of a host buffer doesn't match the value it is copied to or from.
+    #[error("value `{value}` has {expected} elements, but the buffer has {found}")]
     Host {
         /// Name of the value.
         value: String,
-        /// Numbers that the value holds.
+        /// Elements of the value.
         expected: usize,
-        /// Numbers in the host's buffer.
+        /// Elements of the host's buffer.
         found: usize,
     },
     /// A parameter that the store doesn't have.
@@ -27,14 +27,14 @@ pub enum Error {
     /// An operation or a rule that the device doesn't know.
     #[error("this device has no kernel for `{0}`")]
     NoKernel(&'static str),
-    /// A value of a plan after another plan used the memory that they share.
-    #[error("`{0}` is gone: another plan of the device has run since")]
+    /// A plan was released, or another plan has overwritten its values in the memory they share.
+    #[error("`{0}` is no longer available: it was released or overwritten by another plan")]
     Gone(String),
-    /// Memory for a plan or a store could not be had.
+    /// Memory for a plan or a store could not be allocated.
     #[error("{0} bytes of memory could not be allocated: use a smaller model, batch or context")]
     Memory(usize),
     /// A thread of the team panicked; the device can't go on.
-    #[error("a worker thread failed inside a step; the device can't be used any more")]
+    #[error("a worker thread panicked during a step; the device can no longer be used")]
     Poisoned,
 }
 

@@ -1,12 +1,12 @@
-//! How is a model written down? Once, as a list of nodes in the order of the forward pass; what
-//! the rest of the engine does (backward pass, memory, threads) follows from this list.
+//! How is a model written down? Once, as a list of nodes in the order of the forward pass; the
+//! rest of the engine (backward pass, memory, threads) derives everything from this list.
 
 use crate::error::{Result, shape};
 use crate::op::{Operation, Reads, Spec};
 use crate::variable::Variable;
 use std::sync::Arc;
 
-/// Most inputs that a node may have.
+/// Maximum number of inputs of a node.
 pub const SLOTS: usize = 7;
 
 /// A value of a graph.
@@ -14,7 +14,7 @@ pub const SLOTS: usize = 7;
 pub struct ValueId(pub(crate) usize);
 
 impl ValueId {
-    /// Its place in the graph's list of values.
+    /// Its index in the graph's list of values.
     pub fn index(self) -> usize {
         self.0
     }
@@ -25,7 +25,7 @@ impl ValueId {
 pub struct NodeId(pub(crate) usize);
 
 impl NodeId {
-    /// Its place in the graph's list of nodes.
+    /// Its index in the graph's list of nodes.
     pub fn index(self) -> usize {
         self.0
     }
@@ -36,7 +36,7 @@ impl NodeId {
 pub enum Origin {
     /// The host writes it before a step.
     Input,
-    /// The store has it: the variable with this number.
+    /// The store holds it: the variable with this index.
     Stored(usize),
     /// A node computes it.
     Node(NodeId),
@@ -55,11 +55,11 @@ pub struct Value {
     pub origin: Origin,
     /// Whether the cost's gradient flows through it to a parameter.
     pub needs_gradient: bool,
-    /// Whether every micro-batch's content is held to the end of the step.
+    /// Whether every micro-batch's content is held until the end of the step.
     pub held: bool,
 }
 
-/// A node: an operation, its answers to what the planner asks, and the values around it.
+/// A node: an operation, the properties that the planner needs, and its inputs and outputs.
 #[derive(Debug)]
 pub struct Node {
     /// The operation.
@@ -74,7 +74,7 @@ pub struct Node {
     pub reads: Reads,
     /// Whether it is a cost.
     pub is_cost: bool,
-    /// The input whose gradient is that of the first output.
+    /// The input whose gradient equals that of the first output.
     pub passes_on: Option<usize>,
     /// The input that its own gradient may overwrite.
     pub overwrites: Option<usize>,
@@ -114,7 +114,7 @@ impl Graph {
         &self.nodes[node.0]
     }
 
-    /// What the store must have, in the order of first use.
+    /// The variables that the store must have, in the order of first use.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
     }
@@ -140,7 +140,7 @@ impl Graph {
         self.add(name.into(), Spec::tokens(rows), Origin::Input, false)
     }
 
-    /// A parameter or cache; asking again for the same name gives the same value (tied weights).
+    /// A parameter or cache; the same name always returns the same value (tied weights).
     pub fn variable(&mut self, variable: Variable) -> ValueId {
         let known = self.values.iter().position(
             |v| matches!(v.origin, Origin::Stored(at) if self.variables[at].name == variable.name),
@@ -155,7 +155,7 @@ impl Graph {
         self.add(name, Spec::real(rows, width), origin, learned)
     }
 
-    /// Holds every micro-batch's content of a value to the end of the step, so that the host can
+    /// Holds every micro-batch's content of a value until the end of the step, so that the host can
     /// read it (losses, logits, probes).
     pub fn keep(&mut self, value: ValueId) {
         self.values[value.0].held = true;
@@ -166,22 +166,22 @@ impl Graph {
         self.values[value.0].spec
     }
 
-    /// Appends a node and returns its outputs. Every builder of an operation ends here.
+    /// Appends a node and returns its outputs. Every operation's builder calls it.
     ///
     /// # Errors
-    /// Where the operation refuses its inputs, or one value is given twice.
+    /// If the operation rejects its inputs, or a value is given twice.
     pub fn push(&mut self, op: impl Operation, x: &[ValueId]) -> Result<Vec<ValueId>> {
         let name = op.name();
         if (1..x.len()).any(|i| x[..i].contains(&x[i])) {
-            return shape(name, "one value may not be two inputs of one node");
+            return shape(name, "a value can't be used for two inputs of one node");
         }
         if x.len() > SLOTS {
-            return shape(name, format!("{} inputs; {SLOTS} is the most", x.len()));
+            return shape(name, format!("{} inputs; the maximum is {SLOTS}", x.len()));
         }
         let specs: Vec<Spec> = x.iter().map(|&v| self.spec(v)).collect();
         let outputs = op.infer(&specs)?;
         if outputs.y.iter().chain(&outputs.kept).any(Spec::is_empty) {
-            return shape(name, "an output would hold no number");
+            return shape(name, "an output would be empty");
         }
         let reads = op.reads();
         let (passes_on, overwrites) = (op.passes_on(), op.overwrites());
@@ -189,7 +189,7 @@ impl Graph {
         if slots.max().is_some_and(|slot| slot >= x.len())
             || reads.y.iter().any(|&slot| slot >= outputs.y.len())
         {
-            return shape(name, "its backward pass names a slot that it doesn't have");
+            return shape(name, "its backward pass reads a slot that doesn't exist");
         }
         let node = NodeId(self.nodes.len());
         let flows = x.iter().any(|&v| self.values[v.0].needs_gradient);
@@ -231,7 +231,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Every value's number, in the order of the list.
+    /// Every value's id, in the order of the list.
     pub fn value_ids(&self) -> impl Iterator<Item = ValueId> + use<> {
         (0..self.values.len()).map(ValueId)
     }
@@ -241,7 +241,7 @@ impl Graph {
         self.nodes[node.0].x.iter().map(|&v| self.spec(v)).collect()
     }
 
-    /// Number of parameters (numbers, caches not counted).
+    /// Number of parameters (scalars, without caches).
     pub fn parameters(&self) -> u64 {
         let learned = self.variables.iter().filter(|v| v.is_parameter());
         learned.map(|v| v.len() as u64).sum()

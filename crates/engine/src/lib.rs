@@ -8,7 +8,7 @@
 //! batch, `T` time, `C` channels, `H` heads, `K` key and value heads, `D` head size, `V`
 //! vocabulary, `F` hidden size, `N` = B·T rows. Gradients are called `dx`, `dw`.
 //!
-//! What always holds: the same graph, weights and inputs give the same bits on the processor for any
+//! Invariants: the same graph, weights and inputs give the same bits on the processor for any
 //! number of threads and any instruction set; every f32 form is checked against an f64 form, and
 //! that against central differences; a step that isn't finite is never applied.
 //!

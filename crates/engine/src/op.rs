@@ -1,9 +1,9 @@
 //! What is an operation? A formula with its derivative: shapes, what the backward pass reads, the
-//! work, and both passes in plain f64, to be believed. How a device computes it fast stands apart
-//! (`cpu/kernel.rs`), and is checked against these.
+//! cost, and both passes in plain f64 as the reference. A device's fast form is separate
+//! (`cpu/kernel.rs`), and is checked against the reference.
 //!
-//! Every value is a matrix of `rows × width` numbers, row after row. A time series of a batch is
-//! `N = B·T` rows; a vector is one row.
+//! Every value is a row-major matrix of `rows × width` numbers. A batch of sequences is `N = B·T`
+//! rows; a vector is one row.
 
 use crate::at::At;
 use crate::cost::{Cost, Pass};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use std::any::Any;
 use std::fmt::Debug;
 
-/// What the numbers of a value are.
+/// The type of a value's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Element {
     /// Real numbers: f32 on the processor, f64 in the reference.
@@ -25,7 +25,7 @@ pub enum Element {
 pub struct Spec {
     /// Number of rows.
     pub rows: usize,
-    /// Numbers in a row.
+    /// Numbers per row.
     pub width: usize,
     /// Real numbers or tokens.
     pub element: Element,
@@ -50,18 +50,18 @@ impl Spec {
         }
     }
 
-    /// Numbers in the value.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.rows * self.width
     }
 
-    /// Whether it holds no number at all.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What an operation makes of its inputs.
+/// Shapes of what an operation computes.
 pub struct Outputs {
     /// Results that later operations read.
     pub y: Vec<Spec>,
@@ -69,7 +69,7 @@ pub struct Outputs {
     pub kept: Vec<Spec>,
 }
 
-/// What the backward pass reads, beside what was kept and the gradients of the outputs: decides
+/// What the backward pass reads, besides kept values and the gradients of the outputs: determines
 /// how long a value must live.
 #[derive(Debug, Clone, Copy)]
 pub struct Reads {
@@ -89,7 +89,7 @@ pub enum In<'a> {
 }
 
 impl<'a> In<'a> {
-    /// The numbers; none where the input holds tokens.
+    /// The numbers; empty if the input holds tokens.
     pub fn real(&self) -> &'a [f64] {
         match self {
             In::Real(x) => x,
@@ -97,7 +97,7 @@ impl<'a> In<'a> {
         }
     }
 
-    /// The tokens; none where the input holds numbers.
+    /// The tokens; empty if the input holds numbers.
     pub fn tokens(&self) -> &'a [u32] {
         match self {
             In::Tokens(x) => x,
@@ -114,12 +114,12 @@ pub struct ForwardF64<'a> {
     pub y: Vec<&'a mut [f64]>,
     /// Kept for the backward pass, by slot.
     pub kept: Vec<&'a mut [f64]>,
-    /// Where the run stands.
+    /// Position in the run.
     pub at: At,
 }
 
-/// Arguments of the reference's backward pass. Gradients are always added: where this node is the
-/// first writer the device has zeroed them.
+/// Arguments of the reference's backward pass. Gradients are always added to: for the first writer,
+/// the device has zeroed them.
 pub struct BackwardF64<'a> {
     /// Inputs, by slot; empty where `reads` doesn't name the slot.
     pub x: Vec<In<'a>>,
@@ -127,27 +127,27 @@ pub struct BackwardF64<'a> {
     pub y: Vec<&'a [f64]>,
     /// What the forward pass kept.
     pub kept: Vec<&'a [f64]>,
-    /// Gradients of the outputs; empty where the cost does not depend on the output. A cost is
-    /// itself the end: its gradient is 1.
+    /// Gradients of the outputs; empty if the cost doesn't depend on the output. The gradient of
+    /// the cost itself is 1.
     pub dy: Vec<&'a [f64]>,
-    /// Gradients of the inputs; none where nobody needs it.
+    /// Gradients of the inputs; `None` if not needed.
     pub dx: Vec<Option<&'a mut [f64]>>,
-    /// Where the run stands.
+    /// Position in the run.
     pub at: At,
 }
 
 /// One operation: its shapes, its cost, and both passes in f64. The passes have no default bodies,
 /// so a missing backward pass doesn't compile.
 ///
-/// A graph asks the questions about shapes and slots once, when the operation is recorded.
+/// A graph calls the methods about shapes and slots once, when the operation is recorded.
 pub trait Operation: Any + Debug + Send + Sync {
-    /// The field's name for it.
+    /// Its standard name.
     fn name(&self) -> &'static str;
 
     /// Shapes of outputs and kept values.
     ///
     /// # Errors
-    /// Where the inputs don't fit.
+    /// If the inputs don't match.
     fn infer(&self, x: &[Spec]) -> Result<Outputs>;
 
     /// What the backward pass reads.
@@ -156,10 +156,10 @@ pub trait Operation: Any + Debug + Send + Sync {
     /// Work of a pass over inputs of these shapes.
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost;
 
-    /// Plain forward pass: the oracle.
+    /// Plain forward pass: the reference.
     fn forward_f64(&self, a: ForwardF64);
 
-    /// Plain backward pass: the oracle, itself checked by finite differences.
+    /// Plain backward pass: the reference, itself checked against finite differences.
     fn backward_f64(&self, a: BackwardF64);
 
     /// Whether it is a cost: the end of the graph, whose gradient is 1.
@@ -167,14 +167,14 @@ pub trait Operation: Any + Debug + Send + Sync {
         false
     }
 
-    /// The input whose gradient is that of the first output. Where it can, the plan gives both one
-    /// place, and the backward pass has nothing to do for it.
+    /// The input whose gradient equals that of the first output. If possible, the plan gives both
+    /// the same place, and the backward pass has nothing to do for it.
     fn passes_on(&self) -> Option<usize> {
         None
     }
 
-    /// The input of which each number may be lost once its gradient is known. Where nobody else
-    /// needs it, the plan puts the gradient into its place.
+    /// The input whose elements are no longer needed once their gradients are known. If nothing
+    /// else needs it, the plan puts the gradient in its place.
     fn overwrites(&self) -> Option<usize> {
         None
     }

@@ -1,4 +1,4 @@
-//! The list of operations. Adding one touches its own file and two lines here.
+//! The list of operations. Adding one takes its own file and two lines here.
 
 use crate::cpu::kernel::{FindKernel, kernel};
 use crate::draw::Example;
@@ -23,11 +23,11 @@ pub use rope::Angles;
 
 macro_rules! list {
     ($($module:ident::$Type:ident),* $(,)?) => {
-        /// Every operation's module with its builder of random examples: what `verify` checks.
+        /// Every operation's module with its builder of random examples, for `verify`.
         pub(crate) const EXAMPLES: &[(&str, Example)] =
             &[$((stringify!($module), $module::example)),*];
 
-        /// Every operation's kernel: where the processor looks them up.
+        /// Every operation's kernel, for the processor.
         pub(crate) const KERNELS: &[FindKernel] = &[$(kernel::<$module::$Type>),*];
     };
 }

@@ -1,5 +1,5 @@
 //! Where does each value live? Lifetimes follow from the list of steps; values that are never
-//! alive together share a place. Gradients are values like any other.
+//! alive together can share a place. Gradients are values like any other.
 
 mod places;
 
@@ -13,35 +13,35 @@ use places::{Owner, lifetimes, place};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Numbers are placed at multiples of this many, one cache line of f32.
+/// Places are aligned to this many numbers, one cache line of f32.
 pub const ALIGN: usize = 16;
 
 /// Place of a buffer: an offset in the arena, in numbers of 4 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// First number.
+    /// Offset of the first number.
     pub offset: usize,
-    /// Numbers of one micro-batch.
+    /// Length for one micro-batch.
     pub len: usize,
-    /// 1 where all micro-batches share one place, else their number.
+    /// 1 if all micro-batches share one place, else their number.
     pub copies: usize,
-    /// Steps of one micro-batch's forward and backward pass during which it is alive.
+    /// Passes of one micro-batch, forward and backward, during which it is alive.
     pub alive: Range<usize>,
 }
 
 impl Place {
-    /// Numbers in all, padding included.
+    /// Total length, including padding.
     pub fn size(&self) -> usize {
         self.copies * self.len.next_multiple_of(ALIGN)
     }
 
-    /// First number of a micro-batch's content.
+    /// Offset of a micro-batch's content.
     pub fn at(&self, micro: usize) -> usize {
         self.offset + (micro % self.copies) * self.len.next_multiple_of(ALIGN)
     }
 }
 
-/// A whole step, planned: what to do, in which order, and where each number lies.
+/// A whole step, planned: what to do, in which order, and where each number is stored.
 #[derive(Debug, Clone)]
 pub struct Plan {
     graph: Arc<Graph>,
@@ -61,7 +61,7 @@ impl Plan {
     /// Plans `micros` micro-batches of the graph.
     ///
     /// # Errors
-    /// Where the memory needed can't be counted in this machine's words.
+    /// If the memory needed overflows `usize`.
     pub fn new(graph: Arc<Graph>, micros: usize, purpose: Purpose) -> Result<Plan> {
         let g = &*graph;
         let updates = match &purpose {
@@ -102,13 +102,13 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The same plan with products in this precision.
+    /// The same plan, with products in this precision.
     #[must_use]
     pub fn in_precision(self, precision: Precision) -> Plan {
         Plan { precision, ..self }
     }
 
-    /// What is planned.
+    /// The planned graph.
     pub fn graph(&self) -> &Arc<Graph> {
         &self.graph
     }
@@ -141,27 +141,27 @@ impl Plan {
         &self.items
     }
 
-    /// The updates that the list's last entries stand for.
+    /// The updates that the last entries of the list refer to.
     pub fn updates(&self) -> &[Updates] {
         &self.updates
     }
 
-    /// Place of a value's content; none for what the store keeps and for values that nobody makes.
+    /// Place of a value's content; `None` for variables of the store and unused values.
     pub fn value(&self, value: ValueId) -> Option<&Place> {
         self.values[value.0].as_ref()
     }
 
-    /// Place of a value's gradient; none for parameters, whose gradients the store keeps.
+    /// Place of a value's gradient; `None` for parameters, whose gradients are in the store.
     pub fn gradient(&self, value: ValueId) -> Option<&Place> {
         self.gradients[value.0].as_ref()
     }
 
-    /// Room for intermediate results of updates, which use it one after the other.
+    /// Space for intermediate results, which updates use one after another.
     pub fn scratch(&self) -> Option<&Place> {
         self.scratch.as_ref()
     }
 
-    /// Numbers of 4 bytes in the arena.
+    /// Length of the arena, in numbers of 4 bytes.
     pub fn arena(&self) -> usize {
         self.arena
     }
@@ -210,7 +210,7 @@ impl Plan {
     }
 }
 
-/// Room for the update that needs most.
+/// Space for the update that needs most.
 fn scratch(g: &Graph, purpose: &Purpose, updates: &[Updates], end: usize) -> Option<Place> {
     let Purpose::Train(optimizer) = purpose else {
         return None;
@@ -225,7 +225,7 @@ fn scratch(g: &Graph, purpose: &Purpose, updates: &[Updates], end: usize) -> Opt
         offset: 0,
         len,
         copies: 1,
-        // Whatever lives to the end of the last pass, held values among it, is still there.
+        // Values that live to the end of the last pass, such as held ones, are still needed.
         alive: end.saturating_sub(1)..end,
     })
 }

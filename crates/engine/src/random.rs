@@ -1,18 +1,18 @@
 //! Counter-based random numbers: each is a function of (seed, purpose, step, index), so nothing
-//! depends on threads, order or how far a run has come.
+//! depends on threads, order or the progress of a run.
 //!
 //! Philox4x32-10: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-/// What a stream of random numbers is for. Streams of different purposes never meet.
+/// What a stream of random numbers is for. Streams of different purposes never overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RandomPurpose {
-    /// Initial weights of the parameter with this number.
+    /// Initial weights of the parameter with this index.
     Init(u32),
-    /// Dropout mask of the site with this number.
+    /// Dropout mask of the site with this index.
     Mask(u32),
     /// Choice of the next token.
     Sample,
-    /// Made-up inputs of checks.
+    /// Random inputs of checks.
     Check,
 }
 
@@ -63,7 +63,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream (seed, purpose, step), from its beginning.
+    /// The stream (seed, purpose, step), from its start.
     pub fn new(seed: u64, purpose: RandomPurpose, step: u64) -> Stream {
         Stream {
             seed,
@@ -93,7 +93,7 @@ impl Stream {
         libm::sqrt(-2.0 * libm::log(u)) * libm::cos(2.0 * std::f64::consts::PI * v)
     }
 
-    /// Uniform among 0 … n − 1; 0 where n is 0.
+    /// Uniform in 0 … n − 1; 0 if n is 0.
     pub fn below(&mut self, n: usize) -> usize {
         ((self.uniform() * n as f64) as usize).min(n.saturating_sub(1))
     }
@@ -103,8 +103,8 @@ impl Stream {
 mod tests {
     use super::*;
 
-    /// Known answer of the reference implementation (Random123's kat_vectors): counter and key all
-    /// zero. Our counter is laid out so that seed 0, step 0, block 0, Init(0) is that counter.
+    /// Known answer of the reference implementation (Random123's kat_vectors) for counter and key
+    /// all zero. In our layout that is seed 0, step 0, block 0, Init(0).
     #[test]
     fn philox_gives_the_published_answer() {
         assert_eq!(

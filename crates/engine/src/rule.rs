@@ -1,5 +1,5 @@
-//! What is a rule? How the numbers of a variable move by their gradient: what it keeps from step to
-//! step, the work, and an update in plain f64, to be believed. Its fast form stands apart
+//! What is a rule? How an optimizer updates the numbers of a variable from their gradient: the
+//! state it keeps, the cost, and an update in plain f64 as the reference. Its fast form is separate
 //! (`cpu/kernel.rs`).
 
 use crate::cost::Cost;
@@ -7,25 +7,25 @@ use crate::precision::Precision;
 use std::any::Any;
 use std::fmt::Debug;
 
-/// The rule by which the numbers of a variable move.
+/// An optimizer's rule for updating the numbers of a variable.
 pub trait Rule: Any + Debug + Send + Sync {
-    /// The field's name for it.
+    /// Its standard name.
     fn name(&self) -> &'static str;
 
-    /// Whether each number moves by itself, whatever its neighbors do. Then many variables that lie
-    /// one after the other are updated in one walk.
+    /// Whether the rule is elementwise: each number is updated independently of its neighbors. Then
+    /// many contiguous variables are updated in one pass.
     fn flat(&self) -> bool;
 
-    /// Lengths of what is kept from step to step for a variable of this many rows and columns.
+    /// Lengths of the state kept from step to step for a variable of this many rows and columns.
     fn states(&self, shape: [usize; 2]) -> Vec<usize>;
 
-    /// Numbers of room that an update needs for intermediate results.
+    /// Length of the scratch space that an update needs for intermediate results.
     fn scratch(&self, shape: [usize; 2]) -> usize;
 
     /// Work of an update.
     fn cost(&self, shape: [usize; 2]) -> Cost;
 
-    /// One update in f64: the oracle.
+    /// One update in f64: the reference.
     fn update_f64(&self, s: &Setting, a: UpdateF64);
 }
 
@@ -41,7 +41,7 @@ pub struct UpdateF64<'a> {
     pub states: &'a mut [Vec<f64>],
 }
 
-/// What an update needs beside the numbers themselves.
+/// What an update needs besides weights, gradient and state.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// Learning rate.
@@ -50,7 +50,7 @@ pub struct Setting {
     pub scale: f64,
     /// Weight decay.
     pub decay: f64,
-    /// Updates with this one.
+    /// Number of updates, including this one.
     pub updates: u64,
     /// Precision of the rule's own matrix products.
     pub precision: Precision,

@@ -14,7 +14,7 @@ pub enum Work {
     Backward(NodeId),
     /// Norm of the whole gradient; also checks that gradient and cost are finite.
     Norm,
-    /// The update with this number in the plan's list of updates.
+    /// The update with this index in the plan's list of updates.
     Update(usize),
 }
 
@@ -51,8 +51,8 @@ pub fn micro_batch(batch: usize, time: usize, tokens: usize) -> usize {
         .unwrap_or(1)
 }
 
-/// Writes out the whole step for `micros` micro-batches, in training with so many updates at its
-/// end.
+/// Writes out the whole step for `micros` micro-batches; in training, it ends with this many
+/// updates.
 pub fn schedule(g: &Graph, micros: usize, purpose: &Purpose, updates: usize) -> Vec<Item> {
     let mut items = Vec::new();
     let item = |work, micro| Item {
@@ -90,7 +90,7 @@ pub fn schedule(g: &Graph, micros: usize, purpose: &Purpose, updates: usize) -> 
 }
 
 /// Which nodes have a backward pass: a gradient reaches one of their outputs (or they are the
-/// cost), and some parameter lies behind one of their inputs.
+/// cost), and one of their inputs depends on a parameter.
 pub(crate) fn backward_nodes(g: &Graph) -> Vec<bool> {
     let mut reached = vec![false; g.values.len()];
     let mut active = vec![false; g.nodes.len()];

@@ -1,5 +1,5 @@
-//! Every tolerance of the project, in one place. Loosening one is a decision to explain in
-//! CHANGELOG.md, never a way to green.
+//! Every tolerance of the project, in one place. Loosening one needs a reason in CHANGELOG.md; it
+//! is never a way to make a test pass.
 
 /// f64 backward pass of an operation against central differences in f64, relative to the norm.
 pub const DIFFERENCES: f64 = 1e-7;
@@ -16,7 +16,8 @@ pub const GOLDEN: f64 = 1e-9;
 /// Gradients and losses of the f32 path against PyTorch's in f64, relative.
 pub const GOLDEN_FAST: f64 = 1e-4;
 
-/// f32 path of a whole graph, many operations deep, against the f64 reference, relative to the norm.
+/// f32 path of a whole graph, many operations deep, against the f64 reference, relative to the
+/// norm.
 pub const GRAPH_FAST: f64 = 1e-4;
 
 /// A gradient from several micro-batches against one from the whole batch, in f64, relative.

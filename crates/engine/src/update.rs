@@ -1,5 +1,5 @@
-//! How does a weight move? By its optimizer's rule, from its gradient. Parameters are grouped by
-//! the part they play; each group is assigned a rule with its own rate and decay.
+//! How are weights updated? By an optimizer's rule, from their gradients. Parameters are grouped by
+//! role; each group is assigned a rule with its own rate and decay.
 
 use crate::at::Scalars;
 use crate::cpu::kernel::{FindRule, rule_kernel};
@@ -16,7 +16,7 @@ pub use descent::Descent;
 
 macro_rules! list {
     ($($Rule:ty),* $(,)?) => {
-        /// Every rule's kernel: where the processor looks them up.
+        /// Every rule's kernel, for the processor.
         pub(crate) const RULE_KERNELS: &[FindRule] = &[$(rule_kernel::<$Rule>),*];
     };
 }
@@ -26,7 +26,7 @@ list! {
     Descent,
 }
 
-/// What moves the parameters of some groups.
+/// How the parameters of some groups are updated.
 #[derive(Debug, Clone)]
 pub struct Assignment {
     /// The groups.
@@ -39,23 +39,23 @@ pub struct Assignment {
     pub decay: f64,
 }
 
-/// An optimizer: a rule for each group of parameters, and clipping. Parameters of a group without an
-/// assignment stay as they are.
+/// An optimizer: a rule for each group of parameters, and clipping. Parameters of a group without
+/// an assignment are frozen.
 #[derive(Debug, Clone)]
 pub struct Optimizer {
-    /// Which groups move how; a group belongs to the first assignment that names it.
+    /// Rules of the groups; a group belongs to the first assignment that names it.
     pub assignments: Vec<Assignment>,
-    /// Largest norm of the whole gradient (Pascanu et al., 2013); above it, it is scaled down.
+    /// Maximum norm of the whole gradient (Pascanu et al., 2013), which is scaled down if larger.
     pub clip: Option<f64>,
 }
 
-/// Variables that are updated together, by their numbers: all of an assignment in one walk where its
-/// rule is flat, else one.
+/// Variables that are updated together: all of an assignment in one pass if its rule is flat, else
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updates {
-    /// Number of the assignment.
+    /// Index of the assignment.
     pub assignment: usize,
-    /// Numbers of the variables.
+    /// Indices of the variables.
     pub variables: Vec<usize>,
 }
 
@@ -79,7 +79,7 @@ impl Optimizer {
         }
     }
 
-    /// The assignment of a variable; none where it doesn't move.
+    /// The assignment of a variable; `None` if it is frozen.
     pub fn assignment(&self, variable: &Variable) -> Option<&Assignment> {
         self.assignments.get(self.number(variable)?)
     }
@@ -90,7 +90,7 @@ impl Optimizer {
         self.assignments.iter().position(names).filter(|_| learned)
     }
 
-    /// Lengths of what is kept from step to step for a variable.
+    /// Lengths of the state kept from step to step for a variable.
     pub fn states(&self, variable: &Variable) -> Vec<usize> {
         let assignment = self.assignment(variable);
         assignment.map_or(Vec::new(), |a| a.rule.states(variable.matrix()))
@@ -113,8 +113,9 @@ impl Optimizer {
         all
     }
 
-    /// What the updates of an assignment need beside the numbers themselves, where the whole gradient
-    /// has this norm; none where gradient or cost aren't finite, since such a step is never applied.
+    /// What the updates of an assignment need besides weights, gradient and state, if the whole
+    /// gradient has this norm; `None` if gradient or cost isn't finite, since such a step is never
+    /// applied.
     pub fn setting(
         &self,
         assignment: usize,

@@ -1,6 +1,6 @@
-//! What outlives every plan? Variables: parameters, and caches of generation.
+//! Variables outlive every plan: parameters, and caches for generation.
 
-/// How a parameter begins.
+/// How a parameter is initialized.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     /// All 0.
@@ -20,37 +20,37 @@ pub enum VariableKind {
     Cache,
 }
 
-/// The part that a parameter plays, by which an optimizer chooses how it moves.
+/// The role of a parameter, which determines the optimizer's rule for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Group {
     /// Weights of a hidden layer.
     Matrices,
-    /// A vector a token or a position.
+    /// One vector per token or position.
     Embeddings,
-    /// The layer that gives the logits, where it isn't the embedding.
+    /// The layer that computes the logits, unless tied to the embedding.
     OutputHead,
     /// Norms and biases.
     Vectors,
 }
 
-/// What outlives every plan: one parameter or cache. It drives initialization, counting, the
-/// optimizer's groups, checkpoints and names in files.
+/// One parameter or cache. It determines initialization, counting, the optimizer's groups,
+/// checkpoints and names in files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variable {
     /// Name, unique in the model.
     pub name: String,
-    /// Shape as files have it; matrices are `[out, in]`.
+    /// Shape as in files; matrices are `[out, in]`.
     pub shape: Vec<usize>,
-    /// How it begins.
+    /// How it is initialized.
     pub init: Init,
-    /// The part it plays.
+    /// Its role.
     pub group: Group,
     /// Parameter or cache.
     pub kind: VariableKind,
 }
 
 impl Variable {
-    /// A parameter: a [`Group::Matrices`] where the shape has two or more dimensions, else a
+    /// A parameter, in [`Group::Matrices`] if the shape has two or more dimensions, else in
     /// [`Group::Vectors`].
     pub fn parameter(name: impl Into<String>, shape: &[usize], init: Init) -> Variable {
         Variable {
@@ -71,7 +71,7 @@ impl Variable {
         Variable { group, ..self }
     }
 
-    /// A cache of `rows × width` numbers, zero at first.
+    /// A cache of `rows × width` numbers, initially zero.
     pub fn cache(name: impl Into<String>, rows: usize, width: usize) -> Variable {
         Variable {
             kind: VariableKind::Cache,
@@ -79,12 +79,12 @@ impl Variable {
         }
     }
 
-    /// Numbers in it.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it holds no number at all.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

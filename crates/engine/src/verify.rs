@@ -1,5 +1,5 @@
-//! Is every derivative right, on this very machine? Each operation is drawn on random shapes; its
-//! f64 backward pass is held against central differences, and its f32 passes against f64.
+//! Is every derivative right on this machine? Each operation runs on random shapes; its f64
+//! backward pass is compared with central differences, and its f32 passes with f64.
 
 use crate::at::Scalars;
 use crate::cpu::{Cpu, CpuSettings};
@@ -24,11 +24,11 @@ pub struct Check {
     pub pass: &'static str,
     /// Operation, shapes and pass.
     pub name: String,
-    /// Error found, relative to the norm.
+    /// Measured error, relative to the norm.
     pub error: f64,
-    /// Greatest error allowed.
+    /// Largest error allowed.
     pub bound: f64,
-    /// Whether it holds.
+    /// Whether the error is within the bound.
     pub ok: bool,
 }
 
@@ -91,7 +91,7 @@ impl Drawn {
         format!("{} {}", self.operation, shapes.join(" "))
     }
 
-    /// Name of the parameter that a value is.
+    /// Name of the value if it is a parameter.
     fn parameter(&self, v: ValueId) -> Option<&str> {
         match self.graph.value(v).origin {
             Origin::Stored(at) => Some(&self.graph.variables()[at].name),
@@ -115,7 +115,7 @@ impl Drawn {
         Ok(ready)
     }
 
-    /// Output, and all gradients one after the other.
+    /// Output, and all gradients concatenated.
     fn run<D: Device>(&self, device: &mut D) -> Result<(Vec<f64>, Vec<f64>)> {
         // An optimizer that is never run: it makes the store keep gradients.
         let optimizer = Optimizer::uniform(Descent::PLAIN, 0.0, None);
@@ -177,7 +177,7 @@ impl Drawn {
     }
 }
 
-/// ‖found − expected‖ / ‖expected‖; the plain norm of the difference where nothing is expected.
+/// ‖found − expected‖ / ‖expected‖; the norm of the difference if `expected` is zero.
 pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
     let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
     let size = norm(&mut expected.iter().copied());
@@ -189,7 +189,7 @@ pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
 }
 
 /// Errors of the fast path of an example against f64, of its output and of its gradient: for shapes
-/// too large for differences.
+/// too large to check by differences.
 #[cfg(test)]
 pub(crate) fn fast_errors(build: Example, isa: crate::Isa) -> Result<[f64; 2]> {
     let settings = CpuSettings {
@@ -200,11 +200,11 @@ pub(crate) fn fast_errors(build: Example, isa: crate::Isa) -> Result<[f64; 2]> {
     Ok(drawn.fast_errors(&mut Cpu::new(settings))?.1)
 }
 
-/// Checks `shapes` random shapes of one operation, which may come from outside of this crate: `cpu`
+/// Checks `shapes` random shapes of one operation, which may come from outside this crate: `cpu`
 /// must have its kernel. Different `salt`s draw different shapes.
 ///
 /// # Errors
-/// Where an example can't be recorded or run.
+/// If an example can't be recorded or run.
 pub fn operation(
     cpu: &mut Cpu,
     (name, build): (&'static str, Example),
@@ -230,11 +230,10 @@ pub fn operation(
     Ok(checks)
 }
 
-/// Checks `shapes` random shapes of every operation of this crate; `done` gets the share that is
-/// done.
+/// Checks `shapes` random shapes of every operation of this crate; `done` gets the share completed.
 ///
 /// # Errors
-/// Where an example can't be recorded or run.
+/// If an example can't be recorded or run.
 pub fn operations(
     shapes: u64,
     settings: CpuSettings,

@@ -1,14 +1,14 @@
-//! Does a gradient's writer set it or add to it? The schedule decides, so that no pass over memory
-//! has to zero gradients first.
+//! Whether a backward pass sets a gradient or adds to it. The schedule decides, so that no pass
+//! over memory has to zero gradients first.
 
 /// How a backward pass writes a gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
-    /// First writer: what was there is overwritten.
+    /// First writer: overwrites the place.
     Set,
-    /// Later writer: the gradient is added to what is there.
+    /// Later writer: adds to the place.
     Add,
-    /// First writer, into the place of the input itself, which nobody reads any more: each number
-    /// is read there, then overwritten.
+    /// First writer, in place of the input itself, which is no longer needed: each number is read,
+    /// then overwritten.
     Over,
 }

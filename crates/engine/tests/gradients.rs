@@ -1,4 +1,4 @@
-//! Every derivative against central differences, every fast path against the reference.
+//! Compares every derivative with central differences, every fast path with the reference.
 
 use engine::{CpuSettings, verify};
 

@@ -1,5 +1,5 @@
-//! Would the check by differences notice a wrong derivative? Faults of many kinds, planted in the
-//! backward pass of every operation, must all be found.
+//! Would the check by differences notice a wrong derivative? Faults of many kinds are injected into
+//! the backward pass of every operation; all must be detected.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -10,7 +10,7 @@ use std::cell::RefCell;
 
 const ROWS: usize = 10;
 
-/// Spoils the gradients of a node's inputs, and may remember those of nodes before it.
+/// Corrupts the gradients of a node's inputs; may remember those of earlier nodes.
 type Fault = fn(&mut [Option<Vec<f64>>], &mut Vec<Vec<f64>>);
 
 fn some(dx: &mut [Option<Vec<f64>>], slot: usize) -> &mut [f64] {
@@ -31,7 +31,7 @@ const FAULTS: &[(&str, &str, Fault)] = &[
         column.for_each(|d| *d = 0.0);
     }),
     ("linear", "weights transposed", |dx, _| {
-        // Square matrices of 8 by 8 are turned; the others are left alone.
+        // 8 × 8 matrices are transposed; the others are left unchanged.
         let w = some(dx, 1);
         for (i, j) in (0..8).flat_map(|i| (0..i).map(move |j| (i, j))) {
             if w.len() == 64 {
@@ -86,7 +86,7 @@ const FAULTS: &[(&str, &str, Fault)] = &[
         dropped.for_each(|d| *d = kept);
     }),
     ("linear", "overwritten instead of added", |dx, seen| {
-        // Backward, the products are those of logits, up and gate; gate adds to what up gave.
+        // In backward order the layers are logits, up and gate; gate adds to up's gradient.
         seen.push(some(dx, 0).to_vec());
         if let [_, first, _] = seen.as_slice() {
             let both = some(dx, 0).iter_mut().zip(first);

@@ -1,4 +1,4 @@
-//! What others write outside of this crate: a rule that needs shapes, room and products; a device.
+//! Extensions outside this crate: a rule that needs shapes, scratch space and products; a device.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -15,7 +15,7 @@ use engine::{
 use std::sync::Arc;
 
 /// M ← ½M + G; W ← W − rate·((M·Mᵀ)·M / (1 + ‖M‖²)): a step along M with its large directions
-/// stretched, as a whole matrix must be seen for; M is kept, and beside it the norm of each row.
+/// stretched, which needs the whole matrix. The state is M and the norm of each row.
 #[derive(Debug)]
 struct Stretched;
 
@@ -116,7 +116,7 @@ impl RuleKernel for Stretched {
     }
 }
 
-/// Matrices by a rule of their own, the embedding at half the rate, vectors as usual.
+/// A custom rule for matrices, half the rate for the embedding, the usual rule for vectors.
 fn optimizer() -> Optimizer {
     let adam = || {
         Arc::new(Adam {
@@ -142,7 +142,7 @@ fn optimizer() -> Optimizer {
     }
 }
 
-/// Ten steps; everything that was learned and kept.
+/// Trains ten steps; returns weights and optimizer state.
 fn train(device: &mut dyn Device) -> Vec<f64> {
     let (graph, cost) = block(2, 5, 0.0);
     let case = Case::new(graph, cost, 2, 5);
@@ -180,7 +180,7 @@ fn groups_move_by_rules_of_their_own_that_see_shapes_and_multiply_matrices() {
         let error = relative_error(&found, &expected);
         assert!(error <= tolerance::GRAPH_FAST, "{threads} threads: {error}");
     }
-    // One entry a matrix, one for all that move by a flat rule.
+    // One entry per matrix, one for everything under a flat rule.
     let (graph, _) = block(2, 5, 0.0);
     let matrices = graph
         .variables()
@@ -203,7 +203,7 @@ fn a_rule_without_a_kernel_is_an_error() {
     assert_eq!(cpu.prepare(plan), Err(Error::NoKernel("stretched")));
 }
 
-/// A device that passes everything on and notes what it was asked for.
+/// A device that delegates everything and records the calls.
 struct Noting {
     inner: Reference,
     notes: Vec<String>,
@@ -217,7 +217,7 @@ impl Device for Noting {
 
     fn prepare(&mut self, plan: Plan) -> Result<Ready> {
         self.notes.push(format!("prepare {}", plan.items().len()));
-        // It numbers its plans as it likes.
+        // A device may number its plans freely.
         Ok(Ready(self.inner.prepare(plan)?.0 + 100))
     }
 

@@ -1,5 +1,5 @@
-//! Random graphs, planned: nothing is read before it is written or after it was overwritten; and
-//! micro-batches add up to the batch; and a step that isn't finite changes nothing.
+//! Plans of random graphs: nothing is read before it is written or after it was overwritten;
+//! micro-batches sum to the batch; a step that isn't finite changes nothing.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -32,7 +32,7 @@ fn random_graph(seed: u64, sequences: usize) -> (Graph, ValueId) {
         let value = random_node(&mut g, &mut random, &pool);
         pool.push(value);
     }
-    // Some branches meet in the cost, the others end in nothing.
+    // Some branches lead to the cost, the others nowhere.
     let mut h = pool[0];
     for &other in &pool[1..] {
         if random.below(3) == 0 {
@@ -58,10 +58,10 @@ fn random_graph(seed: u64, sequences: usize) -> (Graph, ValueId) {
 
 fn random_node(g: &mut Graph, random: &mut Stream, pool: &[ValueId]) -> ValueId {
     let a = pool[random.below(pool.len())];
-    // One value may not be two inputs of one node.
+    // A value can't be used for two inputs of one node.
     let other = |not: &[ValueId]| pool.iter().rev().copied().find(|v| !not.contains(v));
     let (b, c) = (other(&[a]), b_and_c(pool, a));
-    // Few names, so that weights are tied now and then.
+    // Few names, so that weights are sometimes tied.
     let w = format!("w{}", random.below(4));
     let w = g.variable(Variable::parameter(w, &[WIDTH, WIDTH], Init::Zeros));
     let scale = format!("s{}", random.below(4));
@@ -94,10 +94,10 @@ fn b_and_c(pool: &[ValueId], a: ValueId) -> Option<(ValueId, ValueId)> {
     others.next().zip(others.next())
 }
 
-/// What lies in a place: content (or gradient) of a value, of one micro-batch.
+/// What a place holds: content (or gradient) of a value, of one micro-batch.
 type Content = (bool, usize, usize);
 
-/// An arena that knows what was written where.
+/// An arena that tracks what was written where.
 struct Memory<'a> {
     graph: &'a Graph,
     plan: &'a Plan,
@@ -230,7 +230,7 @@ fn every_value_is_there_while_it_is_needed() {
         for purpose in [Purpose::Infer, Purpose::Gradients, Purpose::Train(adamw())] {
             let plan = Plan::new(graph.clone(), 1 + seed as usize % 4, purpose).unwrap();
             play(&graph, &plan);
-            // Gradients that are handed on have one place, with one life.
+            // Gradients that are passed on share one place, with one lifetime.
             let both = |v| [plan.value(v), plan.gradient(v)];
             let places: HashSet<&Place> = graph.value_ids().flat_map(both).flatten().collect();
             let places: Vec<&Place> = places.into_iter().collect();
@@ -301,7 +301,7 @@ fn a_micro_batch_divides_the_batch_and_keeps_to_the_limit() {
     }
 }
 
-/// A line y = w·x, in two micro-batches of which the second spoils the step.
+/// A line y = w·x, in two micro-batches, of which the second makes the step non-finite.
 fn spoilt(device: &mut dyn Device, x: f64, target: f64, loss_weight: f64) {
     let mut g = Graph::new();
     let from = g.input("x", 1, 1);
@@ -348,7 +348,7 @@ fn a_step_that_is_not_finite_is_not_applied() {
         spoilt(&mut *device(), f64::INFINITY, 1.0, 1.0);
         spoilt(&mut *device(), 1.0, f64::NAN, 1.0);
     }
-    // The cost alone overflows, in the second micro-batch alone.
+    // Only the cost overflows, in the second micro-batch only.
     spoilt(&mut Reference::new(), 1.0, 1e160, 1e-155);
     spoilt(
         &mut Cpu::new(CpuSettings::with_threads(2)),
@@ -356,7 +356,7 @@ fn a_step_that_is_not_finite_is_not_applied() {
         1e20,
         1e-15,
     );
-    // The gradient alone overflows.
+    // Only the gradient overflows.
     spoilt(&mut Reference::new(), 1e300, 1e10, 1.0);
     spoilt(&mut Cpu::new(CpuSettings::with_threads(2)), 1e30, 1e10, 1.0);
 }
@@ -377,11 +377,7 @@ fn plans_share_an_arena_that_grows_with_the_largest() {
     let small = Plan::new(Arc::new(small), 1, Purpose::Infer).unwrap();
     let tokens = small.graph().nodes()[0].x[0];
     let second = cpu.prepare(small).unwrap();
-    assert_eq!(
-        cpu.bytes(),
-        bytes,
-        "the smaller plan fits into what is there"
-    );
+    assert_eq!(cpu.bytes(), bytes, "the smaller plan fits into the arena");
     cpu.write(second, tokens, Host::Tokens(&[1, 2, 3, 4]))
         .unwrap();
     let gone = cpu.run(ready, &scalars(48)).unwrap_err();

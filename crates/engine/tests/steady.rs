@@ -1,4 +1,4 @@
-//! A training step allocates nothing once it is prepared: no pause, no growth, however long the run.
+//! A training step allocates nothing once it is prepared: no pauses and no growth in long runs.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -12,16 +12,16 @@ struct Counting;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call is passed on to the system's allocator.
+// SAFETY: every call is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::SeqCst);
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's obligation.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's obligation.
         unsafe { System.dealloc(at, layout) }
     }
 }
@@ -35,7 +35,7 @@ fn a_steady_step_allocates_nothing() {
     let case = Case::new(graph, cost, 2, 1);
     let mut device = Cpu::new(CpuSettings::with_threads(2));
     let ready = case.prepare(&mut device, Purpose::Train(adamw()));
-    // The first step is not steady yet: threads are still starting.
+    // The first step doesn't count: threads are still starting.
     device.run(ready, &scalars(4 * 24 * 2)).unwrap();
     let before = COUNT.load(Ordering::SeqCst);
     for step in 0..30 {

@@ -1,5 +1,5 @@
-//! Every setting of a run, declared once: this file gives names and types, `default.toml` gives
-//! values, ranges and prose.
+//! Every setting of a run, declared once: this file defines names and types, `default.toml` values,
+//! ranges and descriptions.
 
 mod conflict;
 mod document;
@@ -17,28 +17,28 @@ use toml::{Table, Value};
 pub use error::{ConfigError, Mistake};
 pub use family::{Family, Mlp, Norm, Position};
 
-/// The whole config of a run, what depends on the family filled in. Made by [`Config::load`] alone,
-/// which also takes the values of flags (as assignments), so that nothing escapes its checks.
+/// The whole config of a run, including the values derived from the family. Only [`Config::load`]
+/// constructs it; flags are passed to it as assignments, so they are checked too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The model's shape.
     pub model: ModelConfig,
-    /// How weights follow from gradients.
+    /// How gradients update the weights.
     pub optim: OptimConfig,
     /// The training run.
     pub train: TrainConfig,
-    /// The validation loss between steps.
+    /// Evaluation during training.
     pub eval: EvalConfig,
-    /// What is kept on disk.
+    /// Checkpoints on disk.
     pub checkpoint: CheckpointConfig,
-    /// From text to tokens.
+    /// Reading and tokenizing the text.
     pub data: DataConfig,
-    /// The samples shown while training, and the defaults of `downhill sample`.
+    /// Samples during training, and the defaults of `downhill sample`.
     pub sample: SampleConfig,
 }
 
-/// `model.*`: what the decoder and the model's files are made from.
+/// `model.*`: the model's shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "default.toml has the prose of every key")]
@@ -192,17 +192,17 @@ pub enum Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PrecisionSetting {
-    /// bf16 where the processor multiplies it itself, else f32.
+    /// bf16 if the processor has instructions for it, otherwise f32.
     Auto,
-    /// Operands as they are.
+    /// Operands are not rounded.
     F32,
-    /// Operands rounded to bf16, on any processor, sums in f32.
+    /// Operands are rounded to bf16 on any processor; sums are in f32.
     Bf16,
 }
 
 impl PrecisionSetting {
-    /// The same, with `Auto` decided for this processor: what a run keeps, so that it goes on with
-    /// the same arithmetic elsewhere.
+    /// The same, with `Auto` resolved for this processor. A run stores the result, so that it
+    /// continues with the same arithmetic on another machine.
     #[must_use]
     pub fn settled(self) -> PrecisionSetting {
         match self {
@@ -221,7 +221,7 @@ impl PrecisionSetting {
     }
 }
 
-/// One key, as `downhill config` shows it.
+/// A key as shown by `downhill config`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigKey {
     /// Section and key, `optim.lr`.
@@ -230,29 +230,29 @@ pub struct ConfigKey {
     pub value: String,
     /// What it does and what is allowed.
     pub comment: String,
-    /// Whether the value follows from others, so that it is best left out of a config file.
+    /// Whether the value is derived from others, so that a config file should leave it out.
     pub derived: bool,
 }
 
-/// A key that two configs disagree on.
+/// A key whose value differs between two configs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     /// Section and key, `optim.lr`.
     pub key: String,
-    /// The value in the config asked, as TOML.
+    /// The value in this config, as TOML.
     pub mine: String,
-    /// The value in the other, as TOML.
+    /// The value in the other config, as TOML.
     pub theirs: String,
 }
 
 impl Config {
     /// Merges default ← preset ← file (its path and content) ← assignments `key=value`.
     ///
-    /// No preset means the `default` one. Without errors, every value is within its range and
-    /// all of them go together.
+    /// No preset means the `default` one. On success, every value is within its range and all of
+    /// them are compatible.
     ///
     /// # Errors
-    /// Every mistake at once.
+    /// Every mistake found.
     pub fn load(
         preset: Option<&str>,
         file: Option<(&Path, &str)>,
@@ -268,7 +268,7 @@ impl Config {
         merge.finish()
     }
 
-    /// The defaults with values from elsewhere, `origin`, checked as a config file's are.
+    /// The defaults with values from elsewhere, `origin`, checked like those of a config file.
     pub(crate) fn from_values(
         origin: &str,
         values: Vec<(&str, Value)>,
@@ -280,12 +280,12 @@ impl Config {
         merge.finish()
     }
 
-    /// The names that [`Config::load`] takes as presets.
+    /// The preset names that [`Config::load`] accepts.
     pub fn presets() -> impl Iterator<Item = &'static str> {
         document::PRESETS.iter().map(|(name, _)| *name)
     }
 
-    /// The whole config as a TOML file, from which [`Config::load`] makes an equal one.
+    /// The whole config as a TOML file, which [`Config::load`] reads back as an equal config.
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut section = String::new();
@@ -315,7 +315,7 @@ impl Config {
             .collect()
     }
 
-    /// The keys that two configs disagree on.
+    /// The keys whose values differ between two configs.
     pub fn differences(&self, other: &Config) -> Vec<Difference> {
         let (mine, theirs) = (self.to_table(), other.to_table());
         document::entries()
@@ -345,7 +345,7 @@ fn value(table: &Table, key: &str) -> String {
     value.map_or_else(String::new, Value::to_string)
 }
 
-/// Whether a model's value is what would be filled in if it were absent.
+/// Whether a model value equals the one that would be derived if it were absent.
 fn is_derived(table: &Table, key: &str) -> bool {
     let (Some(key), Some(Value::Table(model))) = (key.strip_prefix("model."), table.get("model"))
     else {
@@ -357,7 +357,7 @@ fn is_derived(table: &Table, key: &str) -> bool {
     without.get(key) == model.get(key)
 }
 
-/// Declares how an absent number is written: as a word.
+/// Defines the word that stands for an absent number.
 macro_rules! or_word {
     ($word:ident) => {
         mod $word {

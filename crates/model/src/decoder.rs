@@ -1,5 +1,5 @@
-//! What is a language model? A stack of blocks that read the tokens so far and predict the next one.
-//! One function records it for training, scoring and generation, for every family.
+//! What is a language model? A stack of blocks that read the tokens so far and predict the next
+//! one. One function records it for training, scoring and generation, for every family.
 
 use crate::config::{Mlp, ModelConfig, Norm, Position};
 use crate::recorded::{Decoder, Mode};
@@ -16,14 +16,14 @@ struct Recorder<'a> {
     angles: Angles,
     places: Option<Places>,
     stream: Vec<ValueId>,
-    /// Number of the next dropout site, so that a mask does not depend on what else is recorded.
+    /// Number of the next dropout site, so that a mask doesn't depend on what else is recorded.
     site: u32,
 }
 
 /// Records the decoder for `sequences` sequences of `time` tokens.
 ///
 /// # Errors
-/// Where the shape's numbers don't fit together.
+/// If the shape's numbers don't fit together.
 pub fn decoder(
     shape: &ModelConfig,
     vocabulary: usize,
@@ -120,9 +120,9 @@ impl Recorder<'_> {
         self.g.variable(Variable::parameter(name, &[width], init))
     }
 
-    /// Weights of a layer, and its bias where the family has them. Weights begin at a deviation of
-    /// 0.02; those that write to the residual stream at 0.02/√(2L), so that its size doesn't grow
-    /// with depth (Radford et al., 2019, section 2.3).
+    /// Weights of a layer, and its bias if the family has them. Weights are initialized with a
+    /// standard deviation of 0.02; those that write to the residual stream with 0.02/√(2L), so that
+    /// its magnitude doesn't grow with depth (Radford et al., 2019, section 2.3).
     fn layer(
         &mut self,
         name: &str,
@@ -135,7 +135,7 @@ impl Recorder<'_> {
         (w, b)
     }
 
-    /// Layers that read one x, each with its name and width.
+    /// Several layers with the same input x, each with its name and width.
     fn linears(&mut self, x: ValueId, layers: &[(String, usize)]) -> Result<Vec<ValueId>> {
         let inner = self.g.spec(x).width;
         let each = layers.iter();
@@ -145,7 +145,7 @@ impl Recorder<'_> {
         self.g.linears(x, &layers)
     }
 
-    /// h + a layer of x: what writes to the residual stream.
+    /// h + a layer of x: a write to the residual stream.
     fn onto(&mut self, h: ValueId, name: &str, x: ValueId) -> Result<ValueId> {
         let std = 0.02 / (2.0 * self.shape.layers as f64).sqrt();
         let size = (self.g.spec(h).width, self.g.spec(x).width);
@@ -198,7 +198,7 @@ impl Recorder<'_> {
         self.onto(h, &name("mlp.down"), y)
     }
 
-    /// What the heads have read, side by side.
+    /// The outputs of all heads, concatenated.
     fn attention(&mut self, name: &str, x: ValueId) -> Result<ValueId> {
         let s = self.shape;
         let heads = Heads {
@@ -234,7 +234,7 @@ impl Recorder<'_> {
         self.g.attention(q, k, v, heads, self.time)
     }
 
-    /// The hidden layer.
+    /// The hidden layer of the MLP.
     fn mlp(&mut self, name: &str, x: ValueId) -> Result<ValueId> {
         let hidden = self.shape.hidden;
         let part = |part: &str| (format!("{name}.{part}"), hidden);

@@ -1,6 +1,6 @@
 //! The Hugging Face model directory: `config.json`, `generation_config.json` and
-//! `model.safetensors`, as `GPT2LMHeadModel`, `LlamaForCausalLM` and `Qwen3ForCausalLM` of
-//! `transformers` load them.
+//! `model.safetensors`, as loaded by `GPT2LMHeadModel`, `LlamaForCausalLM` and `Qwen3ForCausalLM`
+//! of `transformers`.
 
 mod config_json;
 mod layout;
@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 
 /// The model's shape for other programs.
 pub const CONFIG: &str = "config.json";
-/// Which token starts and ends a text.
+/// The token that starts and ends a text.
 pub const GENERATION_CONFIG: &str = "generation_config.json";
 /// The weights.
 pub const WEIGHTS: &str = "model.safetensors";
-/// Which file has which weights, where there are several.
+/// Which file contains which weights, if there are several.
 const INDEX: &str = "model.safetensors.index.json";
 
 /// One parameter, under its name in this program.
@@ -33,7 +33,7 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
-/// Why a model could not be written to, or read from, its files.
+/// Why a model's files could not be written or read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum HuggingFaceError {
@@ -41,7 +41,7 @@ pub enum HuggingFaceError {
     Json(String),
     #[error("config.json has no {0}")]
     NoField(&'static str),
-    #[error("config.json: {field} = {value} can't be loaded here; allowed is {allowed}")]
+    #[error("config.json: {field} = {value} is not supported; it must be {allowed}")]
     Field {
         field: &'static str,
         value: String,
@@ -50,7 +50,7 @@ pub enum HuggingFaceError {
     #[error(transparent)]
     Shape(ConfigError),
     #[error(
-        "config.json doesn't belong to this run: {field} is {file} there, and {known} in the run's config"
+        "config.json doesn't belong to this run: {field} is {file} there, but {known} in the run's config"
     )]
     OtherShape {
         field: &'static str,
@@ -103,8 +103,8 @@ pub fn config_files(model: &ModelConfig, vocabulary: usize, eos: u32) -> Vec<(St
     ]
 }
 
-/// Writes `model.safetensors`. Equal weights give equal bytes. `tensor` gives a parameter's values
-/// (row-major) by its name in this program.
+/// Writes `model.safetensors`. Equal weights give equal bytes. `tensor` returns a parameter's
+/// values (row-major) by its name in this program.
 ///
 /// # Errors
 /// A parameter is missing or of the wrong length, or `to` fails.
@@ -117,7 +117,7 @@ pub fn write_weights(
     weights::write(&layout::tensors(model, vocabulary), tensor, to)
 }
 
-/// What `config.json` says of a model.
+/// The content of `config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
     /// The model's shape.
@@ -129,14 +129,14 @@ pub struct Described {
 }
 
 /// Reads `config.json`, ours or one that `transformers` wrote.
-///
-/// `known` is the run's own shape, which says what the file can't: whether GPT-2 has biases (its
-/// weights always hold them, zero or not) and the dropout of Llama and Qwen3. Without it, GPT-2 has
-/// biases, the dropout is what the file says, else none, and fields that only matter in training are
-/// not looked at.
+/// `known` is the run's own shape, which provides what the file lacks: whether GPT-2 has biases
+/// (its weights always include them, zero or not) and the dropout of Llama and Qwen3. Without it,
+/// GPT-2 has biases, the dropout is that of the file or none, and fields that only affect training
+/// are ignored.
 ///
 /// # Errors
-/// The file is damaged, describes a model this program doesn't have, or differs from `known`.
+/// The file is damaged, describes a model that this program doesn't support, or differs from
+/// `known`.
 pub fn describe(
     config_json: &[u8],
     known: Option<&ModelConfig>,
@@ -149,7 +149,7 @@ pub fn describe(
     })
 }
 
-/// The files that hold a folder's weights: one, or those that its index names.
+/// The files with a folder's weights: one, or those listed in its index.
 ///
 /// # Errors
 /// There are no weights, or the index is damaged.
@@ -173,7 +173,7 @@ pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, HuggingFaceError> {
     Ok(names.iter().map(|name| folder.join(name)).collect())
 }
 
-/// Reads the weights of a model, one tensor after the other, and hands each to `put`.
+/// Reads the weights of a model, one tensor after another, and passes each to `put`.
 ///
 /// # Errors
 /// A tensor is missing, superfluous, of another shape, or not finite; or `put` fails.

@@ -1,9 +1,9 @@
-//! How does a model begin? With small random weights, each a function of the seed, the parameter's
-//! place in the model and the number's place in the parameter.
+//! Initial weights: small random numbers, each a function of the seed, the parameter's index in the
+//! model and the element's index in the parameter.
 
 use engine::{Device, Error, Field, Host, Init, RandomPurpose, Stream, Variable};
 
-/// The numbers that a parameter begins with.
+/// The initial values of a parameter.
 fn initial(variable: &Variable, index: usize, seed: u64) -> Vec<f32> {
     match variable.init {
         Init::Zeros => vec![0.0; variable.len()],
@@ -17,10 +17,10 @@ fn initial(variable: &Variable, index: usize, seed: u64) -> Vec<f32> {
     }
 }
 
-/// Gives every parameter of a device's store its first numbers.
+/// Initializes every parameter in a device's store.
 ///
 /// # Errors
-/// Where the store lacks one of the variables.
+/// If the store lacks one of the variables.
 pub fn initialize(device: &mut dyn Device, variables: &[Variable], seed: u64) -> Result<(), Error> {
     for (index, variable) in variables.iter().enumerate() {
         let numbers = initial(variable, index, seed);

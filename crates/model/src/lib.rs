@@ -1,8 +1,8 @@
-//! What a language model is: its config, the decoder, its first weights and its files.
+//! A language model: its config, the decoder, its initial weights and its files.
 //!
-//! Begin with `decoder` (one function records the model for everything), then `config` and
-//! `default.toml` (every setting, declared once). What always holds: a default model is one that
-//! `transformers` and llama.cpp load unchanged; families differ by values, never by names.
+//! Start with `decoder` (one function records the model for every use), then `config` and
+//! `default.toml` (every setting, declared once). Invariants: `transformers` and llama.cpp load a
+//! default model unchanged; the code compares values, never family names.
 #![forbid(unsafe_code)]
 
 mod config;

@@ -1,18 +1,18 @@
-//! A recorded decoder: what it is recorded for, and the values that the host reads and writes.
+//! A recorded decoder: its mode, and the values that the host reads and writes.
 
 use engine::{Device, Error, Graph, Host, Pages, Places, Ready, ValueId};
 use std::sync::Arc;
 
-/// What a recording is for.
+/// The purpose of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Learning: with dropout and the cost.
+    /// Training: with dropout and the cost.
     Train,
-    /// Measuring: the cost, without dropout.
+    /// Scoring: the cost, without dropout.
     Score,
-    /// Measuring, with the logits and the residual stream held for the host.
+    /// Scoring, with the logits and the residual stream held for the host.
     Look,
-    /// Writing: keys and values of earlier positions lie in caches of these pages.
+    /// Generation: keys and values of earlier positions are in caches with these pages.
     Generate(Pages),
 }
 
@@ -23,31 +23,31 @@ pub struct Decoder {
     pub graph: Arc<Graph>,
     /// Input tokens [N].
     pub tokens: ValueId,
-    /// Positions of the tokens [N], where the family learns them.
+    /// Positions of the tokens [N], if the family learns them.
     pub positions: Option<ValueId>,
-    /// Where the sequences stand, in `Mode::Generate`.
+    /// Positions and pages of the sequences, in `Mode::Generate`.
     pub places: Option<Places>,
-    /// Rows whose next token is asked for, one a sequence [S], in `Mode::Generate`.
+    /// Rows whose next token is requested, one per sequence [S], in `Mode::Generate`.
     pub asked: Option<ValueId>,
     /// Tokens to predict [N]; not in `Mode::Generate`.
     pub targets: Option<ValueId>,
     /// Share of the cost [1] and nats of each token [N]; not in `Mode::Generate`.
     pub cost: Option<(ValueId, ValueId)>,
-    /// Scores of the next token: [N, V], in `Mode::Generate` of the rows asked for [S, V]. Held only
-    /// in `Mode::Look` and `Mode::Generate`.
+    /// Logits of the next token: [N, V], or [S, V] for the requested rows in `Mode::Generate`. Held
+    /// only in `Mode::Look` and `Mode::Generate`.
     pub logits: ValueId,
-    /// The residual stream behind each half of a block [N, C], in order; held only in `Mode::Look`.
+    /// The residual stream after each half of a block [N, C], in order; held only in `Mode::Look`.
     pub stream: Vec<ValueId>,
     /// T.
     pub(crate) time: usize,
 }
 
 impl Decoder {
-    /// Writes a batch of whole sequences: their tokens [B·T] and, where the recording has a cost,
-    /// the tokens to predict [B·T].
+    /// Writes a batch of whole sequences: their tokens [B·T] and, if the recording has a cost, the
+    /// targets [B·T].
     ///
     /// # Errors
-    /// Where there are more or fewer tokens than recorded.
+    /// If there are more or fewer tokens than recorded.
     pub fn fill(
         &self,
         device: &mut dyn Device,

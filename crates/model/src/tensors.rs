@@ -1,4 +1,4 @@
-//! Tensors to and from safetensors files, one at a time: no file is ever whole in memory.
+//! Reads and writes safetensors files one tensor at a time: no file is ever fully in memory.
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
@@ -7,31 +7,31 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Longest header that is read, as the format has it.
+/// The longest header allowed by the format.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// A tensor on its way to a file.
+/// A tensor to be written to a file.
 pub struct TensorOutput<'a> {
     /// Its name in the file.
     pub name: String,
-    /// The type of its numbers.
+    /// The type of its elements.
     pub dtype: Dtype,
     /// Its shape in the file.
     pub shape: Vec<usize>,
-    /// Gives its bytes, row-major and little-endian, when they are wanted.
+    /// Returns its bytes, row-major and little-endian.
     pub bytes: Box<dyn Fn() -> io::Result<Vec<u8>> + 'a>,
 }
 
 /// Writes a safetensors file: the header, then each tensor's bytes. Equal tensors give equal files.
 ///
 /// # Errors
-/// Where `to` fails, a tensor can't be had, or it isn't of its size.
+/// If `to` fails, or a tensor can't be read or has the wrong size.
 pub fn write_tensors(
     to: &mut dyn Write,
     metadata: Option<HashMap<String, String>>,
     mut tensors: Vec<TensorOutput>,
 ) -> io::Result<()> {
-    // The order of the reference implementation: the widest numbers first, then by name.
+    // The order of the reference implementation: the widest types first, then by name.
     tensors.sort_by(|a, b| b.dtype.cmp(&a.dtype).then(a.name.cmp(&b.name)));
     let mut end = 0;
     let infos = tensors.iter().map(|t| {
@@ -68,20 +68,20 @@ pub fn write_tensors(
     Ok(())
 }
 
-/// A file that can be read anywhere.
+/// A file that supports reads at any position.
 pub trait TensorInput: Read + Seek + Send {}
 impl<T: Read + Seek + Send> TensorInput for T {}
 
-/// Safetensors files that hold one model together.
+/// Safetensors files that together contain one model.
 pub struct TensorFiles {
     files: Vec<InputFile>,
-    /// Which file has a tensor, and where.
+    /// Which file contains a tensor, and at which offset.
     found: BTreeMap<String, (usize, TensorInfo)>,
 }
 
 struct InputFile {
     file: Box<dyn TensorInput>,
-    /// Where the tensors' bytes begin.
+    /// Offset of the tensors' bytes.
     data: u64,
 }
 
@@ -89,7 +89,8 @@ impl TensorFiles {
     /// Reads the header of a file, or of several that belong together.
     ///
     /// # Errors
-    /// Where a header is damaged, a file isn't as long as it says, or two files have one tensor.
+    /// If a header is damaged, a file's length doesn't match it, or two files contain the same
+    /// tensor.
     pub fn new(files: Vec<Box<dyn TensorInput>>) -> io::Result<TensorFiles> {
         let mut all = TensorFiles {
             files: Vec::new(),
@@ -109,12 +110,12 @@ impl TensorFiles {
             let metadata: Metadata = serde_json::from_slice(&header)?;
             let data = 8 + size;
             if data + metadata.data_len() as u64 != length {
-                return Err(damaged("it isn't as long as its header says"));
+                return Err(damaged("its length doesn't match its header"));
             }
             for (name, info) in metadata.tensors() {
                 let entry = (all.files.len(), info.clone());
                 if all.found.insert(name.clone(), entry).is_some() {
-                    return Err(damaged(&format!("{name} is there twice")));
+                    return Err(damaged(&format!("{name} occurs twice")));
                 }
             }
             all.files.push(InputFile { file, data });
@@ -125,7 +126,7 @@ impl TensorFiles {
     /// Opens files.
     ///
     /// # Errors
-    /// As [`TensorFiles::new`], and where a file can't be opened.
+    /// As [`TensorFiles::new`], and if a file can't be opened.
     pub fn open(paths: &[impl AsRef<Path>]) -> io::Result<TensorFiles> {
         let open = |path: &_| Ok(Box::new(File::open(path)?) as Box<dyn TensorInput>);
         let files: io::Result<Vec<_>> = paths.iter().map(|p| open(p.as_ref())).collect();
@@ -142,10 +143,10 @@ impl TensorFiles {
         self.found.get(name).map(|(_, info)| info)
     }
 
-    /// A tensor's numbers, row-major: of F64 the nearest f32.
+    /// A tensor's values, row-major: F64 is rounded to the nearest f32.
     ///
     /// # Errors
-    /// Where there is no such tensor, it holds no real numbers, or the file can't be read.
+    /// If there is no such tensor, its type is not real, or the file can't be read.
     pub fn real(&mut self, name: &str) -> io::Result<Vec<f32>> {
         let dtype = self.info(name).map(|info| info.dtype);
         let bytes = self.bytes(name)?;
@@ -158,10 +159,10 @@ impl TensorFiles {
         }
     }
 
-    /// A tensor's numbers, exactly.
+    /// A tensor's exact values.
     ///
     /// # Errors
-    /// Where there is no such tensor, it isn't F32 or F64, or the file can't be read.
+    /// If there is no such tensor, it isn't F32 or F64, or the file can't be read.
     pub fn double(&mut self, name: &str) -> io::Result<Vec<f64>> {
         let dtype = self.info(name).map(|info| info.dtype);
         let bytes = self.bytes(name)?;

@@ -1,18 +1,18 @@
-//! How is a training step recorded? As micro-batches whose size follows from the shape alone.
+//! A training step, recorded as micro-batches whose size depends on the shape alone.
 
 use crate::config::Config;
 use crate::decoder::decoder;
 use crate::recorded::{Decoder, Mode};
 use engine::{Error, Plan, Purpose, micro_batch};
 
-/// Most tokens of a micro-batch: keeps a layer's activations near the cache and caps memory at any
-/// batch size. A constant, so that bits don't depend on the machine.
+/// The most tokens in a micro-batch: keeps a layer's activations close to the cache size and limits
+/// memory for any batch size. A constant, so that the bits don't depend on the machine.
 const MICRO_TOKENS: usize = 2048;
 
-/// Most logits of a micro-batch: they, and then in their place their gradient, take 256 MiB.
+/// The most logits in a micro-batch: they, and then in their place their gradient, take 256 MiB.
 const MICRO_LOGITS: usize = 1 << 26;
 
-/// Most tokens of a micro-batch of a model with this vocabulary: a function of the shape alone.
+/// The most tokens in a micro-batch for this vocabulary: a function of the shape alone.
 pub fn micro_tokens(vocabulary: usize) -> usize {
     MICRO_TOKENS.min(MICRO_LOGITS / vocabulary.max(1))
 }
@@ -25,7 +25,7 @@ pub struct Training {
     pub sequences: usize,
     /// Micro-batches of a step.
     pub micros: usize,
-    /// 1 / targets of the whole step.
+    /// 1 / number of targets in the whole step.
     pub loss_weight: f64,
 }
 
@@ -33,7 +33,7 @@ impl Training {
     /// Records the step of a config for a vocabulary.
     ///
     /// # Errors
-    /// Where the model's numbers don't fit together.
+    /// If the model's numbers don't fit together.
     pub fn record(config: &Config, vocabulary: usize) -> Result<Training, Error> {
         let (batch, time) = (config.train.batch, config.model.context);
         let sequences = micro_batch(batch, time, micro_tokens(vocabulary));
@@ -48,7 +48,7 @@ impl Training {
     /// Plans the whole step, with the config's optimizer and precision.
     ///
     /// # Errors
-    /// Where the memory can't be counted.
+    /// If the memory can't be computed.
     pub fn plan(&self, config: &Config) -> Result<Plan, Error> {
         let purpose = Purpose::Train(config.optim.optimizer());
         let plan = Plan::new(self.decoder.graph.clone(), self.micros, purpose)?;

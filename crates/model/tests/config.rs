@@ -1,4 +1,4 @@
-//! The config: merging, presets, and mistakes that are all reported at once.
+//! The config: merging, presets, and reporting all mistakes together.
 
 use std::path::Path;
 
@@ -22,9 +22,10 @@ fn refused(result: Result<Config, String>, parts: &[&str]) {
     assert!(message.lines().count() <= 12, "too long:\n{message}");
 }
 
-/// Scripts and saved configs depend on these names: adding one is a decision, renaming breaks.
+/// Scripts and saved configs depend on these names: adding one is a decision, renaming one breaks
+/// them.
 #[test]
-fn keys_are_as_promised() {
+fn key_names_are_stable() {
     let promised = [
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
@@ -112,7 +113,7 @@ fn the_size_of_a_head_is_derived_or_given() {
     }
 }
 
-/// The commented lines of default.toml show what those keys are derived to.
+/// The commented lines of default.toml show the derived values.
 #[test]
 fn the_derived_values_shown_are_true() {
     let uncommented = |line: &str| match line.strip_prefix('#') {
@@ -256,7 +257,7 @@ fn all_mistakes_are_reported_with_their_places() {
     let text = error.to_string();
     for part in [
         "no preset \"tinny\"; the presets are tiny, default, gpt2-cpu, gpt2-char, gpt2-124m",
-        "model.layers = \"four\" (my.toml, line 2): allowed is a whole number from 1 to 1024",
+        "model.layers = \"four\" (my.toml, line 2): must be a whole number from 1 to 1024",
         "no key model.widht (my.toml, line 3); did you mean model.width?",
         "train.batch = 0 (my.toml, line 6)",
         "train.steps = 10.5 (my.toml, line 7)",
@@ -269,7 +270,7 @@ fn all_mistakes_are_reported_with_their_places() {
     }
 }
 
-/// What depends on a refused value is not checked against the value it would have replaced.
+/// Checks that depend on a refused value are not run on the value that it would have replaced.
 #[test]
 fn one_mistake_is_reported_once() {
     let sets = ["model.heads=0".to_string(), "model.width=130".to_string()];
@@ -278,7 +279,7 @@ fn one_mistake_is_reported_once() {
 }
 
 #[test]
-fn bounds_are_inside_or_outside_as_the_prose_says() {
+fn bounds_match_the_descriptions() {
     for (inside, outside) in [
         ("model.dropout=0", "model.dropout=1"),
         ("model.layers=1024", "model.layers=1025"),
@@ -291,7 +292,7 @@ fn bounds_are_inside_or_outside_as_the_prose_says() {
         ("sample.temperature=0", "sample.temperature=inf"),
     ] {
         load("default", &[inside]).unwrap();
-        refused(load("default", &[outside]), &["allowed is a"]);
+        refused(load("default", &[outside]), &["must be a"]);
     }
 }
 
@@ -321,7 +322,7 @@ fn broken_files_and_assignments_are_refused() {
     refused(load_file("[modle]\n"), &["no key modle"]);
     refused(
         load_file("model.layers = {}\n"),
-        &["model.layers", "allowed"],
+        &["model.layers", "must be"],
     );
     refused(
         load_file("train.seed = [1,\n2]\n"),
@@ -342,7 +343,7 @@ fn broken_files_and_assignments_are_refused() {
         "model.layers=1024",
         "model.width=65536",
     ];
-    refused(load("default", &huge), &["tokens a step", "parameters"]);
+    refused(load("default", &huge), &["tokens per step", "parameters"]);
     load_file("[model]\n[optim]\n").unwrap();
     load_file("").unwrap();
 }

@@ -1,5 +1,5 @@
-//! Gradients, logits and losses of 100 AdamW steps against PyTorch's in float64
-//! (`scripts/golden.py` made the files).
+//! Gradients, logits and losses of 100 AdamW steps, compared with PyTorch's in float64
+//! (`scripts/golden.py` generates the files).
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -15,7 +15,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The families, and two of them with heads of a size of their own.
+/// The families, and two of them with an explicit head size.
 const MODELS: [&str; 5] = [
     "gpt2",
     "llama",
@@ -95,7 +95,7 @@ impl Golden {
     }
 }
 
-/// Trains as PyTorch did, and holds everything against it.
+/// Trains as PyTorch did, and compares everything with it.
 fn check(name: &str, device: &mut dyn Device, micros: usize, bound: f64) {
     let golden = Golden::open(name);
     let time = golden.size("context");
@@ -144,7 +144,7 @@ fn the_reference_trains_as_pytorch_does() {
     }
 }
 
-/// The fast path with kernels that this processor has, its best or others.
+/// The fast path with the given kernels: the best for this processor or others.
 fn cpu(isa: Isa) -> Cpu {
     Cpu::new(CpuSettings {
         isa,
@@ -161,13 +161,13 @@ fn the_fast_path_trains_as_pytorch_does() {
     }
 }
 
-/// Records one operation on its inputs, which are parameters; gives the output.
+/// Records one operation on its inputs, which are parameters; returns the output.
 type Build = fn(&mut Graph, &[ValueId]) -> ValueId;
 
 /// Inputs with their widths; 0 for a vector.
 type Inputs = &'static [(&'static str, usize)];
 
-/// Operation, its inputs, and its record.
+/// Operation, its inputs, and how to record it.
 const OPERATIONS: &[(&str, Inputs, Build)] = &[
     ("rms_norm", &[("x", 7), ("weight", 0)], |g, x| {
         g.rms_norm(x[0], x[1], 1e-5).unwrap()

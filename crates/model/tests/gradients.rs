@@ -1,5 +1,5 @@
-//! The gradient of whole models, three families, against differences of the cost; and the fast
-//! path against it.
+//! Compares the gradient of whole models, for three families, with finite differences of the cost;
+//! and the fast path with the reference.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -35,7 +35,7 @@ fn gradient(family: &str, device: &mut dyn Device) -> Vec<f64> {
     model.stored(device, Field::Gradient)
 }
 
-/// Derivative of the cost by number `i` of a row of the store, from four costs.
+/// Derivative of the cost with respect to element `i` of a row of the store, from four costs.
 fn difference(
     (model, device, ready): (&Recorded, &mut Reference, Ready),
     (name, numbers): (&str, &[f32]),
@@ -72,7 +72,7 @@ fn gradients_of_whole_models_agree_with_differences() {
         let mut random = Stream::new(1, RandomPurpose::Check, 7);
         let (mut found, mut expected, mut from) = (Vec::new(), Vec::new(), 0);
         for (v, (name, numbers)) in model.graph.variables().iter().zip(&weights) {
-            // Two numbers of every row of a matrix; all of a vector.
+            // Two elements of every row of a matrix; all of a vector.
             let part = if v.shape.len() == 1 {
                 1
             } else {

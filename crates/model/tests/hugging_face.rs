@@ -1,4 +1,4 @@
-//! The Hugging Face directory: what is saved, that it reads back, and what is refused.
+//! The Hugging Face directory: what is saved, whether it reads back, and what is refused.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ fn shape(sets: &[&str]) -> ModelConfig {
     Config::load(Some("tiny"), None, &all).unwrap().model
 }
 
-/// The parameters that the decoder has, from its definition and not from the code under test.
+/// The decoder's parameters, from its definition and not from the code under test.
 fn parameters(s: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     let gpt2 = s.position == model::Position::Learned;
     let mut all = vec![("embed_tokens.weight".to_string(), vec![VOCABULARY, s.width])];
@@ -66,7 +66,7 @@ fn parameters(s: &ModelConfig) -> Vec<(String, Vec<usize>)> {
 
 type Weights = BTreeMap<String, Vec<f32>>;
 
-/// Every value of the model is another number.
+/// Every value of the model is distinct.
 fn weights(shape: &ModelConfig) -> Weights {
     let mut next = 0.0;
     let mut fill = |n: usize| {
@@ -124,7 +124,7 @@ fn all_shapes() -> Vec<ModelConfig> {
         for bias in [false, true] {
             for tied in [false, true] {
                 if family != "qwen3" || !bias {
-                    // Heads as wide as the model together, and wider.
+                    // The heads together as wide as the model, and wider.
                     let head_size = if tied && family != "gpt2" { 6 } else { 4 };
                     let sets = [
                         format!("model.head_size={head_size}"),
@@ -176,7 +176,7 @@ fn every_family_reads_back_what_it_saved() {
     }
 }
 
-/// GPT-2's file, tensor by tensor: the three projections side by side, `[in, out]`, zero biases.
+/// GPT-2's file, tensor by tensor: the three projections concatenated, `[in, out]`, zero biases.
 #[test]
 fn gpt2_is_stored_as_conv1d() {
     let shape = shape(&["model.family=gpt2", "model.bias=false"]);
@@ -247,7 +247,7 @@ fn config_json_is_what_transformers_reads() {
     }
 }
 
-/// Loads a model after one change of its config.json; gives the message, if it is refused.
+/// Loads a model after one change to its config.json; returns the message if it is refused.
 fn with_config(family: &str, from: &str, to: &str, known: bool) -> Result<Model, String> {
     let shape = shape(&[&format!("model.family={family}")]);
     let files = saved(&shape, &weights(&shape));
@@ -258,7 +258,7 @@ fn with_config(family: &str, from: &str, to: &str, known: bool) -> Result<Model,
     load(config.as_bytes(), &files[WEIGHTS], known).map_err(|error| error.to_string())
 }
 
-/// Family, a text of its config.json, what replaces it, and a part of the message.
+/// Family, a string in its config.json, its replacement, and part of the message.
 const HOSTILE: [(&str, &str, &str, &str); 23] = [
     (
         "qwen3",
@@ -367,7 +367,7 @@ fn a_model_of_another_run_is_refused() {
     let message = |family, from, to| with_config(family, from, to, true).unwrap_err();
     let found = message("llama", "_layers\": 2", "_layers\": 3");
     assert!(
-        found.contains("num_hidden_layers is 3 there, and 2 in the run"),
+        found.contains("num_hidden_layers is 3 there, but 2 in the run"),
         "{found}"
     );
     let found = message("llama", "rms_norm_eps\": 1e-6", "rms_norm_eps\": 1e-5");
@@ -436,8 +436,8 @@ fn a_model_that_lacks_a_parameter_is_not_saved() {
     assert!(saved(&weights).contains("norm.weight"));
 }
 
-/// What `transformers` writes, and its hub holds: fields left out, numbers of 16 bits, a head that
-/// follows from the embedding, several files.
+/// Files as `transformers` writes them and its hub stores them: fields left out, 16-bit numbers, a
+/// head that follows from the embedding, several files.
 #[test]
 fn folders_of_others_load() {
     let shape = shape(&["model.family=llama", "model.tied=true"]);
@@ -452,7 +452,7 @@ fn folders_of_others_load() {
     });
     let described = describe(config.to_string().as_bytes(), None).unwrap();
     assert_eq!((described.eos, &described.model), (EOS, &shape));
-    // Two files of bf16, which hold numbers up to 256 exactly.
+    // Two bf16 files; bf16 represents integers up to 256 exactly.
     let small = |x: f32| (x % 200.0).floor();
     let mut ours = Vec::new();
     let own = |name: &str| weights.get(name).cloned();

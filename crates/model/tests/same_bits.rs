@@ -1,5 +1,5 @@
-//! The same training gives the same bits: for any number of threads, any instruction set, any
-//! order of tiles, and on any processor.
+//! The same training gives the same bits for any number of threads, any instruction set, any order
+//! of tiles, and on any processor.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -11,7 +11,7 @@ use model::{Mode, initialize};
 const VOCABULARY: usize = 37;
 
 /// Hash of each family's weights after 20 steps, with products in f32 and in bf16. A change that is
-/// meant to change the bits changes these, and says so in CHANGELOG.md.
+/// meant to change the bits updates these, and says so in CHANGELOG.md.
 const EXPECTED: [[u64; 2]; 3] = [
     [0x4d77_d122_00a1_9cc0, 0xef94_5ba7_15db_5e0e],
     [0x7a5a_8f90_1623_391d, 0x222e_a979_9c5e_0d45],
@@ -55,7 +55,7 @@ fn train(family: &str, settings: CpuSettings, precision: Precision) -> u64 {
     hash(&device, &model)
 }
 
-/// One thread with each instruction set, and more threads and other orders with the best.
+/// One thread with each instruction set; more threads and other orders with the best one.
 fn ways() -> Vec<CpuSettings> {
     let best = CpuSettings::with_threads(1);
     let each = Isa::available().into_iter();

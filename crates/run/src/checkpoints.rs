@@ -1,8 +1,9 @@
-//! Checkpoints: written beside, synced, checked, renamed into place.
+//! Checkpoints: written to a temporary folder, synced, checked, then renamed into place.
 //!
-//! A checkpoint is visible as `step-000250` only when it is whole. Hidden folders beside it are steps
-//! of that work: `.step-000250.partial` is being written, `.step-000250.removed` is being removed, and
-//! `.step-000250.old` is being replaced: it still counts as the checkpoint until the new one stands.
+//! A checkpoint appears as `step-000250` only once it is complete. Hidden folders next to it hold
+//! intermediate states: `.step-000250.partial` is being written, `.step-000250.removed` is being
+//! removed, and `.step-000250.old` is being replaced and still counts as the checkpoint until the
+//! new one is in place.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -25,15 +26,16 @@ pub struct Checkpoints {
 /// Which checkpoint of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// The one with the least validation loss, the earliest of equals; the last if none was measured.
+    /// The one with the lowest validation loss, the earliest on a tie; the last if no loss was
+    /// measured.
     Best,
     /// The one with the most steps.
     Last,
-    /// The one of this step.
+    /// The one saved at this step.
     Step(u64),
 }
 
-/// One checkpoint, whose manifest has been read.
+/// A checkpoint whose manifest has been read.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Training steps done.
@@ -46,14 +48,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoints {
-    /// The checkpoints in this folder, which need not exist yet.
+    /// The checkpoints in this folder, which doesn't have to exist yet.
     pub fn new(folder: impl Into<PathBuf>, files: Arc<dyn Files>) -> Self {
         let folder = folder.into();
         Self { folder, files }
     }
 
-    /// Saves a checkpoint of these named files and returns its folder. One of the same step is
-    /// replaced. After any error the older checkpoints are as they were.
+    /// Saves a checkpoint with these files and returns its folder. A checkpoint of the same step is
+    /// replaced. If anything fails, older checkpoints are unchanged.
     pub fn save(&self, step: u64, loss: Option<f64>, contents: Vec<NamedFile>) -> Result<PathBuf> {
         check_names(&contents)?;
         self.files.create_folder(&self.folder)?;
@@ -63,13 +65,13 @@ impl Checkpoints {
             .write(&partial, step, loss, &contents)
             .and_then(|()| self.publish(step, &partial));
         if written.is_err() {
-            // Gives the space back at once; if this fails too, the next save sweeps.
+            // Frees the space now; if this fails too, the next save cleans up.
             let _ = self.files.remove_folder(&partial);
         }
         written
     }
 
-    /// All checkpoints with a sound manifest, by rising step.
+    /// All checkpoints with a valid manifest, in order of step.
     pub fn list(&self) -> Result<Vec<Checkpoint>> {
         let found = find(&self.folder)?;
         let sound = found
@@ -78,7 +80,7 @@ impl Checkpoints {
         Ok(sound.collect())
     }
 
-    /// Opens one checkpoint by its manifest; its files are checked as they are read.
+    /// Opens a checkpoint and reads its manifest; its files are checked when they are read.
     pub fn open(&self, which: Which) -> Result<Checkpoint> {
         let found = find(&self.folder)?;
         let load = |(&step, path): (&u64, &PathBuf)| Checkpoint::load(step, path);
@@ -89,7 +91,7 @@ impl Checkpoints {
             Which::Last => load(last),
             Which::Step(step) => match found.get_key_value(&step) {
                 Some(entry) => load(entry),
-                None => Err(self.missing(format!(" of step {step}"), &found)),
+                None => Err(self.missing(format!(" at step {step}"), &found)),
             },
             Which::Best => {
                 let mut all = found.iter().map(load).collect::<Result<Vec<_>>>()?;
@@ -99,14 +101,14 @@ impl Checkpoints {
         }
     }
 
-    /// Removes all but the last `keep` checkpoints and the best. Damaged ones are left for the user.
+    /// Removes all but the last `keep` checkpoints and the best. Damaged ones are left to the user.
     pub fn prune(&self, keep: usize) -> Result<()> {
         self.sweep()?;
         let all = self.list()?;
         let best = best(&all);
         for (index, checkpoint) in all.iter().enumerate() {
             if index + keep < all.len() && Some(index) != best {
-                // Out of sight in one step, so that no half-removed checkpoint is ever visible.
+                // Hidden by one atomic rename, so a half-removed checkpoint is never visible.
                 let removed = self.hidden(checkpoint.step, "removed");
                 self.files.rename(&checkpoint.path, &removed)?;
                 self.files.remove_folder(&removed)?;
@@ -153,13 +155,14 @@ impl Checkpoints {
         let (bytes, sha256) = hashed.into_inner();
         let written = fs::metadata(path).map_err(|error| Error::at("reading", path, error))?;
         if written.len() != bytes {
-            let error = io::Error::other(format!("{} of {bytes} bytes arrived", written.len()));
+            let message = format!("only {} of {bytes} bytes were written", written.len());
+            let error = io::Error::other(message);
             return Err(Error::at("writing", path, error));
         }
         Ok((bytes, sha256))
     }
 
-    /// Puts a whole partial folder in its place.
+    /// Moves a complete partial folder into place.
     fn publish(&self, step: u64, partial: &Path) -> Result<PathBuf> {
         let place = self.folder.join(name(step));
         let old = self.hidden(step, "old");
@@ -169,20 +172,20 @@ impl Checkpoints {
         }
         if let Err(error) = self.files.rename(partial, &place) {
             if replaced {
-                // If this fails too, `old` still counts, and the next save puts it back.
+                // If this fails too, `old` still counts, and the next save restores it.
                 let _ = self.files.rename(&old, &place);
             }
             return Err(error);
         }
         self.files.sync_folder(&self.folder)?;
         if replaced {
-            // The new checkpoint stands; what is left of the old one is swept by the next save.
+            // The new checkpoint is in place; the next save removes what is left of the old one.
             let _ = self.files.remove_folder(&old);
         }
         Ok(place)
     }
 
-    /// Clears away what an interrupted save or removal left.
+    /// Cleans up after an interrupted save or removal.
     fn sweep(&self) -> Result<()> {
         for (hidden, step, suffix) in entries(&self.folder)? {
             let place = self.folder.join(name(step));
@@ -202,8 +205,11 @@ impl Checkpoints {
     fn missing(&self, asked: String, found: &BTreeMap<u64, PathBuf>) -> Error {
         let steps: Vec<String> = found.keys().map(u64::to_string).collect();
         let advice = match steps.as_slice() {
-            [] => "Train the run until it saves one".to_string(),
-            steps => format!("It has {}: choose with --checkpoint", steps.join(", ")),
+            [] => "Continue training until the run saves one".to_string(),
+            steps => format!(
+                "Available steps: {}; choose one with --checkpoint",
+                steps.join(", ")
+            ),
         };
         Error::NoCheckpoint {
             path: self.folder.clone(),
@@ -214,7 +220,7 @@ impl Checkpoints {
 }
 
 impl Checkpoint {
-    /// The checkpoint in this folder; none where the folder isn't a checkpoint.
+    /// The checkpoint in this folder; `None` if the folder isn't a checkpoint.
     pub fn at(path: &Path) -> Result<Option<Self>> {
         let folder = parent(path);
         let own = |path: &Path| fs::canonicalize(path).ok();
@@ -225,7 +231,7 @@ impl Checkpoint {
             .transpose()
     }
 
-    /// Checks size and hash of one file, and returns where it lies.
+    /// Checks the size and hash of a file and returns its path.
     pub fn check(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         let damaged = |reason: String| Self::damaged(&path, self.step, reason);
@@ -234,7 +240,7 @@ impl Checkpoint {
         let size = fs::metadata(&path).map_err(|error| damaged(error.to_string()))?;
         if size.len() != entry.bytes {
             return Err(damaged(format!(
-                "it has {} bytes, its manifest says {}",
+                "it has {} bytes, but the manifest says {}",
                 size.len(),
                 entry.bytes
             )));
@@ -245,18 +251,18 @@ impl Checkpoint {
             Ok::<_, io::Error>(hasher.finish().1)
         };
         if hash().map_err(|error| damaged(error.to_string()))? != entry.sha256 {
-            return Err(damaged("its content isn't what was saved".to_string()));
+            return Err(damaged("its hash doesn't match the manifest".to_string()));
         }
         Ok(path)
     }
 
-    /// Reads one file and checks its size and hash.
+    /// Reads a file and checks its size and hash.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.check(name)?;
         fs::read(&path).map_err(|error| Self::damaged(&path, self.step, error.to_string()))
     }
 
-    /// The names of its files, in the order in which they were saved.
+    /// The names of its files, in the order they were saved.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.manifest.files.iter().map(|entry| entry.name.as_str())
     }
@@ -273,7 +279,7 @@ impl Checkpoint {
         }
     }
 
-    /// Whether the manifest can be read and all files are there in their size.
+    /// Whether the manifest is readable and every file has the expected size.
     fn looks_sound(step: u64, path: &Path) -> bool {
         Manifest::read(path, step).is_ok_and(|manifest| {
             manifest.files.iter().all(|entry| {
@@ -291,7 +297,7 @@ impl Checkpoint {
             .find(|(other, path)| **other != step && Self::looks_sound(**other, path));
         let advice = match other {
             Some((step, _)) => format!("Use another checkpoint: --checkpoint {step}"),
-            None => "The run has no other checkpoint to use instead".to_string(),
+            None => "The run has no other checkpoint".to_string(),
         };
         Error::Damaged {
             path: file.to_path_buf(),
@@ -301,7 +307,7 @@ impl Checkpoint {
     }
 }
 
-/// The index of the least loss, the first of equals.
+/// The index of the lowest loss; the first on a tie.
 fn best(all: &[Checkpoint]) -> Option<usize> {
     let measured = all.iter().enumerate();
     let measured = measured.filter_map(|(index, c)| Some((index, c.loss?)));
@@ -313,7 +319,7 @@ fn name(step: u64) -> String {
     format!("step-{step:06}")
 }
 
-/// The folders of checkpoints by step: those in place, and those whose replacement was interrupted.
+/// Checkpoint folders by step: those in place, and those whose replacement was interrupted.
 fn find(folder: &Path) -> Result<BTreeMap<u64, PathBuf>> {
     let mut found = BTreeMap::new();
     for (path, step, suffix) in entries(folder)? {
@@ -326,7 +332,7 @@ fn find(folder: &Path) -> Result<BTreeMap<u64, PathBuf>> {
     Ok(found)
 }
 
-/// What stands in the folder under a checkpoint's name: its path, step, and suffix if hidden.
+/// Entries named like a checkpoint: path, step, and the suffix if hidden.
 fn entries(folder: &Path) -> Result<Vec<(PathBuf, u64, String)>> {
     let fail = |error| Error::at("reading", folder, error);
     let listing = match fs::read_dir(folder) {

@@ -1,35 +1,35 @@
-//! Everything that can go wrong with a run on disk, said once and clearly.
+//! Errors of a run on disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The result of everything in this crate that touches a disk.
+/// The result of every function in this crate that touches a disk.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, where, and what to do about it.
+/// What went wrong, where, and what the user can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The disk, or the user's share of it, is full.
+    /// The disk or the user's quota is full.
     #[error(
-        "the disk is full: {action} {path} failed. Free some space and go on; what was saved before is intact"
+        "the disk is full: {action} {path} failed. Free some space and try again; what was saved before is intact"
     )]
     Full {
-        /// What was being done, as "writing".
+        /// What was being done, such as "writing".
         action: &'static str,
-        /// The file or folder it was done to.
+        /// The file or folder.
         path: PathBuf,
     },
-    /// The place may not be written to.
+    /// No permission to write.
     #[error(
-        "{path} can't be written to ({error}). Choose a folder that can with --run, or change its permissions"
+        "{path} can't be written to ({error}). Choose another folder with --run, or change its permissions"
     )]
     ReadOnly {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Another process holds the event log.
+    /// Another process has locked the event log.
     #[error(
         "{path} is being written by another process: wait until that run ends, or choose another folder with --run"
     )]
@@ -37,14 +37,14 @@ pub enum Error {
         /// The event log.
         path: PathBuf,
     },
-    /// Any other failure of the system.
+    /// Any other system error.
     #[error("{action} {path} failed: {error}")]
     Io {
-        /// What was being done, as "reading".
+        /// What was being done, such as "reading".
         action: &'static str,
-        /// The file or folder it was done to.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// A line of an event log that isn't an event.
@@ -52,12 +52,12 @@ pub enum Error {
     BrokenLine {
         /// The event log.
         path: PathBuf,
-        /// Its line, counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What the JSON reader said.
+        /// The JSON parser's error.
         reason: String,
     },
-    /// A file of a run that can't be understood.
+    /// A file of a run that can't be parsed.
     #[error("{path}: {reason}")]
     Broken {
         /// The file.
@@ -65,7 +65,7 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// A name that can't be a file of a checkpoint.
+    /// Not a valid name for a file in a checkpoint.
     #[error("{name:?} can't be the name of a file in a checkpoint: {reason}")]
     BadName {
         /// The name.
@@ -75,7 +75,7 @@ pub enum Error {
     },
     /// `--run` names something that exists.
     #[error(
-        "{path} exists already: choose another folder with --run, or replace it with --overwrite"
+        "{path} already exists: choose another folder with --run, or replace it with --overwrite"
     )]
     Exists {
         /// The folder.
@@ -83,33 +83,33 @@ pub enum Error {
     },
     /// `--overwrite` would remove something that isn't a run.
     #[error(
-        "{path} isn't a run's own folder (one with a run.toml), so --overwrite leaves it alone: remove it yourself or choose another folder with --run"
+        "{path} isn't a run folder (a folder with a run.toml), so --overwrite won't replace it: remove it yourself, or choose another folder with --run"
     )]
     NotReplaced {
         /// The folder or file.
         path: PathBuf,
     },
-    /// No run stands at this path.
+    /// There is no run at this path.
     #[error("{path} {reason}. {advice}")]
     NoRun {
         /// The path that was asked for.
         path: PathBuf,
         /// "doesn't exist", or what it is instead.
         reason: &'static str,
-        /// The runs near it, or how to make one.
+        /// Runs found nearby, or how to start one.
         advice: String,
     },
-    /// A checkpoint that was asked for doesn't exist.
+    /// The requested checkpoint doesn't exist.
     #[error("{path} has no checkpoint{asked}. {advice}")]
     NoCheckpoint {
         /// The run's folder of checkpoints.
         path: PathBuf,
-        /// " of step 300", or nothing when there is none at all.
+        /// " at step 300", or empty if there are no checkpoints.
         asked: String,
-        /// Which checkpoints there are.
+        /// Which checkpoints exist.
         advice: String,
     },
-    /// A checkpoint whose content isn't what its manifest says.
+    /// A checkpoint that doesn't match its manifest.
     #[error("{path} is damaged: {reason}. {advice}")]
     Damaged {
         /// The damaged file.
@@ -122,14 +122,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of doing `action` ("writing") to `path`, sorted by what the user can do about it.
+    /// The error of an `action` (such as "writing") on `path`, classified by what the user can do.
     pub fn at(action: &'static str, path: &Path, error: io::Error) -> Self {
         let path = path.to_path_buf();
         match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => Self::Full { action, path },
-            // A file that can't be read needs other advice than one that can't be written.
+            // The advice for writing doesn't help where reading fails.
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
                 if action != "reading" =>
             {

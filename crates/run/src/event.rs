@@ -1,11 +1,11 @@
-//! Events: what training reports about itself, one JSON object a line.
+//! Events: what training reports, one JSON object per line.
 //!
-//! The trainer knows no screen; the terminal log and every later reader know only these. An [`Event`] is
-//! an envelope, the time and the step, around [`What`] happened. A kind of event is a struct and its line
-//! in the list below. Fields are top-level scalars, but for the probes (`probe.rs`), which have arrays. A
-//! number that isn't finite is written as `null` and read back as not-a-number (an optional one as
-//! `None`). `fit` writes the same events: its loss is `mse`, its tokens are rows, and its vocabulary,
-//! bytes and context are 0.
+//! The trainer only emits events; the terminal log and all other readers see nothing else. An
+//! [`Event`] is an envelope (time and step) around [`What`] happened. Each kind of event is a
+//! struct and its line in the list below. Fields are top-level scalars, except in probes
+//! (`probe.rs`), which have arrays. A number that isn't finite is written as `null` and read back
+//! as NaN (an optional one as `None`). `fit` writes the same events: its loss is `mse`, its tokens
+//! are rows, and its vocabulary, bytes and context are 0.
 
 use crate::json::number;
 use crate::kind::Kind;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Event {
     /// When it happened, in Unix seconds.
     pub time: f64,
-    /// How many training steps were done by then; `None` for a warning, whose line has none.
+    /// Training steps done by then; `None` for a warning, whose line has no step.
     pub step: Option<u64>,
     /// What happened.
     pub what: What,
@@ -34,14 +34,14 @@ macro_rules! kinds {
         }
 
         impl What {
-            /// The name of the kind, as JSON has it.
+            /// The kind's name in JSON.
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$kind(_) => $name,)*
                 }
             }
 
-            /// Reads a line of the kind of this name; `None` if there is no such kind.
+            /// Parses a line of the named kind; `None` if the kind is unknown.
             fn parse(name: &str, line: &[u8]) -> serde_json::Result<Option<What>> {
                 Ok(Some(match name {
                     $($name => Self::$kind(serde_json::from_slice(line)?),)*
@@ -59,23 +59,23 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A training session begins: a new run, or one that goes on.
+    /// A training session begins: a new run, or a resumed one.
     "start" = Start(Box<Start>),
     /// One training step was done.
     "step" = Step(Step),
     /// The validation loss was measured.
     "eval" = Eval(Eval),
-    /// The model wrote a text.
+    /// The model generated a text.
     "sample" = Sample(Sample),
     /// A checkpoint was saved.
     "saved" = Saved(Saved),
     /// Something the user should know; training goes on.
     "warning" = Warning(Warning),
-    /// How well simpler models do.
+    /// The loss of simpler models.
     "ladder" = Ladder(Ladder),
-    /// What the model says of fixed passages.
+    /// The model's predictions on fixed passages.
     "lens" = Lens(Lens),
-    /// What goes on in each part of the model.
+    /// Norms and update sizes of each part of the model.
     "layers" = Layers(Layers),
     /// Where the time went.
     "profile" = Profile(Profile),
@@ -84,7 +84,7 @@ kinds! {
 }
 
 impl Event {
-    /// Something that happened at this time, after this many training steps.
+    /// An event at this time, after this many training steps.
     pub fn new(time: f64, step: u64, what: impl Into<What>) -> Event {
         let mut what = what.into();
         if let What::Start(start) = &mut what {
@@ -94,10 +94,10 @@ impl Event {
         Event { time, step, what }
     }
 
-    /// Reads a line; `None` if its kind is unknown, as one from a newer version.
+    /// Parses a line; `None` if its kind is unknown (from a newer version, say).
     ///
     /// # Errors
-    /// Where the line isn't an event.
+    /// If the line isn't an event.
     pub fn parse(line: &[u8]) -> serde_json::Result<Option<Event>> {
         #[derive(Deserialize)]
         struct Name {
@@ -122,15 +122,15 @@ impl Event {
         }
     }
 
-    /// Whether what happened at `step`, before this event, is no longer part of the run: this event
-    /// begins a session that goes on from an earlier step.
+    /// Whether this event undoes an earlier one at `step`: it starts a session that resumes from a
+    /// step before it.
     pub fn undoes(&self, step: Option<u64>) -> bool {
         matches!(self.what, What::Start(_)) && step > self.step
     }
 }
 
-/// The object of a line: `event`, `time`, `step`, and the kind's own fields. A `start` has its step as
-/// `first_step` among these.
+/// One line: `event`, `time`, `step`, then the kind's own fields. In a `start`, the step is the
+/// field `first_step` among these.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -154,55 +154,55 @@ impl Serialize for Event {
     }
 }
 
-/// What is trained, on what, and at what price.
+/// What is trained, on what data and machine, and at what cost.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Start {
-    /// What is learned; not in logs of earlier versions, so read [`Start::kind`].
+    /// The run's kind; missing in logs of earlier versions, so read [`Start::kind`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// The run folder.
     pub run: String,
     /// The name of the corpus.
     pub corpus: String,
-    /// The model's family, as `qwen3`.
+    /// The model's family, such as `qwen3`.
     pub family: String,
-    /// Trainable numbers in the model.
+    /// Number of trainable parameters.
     pub parameters: u64,
-    /// Tokens that exist; 0 for `fit`.
+    /// Vocabulary size; 0 for `fit`.
     pub vocabulary: u64,
-    /// Tokens (rows for `fit`) to train on.
+    /// Training tokens (rows for `fit`).
     pub train_tokens: u64,
-    /// Tokens of the validation part.
+    /// Validation tokens.
     pub validation_tokens: u64,
-    /// Raw bytes of the validation part.
+    /// Raw bytes of the validation text.
     pub validation_bytes: u64,
-    /// Steps done before this session, 0 for a new run: the event's own step. The first `step` event
-    /// has the next number.
+    /// Steps done before this session, 0 for a new run: the event's own step. The first `step`
+    /// event has the next number.
     pub first_step: u64,
-    /// Steps the run will have in all.
+    /// Total steps of the run.
     pub steps: u64,
     /// Windows in a batch.
     pub batch: u64,
     /// Tokens in a window.
     pub context: u64,
-    /// Tokens (rows for `fit`) a training step sees.
+    /// Tokens (rows for `fit`) per training step.
     pub tokens_per_step: u64,
-    /// Floating-point operations of a training step.
+    /// Floating-point operations per training step.
     pub flops_per_step: u64,
-    /// The most that the processor was measured to compute in a second in this precision, in FLOP/s.
+    /// The processor's measured peak in this precision, in FLOP/s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_flops_per_second: Option<f64>,
     /// Planned peak memory in bytes.
     pub bytes_peak: u64,
-    /// Threads that compute.
+    /// Compute threads.
     pub threads: u64,
     /// The processor's name.
     pub processor: String,
-    /// The precision of the products: `f32`, `bf16` or `f64`.
+    /// The precision of matrix products: `f32`, `bf16` or `f64`.
     pub precision: String,
     /// The seed of every random number.
     pub seed: u64,
-    /// The entropy of the validation text in bits per byte, where the corpus knows it.
+    /// The entropy of the validation text in bits per byte, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_bits_per_byte: Option<f64>,
     /// The version of the program.
@@ -210,7 +210,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// What is learned. Before `start` said so, a fit was what had no vocabulary.
+    /// The run's kind. In logs without it, a run with no vocabulary is a fit.
     pub fn kind(&self) -> Kind {
         match &self.kind {
             Some(kind) => kind.clone(),
@@ -235,10 +235,10 @@ pub struct Step {
     /// The learning rate of this step.
     #[serde(deserialize_with = "number")]
     pub lr: f64,
-    /// Seconds this step took.
+    /// Duration of this step in seconds.
     #[serde(deserialize_with = "number")]
     pub step_seconds: f64,
-    /// Tokens (rows for `fit`) a second.
+    /// Tokens (rows for `fit`) per second.
     #[serde(deserialize_with = "number")]
     pub tokens_per_second: f64,
 }
@@ -255,32 +255,32 @@ pub struct Eval {
     /// Mean squared error; `fit` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mse: Option<f64>,
-    /// The share of the variance explained; `fit` only.
+    /// Fraction of the variance explained; `fit` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r2: Option<f64>,
     /// Tokens scored.
     pub tokens: u64,
-    /// Raw bytes these tokens stand for.
+    /// Raw bytes of these tokens.
     pub bytes: u64,
-    /// Seconds it took.
+    /// Duration in seconds.
     #[serde(deserialize_with = "number")]
     pub seconds: f64,
-    /// Whether the whole validation part was scored, or its fixed subset.
+    /// Whether all validation tokens were scored, rather than the fixed subset.
     pub full: bool,
     /// Whether this is the best of the run so far.
     pub best: bool,
 }
 
-/// A text the model wrote.
+/// A text the model generated.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sample {
-    /// What the model was given.
+    /// The prompt.
     pub prompt: String,
-    /// What it wrote after the prompt.
+    /// What the model generated after the prompt.
     pub text: String,
-    /// The seed of the sampling.
+    /// The sampling seed.
     pub seed: u64,
-    /// The temperature of the sampling.
+    /// The sampling temperature.
     #[serde(deserialize_with = "number")]
     pub temperature: f64,
 }
@@ -290,7 +290,7 @@ pub struct Sample {
 pub struct Saved {
     /// The checkpoint's folder.
     pub path: String,
-    /// Seconds it took.
+    /// Duration in seconds.
     #[serde(deserialize_with = "number")]
     pub seconds: f64,
 }
@@ -320,10 +320,10 @@ pub struct End {
     /// Mean squared error; `fit` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mse: Option<f64>,
-    /// The share of the variance explained; `fit` only.
+    /// Fraction of the variance explained; `fit` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r2: Option<f64>,
-    /// Peak resident memory of the process in bytes, where the system tells.
+    /// Peak resident memory of the process in bytes, where the system reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
     /// As in [`Start`].
@@ -332,7 +332,7 @@ pub struct End {
     /// The step of the best checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_step: Option<u64>,
-    /// Why: `finished`, `interrupted` or `target`.
+    /// Why it ended: `finished`, `interrupted` or `target`.
     pub reason: String,
     /// The run folder.
     pub run: String,

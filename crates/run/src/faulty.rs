@@ -1,4 +1,4 @@
-//! A disk for tests, on which a chosen operation fails.
+//! A disk for tests on which a chosen operation fails.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::files::Content;
 use crate::{AppendFile, Disk, Error, Files, Result};
 
-/// For tests only: the real disk, except that operations are counted and chosen ones fail. A failing
-/// write leaves half of its bytes, as a full disk does, and a failing removal half of the files.
+/// For tests only: the real disk, except that operations are counted and chosen ones fail. A
+/// failing write leaves half of its bytes, as a full disk does; a failing removal leaves half of
+/// the files.
 #[derive(Debug, Clone)]
 pub struct Faulty {
     plan: Arc<Plan>,
@@ -29,13 +30,13 @@ impl Faulty {
         Self::between(n, n, kind)
     }
 
-    /// Operation `n`, counted from 0, and all after it fail: what a process that dies there, or a
-    /// disk that stays full, leaves behind.
+    /// Operation `n`, counted from 0, and all later ones fail: as if the process died there, or the
+    /// disk stayed full.
     pub fn from(n: u64, kind: io::ErrorKind) -> Self {
         Self::between(n, u64::MAX, kind)
     }
 
-    /// How many operations were asked for, the failed ones included.
+    /// How many operations were requested, including failed ones.
     pub fn operations(&self) -> u64 {
         self.plan.done.load(Ordering::SeqCst)
     }
@@ -101,7 +102,7 @@ impl Files for Faulty {
                 .collect();
             files.sort();
             for file in files.iter().take(files.len().div_ceil(2)) {
-                // A test's own folder; what stays in it is no fault of the code under test.
+                // The test's own folder: leftovers aren't the fault of the code under test.
                 let _ = std::fs::remove_file(file);
             }
             return Err(error);

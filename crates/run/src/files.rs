@@ -1,4 +1,4 @@
-//! The seam through which every write of the program goes.
+//! The interface through which the program makes every write.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
@@ -12,21 +12,21 @@ type WriteContent<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
 /// The content of a file.
 pub type Content<'a> = &'a WriteContent<'a>;
 
-/// A file that is about to be written: its name in a folder, and its content.
+/// A file to be written: its name in a folder, and its content.
 pub struct NamedFile<'a> {
-    /// A plain name.
+    /// A file name without a folder.
     pub name: String,
     /// Its content.
     pub content: Box<WriteContent<'a>>,
 }
 
 impl<'a> NamedFile<'a> {
-    /// A file of these bytes.
+    /// A file with these bytes.
     pub fn bytes(name: impl Into<String>, bytes: Vec<u8>) -> NamedFile<'a> {
         NamedFile::new(name, move |to| to.write_all(&bytes))
     }
 
-    /// A file whose bytes are made while they are written.
+    /// A file whose content is generated as it is written.
     pub fn new(
         name: impl Into<String>,
         content: impl Fn(&mut dyn Write) -> io::Result<()> + 'a,
@@ -40,28 +40,28 @@ impl<'a> NamedFile<'a> {
 
 /// Every way in which the program changes a disk. [`Disk`] is the real one.
 pub trait Files: Send + Sync {
-    /// Creates a folder and its missing parents; `false` if the folder was there already.
+    /// Creates a folder and its missing parents; `false` if the folder already existed.
     fn create_folder(&self, path: &Path) -> Result<bool>;
-    /// Writes a whole file, replacing what stood there, and syncs it to the disk. `content` writes its
+    /// Writes a whole file, replacing any existing one, and syncs it to disk. `content` writes the
     /// bytes.
     fn write(&self, path: &Path, content: Content) -> Result<()>;
-    /// Opens a file for appending, creating it if needed. Only one process may hold it at a time.
+    /// Opens a file for appending, creating it if needed. Only one process may have it open.
     fn append(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
-    /// Renames a file or folder within one file system, in one atomic step.
+    /// Atomically renames a file or folder within one file system.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
-    /// Removes a folder and all that is in it.
+    /// Removes a folder and everything in it.
     fn remove_folder(&self, path: &Path) -> Result<()>;
-    /// Syncs a folder's list of names, so that a rename in it outlives a power cut.
+    /// Syncs a folder's entries, so that a rename in it survives a power cut.
     fn sync_folder(&self, path: &Path) -> Result<()>;
 }
 
 /// A file open for appending.
 pub trait AppendFile: Send {
-    /// Hands the bytes to the operating system: they outlive this process, not a power cut.
+    /// Hands the bytes to the operating system: they survive this process, but not a power cut.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
-    /// Shortens the file to `length` bytes.
+    /// Truncates the file to `length` bytes.
     fn cut(&mut self, length: u64) -> Result<()>;
-    /// Syncs all that was written to the disk.
+    /// Syncs everything written so far to disk.
     fn sync(&mut self) -> Result<()>;
 }
 
@@ -97,7 +97,7 @@ impl Files for Disk {
             .create(true)
             .open(path)
             .map_err(|error| Error::at("opening", path, error))?;
-        // A file system without locks still serves: the lock only guards against a mistake.
+        // A file system without locks is fine: the lock only guards against mistakes.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(Error::Busy {
                 path: path.to_path_buf(),
@@ -116,7 +116,7 @@ impl Files for Disk {
     }
 
     fn sync_folder(&self, path: &Path) -> Result<()> {
-        // Other systems neither allow nor need the sync of a folder.
+        // Other systems neither allow nor need syncing a folder.
         if cfg!(unix) {
             let sync = || File::open(path)?.sync_all();
             sync().map_err(|error| Error::at("syncing", path, error))?;
@@ -147,12 +147,12 @@ impl AppendFile for DiskAppend {
     }
 }
 
-/// A path from the root of the file system; as it is where the working folder is gone.
+/// The absolute path; unchanged if the working folder no longer exists.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The folder that a path lies in: `.` for a bare name.
+/// The parent folder of a path: `.` for a bare name.
 pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -160,8 +160,8 @@ pub(crate) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Writes a file so that readers see the old content or the new, never a part: beside, synced,
-/// renamed over, the folder synced.
+/// Writes a file so that readers see either the old or the new content, never a part. It goes to a
+/// temporary file, which is synced and renamed over the old one; then the folder is synced.
 pub fn write_atomic(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<()> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

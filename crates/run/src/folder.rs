@@ -1,4 +1,4 @@
-//! Run folders: where a run lies, and how it is found again.
+//! Run folders: creating them and finding them again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::{AppendFile, Checkpoints, Error, EventLog, Files, Result, RunConfig, 
 const CONFIG: &str = "run.toml";
 const EVENTS: &str = "events.jsonl";
 
-/// Where a new run shall lie.
+/// Where to create a new run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// `root/name`, or `root/name-2`, `root/name-3` … if that is taken.
     Next {
-        /// The folder of all runs, as `runs`.
+        /// The folder of all runs, such as `runs`.
         root: PathBuf,
-        /// The name to start from; characters that don't suit a folder become `-`.
+        /// The base name; characters that don't suit a folder name become `-`.
         name: String,
     },
-    /// This very folder.
+    /// Exactly this folder.
     Exact {
         /// The folder.
         path: PathBuf,
-        /// Whether a run that lies there is removed.
+        /// Whether to remove an existing run there.
         overwrite: bool,
     },
 }
@@ -38,7 +38,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run.
+    /// Creates the folder of a new run.
     pub fn create(files: Arc<dyn Files>, choice: &Choice) -> Result<Self> {
         let path = match choice {
             Choice::Next { root, name } => next(files.as_ref(), root, &plain(name))?,
@@ -49,7 +49,7 @@ impl RunFolder {
                     }
                     remove_old(files.as_ref(), path)?;
                 }
-                // Another process may have made it since.
+                // Another process may have created it in the meantime.
                 if !files.create_folder(path)? {
                     return Err(Error::Exists { path: path.clone() });
                 }
@@ -71,7 +71,7 @@ impl RunFolder {
         } else if path.is_dir() {
             "isn't a run folder (it has no run.toml)"
         } else {
-            "isn't a run folder but a file"
+            "is a file, not a run folder"
         };
         let mut near = runs_in(path);
         near.extend(runs_in(parent(path)));
@@ -81,13 +81,13 @@ impl RunFolder {
         Err(no_run(path, reason, near))
     }
 
-    /// The run in `root` that was written to last.
+    /// The most recently written run in `root`.
     pub fn newest(files: Arc<dyn Files>, root: &Path) -> Result<Self> {
         let newest = Self::list(files, root)?.into_iter().next();
-        newest.ok_or_else(|| no_run(root, "holds no run", Vec::new()))
+        newest.ok_or_else(|| no_run(root, "contains no runs", Vec::new()))
     }
 
-    /// All runs in `root`, the one written to last first; none if `root` doesn't exist.
+    /// All runs in `root`, the most recently written first; none if `root` doesn't exist.
     pub fn list(files: Arc<dyn Files>, root: &Path) -> Result<Vec<Self>> {
         if let Err(error) = fs::read_dir(root)
             && error.kind() != io::ErrorKind::NotFound
@@ -103,12 +103,12 @@ impl RunFolder {
         Ok(runs.into_iter().map(open).collect())
     }
 
-    /// The folder, as it was named.
+    /// The folder's path, as given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where its event log lies.
+    /// The path of its event log.
     pub fn events_path(&self) -> PathBuf {
         self.path.join(EVENTS)
     }
@@ -123,12 +123,12 @@ impl RunFolder {
         Checkpoints::new(self.path.join("checkpoints"), self.files.clone())
     }
 
-    /// Opens a file in it for appending, creating it if needed.
+    /// Opens a file in the folder for appending, creating it if needed.
     pub fn append(&self, name: &str) -> Result<Box<dyn AppendFile>> {
         self.files.append(&self.path.join(name))
     }
 
-    /// Writes run.toml in one atomic step.
+    /// Writes run.toml atomically.
     pub fn write_config(&self, text: &str) -> Result<()> {
         write_atomic(
             self.files.as_ref(),
@@ -137,7 +137,7 @@ impl RunFolder {
         )
     }
 
-    /// Writes a file that an event or a picture rests on to the run's `probes/`, in one atomic step.
+    /// Atomically writes a file that an event or a plot needs to the run's `probes/`.
     pub fn write_probe(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let folder = self.path.join("probes");
         self.files.create_folder(&folder)?;
@@ -152,7 +152,7 @@ impl RunFolder {
         fs::read_to_string(&path).map_err(|error| Error::at("reading", &path, error))
     }
 
-    /// What run.toml holds.
+    /// The content of run.toml.
     pub fn config(&self) -> Result<RunConfig> {
         RunConfig::parse(&self.path.join(CONFIG), &self.read_config()?)
     }
@@ -168,14 +168,14 @@ fn written(path: &Path) -> Option<SystemTime> {
     time(CONFIG).ok().max(time(EVENTS).ok())
 }
 
-/// The run folders directly in a folder, by name; none where it can't be read.
+/// The run folders directly in a folder, by name; none if it can't be read.
 fn runs_in(folder: &Path) -> Vec<PathBuf> {
     let mut runs: Vec<PathBuf> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .filter_map(|entry| {
             let name = entry.ok()?.file_name();
-            // So that a name in the current folder isn't shown as `./name`.
+            // A name in the current folder isn't shown as `./name`.
             let path = match folder == Path::new(".") {
                 true => PathBuf::from(name),
                 false => folder.join(name),
@@ -190,7 +190,7 @@ fn runs_in(folder: &Path) -> Vec<PathBuf> {
 fn no_run(path: &Path, reason: &'static str, near: Vec<PathBuf>) -> Error {
     const SHOWN: usize = 6;
     let advice = if near.is_empty() {
-        "Make a run first: downhill train".to_string()
+        "Start a run first: downhill train".to_string()
     } else {
         let shown: Vec<String> = near
             .iter()
@@ -201,7 +201,7 @@ fn no_run(path: &Path, reason: &'static str, near: Vec<PathBuf>) -> Error {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        format!("There is {}{more}", shown.join(", "))
+        format!("Existing runs: {}{more}", shown.join(", "))
     };
     Error::NoRun {
         path: path.to_path_buf(),
@@ -226,7 +226,7 @@ fn next(files: &dyn Files, root: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Removes what lies at the path if it is a run or an empty folder.
+/// Removes the path if it is a run or an empty folder.
 fn remove_old(files: &dyn Files, path: &Path) -> Result<()> {
     let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     let link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
@@ -237,7 +237,7 @@ fn remove_old(files: &dyn Files, path: &Path) -> Result<()> {
     files.remove_folder(path)
 }
 
-/// A name that is one plain folder on every system.
+/// A name that is valid as a folder name on every system.
 fn plain(name: &str) -> String {
     const LONGEST: usize = 60;
     let keep = |c: char| match c.is_alphanumeric() || "-_.".contains(c) {

@@ -1,38 +1,38 @@
-//! Follows a file that grows, as the log of a run that trains: whole lines, each once, with the place
-//! where it begins, in bounded memory.
+//! Follows a growing file, such as the log of a live run: gives each complete line once, with its
+//! offset, in bounded memory.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// Bytes read at once, and the longest line; of a longer one that much is given.
+/// Bytes per read, and the length at which a line is cut.
 const CHUNK: usize = 1 << 20;
 const LONGEST: usize = 16 << 20;
-/// Bytes before the place at hand by which the file is known again: those of a line have its time.
+/// Bytes before the current offset that identify the file: a line contains its time.
 const KNOWN: usize = 64;
 
-/// The lines of a file so far.
+/// A reader that returns the new lines of a file.
 pub struct Follow {
     path: PathBuf,
-    /// Bytes of lines that were given.
+    /// Bytes of the lines returned so far.
     read: u64,
-    /// The last of them.
+    /// The last of these bytes.
     known: Vec<u8>,
-    /// Whether the line at hand was too long: it was given, and its rest is left out.
+    /// Whether the current line was too long: its beginning was returned, and the rest is skipped.
     cut: bool,
 }
 
 /// What a look at the file found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Followed {
-    /// All whole lines that there are.
+    /// The same file; all complete lines were returned.
     All,
-    /// Another file than before, or none any more. No line was given; the next look begins anew.
+    /// A different file, or none any more. No lines were returned; the next look starts over.
     Replaced,
 }
 
 impl Follow {
-    /// Follows a file from its beginning; it need not exist yet.
+    /// Follows a file from its beginning; it doesn't have to exist yet.
     pub fn new(path: PathBuf) -> Follow {
         Follow {
             path,
@@ -42,15 +42,15 @@ impl Follow {
         }
     }
 
-    /// Bytes of lines given so far.
+    /// Bytes of the lines returned so far.
     pub fn read_so_far(&self) -> u64 {
         self.read
     }
 
-    /// Gives every new whole line, with its place, to `line`.
+    /// Calls `line` with the offset and content of every new complete line.
     ///
     /// # Errors
-    /// Where the file can't be read; the next look goes on from there.
+    /// If the file can't be read; the next look continues from there.
     pub fn look(&mut self, mut line: impl FnMut(u64, &[u8])) -> io::Result<Followed> {
         let Some(mut file) = self.open()? else {
             let found = match self.read {
@@ -86,7 +86,7 @@ impl Follow {
         }
     }
 
-    /// The file at the place reached so far; `None` where it isn't there, or is another one.
+    /// The file at the current offset; `None` if it is missing or a different file.
     fn open(&self) -> io::Result<Option<File>> {
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
@@ -109,10 +109,10 @@ impl Follow {
         self.known.drain(..old);
     }
 
-    /// Reads `length` bytes of the file from a place on.
+    /// Reads `length` bytes of the file at an offset.
     ///
     /// # Errors
-    /// Where the file can't be read, or ends before.
+    /// If the file can't be read or is too short.
     pub fn read_at(&self, place: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(place))?;
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    /// What a look finds: the lines with their places.
+    /// The result of a look, and the lines with their offsets.
     fn look(follow: &mut Follow) -> (Followed, Vec<(u64, String)>) {
         let mut lines = Vec::new();
         let found = follow.look(|at, line| {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_lines_come_once_with_their_place() {
+    fn complete_lines_come_once_with_their_offset() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut follow = Follow::new(path.clone());
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_at_its_place_is_noticed_whatever_its_length() {
+    fn a_replaced_file_is_noticed_whatever_its_length() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut follow = Follow::new(path.clone());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_endless_line_the_beginning_is_given_once() {
+    fn only_the_beginning_of_an_endless_line_is_returned_and_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut follow = Follow::new(path.clone());

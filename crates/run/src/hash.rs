@@ -1,9 +1,9 @@
-//! Hashes, as files and manifests have them.
+//! SHA-256 and hexadecimal.
 
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 
-/// Bytes in hexadecimal, two small digits each.
+/// Bytes in hexadecimal, two lowercase digits each.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -13,7 +13,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Counts and hashes what passes through it.
+/// A writer that counts and hashes the bytes passing through it.
 pub(crate) struct Hasher<W> {
     to: W,
     hash: Sha256,
@@ -29,7 +29,7 @@ impl<W: Write> Hasher<W> {
         }
     }
 
-    /// Number of bytes, and their SHA-256.
+    /// The number of bytes and their SHA-256.
     pub(crate) fn finish(self) -> (u64, String) {
         (self.bytes, hex(&self.hash.finalize()))
     }

@@ -1,4 +1,4 @@
-//! How numbers are read from JSON.
+//! Reading numbers from JSON.
 
 use serde::{Deserialize, Deserializer};
 

@@ -1,5 +1,5 @@
-//! The kind of a run, and run.toml, which names it: `kind`, the whole config as used, and a section of
-//! the kind's own. In older runs, which have no `kind`, that section tells.
+//! The kind of a run, and run.toml, which contains it: `kind`, the complete config as used, and a
+//! section specific to the kind. Older runs have no `kind`; the section identifies them.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -12,7 +12,7 @@ use toml::de::DeTable;
 
 use crate::{Error, Result};
 
-/// What a run learns.
+/// What a run trains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -20,13 +20,13 @@ pub enum Kind {
     Language,
     /// A line or plane through points.
     Fit,
-    /// Something that only a newer version knows, by its name.
+    /// A kind from a newer version, by its name.
     #[serde(untagged)]
     Unknown(String),
 }
 
 impl Kind {
-    /// The section of run.toml that runs of this kind alone have.
+    /// The section of run.toml that only runs of this kind have.
     fn section(&self) -> &str {
         match self {
             Self::Language => "source",
@@ -39,23 +39,23 @@ impl Kind {
 impl Display for Kind {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         match self {
-            Self::Language => write!(f, "a language model's run"),
-            Self::Fit => write!(f, "a run of `downhill fit`"),
-            Self::Unknown(name) => write!(f, "a run of an unknown kind, {name:?}"),
+            Self::Language => write!(f, "a language model run"),
+            Self::Fit => write!(f, "a `downhill fit` run"),
+            Self::Unknown(name) => write!(f, "a run of unknown kind {name:?}"),
         }
     }
 }
 
-/// What run.toml holds.
+/// The content of run.toml.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
     /// The file.
     pub path: PathBuf,
-    /// What is learned.
+    /// The run's kind.
     pub kind: Kind,
-    /// The config as used: the file's text, its other lines left blank, so that their numbers hold.
+    /// The config as used: the file's text with all other lines blank, so that line numbers match.
     pub config: String,
-    /// The section of the kind's own, in the same way.
+    /// The kind's own section, in the same form.
     section: String,
 }
 
@@ -63,7 +63,7 @@ impl RunConfig {
     /// The text of a run.toml.
     ///
     /// # Errors
-    /// Where the section has something that TOML can't hold, as a path that isn't UTF-8.
+    /// If the section has a value that TOML can't represent, such as a path that isn't UTF-8.
     pub fn text(kind: &Kind, config: &str, section: &impl Serialize) -> Result<String> {
         let write = || {
             let head = toml::to_string(&BTreeMap::from([("kind", kind)]))?;
@@ -74,10 +74,10 @@ impl RunConfig {
         write().map_err(failed)
     }
 
-    /// Reads the text of a run.toml.
+    /// Parses the text of a run.toml.
     ///
     /// # Errors
-    /// Where it isn't TOML, or doesn't tell what is learned.
+    /// If it isn't TOML, or its kind can't be determined.
     pub fn parse(path: &Path, text: &str) -> Result<RunConfig> {
         let table = DeTable::parse(text).map_err(|e| at_line(path, text, &e))?;
         let entries = table.get_ref().iter().map(|(key, value)| {
@@ -93,7 +93,7 @@ impl RunConfig {
                 .find(|kind| find(kind.section()).is_some()),
         };
         let kind = kind.ok_or_else(|| {
-            let missing = "a line `kind = \"language\"` or `kind = \"fit\"` is missing at its top";
+            let missing = "its first line must be `kind = \"language\"` or `kind = \"fit\"`";
             broken(path, missing.into())
         })?;
         let (mut config, mut section, mut from) = (String::new(), String::new(), 0);
@@ -115,22 +115,22 @@ impl RunConfig {
         })
     }
 
-    /// Refuses a run of another kind.
+    /// Checks the run's kind.
     ///
     /// # Errors
-    /// Where it is one.
+    /// If it is another.
     pub fn expect(&self, kind: &Kind) -> Result<()> {
         if self.kind == *kind {
             return Ok(());
         }
-        let reason = format!("this is {}; {kind} is needed", self.kind);
+        let reason = format!("this is {}, but {kind} is needed", self.kind);
         Err(broken(&self.path, reason))
     }
 
-    /// The section of the kind's own.
+    /// Parses the kind's own section.
     ///
     /// # Errors
-    /// Where this is a run of another kind, or the section has something else than expected.
+    /// If this is a run of another kind, or the section doesn't parse as `T`.
     pub fn section<T: DeserializeOwned>(&self, kind: &Kind) -> Result<T> {
         self.expect(kind)?;
         let read = toml::from_str::<BTreeMap<String, T>>(&self.section);
@@ -138,7 +138,7 @@ impl RunConfig {
         let missing = || {
             broken(
                 &self.path,
-                format!("its section [{}] is missing", kind.section()),
+                format!("section [{}] is missing", kind.section()),
             )
         };
         read.into_values().next().ok_or_else(missing)

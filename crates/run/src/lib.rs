@@ -1,9 +1,9 @@
-//! What a run leaves on disk.
+//! A run on disk.
 //!
 //! ```text
 //! runs/NAME/
-//!   run.toml        the kind of the run, the whole merged config as used, the sources of its text
-//!   events.jsonl    every event, appended: what every screen and report is made from
+//!   run.toml        the run's kind, the complete config as used, the sources of its text
+//!   events.jsonl    every event, appended: the source of every screen and report
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
 //!

@@ -1,23 +1,23 @@
-//! The event log, `events.jsonl`: appended while training, read by everything else.
+//! The event log, `events.jsonl`: appended during training, read by everything else.
 
 use std::fs;
 use std::path::Path;
 
 use crate::{AppendFile, Error, Event, Files, Result, What};
 
-/// The event log of a run, open for appending. An event costs one write of one line; the disk is only
-/// synced when a checkpoint was saved and at the end.
+/// The event log of a run, open for appending. Each event is one write of one line; the file is
+/// synced only when a checkpoint was saved and at the end.
 pub struct EventLog {
     file: Box<dyn AppendFile>,
     line: Vec<u8>,
-    /// Bytes of whole lines in the file.
+    /// Bytes of complete lines in the file.
     length: u64,
-    /// Whether a failed write may have left a part of a line after them.
+    /// Whether a failed write may have left part of a line after them.
     torn: bool,
 }
 
 impl EventLog {
-    /// Opens the log, creating it if needed. A last line that a crash cut is removed.
+    /// Opens the log, creating it if needed. A last line cut off by a crash is removed.
     pub fn open(files: &dyn Files, path: &Path) -> Result<Self> {
         let mut file = files.append(path)?;
         let old = fs::read(path).map_err(|error| Error::at("reading", path, error))?;
@@ -41,14 +41,14 @@ impl EventLog {
         })
     }
 
-    /// Appends one event. After an error the log stays usable, and holds whole lines only.
+    /// Appends an event. After an error the log is still usable and contains only complete lines.
     pub fn write(&mut self, event: &Event) -> Result<()> {
         if self.torn {
             self.file.cut(self.length)?;
             self.torn = false;
         }
         self.line.clear();
-        // Writing scalars to memory can't fail; the signature of the JSON writer can't say so.
+        // Writing scalars to memory can't fail, but the signature allows an error.
         serde_json::to_writer(&mut self.line, event)
             .map_err(|error| Error::at("writing", Path::new("events.jsonl"), error.into()))?;
         self.line.push(b'\n');
@@ -64,8 +64,8 @@ impl EventLog {
     }
 }
 
-/// Reads a whole event log as one curve: what a session did beyond the step from which a later one
-/// went on is left out. Unknown kinds and fields are ignored, so is a last line that was cut.
+/// Reads a whole event log as one curve: where a later session resumed from an earlier step, the
+/// events it undid are dropped. Unknown kinds and fields are ignored, as is a truncated last line.
 pub fn read_events(path: &Path) -> Result<Vec<Event>> {
     let bytes = fs::read(path).map_err(|error| Error::at("reading", path, error))?;
     let mut events: Vec<Event> = Vec::new();
@@ -82,7 +82,7 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>> {
                 events.push(event);
             }
             Ok(None) => {}
-            // Nothing after it, not even a newline: it was cut, or is being written right now.
+            // Nothing follows, not even a newline: it was cut off, or is being written right now.
             Err(_) if lines.peek().is_none() => {}
             Err(reason) => {
                 return Err(Error::BrokenLine {

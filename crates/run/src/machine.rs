@@ -1,15 +1,15 @@
-//! Two facts about the process that events carry.
+//! The time and the memory that events report.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time now, in Unix seconds.
+/// The current time in Unix seconds.
 pub fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// The peak resident memory of this process in bytes (`VmHWM` of Linux), `None` elsewhere.
+/// The peak resident memory of this process in bytes (`VmHWM` on Linux); `None` elsewhere.
 pub fn peak_bytes() -> Option<u64> {
     peak_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -1,4 +1,4 @@
-//! The manifest of a checkpoint: what belongs to it, with sizes and hashes.
+//! The manifest of a checkpoint: its files, with sizes and hashes.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, NamedFile, Result};
 
-/// The manifest's own name, which no file of a checkpoint may have.
+/// The manifest's own name, which no other file of a checkpoint may have.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
 const VERSION: u64 = 1;
@@ -38,35 +38,35 @@ impl Manifest {
         }
     }
 
-    /// Reads and checks the manifest in a checkpoint's folder; the error says what is wrong with it.
+    /// Reads and checks the manifest in a checkpoint's folder; the error says what is wrong.
     pub(crate) fn read(folder: &Path, step: u64) -> std::result::Result<Self, String> {
         let text = fs::read(folder.join(MANIFEST)).map_err(|error| error.to_string())?;
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         if manifest.version != VERSION {
             return Err(format!(
-                "it has version {}, and this program reads version {VERSION}",
+                "its version is {}, but this program reads version {VERSION}",
                 manifest.version
             ));
         }
         if manifest.step != step {
             return Err(format!(
-                "it says step {}, its folder says {step}",
+                "it says step {}, but its folder says step {step}",
                 manifest.step
             ));
         }
         match manifest.files.iter().find_map(|e| bad_name(&e.name)) {
-            Some(reason) => Err(format!("it names a file wrongly: {reason}")),
+            Some(reason) => Err(format!("it lists an invalid file name: {reason}")),
             None => Ok(manifest),
         }
     }
 }
 
-/// Refuses names that can't be those of files in a checkpoint.
+/// Refuses names that aren't valid for files in a checkpoint.
 pub(crate) fn check_names(files: &[NamedFile]) -> Result<()> {
     for (at, file) in files.iter().enumerate() {
         let taken = files[..at].iter().any(|other| other.name == file.name);
         let reason = match taken {
-            true => Some("it is given twice"),
+            true => Some("it appears twice"),
             false => bad_name(&file.name),
         };
         if let Some(reason) = reason {
@@ -77,16 +77,16 @@ pub(crate) fn check_names(files: &[NamedFile]) -> Result<()> {
     Ok(())
 }
 
-/// Why this can't be the name of a file in a checkpoint.
+/// Why this isn't a valid name for a file in a checkpoint.
 fn bad_name(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("it is empty")
     } else if name.starts_with('.') {
         Some("it starts with a dot")
     } else if name.chars().any(|c| "/\\:".contains(c) || c.is_control()) {
-        Some("only plain file names are allowed, without / \\ : and control characters")
+        Some("it contains a /, a \\, a : or a control character")
     } else if name == MANIFEST {
-        Some("the list of files has this name")
+        Some("it is reserved for the manifest")
     } else {
         None
     }

@@ -1,68 +1,68 @@
-//! Events that look inside a model while it learns, made when it is evaluated. They may hold arrays;
-//! their number in a run is bounded by whoever emits them.
+//! Events that show the inside of a model during training, emitted when it is evaluated. They may
+//! have arrays; the code that emits them bounds their number per run.
 
 use serde::{Deserialize, Serialize};
 
 use crate::json::number;
 
-/// How well models that count can predict the validation text: the rungs that a model passes while
-/// it learns. Nats a token; each is smoothed as by Witten and Bell ("The zero-frequency problem",
+/// The loss of n-gram models on the validation text: milestones that the model passes during
+/// training. In nats per token; smoothed as in Witten and Bell ("The zero-frequency problem",
 /// 1991).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Ladder {
-    /// Knowing nothing: the logarithm of the vocabulary's size.
+    /// A random guess: the logarithm of the vocabulary size.
     #[serde(deserialize_with = "number")]
     pub uniform: f64,
-    /// Knowing how frequent each token is.
+    /// From token frequencies alone.
     #[serde(deserialize_with = "number")]
     pub unigram: f64,
-    /// Knowing the token before.
+    /// From the previous token.
     #[serde(deserialize_with = "number")]
     pub bigram: f64,
-    /// Knowing the two tokens before.
+    /// From the two previous tokens.
     #[serde(deserialize_with = "number")]
     pub trigram: f64,
-    /// Tokens of the training part that were counted.
+    /// Training tokens that were counted.
     pub tokens: u64,
 }
 
-/// What the model says of fixed passages of the validation text.
+/// The model's predictions on fixed passages of the validation text.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Lens {
     /// The passages, the same at every step.
     pub passages: Vec<Passage>,
 }
 
-/// One passage. Token `i` is predicted from all before it; the first is only given.
+/// One passage. Each token but the first is predicted from all tokens before it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Passage {
     /// The text of each token; bytes that aren't UTF-8 by themselves are shown as U+FFFD.
     pub tokens: Vec<String>,
-    /// How surprised the model was by each token but the first, in nats.
+    /// The negative log-probability of each token but the first, in nats.
     pub nats: Vec<Option<f32>>,
-    /// For each token but the first: the likeliest tokens with their probabilities.
+    /// For each token but the first: the most likely tokens with their probabilities.
     pub top: Vec<Vec<(String, f32)>>,
 }
 
-/// What goes on in each part of the model. The arrays run over its parts; a number that isn't finite,
-/// or isn't known, is `null`.
+/// Norms and update sizes of each part of the model. The arrays have one entry per part; a number
+/// that isn't finite or isn't known is `null`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Layers {
-    /// The parts, as `layers.0.attention`, in the order of the forward pass.
+    /// The parts, such as `layers.0.attention`, in the order of the forward pass.
     pub names: Vec<String>,
-    /// Norm of the gradient of the last step, before clipping.
+    /// Gradient norm of the last step, before clipping.
     pub grad_norm: Vec<Option<f32>>,
-    /// Size of the last step's update by the size of the weights, both as root mean squares.
+    /// Root mean square of the last step's update divided by that of the weights.
     pub update_ratio: Vec<Option<f32>>,
     /// Root mean square of the weights.
     pub weight_rms: Vec<Option<f32>>,
-    /// Root mean square of what flows behind the part (the residual stream).
+    /// Root mean square of the residual stream after the part.
     pub activation_rms: Vec<Option<f32>>,
 }
 
-/// Where the time of the training steps went.
+/// Where the time of a training step goes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Profile {
-    /// Seconds of one step for each kind of work, as `linear backward`, the longest first.
+    /// Seconds per step for each kind of work, such as `linear backward`, the longest first.
     pub seconds: Vec<(String, f64)>,
 }

@@ -1,4 +1,4 @@
-//! Checkpoints: whole or not there, whatever fails and whenever.
+//! A checkpoint is complete or absent, whatever fails and whenever it fails.
 #![allow(clippy::unwrap_used)]
 
 use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
@@ -49,7 +49,7 @@ fn best_last_and_step() {
     assert_eq!(one.read("model.safetensors").unwrap(), vec![100; 1000]);
     let error = checkpoints.open(Which::Step(7)).unwrap_err().to_string();
     assert!(
-        error.contains("of step 7. It has 100, 250, 300, 2000000"),
+        error.contains("at step 7. Available steps: 100, 250, 300, 2000000"),
         "{error}"
     );
 
@@ -73,7 +73,7 @@ fn the_last_and_the_best_are_kept() {
 }
 
 #[test]
-fn damage_is_named_and_another_checkpoint_offered() {
+fn damage_is_reported_and_another_checkpoint_offered() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = saved(folder.path(), &[(100, Some(2.0)), (200, Some(1.0))]);
     let last = folder.path().join("checkpoints/step-000200");
@@ -99,7 +99,7 @@ fn damage_is_named_and_another_checkpoint_offered() {
     assert_eq!(steps(&checkpoints), [100]);
 }
 
-/// Whatever is visible is whole, and 100 and 200 are there (100 in its old or its new form).
+/// Every visible checkpoint is complete, and 100 and 200 exist (100 in its old or new form).
 fn assert_intact(folder: &Path, context: &str) {
     let checkpoints = checkpoints(folder);
     for checkpoint in checkpoints.list().unwrap() {
@@ -123,7 +123,7 @@ fn assert_intact(folder: &Path, context: &str) {
     }
 }
 
-/// Copies a folder's content: quicker than saving it again, which syncs each file.
+/// Copies a folder's content: faster than saving it again, which syncs each file.
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());
@@ -136,7 +136,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A folder in memory where there is such a place: this test syncs a thousand files.
+/// A folder in memory where the system has one: this test syncs a thousand files.
 fn in_memory() -> tempfile::TempDir {
     let memory = tempfile::tempdir_in("/dev/shm");
     memory.or_else(|_| tempfile::tempdir()).unwrap()
@@ -171,7 +171,7 @@ fn a_fault_at_any_operation_costs_no_checkpoint() {
                 break;
             }
             assert_intact_after_prune(folder.path(), &context);
-            // The next save on a healthy disk finds a clean folder and leaves one.
+            // The next save on a healthy disk leaves a clean folder.
             saved(folder.path(), &[(400, Some(4.0))]);
             assert_intact_after_prune(folder.path(), &context);
             let left = std::fs::read_dir(folder.path().join("checkpoints")).unwrap();
@@ -185,7 +185,7 @@ fn a_fault_at_any_operation_costs_no_checkpoint() {
     }
 }
 
-/// As [`assert_intact`], once step 50 has gone: pruning may have removed it or not.
+/// Like [`assert_intact`], but removes step 50 first: pruning may or may not have removed it.
 fn assert_intact_after_prune(folder: &Path, context: &str) {
     let fifty = folder.join("checkpoints/step-000050");
     if fifty.exists() {
@@ -226,7 +226,7 @@ fn the_advice_fits_the_fault() {
     assert!(save(ReadOnlyFilesystem).contains("--run"));
 }
 
-/// A disk that loses the end of every file and says nothing.
+/// A disk that silently loses the end of every file.
 struct Lossy;
 
 impl Files for Lossy {
@@ -253,7 +253,7 @@ impl Files for Lossy {
 }
 
 #[test]
-fn a_file_that_arrived_short_is_no_checkpoint() {
+fn a_file_written_short_is_no_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let lossy = Checkpoints::new(folder.path().join("checkpoints"), Arc::new(Lossy));
     let error = lossy.save(1, None, contents(1)).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The event log: what is written is what is read, whatever happened in between.
+//! The event log: events are read back as written, whatever happens in between.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -34,8 +34,9 @@ fn write(path: &Path, events: &[Event]) {
     events.iter().for_each(|event| log.write(event).unwrap());
 }
 
-/// Lines of every kind, as they were written before events had an envelope: of a language model's run,
-/// the same run resumed, and a fit. Scripts, the page and a fast reader of steps rely on each byte, the order of keys included.
+/// Lines of every kind, written before events had an envelope: a language model run, the same run
+/// resumed, and a fit. Scripts, the page and the fast parser of steps rely on every byte, including
+/// the order of keys.
 const LINES: &str = include_str!("lines.jsonl");
 
 #[test]
@@ -48,7 +49,7 @@ fn lines_of_every_kind_are_written_again_byte_for_byte() {
         let step = ["step", "first_step"].iter().find_map(|k| object.get(*k));
         assert_eq!(event.step, step.and_then(Value::as_u64), "{line}");
         assert_eq!(Some(event.time), object["time"].as_f64(), "{line}");
-        // What a later reader makes again from time, step and the rest is the same event.
+        // An event rebuilt from its time, step and content is the same.
         let again = Event::new(event.time, event.step.unwrap_or(9), event.what.clone());
         assert_eq!(again, event);
         names.insert(event.what.name());
@@ -57,7 +58,7 @@ fn lines_of_every_kind_are_written_again_byte_for_byte() {
 }
 
 #[test]
-fn what_is_learned_is_known_from_any_start() {
+fn the_kind_is_known_from_any_start() {
     let starts = LINES
         .lines()
         .filter(|line| line.contains(r#""event":"start""#));
@@ -132,7 +133,7 @@ fn numbers_that_are_not_finite_are_null() {
 fn a_resumed_run_is_one_curve() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
-    let message = "a warning has no step: it stays".to_string();
+    let message = "a warning has no step, so it stays".to_string();
     let warning = Event::new(1.0, 3, Warning { message });
     write(
         &path,

@@ -1,4 +1,4 @@
-//! Run folders: made, found, refused.
+//! Run folders: created, found, refused.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ fn overwrite_replaces_a_run_and_nothing_else() {
     assert!(matches!(exact(&path, false), Err(Error::Exists { .. })));
     exact(&path, true).unwrap();
     assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
-    // Empty now, so there is nothing to lose.
+    // An empty folder may be replaced.
     exact(&path, true).unwrap();
     let thesis = path.join("thesis.txt");
     std::fs::write(&thesis, "years of work").unwrap();
@@ -97,7 +97,7 @@ fn the_newest_run_is_the_one_written_to_last() {
 }
 
 #[test]
-fn a_run_that_is_not_there_is_told_with_those_that_are() {
+fn a_missing_run_is_reported_with_the_existing_ones() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("runs");
     next(&root, "mine").write_config("").unwrap();
@@ -132,7 +132,7 @@ fn a_fault_while_writing_run_toml_leaves_the_old_one() {
 }
 
 #[test]
-fn what_is_learned_is_known_from_any_run_toml() {
+fn the_kind_is_known_from_any_run_toml() {
     let folder = tempfile::tempdir().unwrap();
     let run = exact(&folder.path().join("mine"), false).unwrap();
     let path = run.path().join("run.toml");
@@ -148,7 +148,7 @@ fn what_is_learned_is_known_from_any_run_toml() {
             .unwrap(),
         columns
     );
-    // Lines keep their numbers, so that a mistake in them is found.
+    // Line numbers are preserved, so that errors name the right line.
     let line = |text: &str| text.lines().position(|line| line == "width = 1");
     assert_eq!(config.config.trim(), "[model]\nwidth = 1");
     assert_eq!(line(&config.config), line(&text));
@@ -162,7 +162,7 @@ fn what_is_learned_is_known_from_any_run_toml() {
 }
 
 #[test]
-fn a_run_toml_that_is_not_one_says_what_is_wrong() {
+fn an_invalid_run_toml_is_refused_with_the_reason() {
     type Section = BTreeMap<String, u32>;
     let path = Path::new("mine/run.toml");
     let read = |text: &str| RunConfig::parse(path, text)?.section::<Section>(&Kind::Fit);
@@ -177,12 +177,9 @@ fn a_run_toml_that_is_not_one_says_what_is_wrong() {
         ),
         (
             "[source]\na = 1\n",
-            "this is a language model's run; a run of `downhill fit` is needed",
+            "this is a language model run, but a `downhill fit` run is needed",
         ),
-        (
-            "kind = \"r\\u001b\"",
-            "an unknown kind, \"r\\u{1b}\"; a run of",
-        ),
+        ("kind = \"r\\u001b\"", "of unknown kind \"r\\u{1b}\", but a"),
     ] {
         let error = read(text).unwrap_err().to_string();
         assert!(

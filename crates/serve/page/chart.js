@@ -1,11 +1,11 @@
-// Charts by plotly.js, in the page's colors.
+// Charts with plotly.js, in the page's colors.
 
 /** @typedef {Record<string, any>} Trace */
 
 /** @type {any} */
 const Plotly = /** @type {any} */ (window).Plotly;
 
-/** Where a finger scrolls the page, a chart must not take the stroke. */
+/** On a touch screen a drag scrolls the page, so it must not zoom a chart. */
 const DRAG = matchMedia("(pointer: coarse)").matches ? false : "zoom";
 
 /** @param {string} name @returns {string} */
@@ -13,14 +13,14 @@ export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Color of the band between least and largest, and of what lies below a smooth line. */
+/** Color of the min–max band, and of the raw line below a smoothed one. */
 export const FAINT = "rgba(80,130,220,.22)";
 export const PALE = "rgba(80,130,220,.55)";
 
-/** Colors of runs that are laid over each other: they can be seen on white and on black. */
+/** Colors of compared runs, visible on both light and dark backgrounds. */
 export const OTHERS = ["#a855f7", "#0d9f76", "#ef4444", "#0891b2", "#ca8a04", "#ec4899"];
 
-/** Text as it is: the chart library takes some tags for markup. @param {string} text */
+/** Escapes text, since the chart library renders some tags. @param {string} text */
 export function plain(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
 }
@@ -37,9 +37,9 @@ function styled(axis) {
 }
 
 /**
- * Draws a chart, or draws it anew.
+ * Draws or redraws a chart.
  * @param {HTMLElement} where
- * @param {string} told what it shows, for those who can't see it
+ * @param {string} told a description for screen readers
  * @param {Trace[]} traces
  * @param {Record<string, any>} [layout]
  */
@@ -79,7 +79,7 @@ export const change = (where, update, which) => Plotly.restyle(where, update, wh
 export const erase = (where) => Plotly.purge(where);
 
 /**
- * The part of the x axis that is shown.
+ * The visible range of the x axis.
  * @param {HTMLElement} where
  * @returns {[number, number] | null}
  */
@@ -97,11 +97,11 @@ export function onZoom(where, zoomed) {
 }
 
 /**
- * A dotted line across a chart, with a word at its right end.
+ * A dotted line across a chart, labeled at its right end.
  * @param {string} text @param {number} y
  * @param {boolean} log whether the axis is logarithmic
  * @param {string} [yref]
- * @param {boolean} [left] the word at its left end
+ * @param {boolean} [left] puts the label at the left end
  * @returns {{shape: Trace, note: Trace}}
  */
 export function guide(text, y, log, yref = "y", left = false) {
@@ -133,7 +133,7 @@ export function guide(text, y, log, yref = "y", left = false) {
 }
 
 /**
- * A logarithmic axis for these values: whole powers of ten where they span many.
+ * A logarithmic axis for these values; ticks only at powers of ten if they span a wide range.
  * @param {(number|null|undefined)[]} values
  */
 export function logarithmic(values) {
@@ -146,7 +146,7 @@ export function logarithmic(values) {
 }
 
 /**
- * A band between least and most.
+ * A band between min and max.
  * @param {number[]} x
  * @param {(number|null)[]} least @param {(number|null)[]} most
  * @param {string} name

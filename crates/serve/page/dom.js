@@ -1,8 +1,8 @@
-// Small helpers for elements. Text always enters by textContent: nothing that a model or a corpus
-// says can become markup.
+// Helpers for elements. Text is always inserted as text, so nothing from a model or a corpus can
+// become markup.
 
 /**
- * Makes an element. A handler's name begins with `on`; other attributes are set as they are.
+ * Creates an element. Attributes that begin with `on` are event handlers; others are set as is.
  * @param {string} tag
  * @param {Record<string, unknown>} [attributes]
  * @param {...(Node | string | null | undefined)} children
@@ -61,7 +61,7 @@ export function button(text, pressed, more = {}) {
 }
 
 /**
- * A slider over numbered frames, with a button that plays them like a film.
+ * A slider over numbered frames, with a button that plays them as an animation.
  * @param {string} label
  * @param {string} play
  * @param {(at: number) => void} changed

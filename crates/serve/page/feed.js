@@ -1,6 +1,6 @@
-// What is known of a run. It grows within bounds, however long the page stays open.
+// The data of a run, bounded however long the page stays open.
 
-/** Most events of a kind; beyond, every second of the older ones goes. */
+/** Maximum events kept per kind; beyond that, every second one of the older events is dropped. */
 const MOST = 1024;
 
 /**
@@ -126,7 +126,7 @@ export class Feed {
     return ask(`/api/runs/${this.id}/series?${query}`);
   }
 
-  /** Nats a token of the entropy floor. @returns {number | null} */
+  /** The entropy floor in nats per token. @returns {number | null} */
   get floor() {
     const start = this.start;
     if (!start?.floor_bits_per_byte) return null;
@@ -135,7 +135,7 @@ export class Feed {
     );
   }
 
-  /** Seconds until the last step, at the pace so far. @returns {number} */
+  /** Seconds until the last step, at the average speed so far. @returns {number} */
   get left() {
     const {
       start,

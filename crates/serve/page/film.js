@@ -1,11 +1,11 @@
-// Panel 2: the same prompt through time.
+// Panel: samples of the same prompt over time.
 
 import { make, fill, film as slider } from "./dom.js";
 import { word, numbered } from "./words.js";
 
-/** Lines of the strip below the film. */
+/** Number of lines in the overview below the sample. */
 const LINES = 9;
-/** Characters of one. */
+/** Maximum characters per line. */
 const WIDTH = 90;
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
@@ -29,7 +29,7 @@ export function film(root, feed) {
     }
     frames.say(`${numbered(sample.step)}`);
     fill(text, make("b", {}, sample.prompt), sample.text);
-    // The first line of some samples, evenly apart: all of the way at a glance.
+    // The beginning of evenly spaced samples: the whole run at a glance.
     const apart = Math.max(1, (samples.length - 1) / (LINES - 1));
     const places = [
       ...new Set(

@@ -1,4 +1,4 @@
-// Keys for those who use no mouse, and the list of them.
+// Keyboard shortcuts, and the dialog that lists them.
 
 import { make, fill, button } from "./dom.js";
 import { word } from "./words.js";
@@ -18,7 +18,7 @@ const list = /** @type {HTMLDialogElement} */ (
 );
 document.body.append(list);
 
-/** Shows or hides the list of keys. */
+/** Shows or hides the list of shortcuts. */
 export function help() {
   if (list.open) {
     list.close();
@@ -39,7 +39,7 @@ export function help() {
   list.showModal();
 }
 
-/** The panel that fills most of the window. @param {Element[]} panels */
+/** The panel with the largest visible height. @param {Element[]} panels */
 function foremost(panels) {
   const share = (/** @type {Element} */ panel) => {
     const { top, bottom } = panel.getBoundingClientRect();

@@ -1,12 +1,12 @@
-// The reference ladder: lines in the loss chart, and a gauge that says in words how far the model
-// is.
+// The n-gram reference losses: levels for the loss chart, and a gauge that shows in words what the
+// model has learned.
 
 import { make, fill } from "./dom.js";
 import { word } from "./words.js";
 
 /** @typedef {import("./feed.js").Feed} Feed */
 
-/** The rungs from the top: name and nats. @param {Feed} feed @returns {[string, number][]} */
+/** The levels from the top: name and nats. @param {Feed} feed @returns {[string, number][]} */
 export function rungs(feed) {
   const ladder = feed.last("ladder");
   /** @type {[string, number][]} */
@@ -18,7 +18,7 @@ export function rungs(feed) {
   return all.filter(([, nats]) => Number.isFinite(nats));
 }
 
-/** Which sentence says how far a loss is. @param {Feed} feed @param {number} loss */
+/** The key of the sentence that describes a loss. @param {Feed} feed @param {number} loss */
 export function stage(feed, loss) {
   const floor = feed.floor;
   if (floor !== null && loss <= floor * 1.1) return "stageFloor";
@@ -47,8 +47,8 @@ export function gauge(where, feed) {
     make("div", { class: "rail" }),
   );
   all.forEach(([name, nats], i) => {
-    // A name stands over its mark by that part of itself that the mark has of the rail: so it never
-    // leaves it.
+    // A name is shifted left by the fraction of its own width at which its mark lies on the rail,
+    // so it never sticks out.
     const shift = `transform:translateX(${(-100 * (high - nats)) / (high - low)}%)`;
     rail.append(
       make("div", { class: "mark", style: place(nats) }),
@@ -71,7 +71,7 @@ export function gauge(where, feed) {
     ),
     rail,
   );
-  // A name that would stand in another goes further out.
+  // A name that would overlap another moves further out.
   const ends = { up: -Infinity, down: -Infinity };
   for (const name of rail.querySelectorAll(".name")) {
     const side = name.classList.contains("up") ? "up" : "down";

@@ -1,13 +1,13 @@
-// Panel 3: what the model expects next, token by token.
+// Panel: the model's predictions, token by token.
 
 import { make, fill, film, choice } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
 import { ask } from "./feed.js";
 
-/** Surprise that is shown darkest, in nats. */
+/** Surprise at which the color is darkest, in nats. */
 const DARKEST = 6;
 
-/** A token that can be seen. @param {string} token */
+/** A token with visible whitespace. @param {string} token */
 function visible(token) {
   return token.replace(/\n/g, "⏎").replace(/ /g, "␣");
 }

@@ -1,4 +1,4 @@
-// Panel 1: the loss.
+// Panel: the loss.
 
 import { make, choice, tick, button, fill } from "./dom.js";
 import { word, figure } from "./words.js";
@@ -23,10 +23,10 @@ import { rungs, gauge } from "./ladder.js";
  *   range: [number, number] | null}} View
  */
 
-/** Most points of a line: more than a screen has columns. */
+/** Maximum points per line: more than a screen has columns. */
 const POINTS = 1500;
 
-/** Units of time of an axis, with their seconds, and up to how many seconds each is used. */
+/** Time units of an axis: name, length in seconds, and the duration up to which each is used. */
 const TIMES = /** @type {const} */ ([
   ["seconds", 1, 180],
   ["minutes", 60, 3 * 3600],
@@ -99,7 +99,7 @@ export function loss(root, feed, others) {
   let drawing = false;
   let again = false;
 
-  /** Zooms and moves by keys. @param {KeyboardEvent} event */
+  /** Zooms and pans with the keyboard. @param {KeyboardEvent} event */
   function key(event) {
     const range = view.range ?? shown(chart);
     if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -123,17 +123,17 @@ export function loss(root, feed, others) {
     paint();
   }
 
-  /** Seconds since the run's start. @param {Feed} run @param {number} time */
+  /** Seconds since the run started. @param {Feed} run @param {number} time */
   const since = (run, time) => time - (run.all("start")[0]?.time ?? time);
   const unit = () =>
     TIMES.find(([, , most]) => since(feed, feed.news.last?.time ?? 0) < most) ?? TIMES[1];
-  /** x of a step at a time. @param {Feed} run @param {number} step @param {number} time */
+  /** The x coordinate of a step. @param {Feed} run @param {number} step @param {number} time */
   function place(run, step, time) {
     if (view.x === "tokens") return step * (run.start?.tokens_per_step ?? 1);
     if (view.x === "time") return since(run, time) / unit()[1];
     return step;
   }
-  /** Steps between two places. @param {Series} whole @returns {{from?: number, to?: number}} */
+  /** The steps in view. @param {Series} whole @returns {{from?: number, to?: number}} */
   function steps(whole) {
     if (view.past) return { from: afterFall(whole) };
     if (!view.range) return {};
@@ -149,7 +149,7 @@ export function loss(root, feed, others) {
     const inside = whole.last.filter((_, i) => (x[i] ?? 0) >= a && (x[i] ?? 0) <= b);
     return { from: inside[0] ?? 0, to: inside.at(-1) ?? 0 };
   }
-  /** The step at which two thirds of the way down are done. @param {Series} whole */
+  /** The step at which two thirds of the total drop is done. @param {Series} whole */
   function afterFall(whole) {
     const smooth = whole.smooth.mean;
     const known = smooth.filter((/** @type {number | null} */ v) => v !== null);
@@ -176,7 +176,7 @@ export function loss(root, feed, others) {
       .all("eval")
       .filter((e) => e.step >= (within.from ?? 0) && e.step <= (within.to ?? Infinity));
   /**
-   * Lines of this run.
+   * The lines of this run.
    * @param {Series} data @param {{from?: number, to?: number}} within
    * @returns {import("./chart.js").Trace[]}
    */
@@ -188,7 +188,7 @@ export function loss(root, feed, others) {
       { width: 1, color: PALE },
     ];
     const train = { x, y: data.loss.mean, name: word("train"), mode: "lines" };
-    // All points of a fit are in each step: there is no noise to smooth away.
+    // Each step of a fit uses all points, so there is no noise to smooth.
     const lines = feed.regression
       ? [{ ...train, line: strong }]
       : [
@@ -208,13 +208,13 @@ export function loss(root, feed, others) {
     ];
   }
   /**
-   * Lines of a run that is laid over it.
+   * The lines of a compared run.
    * @param {Feed} other @param {number} number @param {{from?: number, to?: number}} within
    * @returns {Promise<import("./chart.js").Trace[]>}
    */
   async function theirs(other, number, within) {
     const data = await other.series(["smooth"], { ...within, points: POINTS });
-    const color = OTHERS[number % OTHERS.length];
+    const hue = OTHERS[number % OTHERS.length];
     const name = plain(other.start?.run ?? `#${other.id}`);
     const measured = evals(other, within);
     return [
@@ -223,14 +223,14 @@ export function loss(root, feed, others) {
         y: data.smooth.mean,
         name,
         mode: "lines",
-        line: { width: 2, color },
+        line: { width: 2, color: hue },
       },
       {
         x: measured.map((e) => place(other, e.step, e.time)),
         y: measured.map((e) => e.val_nats_per_token ?? e.mse),
         name: `${name} · ${word("validation")}`,
         mode: "markers",
-        marker: { color },
+        marker: { color: hue },
       },
     ];
   }
@@ -255,7 +255,7 @@ export function loss(root, feed, others) {
     const close = (Math.max(...all) - Math.min(...all)) / 20;
     const lines = ladder.map(([name, nats], i) => {
       const line = guide(word(name), nats, view.logY);
-      // Just below another line, its word stands on the other side.
+      // Just below another line, the label goes below its own.
       const above = ladder[i - 1]?.[1];
       if (above !== undefined && height(above) - height(nats) < close) line.note.yanchor = "top";
       return line;

@@ -1,14 +1,14 @@
-// Panel 4: what goes on in each part of the model.
+// Panel: metrics of each part of the model.
 
 import { make, fill, choice } from "./dom.js";
 import { word } from "./words.js";
 import { draw, band, color, guide, logarithmic } from "./chart.js";
 import { ask } from "./feed.js";
 
-/** What the heat map can show. */
+/** The metrics that the heat map can show. */
 const SHOWN = ["grad_norm", "update_ratio", "weight_rms", "activation_rms"];
 
-/** What an empty chart says. */
+/** The note in an empty chart. */
 const nothing = () => ({
   xref: "paper",
   yref: "paper",
@@ -50,7 +50,7 @@ export function machine(root, feed) {
     },
   );
 
-  /** Events that know something of a kind. @param {string} kind */
+  /** Events with values of this metric. @param {string} kind */
   const knowing = (kind) =>
     feed.all("layers").filter((e) => e[kind]?.some((/** @type {any} */ v) => v !== null));
 

@@ -1,5 +1,5 @@
-// The page: a head with the run's state, and the panels. Only what is in sight is drawn, at most
-// once a second.
+// The page: a header with the run's state, and the panels. Only visible panels are drawn, at most
+// once per second.
 
 import { make, fill, choice, button, tick } from "./dom.js";
 import { word, speak, language, duration, numbered } from "./words.js";
@@ -19,7 +19,7 @@ import { help } from "./keys.js";
  *   next: number}} Panel
  */
 
-/** Milliseconds between two drawings of a panel. */
+/** Minimum interval between two drawings of a panel, in milliseconds. */
 const PACE = 1000;
 
 const head = /** @type {HTMLElement} */ (document.getElementById("head"));
@@ -212,8 +212,8 @@ dress(
   localStorage.getItem("theme") ??
     (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"),
 );
+// The fragment of the URL selects a run.
 addEventListener("hashchange", show);
-// The part of the address behind # names a run.
 skip.addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();

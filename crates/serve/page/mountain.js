@@ -1,4 +1,4 @@
-// Panel 6: the exact cost surface of a line with two weights, and a crowd that walks down it.
+// Panel: the exact cost surface of a line with two weights, and the walkers that descend it.
 
 import { make, fill, choice, film } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
@@ -7,7 +7,7 @@ import { ask } from "./feed.js";
 
 /** @typedef {{x: (number|null)[], y: (number|null)[], z: (number|null)[]}} Places */
 
-/** So many walkers have their line over the data, and their path on the surface. */
+/** Number of walkers whose line over the data and path on the surface are shown. */
 const FEW = 20;
 const WALKERS = "#ff7a1a";
 
@@ -44,7 +44,7 @@ export function mountain(root, feed) {
   let ready = false;
 
   /**
-   * Cost of a pair of weights: exact, since the surface is a parabola.
+   * The cost of a pair of weights: exact, since the surface is quadratic.
    * @param {number} w @param {number} b
    */
   function cost(w, b) {
@@ -57,7 +57,7 @@ export function mountain(root, feed) {
   const inside = (w, b) =>
     w >= land.w[0] && w <= land.w.at(-1) && b >= land.b[0] && b <= land.b.at(-1);
 
-  /** The crowd at a frame, and every path to there. @param {number} at */
+  /** All walkers at a frame, and their paths up to it. @param {number} at */
   function crowd(at) {
     const [here, trail, some] = [places(), places(), places()];
     let [gone, sum] = [0, 0];
@@ -84,7 +84,7 @@ export function mountain(root, feed) {
     }
     return { here, trail, some, gone, mean: sum / land.descents[which].walkers.length };
   }
-  /** Lines of the first walkers over the data. @param {number} at */
+  /** The lines of the first walkers over the data. @param {number} at */
   function fits(at) {
     const [low, high] = [Math.min(...land.data.x), Math.max(...land.data.x)];
     const { x, y } = places();

@@ -1,4 +1,4 @@
-// Panel 7: what the run is.
+// Panel: the run's settings, model, events and checkpoints.
 
 import { make, fill, tick, button } from "./dom.js";
 import { word, figure, large, numbered } from "./words.js";
@@ -15,7 +15,7 @@ function svg(tag, attributes, text) {
 }
 
 /**
- * The recorded operations, one below the other; a side line shows what is used later.
+ * The recorded operations from top to bottom; curves at the side show values that are used later.
  * @param {any[]} nodes
  */
 function picture(nodes) {

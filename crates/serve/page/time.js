@@ -1,4 +1,4 @@
-// Panel 5: where the time goes.
+// Panel: where the time goes.
 
 import { make, fill } from "./dom.js";
 import { word, large, duration, figure } from "./words.js";

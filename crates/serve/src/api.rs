@@ -1,4 +1,4 @@
-//! What is answered: the page's files, and runs as JSON.
+//! The routes: the page's files, and runs as JSON.
 
 use crate::assets;
 use crate::control::Control;
@@ -25,14 +25,14 @@ use tokio_stream::wrappers::WatchStream;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-/// Largest body of a request, longest time until its answer begins, pages that follow at once.
+/// Maximum request body, maximum time until a response begins, maximum open event streams.
 const BODY: usize = 8 << 10;
 const ANSWER: Duration = Duration::from_secs(30);
 const FOLLOWERS: usize = 24;
-/// Most records of one series that are sent.
+/// Maximum records sent per series.
 const POINTS: u64 = 20_000;
 
-/// What every answer needs.
+/// The state that every handler needs.
 #[derive(Clone)]
 pub struct App {
     pub shelf: Arc<Mutex<Shelf>>,
@@ -45,7 +45,7 @@ type Refused = (StatusCode, String);
 type Answer<T> = Result<T, Refused>;
 
 impl App {
-    /// Over these runs.
+    /// An app that serves these runs.
     pub fn new(shelf: Shelf, control: Option<Control>) -> App {
         App {
             shelf: Arc::new(Mutex::new(shelf)),
@@ -55,7 +55,7 @@ impl App {
         }
     }
 
-    /// The runs; a thread that failed while it had them leaves them usable.
+    /// The runs, still usable if a thread panicked while holding the lock.
     pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,14 +67,14 @@ impl App {
 }
 
 fn no_run(id: usize) -> Refused {
-    (StatusCode::NOT_FOUND, format!("there is no run {id}"))
+    (StatusCode::NOT_FOUND, format!("no run {id}"))
 }
 
 fn failed(error: impl ToString) -> Refused {
     (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-/// Everything, behind the guard.
+/// All routes, behind the guard.
 pub fn router(app: App, names: Names) -> Router {
     Router::new()
         .route("/", get(|| async { asset(Path(String::new())).await }))
@@ -102,7 +102,7 @@ pub fn router(app: App, names: Names) -> Router {
 async fn asset(Path(name): Path<String>) -> Response {
     match assets::find(&name) {
         Some((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
-        None => (StatusCode::NOT_FOUND, "there is no such page").into_response(),
+        None => (StatusCode::NOT_FOUND, "no such page").into_response(),
     }
 }
 
@@ -138,20 +138,20 @@ async fn event(State(app): State<App>, Path((id, serial)): Path<(usize, u64)>) -
     let mut shelf = app.shelf();
     let run = shelf.get(id).ok_or_else(|| no_run(id))?;
     let line = run.event_line(serial).map_err(failed)?;
-    let line = line.ok_or_else(|| (StatusCode::NOT_FOUND, "there is no such event".to_owned()))?;
+    let line = line.ok_or_else(|| (StatusCode::NOT_FOUND, "no such event".to_owned()))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], line).into_response())
 }
 
 #[derive(Deserialize)]
 struct Range {
-    /// Series, with commas between.
+    /// Names of series, separated by commas.
     names: String,
     from: Option<f64>,
     to: Option<f64>,
     points: Option<u64>,
 }
 
-/// Columns: `first`, `last`, `time`, and of each series `least`, `most` and `mean`.
+/// Columns: `first`, `last`, `time`, and for each series `least`, `most` and `mean`.
 async fn series(
     State(app): State<App>,
     Path(id): Path<usize>,
@@ -163,7 +163,7 @@ async fn series(
     let unknown = || {
         (
             StatusCode::BAD_REQUEST,
-            format!("the series are {}", SERIES.join(", ")),
+            format!("names must be among {}", SERIES.join(", ")),
         )
     };
     let places = places.ok_or_else(unknown)?;
@@ -197,7 +197,7 @@ async fn follow(State(app): State<App>, Path(id): Path<usize>) -> Answer<Respons
     let full = || {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "too many pages follow".to_owned(),
+            "too many open pages".to_owned(),
         )
     };
     let permit = app
@@ -228,7 +228,7 @@ async fn graph(
     Path(id): Path<usize>,
     Query(of): Query<Vocabulary>,
 ) -> Answer<Json<Value>> {
-    // Nothing is allocated for the model, but numbers beyond reason are refused all the same.
+    // Recording a model allocates no weights, but absurd sizes are capped all the same.
     let vocabulary = of.vocabulary.min(1 << 20);
     Ok(Json(describe::graph(&app.folder(id)?, vocabulary)))
 }
@@ -267,14 +267,14 @@ struct Order {
 }
 
 async fn control(State(app): State<App>, Json(order): Json<Order>) -> Answer<Json<Value>> {
-    let off = "control is off: start the training with --allow-control";
+    let off = "control is off: start training with --allow-control";
     let control = app.control.as_ref();
     let control = control.ok_or_else(|| (StatusCode::FORBIDDEN, off.to_owned()))?;
     match control.act(&order.token, &order.action) {
         true => Ok(Json(json!({"done": order.action}))),
         false => Err((
             StatusCode::FORBIDDEN,
-            "the token or the action is wrong".into(),
+            "wrong token or unknown action".into(),
         )),
     }
 }

@@ -1,8 +1,8 @@
-//! The page's files, all inside the program: nothing is ever loaded from elsewhere.
+//! The page's files, compiled into the program: nothing is ever loaded from elsewhere.
 
 use std::sync::OnceLock;
 
-/// A file: its name behind `/`, its type and its content.
+/// A file: its name after `/`, its content type and its content.
 type Asset = (&'static str, &'static str, &'static str);
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -31,7 +31,7 @@ const OTHERS: [Asset; 2] = [
     ),
 ];
 
-/// The file of this name, with its type.
+/// The content type and content of a file.
 pub fn find(name: &str) -> Option<(&'static str, &'static str)> {
     if name == "page/plotly.js" {
         return Some((SCRIPT, plotly_js()));
@@ -41,13 +41,13 @@ pub fn find(name: &str) -> Option<(&'static str, &'static str)> {
         .map(|(_, kind, text)| (*kind, *text))
 }
 
-/// plotly.js, taken out of the script elements that the crate `plotly` has it in.
+/// plotly.js, extracted from the script elements in which the crate `plotly` wraps it.
 fn plotly_js() -> &'static str {
     static SOURCE: OnceLock<String> = OnceLock::new();
     SOURCE.get_or_init(|| {
         let elements = plotly::Plot::offline_js_sources();
         let from = elements.find('>').map_or(0, |at| at + 1);
-        // The source's own strings may have a `</script>`, but not two elements side by side.
+        // Strings in the source may contain `</script>`, but not followed by a newline.
         let end = elements[from..]
             .find("</script>\n")
             .map_or(elements.len(), |at| from + at);

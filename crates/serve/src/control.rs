@@ -1,11 +1,11 @@
-//! Saving and stopping from the page: only where it was allowed, and only by who knows the token
-//! that the terminal printed.
+//! Saving and stopping from the page: only if the user allowed it, and only with the token that the
+//! terminal printed.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the page may do to a training.
+/// The page's control over training.
 #[derive(Clone)]
 pub struct Control {
     token: String,
@@ -14,11 +14,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// Control over a training that looks at these two flags. The token is drawn from the system's
-    /// random numbers.
+    /// Control through two flags that the trainer polls. The token comes from the system's random
+    /// number generator.
     ///
     /// # Errors
-    /// Where the system has none.
+    /// If that generator fails.
     pub fn new(save: Arc<AtomicBool>, stop: Arc<AtomicBool>) -> io::Result<Control> {
         let mut random = [0u8; 16];
         getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
@@ -31,9 +31,9 @@ impl Control {
         &self.token
     }
 
-    /// Does what was asked, where the token is right and the action known.
+    /// Performs an action; `false` if the token is wrong or the action unknown.
     pub(crate) fn act(&self, token: &str, action: &str) -> bool {
-        // Every byte is compared, so that the time says nothing of the token.
+        // Compares every byte, so that the time reveals nothing about the token.
         let pairs = token.bytes().zip(self.token.bytes());
         let differ = pairs.fold(0, |differ, (a, b)| differ | (a ^ b));
         if token.len() != self.token.len() || differ != 0 {

@@ -1,4 +1,4 @@
-//! What a run is: its config beside the defaults, and the model drawn from its recorded operations.
+//! Describes a run: its config compared with the defaults, and its model as a graph of operations.
 
 use model::{Config, Mode, SampleConfig, decoder};
 use run::{Disk, Kind, RunFolder};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The config of a run, from run.toml, and its kind; none where this program can't read it.
+/// The config of a run, from run.toml, and its kind; `None` if this program can't read it.
 fn config(folder: &Path) -> Option<(Config, Kind)> {
     let folder = RunFolder::open(Arc::new(Disk), folder).ok()?;
     let run = folder.config().ok()?;
@@ -14,14 +14,14 @@ fn config(folder: &Path) -> Option<(Config, Kind)> {
     Some((config, run.kind))
 }
 
-/// How a run draws its samples; as by default where its config can't be read.
+/// A run's sampling settings; the defaults if its config can't be read.
 pub fn sampling(folder: &Path) -> SampleConfig {
     let own = config(folder).map(|(config, _)| config);
     let config = own.or_else(|| Config::load(None, None, &[]).ok());
     config.map_or_else(SampleConfig::default, |config| config.sample)
 }
 
-/// Every key with its value; where it differs from the default, that too.
+/// Every key with its value, and its default if that differs.
 pub fn settings(folder: &Path) -> Value {
     let (Some((config, _)), Ok(default)) = (config(folder), Config::load(None, None, &[])) else {
         return json!([]);
@@ -39,7 +39,7 @@ pub fn settings(folder: &Path) -> Value {
     keys.collect()
 }
 
-/// The operations of one forward pass: each with its shape, its inputs and its parameters.
+/// The operations of one forward pass, each with its shape, inputs and parameters.
 pub fn graph(folder: &Path, vocabulary: usize) -> Value {
     let Some((config, Kind::Language)) = config(folder) else {
         return json!([]);

@@ -1,4 +1,4 @@
-//! What can go wrong with the page.
+//! Errors of the page's server.
 
 use std::io;
 
@@ -8,18 +8,18 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// An error of the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No address could be had.
-    #[error("no page can be shown: {from} to {to} on 127.0.0.1 can't be used: {error}")]
+    /// No port was available.
+    #[error("can't serve the page on 127.0.0.1, ports {from} to {to}: {error}")]
     Bind {
         /// First port tried.
         from: u16,
         /// Last port tried.
         to: u16,
-        /// What the system says of the last.
+        /// The system's error for the last port.
         error: io::Error,
     },
-    /// The thread or the system behind it.
-    #[error("no page can be shown: {0}")]
+    /// The server's thread or runtime couldn't start.
+    #[error("can't serve the page: {0}")]
     Start(io::Error),
     /// A run on disk.
     #[error(transparent)]

@@ -1,8 +1,7 @@
-//! Who may ask? A page from this very server, and nobody else. A site that the user visits in the
-//! same browser must not read a run or touch it: so the Host must be ours (which stops a foreign
-//! name that was pointed at 127.0.0.1), an Origin, where there is one, too, and no other site gets
-//! leave (no CORS). What is sent back may run no script but our own files and load nothing from
-//! elsewhere.
+//! Only pages from this server may make requests. Another site open in the same browser must not
+//! read a run or control it. So the Host must be ours (against DNS rebinding to 127.0.0.1), the
+//! Origin too if there is one, and no CORS headers are sent. Responses may run only our own scripts
+//! and load nothing from elsewhere.
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
@@ -10,7 +9,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// What a browser is told with every answer.
+/// Security headers sent with every response.
 const HEADERS: [(&str, &str); 6] = [
     (
         "content-security-policy",
@@ -25,11 +24,11 @@ const HEADERS: [(&str, &str); 6] = [
     ("cache-control", "no-cache"),
 ];
 
-/// The names under which the server may be asked.
+/// The Host names that the server accepts.
 pub struct Names(Vec<String>);
 
 impl Names {
-    /// Names of this machine with a port.
+    /// The names of this machine, with a port.
     pub fn new(port: u16) -> Names {
         Names(
             ["127.0.0.1", "localhost"]
@@ -38,7 +37,7 @@ impl Names {
         )
     }
 
-    /// Whether a request may be answered; else why not.
+    /// Checks a request; the error says why it is refused.
     fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
         let ours = |value: &str| self.0.iter().any(|name| name == value);
         let one = |name: HeaderName| {
@@ -48,29 +47,29 @@ impl Names {
         };
         match one(HOST) {
             (Some(host), false) if ours(host) => {}
-            _ => return Err("the Host is not this server's"),
+            _ => return Err("the Host header doesn't name this server"),
         }
         let origin = one(ORIGIN);
         match origin {
             (None, _) => {}
             (Some(origin), false) if origin.strip_prefix("http://").is_some_and(ours) => {}
-            _ => return Err("the Origin is not this server's"),
+            _ => return Err("the Origin header doesn't name this server"),
         }
-        // A browser says so where another site asks without an Origin, as by a link or a picture.
+        // Marks cross-site requests that have no Origin, such as from a link or an image.
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         if !matches!(site, None | Some(b"same-origin" | b"none")) {
-            return Err("another site asks");
+            return Err("cross-site request");
         }
         match *method {
             Method::GET => Ok(()),
             Method::POST if origin.0.is_some() => Ok(()),
-            Method::POST => Err("a change needs an Origin"),
-            _ => Err("only GET and POST are known"),
+            Method::POST => Err("POST requires an Origin header"),
+            _ => Err("only GET and POST are supported"),
         }
     }
 }
 
-/// Refuses what is not from our own page, and gives every answer its headers.
+/// Refuses requests that don't come from our own page, and adds the headers to every response.
 pub async fn guard(
     State(names): State<std::sync::Arc<Names>>,
     request: Request,
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_page_is_answered() {
+    fn only_our_own_page_gets_an_answer() {
         fn get(headers: &[(&'static str, &'static str)]) -> bool {
             allowed(Method::GET, headers)
         }
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_needs_our_origin() {
+    fn a_post_needs_our_origin() {
         let (host, origin) = (
             ("host", "127.0.0.1:8311"),
             ("origin", "http://127.0.0.1:8311"),

@@ -1,4 +1,5 @@
-//! The one door to the network: a page on this machine that shows runs, live or finished.
+//! The live page: a server on this machine that shows runs, live or finished. No other crate opens
+//! a port.
 //!
 //! ```text
 //! events.jsonl ─ Follow ─▶ Shown ─ api ─▶ page/
@@ -6,9 +7,9 @@
 //!                           └ steps, in a Pyramid on disk
 //! ```
 //!
-//! Begin with `guard` (who may ask), then `shown` and `pyramid` (what is known), then `api` (what
-//! is answered). What always holds: only the run folder feeds it; the training knows nothing of it;
-//! its one thread runs at the lowest priority, and sizes, counts and times are bounded.
+//! Begin with `guard` (which requests are allowed), then `shown` and `pyramid` (the data), then
+//! `api` (the routes). What always holds: its only input is the run folder; training doesn't know
+//! about it; its one thread runs at the lowest priority; sizes, counts and times are bounded.
 #![forbid(unsafe_code)]
 
 mod api;

@@ -1,9 +1,10 @@
-//! A step's line, read quickly: a run may have a million of them, and its page shall open at once.
+//! A fast parser for the lines of steps: a run may have a million of them, and its page should open
+//! immediately.
 
 use run::{Event, Step};
 
-/// A step as the program writes it: numbers alone, in any order. `None` where the line is anything
-/// else; a reader of JSON decides then.
+/// Parses a step as the program writes it: only numbers, in any order. `None` for any other line,
+/// which is left to the JSON parser.
 pub fn step(line: &[u8]) -> Option<Event> {
     let text = std::str::from_utf8(line).ok()?;
     let fields = text
@@ -43,7 +44,7 @@ pub fn step(line: &[u8]) -> Option<Event> {
 mod tests {
     use super::*;
     #[test]
-    fn a_line_is_read_as_json_is_or_left_to_it() {
+    fn a_line_is_parsed_as_json_would_be_or_left_to_it() {
         let what = Step {
             nats_per_token: Some(0.1 + 0.2),
             grad_norm: 5e-324,

@@ -1,12 +1,13 @@
-//! The page's threads take nothing from a team that trains.
+//! Thread priority: the page's threads must not slow down training.
 
-/// Gives this thread the lowest priority.
+/// Sets this thread to the lowest priority.
 pub fn lower() {
-    // On other systems a priority is the whole process's.
+    // On other systems a priority applies to the whole process.
     #[cfg(target_os = "linux")]
     {
         const LOWEST: i32 = 19;
-        // Linux counts priorities by thread; a page at normal priority is better than none.
+        // On Linux it applies to this thread. If it fails, a page at normal priority is better
+        // than none.
         let _ = rustix::process::setpriority_process(None, LOWEST);
     }
 }

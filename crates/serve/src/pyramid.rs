@@ -1,11 +1,9 @@
 //! Every step of a run, at every zoom level, on disk. Level 0 has each step; a record of level
-//! `k + 1` has the least, the largest and the mean of eight records of level `k`. So any range can
-//! be shown with a few thousand numbers in which no spike is lost, and a run of any length needs
-//! little memory.
+//! `k + 1` has the min, max and mean of eight records of level `k`. So any range can be shown with
+//! a few thousand numbers without losing a spike, and a run of any length needs little memory.
 //!
-//! The files are a cache, made again from events.jsonl where they don't fit it. Where the run's
-//! folder can't be written to, or another process already keeps them, they lie in a temporary
-//! folder.
+//! The files are a cache, rebuilt from events.jsonl if they don't match it. If the run's folder
+//! isn't writable, or another process already uses the cache, a temporary folder is used.
 
 use run::{AppendFile, Files, Step, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -14,7 +12,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is kept of each step, by name. `smooth` is the debiased moving mean of `loss`.
+/// The series kept of each step. `smooth` is the moving mean of `loss`, with bias correction.
 pub const SERIES: [&str; 6] = [
     "loss",
     "smooth",
@@ -24,15 +22,15 @@ pub const SERIES: [&str; 6] = [
     "tokens_per_second",
 ];
 const COUNT: usize = SERIES.len();
-/// Records of a level that one of the next stands for.
+/// Records of one level that a record of the next level summarizes.
 const FAN: u64 = 8;
-/// Levels: the last one's records stand for 8⁷ steps.
+/// Number of levels; a record of the last one summarizes 8⁷ steps.
 const LEVELS: usize = 8;
-/// Bytes of a record of level 0 (step, time, series) and of the others (first and last step, time,
-/// least, largest and mean of each series).
+/// Bytes per record of level 0 (step, time, series) and of the others (first and last step, time,
+/// min, max and mean of each series).
 const SHORT: usize = 8 * 2 + 4 * COUNT;
 const LONG: usize = 8 * 3 + 4 * 3 * COUNT;
-/// The moving mean forgets this share a step.
+/// Decay per step of the moving mean.
 const FORGET: f64 = 0.05;
 const STATE: &str = "state.json";
 const VERSION: u32 = 1;
@@ -42,20 +40,19 @@ const VERSION: u32 = 1;
 pub struct Record {
     /// First and last step.
     pub steps: (f64, f64),
-    /// Unix seconds of the last.
+    /// Time of the last step, in Unix seconds.
     pub time: f64,
-    /// Least, largest and mean of each series.
+    /// Min, max and mean of each series.
     pub series: [[f32; 3]; COUNT],
 }
 
-/// A range of a run, at the level that fits.
+/// A range of a run, at a suitable level.
 pub type Slice = Vec<Record>;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct State {
     version: u32,
-    /// Bytes of events.jsonl that the records stand for, and its first line: another run has
-    /// another.
+    /// Bytes of events.jsonl that the records cover, and its first line, which identifies the run.
     events: u64,
     first: String,
     records: u64,
@@ -67,7 +64,7 @@ struct State {
 pub struct Pyramid {
     files: Arc<dyn Files>,
     folder: PathBuf,
-    /// Removes the folder at the end, where it is a temporary one.
+    /// Whether the folder is temporary and is removed at the end.
     temporary: bool,
     levels: Vec<Level>,
     state: State,
@@ -78,9 +75,9 @@ struct Level {
     file: Box<dyn AppendFile>,
     /// Records in the file.
     count: u64,
-    /// Records that wait to be written.
+    /// Buffered records.
     waiting: Vec<u8>,
-    /// Records of the level below that have no record here yet.
+    /// Records of the level below that are not yet summarized here.
     open: Vec<Record>,
 }
 
@@ -91,7 +88,7 @@ impl Level {
 }
 
 impl Pyramid {
-    /// Opens the records in a folder; those that belong to another events.jsonl are dropped.
+    /// Opens the records in a folder; damaged ones are dropped.
     pub fn open(files: Arc<dyn Files>, folder: &Path) -> run::Result<Pyramid> {
         let kept = Pyramid::in_folder(files.clone(), folder, false);
         kept.or_else(|_| {
@@ -137,7 +134,7 @@ impl Pyramid {
         Ok(pyramid)
     }
 
-    /// Bytes of events.jsonl that the records stand for, if its first line is this one.
+    /// Bytes of events.jsonl that the records cover; 0 if its first line is another.
     pub fn covers(&self, first: &[u8]) -> u64 {
         match String::from_utf8_lossy(first) == self.state.first {
             true => self.state.events,
@@ -145,29 +142,28 @@ impl Pyramid {
         }
     }
 
-    /// Forgets everything.
+    /// Removes all records.
     pub fn clear(&mut self) -> run::Result<()> {
         self.state = State::default();
         self.cut(0)
     }
 
-    /// Steps known.
+    /// Number of steps.
     pub fn len(&self) -> u64 {
         self.state.records
     }
 
-    /// Whether no step is known.
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes that wait to be handed to the disk.
+    /// Bytes of buffered records.
     pub fn waiting(&self) -> usize {
         self.levels.iter().map(|level| level.waiting.len()).sum()
     }
 
-    /// Appends a step: when it was done, its number, and what it reported. Its moving mean is
-    /// computed here.
+    /// Appends a step: its time, number and values. The moving mean is computed here.
     pub fn push(&mut self, time: f64, number: u64, step: &Step) {
         let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
         if loss.is_finite() {
@@ -208,7 +204,7 @@ impl Pyramid {
         }
     }
 
-    /// Hands what waits to the disk.
+    /// Writes the buffered records.
     pub fn flush(&mut self) -> run::Result<()> {
         for level in &mut self.levels {
             if !level.waiting.is_empty() {
@@ -219,7 +215,7 @@ impl Pyramid {
         Ok(())
     }
 
-    /// Notes what the records stand for, so that they needn't be made again.
+    /// Saves which events the records cover, so that they can be reused.
     pub fn save(&mut self, events: u64, first: &[u8]) -> run::Result<()> {
         self.flush()?;
         self.state.version = VERSION;
@@ -229,7 +225,7 @@ impl Pyramid {
         write_atomic(self.files.as_ref(), &self.folder.join(STATE), &text)
     }
 
-    /// Drops what lies beyond a step: a later session went on from there.
+    /// Drops all records after a step, from which a later session resumed.
     pub fn back_to(&mut self, step: u64) -> io::Result<()> {
         self.flush().map_err(io::Error::other)?;
         let records = self.position(step as f64 + 0.5)?;
@@ -237,8 +233,8 @@ impl Pyramid {
             return Ok(());
         }
         self.cut(records).map_err(io::Error::other)?;
-        // The moving mean goes on from the last step that stays; its weight follows from the
-        // number.
+        // The moving mean continues from the last remaining step; its weight follows from the
+        // number of steps.
         self.state.weight = 1.0 - (1.0 - FORGET).powf(records as f64);
         let last = match records {
             0 => 0.0,
@@ -281,7 +277,7 @@ impl Pyramid {
         Ok(bytes.chunks_exact(size).map(|b| read(b, number)).collect())
     }
 
-    /// How many steps lie before this one.
+    /// The number of steps before this one.
     fn position(&self, step: f64) -> io::Result<u64> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
@@ -305,7 +301,7 @@ impl Pyramid {
         }
         let mut at = first / span(number) * span(number);
         let mut slice = Vec::new();
-        // At this level as far as it goes, then finer to the end.
+        // This level as far as it goes, then finer levels to the end.
         for number in (0..=number).rev() {
             let last = if number == 0 {
                 end
@@ -323,13 +319,13 @@ impl Pyramid {
 impl Drop for Pyramid {
     fn drop(&mut self) {
         if self.temporary {
-            // Left behind, it is the system's to clean up.
+            // If this fails, the system cleans up its temporary folder.
             let _ = self.files.remove_folder(&self.folder);
         }
     }
 }
 
-/// What several records have in common. A number that isn't finite counts for nothing.
+/// Summarizes several records. Numbers that aren't finite are ignored.
 fn join(records: &[Record]) -> Record {
     let mut joined = records[0];
     joined.steps.1 = records[records.len() - 1].steps.1;

@@ -1,5 +1,5 @@
-//! Lets a checkpoint write, for the page: one text at a time, on one thread of lowest priority,
-//! which keeps the model that wrote last for a while.
+//! Generates text from a checkpoint for the page: one text at a time, on one thread at the lowest
+//! priority, which keeps the last model loaded for a while.
 
 use crate::describe::sampling;
 use run::Which;
@@ -12,28 +12,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Most tokens, longest prompt in bytes, longest time.
+/// Maximum number of tokens, prompt length in bytes, and time.
 const TOKENS: usize = 400;
 const PROMPT: usize = 1000;
 const TIME: Duration = Duration::from_secs(20);
-/// How long a model stays in memory after it wrote.
+/// How long an idle model stays in memory.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// What the page asks for.
+/// A request from the page.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// Step of the checkpoint.
     pub step: u64,
-    /// What the text begins with.
+    /// The prompt.
     pub prompt: String,
-    /// Temperature of the drawing.
+    /// Sampling temperature.
     pub temperature: f64,
-    /// Seed of the drawing.
+    /// Sampling seed.
     pub seed: u64,
 }
 
-/// What it gets.
+/// The response.
 #[derive(Debug, Serialize)]
 pub struct Written {
     /// The text after the prompt.
@@ -43,27 +43,27 @@ pub struct Written {
 type Answer = Result<Written, String>;
 type Job = (PathBuf, Wish, oneshot::Sender<Answer>);
 
-/// The thread that writes; it starts with the first wish.
+/// The thread that generates text; it starts with the first request.
 #[derive(Clone, Default)]
 pub struct Sampler {
-    /// Whether a text is being written.
+    /// Whether a text is being generated.
     busy: Arc<AtomicBool>,
     jobs: Arc<Mutex<Option<Sender<Job>>>>,
 }
 
 impl Sampler {
-    /// Writes a text.
+    /// Generates a text.
     ///
     /// # Errors
-    /// A sentence: what is wrong with the wish, or what failed.
+    /// A message for the user if the request is invalid or generation fails.
     pub async fn write(&self, folder: PathBuf, wish: Wish) -> Answer {
         if wish.prompt.len() > PROMPT || !(0.0..=1000.0).contains(&wish.temperature) {
             return Err(format!(
-                "a prompt has at most {PROMPT} bytes, a temperature is 0 to 1000"
+                "a prompt can have at most {PROMPT} bytes, and the temperature must be 0 to 1000"
             ));
         }
         if self.busy.swap(true, Ordering::AcqRel) {
-            return Err("another text is being written".into());
+            return Err("another text is being generated; try again when it is done".into());
         }
         let (sender, receiver) = oneshot::channel();
         if let Err(error) = self.send((folder, wish, sender)) {
@@ -72,7 +72,7 @@ impl Sampler {
         }
         receiver
             .await
-            .unwrap_or_else(|_| Err("the writing failed".into()))
+            .unwrap_or_else(|_| Err("generating the text failed".into()))
     }
 
     fn send(&self, job: Job) -> Result<(), String> {
@@ -90,11 +90,11 @@ impl Sampler {
         };
         sender
             .send(job)
-            .map_err(|_| "the writing failed".to_owned())
+            .map_err(|_| "generating the text failed".to_owned())
     }
 }
 
-/// Answers wishes until nobody can have one any more.
+/// Answers requests until the last `Sampler` is dropped.
 fn serve(jobs: &Receiver<Job>, busy: &AtomicBool) {
     crate::priority::lower();
     let mut kept: Option<(PathBuf, u64, Opened)> = None;
@@ -103,7 +103,7 @@ fn serve(jobs: &Receiver<Job>, busy: &AtomicBool) {
             Ok((folder, wish, sender)) => {
                 let written = write(&mut kept, folder, &wish);
                 busy.store(false, Ordering::Release);
-                // Whoever asked may be gone.
+                // The client may have disconnected.
                 let _ = sender.send(written);
             }
             Err(RecvTimeoutError::Timeout) => kept = None,

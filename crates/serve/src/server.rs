@@ -1,4 +1,4 @@
-//! The server's one thread: takes connections, within bounds, and looks for news.
+//! The server's one thread: accepts connections, within limits, and polls the runs.
 
 use crate::api::{App, router};
 use crate::control::Control;
@@ -15,30 +15,30 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
-/// First port tried, and how many.
+/// First port tried, and how many are tried.
 const PORT: u16 = 8311;
 const PORTS: u16 = 20;
-/// Connections at once, bytes and number of a request's headers, seconds until they must be there,
-/// and the longest life of a connection (a page that follows connects again).
+/// Maximum connections; size, number and timeout of a request's headers; and maximum lifetime of a
+/// connection (an open page reconnects).
 const CONNECTIONS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(3600);
-/// Between two looks for news.
+/// Polling interval.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What a server shows, and where.
+/// What a server shows, and on which port.
 pub struct Options {
     /// The runs.
     pub runs: Runs,
-    /// The port; without one the first free from 8311 on.
+    /// The port; if `None`, the first free one from 8311 on.
     pub port: Option<u16>,
-    /// What the page may do; nothing without.
+    /// The page's control over training; if `None`, it has none.
     pub control: Option<Control>,
 }
 
-/// A server that shows the page until it is dropped.
+/// A server that runs until it is dropped.
 pub struct Server {
     port: u16,
     stop: Option<oneshot::Sender<()>>,
@@ -46,10 +46,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it, on 127.0.0.1 only.
+    /// Starts the server, on 127.0.0.1 only.
     ///
     /// # Errors
-    /// Where no port is free or no thread can be had.
+    /// If no port is free or the thread can't start.
     pub fn start(options: Options) -> Result<Server> {
         let (from, to) = match options.port {
             Some(port) => (port, port),
@@ -96,7 +96,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // It may have ended by itself.
+            // The thread may have ended already.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
@@ -140,7 +140,7 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
             return;
         };
         let Ok((stream, _)) = listener.accept().await else {
-            // Too many open files, say: wait for some to close.
+            // There may be too many open files: wait for some to close.
             tokio::time::sleep(LOOK).await;
             continue;
         };
@@ -151,7 +151,7 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
             .max_headers(HEADERS);
         let connection = http.serve_connection(TokioIo::new(stream), service.clone());
         tokio::spawn(async move {
-            // A connection that fails or lasts too long is closed; the page makes a new one.
+            // A connection that fails or lasts too long is closed; the page reconnects.
             let _ = tokio::time::timeout(LIFE, connection).await;
             drop(permit);
         });

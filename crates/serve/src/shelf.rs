@@ -1,4 +1,4 @@
-//! Which runs are shown, and the ones that somebody looks at.
+//! The runs on offer, and those that are open.
 
 use crate::shown::{News, Shown};
 use run::{Disk, RunFolder};
@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Most runs that are offered, and most that are open at once.
+/// Maximum number of runs offered, and open at the same time.
 const OFFERED: usize = 200;
 const OPEN: usize = 16;
 
-/// What to show.
+/// Which runs to show.
 #[derive(Debug, Clone)]
 pub enum Runs {
-    /// These runs; the first is looked at.
+    /// These runs; the first is selected.
     These(Vec<PathBuf>),
-    /// All runs of a folder; the newest is looked at.
+    /// All runs of a folder; the newest is selected.
     Folder(PathBuf),
 }
 
-/// A run as it is offered.
+/// A run in the page's list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Offered {
-    /// Its number in this server: what the page asks by. Paths never come from the network.
+    /// Its number on this server, by which the page requests it. Paths never come from the network.
     pub id: usize,
     /// Its folder.
     pub name: String,
@@ -33,14 +33,14 @@ struct Book {
     id: usize,
     shown: Shown,
     news: watch::Sender<News>,
-    /// When it was last asked for, by a counter.
+    /// When it was last requested, by a counter.
     used: u64,
 }
 
 /// The runs.
 pub struct Shelf {
     runs: Runs,
-    /// Every run that was ever offered; its place is its number.
+    /// Every run ever offered; its index is its number.
     known: Vec<PathBuf>,
     open: Vec<Book>,
     clock: u64,
@@ -61,7 +61,7 @@ impl Shelf {
         }
     }
 
-    /// The runs there are now.
+    /// The runs that exist now.
     pub fn offered(&mut self) -> Vec<Offered> {
         if let Runs::Folder(folder) = &self.runs {
             let all = RunFolder::list(Arc::new(Disk), folder).unwrap_or_default();
@@ -86,12 +86,12 @@ impl Shelf {
         self.known.get(id).map(PathBuf::as_path)
     }
 
-    /// A run, opened if need be; none where there is no such run or it can't be read.
+    /// A run, opened if needed; `None` if it doesn't exist or can't be read.
     pub fn get(&mut self, id: usize) -> Option<&mut Shown> {
         self.book(id).map(|book| &mut book.shown)
     }
 
-    /// Follows a run's news.
+    /// Subscribes to a run's news.
     pub fn follow(&mut self, id: usize) -> Option<watch::Receiver<News>> {
         self.book(id).map(|book| book.news.subscribe())
     }
@@ -107,7 +107,7 @@ impl Shelf {
         if self.open.len() >= OPEN {
             let idle = self.open.iter().filter(|book| book.news.is_closed());
             let oldest = idle.min_by_key(|book| book.used).map(|book| book.id);
-            // All are being looked at: one more would be too many.
+            // All are in use: one more would be too many.
             let oldest = oldest?;
             self.open.retain(|book| book.id != oldest);
         }
@@ -121,7 +121,7 @@ impl Shelf {
         self.open.last_mut()
     }
 
-    /// Looks for what is new in all runs that are followed, and tells.
+    /// Reads new events of all subscribed runs, and notifies the subscribers.
     pub fn look(&mut self) {
         for book in self.open.iter_mut().filter(|book| !book.news.is_closed()) {
             let news = book.shown.look().clone();

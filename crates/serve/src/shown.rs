@@ -1,5 +1,5 @@
-//! One run as the page sees it: its steps in a pyramid, everything else as small events in order. A
-//! later session that went on from an earlier step leaves one curve.
+//! One run as the page sees it: its steps in a pyramid, all other events in a list. If a later
+//! session resumed from an earlier step, what it undid is dropped, so there is one curve.
 
 use crate::line;
 use crate::pyramid::Pyramid;
@@ -12,43 +12,43 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Most events of one kind that are kept; beyond, every second one goes.
+/// Maximum events kept per kind; beyond that, every second one is dropped.
 const MOST: usize = 1024;
 /// How often the pyramid's state is saved.
 const SAVE: Duration = Duration::from_secs(5);
-/// Bytes of records that may wait to be written.
+/// Maximum bytes of buffered records.
 const WAITING: usize = 1 << 20;
 
-/// An event that is not a step, as it is kept and sent.
+/// An event other than a step, as kept and sent.
 #[derive(Serialize)]
 pub struct Kept {
     serial: u64,
     kind: &'static str,
     step: Option<u64>,
-    /// Where its line lies in events.jsonl.
+    /// Offset and length of its line in events.jsonl.
     #[serde(skip)]
     place: (u64, usize),
-    /// The line, where it is small.
+    /// The line, if it is small.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Box<RawValue>>,
 }
 
-/// What the page is told when something happened.
+/// The state that is sent to the page when it changes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct News {
-    /// Grows when what was sent before is no longer true.
+    /// Increases when what was sent before is no longer valid.
     pub epoch: u64,
     /// Serial number of the newest event.
     pub serial: u64,
-    /// Steps known.
+    /// Number of steps.
     pub steps: u64,
     /// The newest step.
     pub last: Option<Event>,
-    /// What is learned, once a session has begun.
+    /// The run's kind, once a session has begun.
     pub kind: Option<Kind>,
-    /// Whether the run is still training, as far as its events say.
+    /// Whether the run is still training, according to its events.
     pub live: bool,
-    /// Lines that are no events.
+    /// Lines that aren't events.
     pub broken: u64,
 }
 
@@ -56,13 +56,13 @@ pub struct News {
 pub struct Shown {
     log: Follow,
     first: Vec<u8>,
-    /// Bytes of events.jsonl whose steps the pyramid had when it was opened.
+    /// Bytes of events.jsonl that the pyramid covered when it was opened.
     covered: u64,
-    /// The last line of a step that was left out for that reason.
+    /// The last line of a step that was skipped because the pyramid covered it.
     skipped: Option<(u64, usize)>,
     pyramid: Pyramid,
     kept: Vec<Kept>,
-    /// How many of each kind are kept.
+    /// The number of events kept of each kind.
     counts: BTreeMap<&'static str, usize>,
     news: News,
     saved: Instant,
@@ -72,7 +72,7 @@ impl Shown {
     /// Opens a run and reads its events so far.
     ///
     /// # Errors
-    /// Where neither its folder nor a temporary one can be used.
+    /// If neither its folder nor a temporary one can be used.
     pub fn open(folder: &RunFolder) -> run::Result<Shown> {
         let mut shown = Shown {
             log: Follow::new(folder.events_path()),
@@ -89,7 +89,7 @@ impl Shown {
         Ok(shown)
     }
 
-    /// Reads what is new. What can't be read now may be later.
+    /// Reads new events. A read that fails is tried again at the next look.
     pub fn look(&mut self) -> &News {
         let before = self.news.clone();
         let mut log = std::mem::replace(&mut self.log, Follow::new(PathBuf::new()));
@@ -138,8 +138,8 @@ impl Shown {
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
-        // A step is read as one at once, or not at all where the records have it: a run may have a
-        // million.
+        // A run may have a million steps: use the fast parser, and skip those that the pyramid
+        // covers.
         let read = match line.starts_with(br#"{"event":"step""#) {
             true if place < self.covered => {
                 self.skipped = Some((place, line.len()));
@@ -155,14 +155,14 @@ impl Shown {
                     let number = event.step.unwrap_or_default();
                     self.pyramid.push(event.time, number, step);
                     if self.pyramid.waiting() > WAITING {
-                        // What can't be written now is written later.
+                        // If this fails, the records stay buffered and are written later.
                         let _ = self.pyramid.flush();
                     }
                     self.news.last = Some(event);
                 }
                 _ => self.event(&event, place, line),
             },
-            // A newer version's events are none of this one's business; a broken line is told.
+            // Unknown events of a newer version are ignored; broken lines are counted.
             Ok(None) => {}
             Err(_) => self.news.broken += 1,
         }
@@ -191,7 +191,7 @@ impl Shown {
         }
     }
 
-    /// A session begins: what an earlier one did beyond its step is no longer part of the run.
+    /// A session begins: drops what an earlier one did after the step from which it resumes.
     fn go_back(&mut self, start: &Event, place: u64) {
         let (many, steps) = (self.kept.len(), self.pyramid.len());
         self.kept.retain(|kept| !start.undoes(kept.step));
@@ -204,7 +204,7 @@ impl Shown {
         }
     }
 
-    /// Keeps the number of events of a kind bounded: of the older ones every second goes.
+    /// Bounds the number of events of a kind: every second one of the older events is dropped.
     fn thin(&mut self, kind: &str) {
         let mut number = 0;
         self.kept.retain(|k| {
@@ -221,7 +221,7 @@ impl Shown {
         }
     }
 
-    /// What happened last.
+    /// The current state.
     pub fn news(&self) -> &News {
         &self.news
     }
@@ -257,14 +257,14 @@ mod tests {
     use std::fmt::Write as _;
     use std::io::Write as _;
 
-    /// Bytes that a run takes in memory.
+    /// Memory used by a run, in bytes.
     fn bytes(shown: &Shown) -> usize {
         let line = |k: &Kept| k.event.as_ref().map_or(0, |l| l.get().len());
         let kept: usize = shown.kept.iter().map(line).sum();
         kept + shown.kept.capacity() * size_of::<Kept>() + shown.pyramid.waiting()
     }
 
-    /// What happens from one step to the next: a step, and every 100 steps all that else there is.
+    /// The events of these steps: a step event each, and every 100 steps one of each other kind.
     fn events(steps: std::ops::Range<u64>) -> String {
         let mut text = String::new();
         let mut add = |event: Event| {
@@ -317,7 +317,7 @@ mod tests {
             log.write_all(events(steps).as_bytes()).unwrap();
             let news = shown.look();
             assert_eq!(news.steps, (look + 1) * each);
-            // What a page asks for: it has seen all before.
+            // A page that has seen all earlier events asks for new ones.
             let serial = shown.news().serial;
             assert!(shown.events(serial).is_empty());
             assert!(shown.pyramid().slice(0.0, 1e9, 1500).unwrap().len() < 1560);

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
-//! The records of a run: no spike is lost at any level, and they outlive the process.
+//! The records of a run: no spike is lost at any level, and they survive the process.
 
 use run::{Disk, Step};
 use serve::Pyramid;
@@ -69,7 +69,7 @@ fn the_moving_mean_has_no_bias() {
 }
 
 #[test]
-fn records_outlive_the_process_and_go_back() {
+fn records_survive_the_process_and_can_be_rolled_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = filled(folder.path(), 1_000);
     first.save(4_711, b"{start}").unwrap();
@@ -77,7 +77,7 @@ fn records_outlive_the_process_and_go_back() {
     first.flush().unwrap();
     let whole = first.slice(0.0, 1_000.0, 100).unwrap();
     drop(first);
-    // What came after the last save is read from the events again.
+    // Steps after the last save are read from the events again.
     let mut second = Pyramid::open(Arc::new(Disk), folder.path()).unwrap();
     assert_eq!((second.len(), second.covers(b"{start}")), (1_000, 4_711));
     assert_eq!(second.covers(b"{another}"), 0);
@@ -93,7 +93,7 @@ fn records_outlive_the_process_and_go_back() {
 }
 
 #[test]
-fn a_second_process_keeps_its_own() {
+fn a_second_process_has_its_own_records() {
     let folder = tempfile::tempdir().unwrap();
     let first = filled(folder.path(), 10);
     let second = filled(folder.path(), 20);

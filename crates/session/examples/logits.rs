@@ -1,5 +1,4 @@
-//! Prints the logits of a model for a text, as one line of JSON, so that another program can
-//! compare its own:
+//! Prints a model's logits for a text as one line of JSON, for comparison with other programs:
 //!
 //! ```text
 //! cargo run -q --release -p downhill-session --example logits -- CHECKPOINT "TEXT"
@@ -24,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ids = opened.tokenizer.encode(text.as_bytes())?;
     if ids.is_empty() || ids.len() > opened.model.context {
         let (tokens, context) = (ids.len(), opened.model.context);
-        return Err(format!("the text has {tokens} tokens, allowed are 1 to {context}").into());
+        return Err(format!("the text has {tokens} tokens; it must have 1 to {context}").into());
     }
     let all = opened.session().look(&ids, 1)?.logits;
     let logits: Vec<&[f32]> = all.chunks(all.len() / ids.len()).collect();

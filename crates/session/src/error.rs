@@ -30,10 +30,10 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
-    /// A sequence that was released, or never was.
-    #[error("there is no such sequence in this session")]
+    /// A sequence that was released or never existed.
+    #[error("no such sequence in this session")]
     NoSequence,
-    /// All sequences that the session was made for are taken.
+    /// The session has no room for another sequence.
     #[error("the session has room for {0} sequences, and all are taken: release one")]
     Full(usize),
     /// A token that the model doesn't have.
@@ -41,7 +41,7 @@ pub enum Error {
     Token {
         /// The token.
         token: u32,
-        /// Tokens that there are.
+        /// Size of the vocabulary.
         vocabulary: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! A trained model, for everything that uses one.
+//! A trained model in use.
 //!
 //! ```text
 //! Opened    a model from its files, on a device of its own
@@ -6,12 +6,12 @@
 //! Plans     what stays between calls: prepared plans, sequences, pages of the cache
 //! ```
 //!
-//! Begin with `session`. The trainer lends its own device to a [`Session`] and keeps the
-//! [`Plans`]; whoever opens files gets both in [`Opened`].
+//! Start with `session`. The trainer lends its own device to a [`Session`] and keeps the [`Plans`];
+//! callers that open files get both in [`Opened`].
 //!
-//! What always holds: weights are held once; many sequences are read together, each with its own
-//! length and pages, and each gets the bits that it would get alone; a text is scored in windows
-//! that don't overlap, the same for every caller.
+//! Invariants: weights exist once; many sequences are read together, each with its own length and
+//! pages, and each gets the same bits as it would alone; a text is scored in windows that don't
+//! overlap, the same for every caller.
 #![forbid(unsafe_code)]
 
 mod error;

@@ -1,5 +1,4 @@
-//! A model from its files: of a run, of one of its checkpoints, or of any folder that the formats
-//! allow.
+//! Opens a model from files: a run, one of its checkpoints, or any folder in the formats supported.
 
 use crate::error::{Error, Result};
 use crate::plans::Plans;
@@ -12,17 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::Tokenizer;
 
-/// The tokenizer's file of a model's folder.
+/// The tokenizer file in a model's folder.
 pub const TOKENIZER: &str = "tokenizer.json";
-/// The file beside it that names the end of a text.
+/// The file beside it that names the end-of-text token.
 pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
-/// How a model is used.
+/// Settings for using a model.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
-    /// Threads that compute.
+    /// Number of threads.
     pub threads: usize,
-    /// Sequences at a time.
+    /// Number of concurrent sequences.
     pub sequences: usize,
 }
 
@@ -32,19 +31,19 @@ pub struct Opened {
     pub model: ModelConfig,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
-    /// The folder with its files.
+    /// The folder that contains its files.
     pub folder: PathBuf,
-    /// Steps it was trained for, where a run tells.
+    /// Steps it was trained for, if known from a run.
     pub step: Option<u64>,
     device: Cpu,
     plans: Plans,
 }
 
 impl Opened {
-    /// Opens a run (the checkpoint asked for), or a model's folder.
+    /// Opens a run (at the given checkpoint), or a model's folder.
     ///
     /// # Errors
-    /// Where there is no model, a file is damaged, or it is one that can't be used here.
+    /// If there is no model, a file is damaged, or the model is not supported.
     pub fn open(path: &Path, which: Which, how: Use) -> Result<Opened> {
         if !path.join(CONFIG).is_file() {
             let folder = RunFolder::open(Arc::new(Disk), path)?;
@@ -106,13 +105,13 @@ impl Opened {
         })
     }
 
-    /// Uses it.
+    /// A session on this model.
     pub fn session(&mut self) -> Session<'_> {
         Session::new(&mut self.device, &mut self.plans)
     }
 }
 
-/// Says which folder's file is wrong.
+/// Adds the folder to an error about its files.
 fn in_folder(folder: &Path) -> impl Fn(HuggingFaceError) -> Error {
     move |error| Error::Files {
         folder: folder.to_path_buf(),
@@ -123,7 +122,7 @@ fn in_folder(folder: &Path) -> impl Fn(HuggingFaceError) -> Error {
 /// Reads a checkpoint's tokenizer.
 ///
 /// # Errors
-/// Where its files are damaged.
+/// If its files are damaged.
 pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer> {
     let [file, config] = [TOKENIZER, TOKENIZER_CONFIG].map(|name| checkpoint.read(name));
     let (file, config) = (file?, config?);

@@ -1,23 +1,23 @@
-//! Which pages of the cache belong to whom?
+//! Assigns the pages of the cache to sequences.
 
 use engine::Pages;
 
-/// Rows of a page.
+/// Rows per page.
 const ROWS: usize = 64;
 
-/// The page that nobody owns: rows that are computed but not wanted are written there.
+/// The page without an owner: rows that are computed but not needed are written there.
 pub const WASTE: u32 = 0;
 
 /// The pages of a cache, and those that are free.
 pub struct PagePool {
     pages: Pages,
-    /// The lowest is taken first, so that a sequence's pages tend to follow each other.
+    /// The lowest is taken first, so that a sequence's pages tend to be contiguous.
     free: Vec<u32>,
 }
 
 impl PagePool {
-    /// Pages for so many sequences of `context` positions. A table reaches `beyond` rows further,
-    /// so that a chunk that isn't full may be computed whole.
+    /// Pages for the given number of sequences of `context` positions. A table extends `beyond`
+    /// rows further, so that a partial chunk can be computed in full.
     pub fn new(sequences: usize, context: usize, beyond: usize) -> PagePool {
         let own = sequences * context.div_ceil(ROWS);
         PagePool {
@@ -30,13 +30,13 @@ impl PagePool {
         }
     }
 
-    /// How the cache is cut.
+    /// The layout of the cache.
     pub fn pages(&self) -> Pages {
         self.pages
     }
 
-    /// Takes as many pages as are missing for `positions` positions. There are enough for every
-    /// sequence that the shelf was made for.
+    /// Takes the pages still missing for `positions` positions. There are enough for every sequence
+    /// that the shelf was created for.
     pub fn reserve(&mut self, owned: &mut Vec<u32>, positions: usize) {
         while owned.len() * ROWS < positions {
             let Some(page) = self.free.pop() else { return };
@@ -50,7 +50,7 @@ impl PagePool {
         self.free.sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// A sequence's table: its own pages, then the one that nobody owns.
+    /// A sequence's table: its own pages, then the page without an owner.
     pub fn table<'a>(&self, owned: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
         let rest = self.pages.each - owned.len();
         owned

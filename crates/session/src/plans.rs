@@ -1,60 +1,60 @@
-//! What stays of a session between calls: recordings of the decoder made ready on a device, and
-//! sequences with their places in the cache.
+//! Session state kept between calls: decoder recordings prepared on a device, and sequences with
+//! their pages of the cache.
 
 use crate::error::{Error, Result};
 use crate::pages::PagePool;
 use engine::{Device, Plan, Purpose, Ready};
 use model::{Decoder, Mode, ModelConfig, decoder};
 
-/// Tokens of a prompt that are read at once.
+/// Prompt tokens read per pass.
 pub const CHUNK: usize = 32;
 
-/// Most sequences that are read together, one token each.
+/// Maximum number of sequences read together, one token each.
 pub const TOGETHER: usize = 64;
 
-/// Most recordings that are kept ready; of more, the one that was not used for longest goes.
+/// Maximum number of prepared recordings; beyond it, the least recently used one is dropped.
 const MOST_READY: usize = 16;
 
 /// A sequence of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SequenceId(pub(crate) usize);
 
-/// What was read of one text.
+/// The state of one sequence.
 pub(crate) struct Sequence {
     /// Tokens read so far: at most as many as the context has.
     pub tokens: Vec<u32>,
-    /// How many of them the cache holds.
+    /// How many of them are in the cache.
     pub position: usize,
     /// Its pages of the cache.
     pub pages: Vec<u32>,
-    /// Scores of the token that follows [V].
+    /// Logits of the next token [V].
     pub logits: Vec<f32>,
     /// Tokens drawn so far.
     pub drawn: u64,
 }
 
-/// A recording made ready.
+/// A prepared recording.
 pub(crate) struct Recorded {
     mode: Mode,
-    /// Sequences, and tokens of each.
+    /// Number of sequences, and tokens of each.
     size: (usize, usize),
     pub ready: Ready,
     pub decoder: Decoder,
 }
 
-/// What a session keeps between calls.
+/// State that a session keeps between calls.
 pub struct Plans {
     pub(crate) model: ModelConfig,
     pub(crate) vocabulary: usize,
     pub(crate) shelf: PagePool,
-    /// By number; none where one was released.
+    /// By number; `None` after release.
     pub(crate) sequences: Vec<Option<Sequence>>,
-    /// The one used last comes last.
+    /// The most recently used comes last.
     recorded: Vec<Recorded>,
 }
 
 impl Plans {
-    /// For a model of this shape, with room for so many sequences at a time.
+    /// For a model of this shape, with room for the given number of concurrent sequences.
     pub fn new(model: &ModelConfig, vocabulary: usize, sequences: usize) -> Plans {
         Plans {
             model: model.clone(),
@@ -65,7 +65,7 @@ impl Plans {
         }
     }
 
-    /// A recording of this mode and size, made ready now or earlier.
+    /// A recording of this mode and size, prepared now or earlier.
     pub(crate) fn ready(
         &mut self,
         device: &mut dyn Device,
@@ -94,10 +94,10 @@ impl Plans {
         Ok(&self.recorded[self.recorded.len() - 1])
     }
 
-    /// The plan by which one token of one sequence is read: what writing costs.
+    /// The plan for reading one token of one sequence: the cost of generation.
     ///
     /// # Errors
-    /// Where the memory can't be counted.
+    /// If the memory can't be computed.
     pub fn one_token(&self) -> Result<Plan> {
         let mode = Mode::Generate(self.shelf.pages());
         let decoder = decoder(&self.model, self.vocabulary, (1, 1), mode)?;

@@ -1,40 +1,40 @@
-//! How is the next token drawn? From the likeliest ones, found without sorting the vocabulary.
+//! Draws the next token from the most likely ones, found without sorting the vocabulary.
 
 use engine::{RandomPurpose, Stream};
 
-/// Candidates that are sorted at first; most texts need no more.
+/// Number of candidates sorted first; most draws need no more.
 const FIRST: usize = 64;
 
-/// How the next token is drawn.
+/// Sampling settings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// Divides the logits; 0 always takes the likeliest token.
+    /// Divides the logits; 0 always takes the most likely token.
     pub temperature: f64,
-    /// Only the so many likeliest tokens may be drawn.
+    /// Only this many of the most likely tokens can be drawn.
     pub top_k: Option<usize>,
-    /// Only the likeliest tokens that together have this probability may be drawn (nucleus
+    /// Only the most likely tokens that together have this probability can be drawn (nucleus
     /// sampling: Holtzman et al., 2020).
     pub top_p: f64,
-    /// Seed of the drawing.
+    /// Seed of the random draws.
     pub seed: u64,
 }
 
 /// A token with its logit.
 type Candidate = (u32, f64);
 
-/// Likeliest first; equal ones by number, so that the order is one for all.
+/// Most likely first; ties are broken by number, so that the order is unique.
 fn order(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
-/// Tokens by falling likelihood, sorted no further than asked for.
+/// Tokens by decreasing likelihood, sorted no further than needed.
 struct Ranked {
     all: Vec<Candidate>,
     sorted: usize,
 }
 
 impl Ranked {
-    /// The `count` likeliest.
+    /// The `count` most likely tokens.
     fn first(&mut self, count: usize) -> &[Candidate] {
         let count = count.min(self.all.len());
         if count > self.sorted {
@@ -52,7 +52,7 @@ impl Ranked {
 }
 
 impl Sampling {
-    /// Draws number `number` of this seed from the logits.
+    /// Makes draw number `number` of this seed from the logits.
     pub(crate) fn draw(&self, logits: &[f32], number: u64) -> u32 {
         let uniform = Stream::new(self.seed, RandomPurpose::Sample, number).uniform();
         self.draw_at(logits, uniform)
@@ -77,7 +77,7 @@ impl Sampling {
             true => ranked.first(allowed).iter().map(|c| weight(c.1)).sum(),
             false => ranked.all.iter().map(|c| weight(c.1)).sum(),
         };
-        // The likeliest tokens that together have probability `top_p`.
+        // The most likely tokens that together have probability `top_p`.
         let (mut count, mut sum) = (0, 0.0);
         while count == 0 || count < allowed && sum < self.top_p * total {
             sum += weight(ranked.first(count + 1)[count].1);
@@ -130,12 +130,12 @@ mod tests {
         assert_eq!(ALL.draw_at(&[], 0.3), 0, "nor does nothing");
     }
 
-    /// The same token as from a vocabulary that is sorted whole.
+    /// Draws the same token as from a fully sorted vocabulary.
     #[test]
-    fn what_is_sorted_in_part_gives_the_same_draw() {
+    fn a_partial_sort_gives_the_same_draw() {
         let mut random = Stream::new(4, RandomPurpose::Check, 0);
         for round in 0..200 {
-            // Few values, so that many are equal.
+            // Few distinct values, so that many are equal.
             let len = 1 + random.below(1000);
             let logit = |r: &mut Stream| (8.0 * r.uniform()).floor() as f32 / 2.0;
             let logits: Vec<f32> = (0..len).map(|_| logit(&mut random)).collect();

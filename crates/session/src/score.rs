@@ -1,5 +1,4 @@
-//! How well does a model predict a text? One deterministic pass over all of it, in windows that
-//! don't overlap.
+//! Scores a text: one deterministic pass over all of it, in windows that don't overlap.
 
 use crate::error::{Error, Result};
 use crate::session::Session;
@@ -7,43 +6,43 @@ use engine::{HostMut, Scalars};
 use model::{Mode, micro_tokens};
 use text::Tokenizer;
 
-/// The sum over a text.
+/// The total score of a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Score {
-    /// Nats in all.
+    /// Total in nats.
     pub nats: f64,
     /// Tokens predicted: all but the first of the text.
     pub tokens: u64,
-    /// Raw bytes that they stand for.
+    /// Raw bytes of those tokens.
     pub bytes: u64,
 }
 
 impl Score {
-    /// Mean cross-entropy.
+    /// Mean cross-entropy in nats per token.
     pub fn nats_per_token(&self) -> f64 {
         self.nats / self.tokens as f64
     }
 
-    /// Mean cost in bits of a byte of text.
+    /// Mean cost in bits per byte of text.
     pub fn bits_per_byte(&self) -> f64 {
         self.nats / std::f64::consts::LN_2 / self.bytes as f64
     }
 }
 
-/// What goes on inside a model while it reads passages of equal length.
+/// Internals of the model while it reads passages of equal length.
 pub struct Inside {
-    /// Scores of the next token after each token of each passage [S·T, V].
+    /// Logits after each token of each passage [S·T, V].
     pub logits: Vec<f32>,
-    /// The residual stream behind each half of a block [S·T, C], in order.
+    /// The residual stream after each half of a block [S·T, C], in order.
     pub stream: Vec<Vec<f32>>,
 }
 
 impl Session<'_> {
-    /// Nats of each token of a text but the first, by windows of one context that don't overlap;
-    /// what is left at the end is scored as a shorter window.
+    /// Nats of each token of a text but the first, in windows of one context that don't overlap;
+    /// the rest at the end is scored as a shorter window.
     ///
     /// # Errors
-    /// Where a token doesn't exist or the device fails.
+    /// If a token doesn't exist or the device fails.
     pub fn nats(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
         self.check(tokens)?;
         let time = self.plans.model.context;
@@ -54,7 +53,7 @@ impl Session<'_> {
         while nats.len() < whole * time {
             let from = nats.len();
             let windows = most.min(whole - from / time);
-            // A last batch that isn't full is filled with what was scored before.
+            // A partial last batch is filled up with windows that were already scored.
             let from = if windows < most {
                 (whole - most) * time
             } else {
@@ -72,16 +71,16 @@ impl Session<'_> {
         Ok(nats)
     }
 
-    /// Windows of one context that are scored at once.
+    /// Number of windows of one context scored together.
     fn at_once(&self) -> usize {
         (micro_tokens(self.plans.vocabulary) / self.plans.model.context).max(1)
     }
 
-    /// Plans what scoring a text of so many tokens needs, so that the device's memory is known
-    /// before.
+    /// Plans the scoring of a text of this many tokens, so that the device's memory is known in
+    /// advance.
     ///
     /// # Errors
-    /// Where memory can't be had.
+    /// If memory can't be allocated.
     pub fn expect_text(&mut self, tokens: usize) -> Result<()> {
         let (predicted, time) = (tokens.saturating_sub(1), self.plans.model.context);
         let most = self.at_once().min((predicted / time).max(1));
@@ -123,10 +122,10 @@ impl Session<'_> {
         Ok(nats)
     }
 
-    /// The sum over a text.
+    /// The total score of a text.
     ///
     /// # Errors
-    /// Where a token doesn't exist or the device fails.
+    /// If a token doesn't exist or the device fails.
     pub fn score(&mut self, tokenizer: &Tokenizer, tokens: &[u32]) -> Result<Score> {
         let nats = self.nats(tokens)?;
         let bytes = tokens
@@ -140,18 +139,17 @@ impl Session<'_> {
         })
     }
 
-    /// Looks inside the model while it reads `sequences` passages, one after the other in `tokens`
-    /// [S·T].
+    /// Returns the model's internals for `sequences` passages, concatenated in `tokens` [S·T].
     ///
     /// # Errors
-    /// Where a token doesn't exist or the device fails.
+    /// If a token doesn't exist or the device fails.
     pub fn look(&mut self, tokens: &[u32], sequences: usize) -> Result<Inside> {
         self.check(tokens)?;
         let (vocabulary, width) = (self.plans.vocabulary, self.plans.model.width);
         let size = (sequences, tokens.len() / sequences);
         let device = &mut *self.device;
         let r = self.plans.ready(device, Mode::Look, size)?;
-        // What is to be predicted doesn't matter: the cost isn't read.
+        // The targets don't matter: the cost isn't read.
         r.decoder.fill(device, r.ready, tokens, tokens)?;
         device.run(r.ready, &Scalars::default())?;
         let read = |value, width: usize| -> Result<Vec<f32>> {

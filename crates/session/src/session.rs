@@ -1,5 +1,5 @@
-//! What does one do with a finished model? One feeds sequences and asks for what follows, or has a
-//! text scored. Sequences are read in chunks, then token by token, many together.
+//! Uses a trained model: callers feed sequences and ask for the next token, or score a text.
+//! Sequences are read in chunks, then token by token, many together.
 
 use crate::error::{Error, Result};
 use crate::plans::{CHUNK, Plans, Sequence, SequenceId, TOGETHER};
@@ -7,35 +7,35 @@ use crate::sampling::Sampling;
 use engine::{Device, Host, HostMut, Scalars};
 use model::Mode;
 
-/// A finished model in use, on a device whose store has its weights.
+/// A trained model in use, on a device whose store contains its weights.
 pub struct Session<'a> {
     pub(crate) device: &'a mut dyn Device,
     pub(crate) plans: &'a mut Plans,
 }
 
-/// Part of a sequence that is read in one run.
+/// Part of a sequence that is read in one pass.
 struct Stretch {
     id: SequenceId,
-    /// First of its tokens in the sequence's list, and their number.
+    /// Index of its first token in the sequence's list, and their number.
     from: usize,
     count: usize,
 }
 
 impl<'a> Session<'a> {
-    /// Uses a device with plans that were made for it.
+    /// A session on a device, with plans made for it.
     pub fn new(device: &'a mut dyn Device, plans: &'a mut Plans) -> Session<'a> {
         Session { device, plans }
     }
 
-    /// The most tokens that the model sees at once.
+    /// The context: the most tokens that the model sees.
     pub fn context(&self) -> usize {
         self.plans.model.context
     }
 
-    /// Plans what writing one text needs, so that the device's memory is known before.
+    /// Plans the generation of one text, so that the device's memory is known in advance.
     ///
     /// # Errors
-    /// Where memory can't be had.
+    /// If memory can't be allocated.
     pub fn expect_writing(&mut self) -> Result<()> {
         let mode = Mode::Generate(self.plans.shelf.pages());
         for time in [CHUNK, 1] {
@@ -44,10 +44,10 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Begins a sequence.
+    /// Starts a sequence.
     ///
     /// # Errors
-    /// Where the session has no room for one more.
+    /// If the session has no room for another one.
     pub fn sequence(&mut self) -> Result<SequenceId> {
         let places = &mut self.plans.sequences;
         let full = Error::Full(places.len());
@@ -62,31 +62,31 @@ impl<'a> Session<'a> {
         Ok(SequenceId(free))
     }
 
-    /// Ends a sequence; its place and pages are free again.
+    /// Ends a sequence and frees its slot and pages.
     pub fn release(&mut self, id: SequenceId) {
         if let Some(sequence) = self.plans.sequences.get_mut(id.0).and_then(Option::take) {
             self.plans.shelf.give_back(&sequence.pages);
         }
     }
 
-    /// Reads tokens of several sequences. Where a context is full, its last half is read again from
-    /// position 0, and the sequence goes on from there.
+    /// Reads tokens of several sequences. When a context is full, its last half is read again from
+    /// position 0, and the sequence continues from there.
     ///
     /// # Errors
-    /// Where a sequence or a token doesn't exist, or the device fails.
+    /// If a sequence or a token doesn't exist, or the device fails.
     pub fn feed(&mut self, parts: &[(SequenceId, &[u32])]) -> Result<()> {
         if (1..parts.len()).any(|i| parts[..i].iter().any(|p| p.0 == parts[i].0)) {
             return parts.iter().try_for_each(|&part| self.feed(&[part]));
         }
         let (context, vocabulary) = (self.plans.model.context, self.plans.vocabulary);
-        // How many tokens of each are still to be read.
+        // How many tokens of each are still unread.
         let mut left = Vec::with_capacity(parts.len());
         for &(id, tokens) in parts {
             if let Some(&token) = tokens.iter().find(|&&t| t as usize >= vocabulary) {
                 return Err(Error::Token { token, vocabulary });
             }
             let sequence = self.plans.sequence(id)?;
-            // What is further back than one context would be forgotten again.
+            // Tokens further back than one context would be dropped anyway.
             let near = &tokens[tokens.len().saturating_sub(context)..];
             if near.len() == context {
                 sequence.tokens.clear();
@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
             for (id, left) in &mut left {
                 let sequence = self.plans.sequence(*id)?;
                 if *left > 0 && sequence.position == context {
-                    // Of a context of one token there is no half: only the new one is read.
+                    // A context of one token has no half: only the new token is read.
                     *left += (context / 2).min(sequence.tokens.len() - *left);
                     sequence.position = 0;
                 }
@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
             }
         }
         for &(id, _) in parts {
-            // Further back than this nothing is ever read again.
+            // Tokens further back are never read again.
             let tokens = &mut self.plans.sequence(id)?.tokens;
             let keep = tokens.len().saturating_sub(context);
             tokens.drain(..keep);
@@ -137,8 +137,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Runs one recording over stretches of at most `time` tokens each. Rows beyond a stretch, and
-    /// sequences beyond those given, are computed for nobody.
+    /// Runs one recording over stretches of at most `time` tokens each. The results for padding
+    /// rows and padding sequences are unused.
     fn read(&mut self, stretches: &[Stretch], time: usize) -> Result<()> {
         let (context, vocabulary) = (self.plans.model.context, self.plans.vocabulary);
         let sequences = stretches.len().next_power_of_two();
@@ -190,19 +190,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Scores of the token that follows what was read of a sequence [V].
+    /// Logits of the token after a sequence [V].
     ///
     /// # Errors
-    /// Where there is no such sequence.
+    /// If there is no such sequence.
     pub fn logits(&mut self, id: SequenceId) -> Result<&[f32]> {
         Ok(&self.plans.sequence(id)?.logits)
     }
 
-    /// Draws the next token of a sequence; it is not yet read. Draws of one sequence are numbered,
-    /// so that a seed gives the same text whatever else is written meanwhile.
+    /// Draws the next token of a sequence without feeding it. Draws are numbered per sequence, so
+    /// that a seed gives the same text whatever else is generated meanwhile.
     ///
     /// # Errors
-    /// Where there is no such sequence.
+    /// If there is no such sequence.
     pub fn draw(&mut self, id: SequenceId, sampling: &Sampling) -> Result<u32> {
         let sequence = self.plans.sequence(id)?;
         let token = sampling.draw(&sequence.logits, sequence.drawn);

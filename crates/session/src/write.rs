@@ -1,15 +1,15 @@
-//! Lets a model write a text, piece by piece.
+//! Generates a text piece by piece.
 
 use crate::error::Result;
 use crate::sampling::Sampling;
 use crate::session::Session;
 use text::{Tokenizer, Utf8Stream};
 
-/// The tokens to begin with: the prompt's, or, where there is none, a line break (else the end of
-/// an earlier text) so that a new text begins.
+/// The initial tokens: the prompt's, or, for an empty prompt, a line break (or the end-of-text
+/// token) so that a new text starts.
 ///
 /// # Errors
-/// Where the prompt has a character that the model never saw.
+/// If the prompt has a character that the tokenizer doesn't know.
 pub fn begin(tokenizer: &Tokenizer, prompt: &str) -> Result<Vec<u32>> {
     if !prompt.is_empty() {
         return Ok(tokenizer.encode(prompt.as_bytes())?);
@@ -19,11 +19,11 @@ pub fn begin(tokenizer: &Tokenizer, prompt: &str) -> Result<Vec<u32>> {
         .unwrap_or_else(|_| vec![tokenizer.end_of_text()]))
 }
 
-/// Writes up to `count` tokens after `prompt`, giving each piece of valid UTF-8 to `piece` as soon
-/// as it is whole. Ends early at the end of a text, or where `piece` returns false.
+/// Generates up to `count` tokens after `prompt` and passes each piece of valid UTF-8 to `piece` as
+/// soon as it is complete. Ends early at the end of a text, or if `piece` returns false.
 ///
 /// # Errors
-/// Where the session has no room for a sequence, or the device fails.
+/// If the session has no room for a sequence, or the device fails.
 pub fn write_text(
     session: &mut Session,
     tokenizer: &Tokenizer,

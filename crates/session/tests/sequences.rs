@@ -1,5 +1,5 @@
-//! Many sequences read together say what one pass over each whole text says, three families, also
-//! when a context is full; and each gets the bits that it would get alone.
+//! Many sequences read together match one pass over each whole text, for all families, also when a
+//! context is full; and each gets the same bits as it would alone.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use engine::verify::relative_error;
@@ -10,7 +10,7 @@ use session::{Error, Plans, Sampling, SequenceId, Session};
 const FAMILIES: [&str; 3] = ["gpt2", "llama", "qwen3"];
 const VOCABULARY: usize = 13;
 
-/// More than one chunk of the prompt, and some tokens beyond; not a multiple of a page.
+/// More than one chunk of prompt plus some tokens; not a multiple of a page.
 const CONTEXT: usize = 74;
 
 const GREEDY: Sampling = Sampling {
@@ -31,7 +31,7 @@ fn small(family: &str) -> ModelConfig {
     Config::load(None, None, &sets).unwrap().model
 }
 
-/// A processor whose store has weights large enough for every part of the model to matter.
+/// A CPU device whose store has weights large enough for every part of the model to matter.
 fn device(model: &ModelConfig) -> Cpu {
     let mut device = Cpu::new(CpuSettings::with_threads(2));
     let graph = decoder(model, VOCABULARY, (1, 1), Mode::Score)
@@ -105,7 +105,7 @@ fn a_full_context_goes_on_from_its_last_half() {
         let text = tokens(2 * CONTEXT, 4);
         let id = session.sequence().unwrap();
         session.feed(&[(id, &text[..CONTEXT])]).unwrap();
-        // After the context has filled up it begins with the half that was read again.
+        // After the context has filled up it starts with the half that was read again.
         let mut from = 0;
         for next in CONTEXT..text.len() {
             if next - from == CONTEXT {
@@ -116,14 +116,14 @@ fn a_full_context_goes_on_from_its_last_half() {
             let expected = expected.last().unwrap();
             agree(&mut session, id, expected, &format!("{family}, {next}"));
         }
-        // Of a text longer than the context only its end is read.
+        // Only the end of a text longer than the context is read.
         session.feed(&[(id, &text)]).unwrap();
         let expected = whole(&mut session, &text[CONTEXT..]);
         agree(&mut session, id, expected.last().unwrap(), family);
     }
 }
 
-/// What a sequence writes after a prompt, with the logits behind each token, to the bit.
+/// The generated tokens after a prompt, with the logits of each token as bits.
 type Written = Vec<(u32, Vec<u32>)>;
 
 fn write(session: &mut Session, ids: &[SequenceId], count: usize) -> Vec<Written> {
@@ -205,7 +205,7 @@ fn one_seed_gives_one_text() {
 }
 
 #[test]
-fn what_does_not_exist_is_an_error() {
+fn unknown_sequences_and_tokens_are_errors() {
     let model = small("llama");
     let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 1));
     let mut session = Session::new(&mut device, &mut plans);

@@ -1,8 +1,8 @@
-//! A line or plane through points, y = w·x + b, by the same machine that trains language models.
+//! Fits a line or plane to points, y = w·x + b, with the trainer that also trains language models.
 //!
-//! Read in this order: `points` (what is fitted), `standard` (in which units), `least_squares`
-//! (what the answer must be, and how steep the way there), `task` (how the trainer finds it),
-//! `model` (what is kept).
+//! Read in this order: `points` (the data), `standard` (its units), `least_squares` (the
+//! closed-form answer and the curvature of the error), `task` (how the trainer finds it), `model`
+//! (the saved result).
 
 mod error;
 mod least_squares;

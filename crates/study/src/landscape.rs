@@ -1,11 +1,10 @@
-//! What does descent look like? For a line with two weights the cost is a parabola that can be
-//! drawn exactly. A crowd of walkers starts anywhere on it and walks down, each by the engine's own
-//! steps, under rules and rates that do well, crawl, or blow up.
+//! What does descent look like? For a line with two weights, the cost is a paraboloid that can be
+//! drawn exactly. Crowds of walkers start at random places and descend with the engine's own
+//! optimizer steps, at learning rates that do well, crawl, or diverge.
 //!
 //! Units: x and y are divided by their standard deviations; y is centered, and x is shifted so that
-//! its mean lies at most 1.5 deviations from 0. So every table gives a valley of a similar shape,
-//! whose length is up to four times its width: what makes plain descent slow and momentum worth
-//! having.
+//! its mean is at most 1.5 deviations from 0. Every table then gives a valley of similar shape, up
+//! to four times as long as wide, where plain descent is slow and momentum helps.
 
 use crate::fit::{Error, Points, Result, net};
 use engine::{
@@ -15,43 +14,43 @@ use engine::{
 use serde::Serialize;
 use std::fmt::Write;
 
-/// Walkers, their steps, and most rows that they see.
+/// Walkers per crowd, steps per walker, and the maximum rows they train on.
 const WALKERS: usize = 200;
 const STEPS: u64 = 60;
 const ROWS: usize = 2000;
-/// Most points of the data that are drawn.
+/// Maximum data points to draw.
 const SHOWN: usize = 300;
-/// How far from the best weights walkers start, and how far the picture goes.
+/// Maximum distance from the best weights: of the walkers' starts, and of the picture's edges.
 const START: f64 = 3.0;
 const EDGE: f64 = 3.6;
-/// Lines of the picture in each direction.
+/// Grid lines per direction.
 const GRID: usize = 61;
-/// How far the mean of x may lie from 0, in deviations.
+/// Maximum distance of the mean of x from 0, in deviations.
 const SHIFT: f64 = 1.5;
 
 /// The surface and the crowds on it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Landscape {
-    /// Names of the column and the target.
+    /// Name of the column.
     pub column: String,
-    /// See above.
+    /// Name of the target.
     pub target: String,
-    /// Weights along the two sides of the picture.
+    /// Slopes along the horizontal axis.
     pub w: Vec<f64>,
-    /// See above.
+    /// Intercepts along the vertical axis.
     pub b: Vec<f64>,
-    /// Cost = best.cost + curve[0]·dw² + curve[1]·dw·db + curve[2]·db², from the best weights:
-    /// exact.
+    /// The exact cost at a distance (dw, db) from the best weights: best.cost + curve[0]·dw² +
+    /// curve[1]·dw·db + curve[2]·db².
     pub curve: [f64; 3],
     /// The least-squares answer.
     pub best: Best,
-    /// Some of the points.
+    /// A sample of the points.
     pub data: Data,
-    /// Crowds under several rules.
+    /// One crowd per rule and rate.
     pub descents: Vec<Crowd>,
 }
 
-/// Where the cost is least.
+/// The minimum of the cost.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Best {
     /// Slope.
@@ -65,16 +64,16 @@ pub struct Best {
 /// Points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Data {
-    /// The column.
+    /// Values of the column.
     pub x: Vec<f64>,
-    /// The target.
+    /// Values of the target.
     pub y: Vec<f64>,
 }
 
-/// A crowd under one rule.
+/// A crowd with one update rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Crowd {
-    /// What it is called.
+    /// Its displayed name.
     pub name: String,
     /// Its learning rate.
     pub rate: f64,
@@ -82,7 +81,7 @@ pub struct Crowd {
     pub walkers: Vec<Path>,
 }
 
-/// The weights at each step; `null` where they left all bounds.
+/// The weights at each step; `null` once they diverge.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Path {
     /// Slopes.
@@ -98,10 +97,10 @@ struct Rows {
 }
 
 impl Landscape {
-    /// Makes the surface of these points and sends the crowds down.
+    /// Computes the surface of these points and runs the crowds.
     ///
     /// # Errors
-    /// Where there isn't exactly one column, a column never changes, or the engine fails.
+    /// If there isn't exactly one column, a column is constant, or the engine fails.
     pub fn new(points: &Points) -> Result<Landscape> {
         let [column] = points.source.columns.as_slice() else {
             let columns = points.source.columns.len();
@@ -132,8 +131,8 @@ impl Landscape {
         })
     }
 
-    /// The surface from above with the paths of one crowd, as a picture of its own. The contours of
-    /// a parabola are ellipses.
+    /// An SVG of the surface from above with one crowd's paths. The contours of a paraboloid are
+    /// ellipses.
     pub fn svg(&self, descent: &Crowd) -> String {
         const SIZE: f64 = 640.0;
         const COLORS: [&str; 9] = [
@@ -190,7 +189,7 @@ impl Landscape {
     }
 }
 
-/// Names, rules and rates: what suits this surface, one rate that crawls and one that blows up.
+/// Names, rules and rates: good rates for this surface, one that is too low and one too high.
 fn rules([a, c, d]: [f64; 3]) -> Vec<(&'static str, Optimizer, f64)> {
     // Curvatures are the eigenvalues of the second derivatives [[2a, c], [c, 2d]].
     let (middle, half) = (a + d, libm::hypot(a - d, c));
@@ -261,7 +260,7 @@ impl Rows {
         (Best { w, b, cost }, [xx, 2.0 * x, 1.0])
     }
 
-    /// One crowd: every walker by real steps of the engine.
+    /// Runs one crowd with real optimizer steps of the engine.
     fn descend(&self, best: Best, name: &str, by: &Optimizer, rate: f64) -> Result<Crowd> {
         let engine = |error: engine::Error| Error::from(train::Error::from(error));
         let net = net(self.x.len(), 1).map_err(engine)?;
@@ -323,7 +322,7 @@ fn scale(all: &[f64]) -> (f64, f64) {
     (mean, (square / all.len() as f64).sqrt())
 }
 
-/// Five digits are enough for a picture.
+/// Rounds to five digits, enough for a picture.
 fn round(x: f64) -> f64 {
     (x * 1e5).round() / 1e5
 }
@@ -343,7 +342,7 @@ mod tests {
     #[test]
     fn good_rates_arrive_low_ones_crawl_high_ones_blow_up() {
         let l = Landscape::new(&Points::line()).unwrap();
-        // The surface is the mean squared error itself, here of the very points drawn.
+        // The surface is the mean squared error of the drawn points.
         let points = Points::line();
         let rows = Rows::new(&points).unwrap();
         let (w, b) = (0.3, -1.2);

@@ -1,9 +1,7 @@
-//! Experiments with training, each with an answer that is known otherwise: `fit`, a line or plane
-//! through points.
+//! Training experiments whose answer is known by other means: `fit` fits a line or plane to points.
 //!
-//! Begin with `fit`; `landscape` is the surface of its cost. What always holds: training is
-//! `train::Trainer`'s, nothing here has a loop of its own; what is found is compared with the
-//! answer in closed form.
+//! Start with `fit`; `landscape` draws its cost surface. Invariants: only `train::Trainer` has a
+//! training loop; results are compared with the closed form.
 #![forbid(unsafe_code)]
 
 pub mod fit;

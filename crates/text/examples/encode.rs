@@ -35,13 +35,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 writeln!(out, "{:.6}", from.elapsed().as_secs_f64())?;
             }
             if tokenizer.decode(&ids) != text {
-                return Err("decoding doesn't give the text back".into());
+                return Err("decoding doesn't return the original text".into());
             }
             let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
             std::fs::write(ids_file, bytes)?;
         }
         ["tales", bytes] => out.write_all(&text::tales(1, bytes.parse()?, 1000).train)?,
-        _ => return Err("encode learn|run|tales, as its source says".into()),
+        _ => return Err("usage: encode learn|run|tales …; see the top of its source".into()),
     }
     Ok(())
 }

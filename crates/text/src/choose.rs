@@ -1,11 +1,11 @@
-//! Which tokenizer suits a text? The rule of `data.tokenizer = "auto"`.
+//! The rule for `data.tokenizer = "auto"`: chooses a tokenizer for a text.
 //!
-//! What counts is how much is learned in a minute, in bits per byte, measured in EXPERIMENTS.md:
+//! The criterion is bits per byte after one minute of training, measured in EXPERIMENTS.md:
 //!
 //! | text | tokenizer | why |
 //! |---|---|---|
 //! | mostly Han, kana or Hangul | `chars` | a character is a syllable or a word already |
-//! | below 100 kB | `chars` | too little for tokens of several letters to be seen often |
+//! | below 100 kB | `chars` | too short for tokens of several letters to occur often |
 //! | below 150 kB | `bpe:1024` | a window sees twice as much text |
 //! | any other | `bpe:4096` | a window sees three times as much text |
 //!
@@ -20,10 +20,10 @@ const SMALL: usize = 100_000;
 /// Below this many bytes, long words are too rare.
 const MIDDLE: usize = 150_000;
 
-/// How many tokens are learned below that, and from there on.
+/// Vocabulary size below `MIDDLE` and from there on.
 const TOKENS: [usize; 2] = [1024, 4096];
 
-/// So many parts of a text, of so many bytes each, are looked at.
+/// How many parts of a text are examined, and how many bytes of each.
 const PARTS: (usize, usize) = (64, 4096);
 
 /// Chooses `chars` or `bpe` by size and script.
@@ -38,7 +38,7 @@ pub fn choose(text: &[u8]) -> TokenizerKind {
             syllables += usize::from(is_syllable(c));
         }
     }
-    // A syllable says about as much as three letters.
+    // A syllable carries about as much information as three letters.
     if text.len() < SMALL || 4 * syllables > characters {
         TokenizerKind::Chars
     } else {
@@ -46,7 +46,7 @@ pub fn choose(text: &[u8]) -> TokenizerKind {
     }
 }
 
-/// Whether a character is of a script that writes a syllable or a word by each: kana and CJK
+/// Whether a character belongs to a script where each is a syllable or a word: kana and CJK
 /// ideographs with their extensions, Hangul.
 fn is_syllable(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{312F}' | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}'
@@ -71,7 +71,7 @@ mod tests {
             assert_eq!(of(unit, 50_000), chars, "{unit}");
             assert_eq!(of(unit, 3_000_000), *large, "{unit}");
         }
-        // Numbers and bytes have no script, and nothing at all is no text.
+        // Digits have no script, and an empty text is small.
         assert_eq!((of("12 34\n", 200_000), choose(b"")), (bpe, chars));
         assert_eq!(of("12 34\n", 120_000), TokenizerKind::Bpe(1024));
     }

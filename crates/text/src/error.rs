@@ -1,10 +1,10 @@
-//! Everything that can be wrong with a text or a tokenizer file.
+//! All errors of texts and tokenizer files.
 
 use std::path::PathBuf;
 
 /// What a refused tokenizer.json could be instead.
-const KNOWN_TOKENIZERS: &str = "the known kinds are this program's own and byte-level BPE \
-     with the split of GPT-2, Llama 3 or Qwen2";
+const KNOWN_TOKENIZERS: &str = "the supported kinds are this program's own and byte-level \
+     BPE with the split of GPT-2, Llama 3 or Qwen2";
 
 /// What is wrong, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum Error {
     Unreadable {
         /// The path that failed.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error message.
         reason: String,
     },
     /// Bytes given to the `chars` tokenizer that aren't UTF-8.
@@ -54,7 +54,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The same, of a file whose path is known.
+    /// The same, for a file whose path is known.
     #[error("{}: {reason}; {KNOWN_TOKENIZERS}", path.display())]
     TokenizerFile {
         /// The file.

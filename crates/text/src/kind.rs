@@ -1,4 +1,4 @@
-//! Which tokenizer? One word, in configs, on the command line and in prepared data.
+//! The choice of tokenizer: one word in configs, on the command line and in prepared data.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -9,20 +9,20 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum TokenizerKind {
-    /// Chosen by the text's size and script.
+    /// Chosen by size and script of the text.
     Auto,
-    /// One token a byte.
+    /// One token per byte.
     Bytes,
-    /// One token a character of the text.
+    /// One token per character of the text.
     Chars,
-    /// Byte-level BPE of so many tokens, learned from the text.
+    /// Byte-level BPE with this many tokens, learned from the text.
     Bpe(usize),
     /// A tokenizer.json, or a folder with one.
     Path(PathBuf),
 }
 
 /// The sizes that `bpe` may have: at least the bytes and the end of text, at most what a file may
-/// have.
+/// hold.
 const SIZES: std::ops::RangeInclusive<usize> = 257..=1_000_000;
 
 impl TokenizerKind {
@@ -62,7 +62,7 @@ impl FromStr for TokenizerKind {
             (path, _) if path.contains(['/', '\\']) || path.ends_with(".json") => {
                 Ok(TokenizerKind::Path(path.into()))
             }
-            (other, _) => Err(format!("{other:?} is no tokenizer")),
+            (other, _) => Err(format!("{other:?} is not a tokenizer")),
         }
     }
 }

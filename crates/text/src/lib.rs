@@ -1,12 +1,12 @@
-//! Bytes to tokens: tokenizers, the built-in corpus and the data's order.
+//! Bytes to tokens: tokenizers, the built-in corpus and the data order.
 //!
 //! ```text
 //! text, tales ─ Tokenizer ─▶ tokens ─ Windows ─▶ where each batch begins
 //! ```
 //!
-//! Begin with [`Tokenizer`], then [`Windows`] and [`tales()`]. What always holds: decoding gives
-//! back what was encoded; no text is encoded to a special token; ids and order follow from text and
-//! seed alone. Nothing here knows of models or of the engine.
+//! Start with [`Tokenizer`], then [`Windows`] and [`tales()`]. Invariants: decoding returns the
+//! text that was encoded; no text encodes to a special token; ids and order depend on text and seed
+//! alone. Nothing here depends on models or the engine.
 #![forbid(unsafe_code)]
 
 mod choose;

@@ -1,9 +1,9 @@
 //! Counter-based random numbers: the n-th number is a function of (seed, purpose, stream, n) alone.
 //!
-//! Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
-//! (SC 2011), figure and constants of section 3.
+//! Philox4x32-10 from Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+//! (SC 2011), section 3.
 
-/// What a stream of numbers is for, so that no two uses share one.
+/// The purpose of a stream, so that no two uses share one.
 #[derive(Clone, Copy, Debug)]
 pub enum RandomUse {
     /// Order of the training windows; the stream is the epoch.
@@ -14,7 +14,7 @@ pub enum RandomUse {
     ValidationTales = 3,
     /// Order of the training windows of a large text; the stream is the epoch.
     LargeOrder = 4,
-    /// Documents that are shown.
+    /// Choice of the documents to show.
     Documents = 5,
 }
 
@@ -49,7 +49,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// The stream `stream` (below 2³²; higher bits are ignored) of a purpose under a seed.
+    /// Stream `stream` (its low 32 bits count) for a purpose and a seed.
     pub fn new(seed: u64, purpose: RandomUse, stream: u64) -> Self {
         Random {
             key: [seed as u32, (seed >> 32) as u32],
@@ -61,7 +61,7 @@ impl Random {
         }
     }
 
-    /// The 32 bits of block `index` of a stream, without going through those before.
+    /// The first 32 bits of block `index` of a stream, computed directly.
     pub fn at(seed: u64, purpose: RandomUse, stream: u64, index: u64) -> u32 {
         let counter = [
             index as u32,
@@ -89,7 +89,7 @@ impl Random {
         self.words[self.used - 1]
     }
 
-    /// A number in 0..n, each equally likely (n ≥ 1): draws below 2⁶⁴ mod n are thrown away.
+    /// A uniform number in 0..n (n ≥ 1); draws below 2⁶⁴ mod n are rejected.
     pub fn below(&mut self, n: u64) -> u64 {
         let n = n.max(1);
         let uneven = n.wrapping_neg() % n;

@@ -1,7 +1,7 @@
 //! Text to token ids and back.
 //!
-//! Three kinds, each saved as a tokenizer.json (see `json.rs`). A further kind is a further variant
-//! of [`Tokenizer`].
+//! There are three kinds, each saved as a tokenizer.json (see `json.rs`). A new kind is a new
+//! variant of [`Tokenizer`].
 
 mod bpe;
 mod encoder;
@@ -34,17 +34,17 @@ pub enum Tokenizer {
     Bpe(Arc<Bpe>),
 }
 
-/// The characters of the `chars` tokenizer; a character's id is its place.
+/// The characters of the `chars` tokenizer; a character's id is its index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chars {
-    /// In rising order of code points, each once.
+    /// Sorted by code point, without duplicates.
     sorted: Vec<char>,
-    /// Ids of the ASCII characters, `u32::MAX` where there is none: a short cut for speed.
+    /// Ids of the ASCII characters, `u32::MAX` for those without one: a fast path.
     ascii: Vec<u32>,
 }
 
 impl Chars {
-    /// Made of characters in rising order.
+    /// From characters sorted by code point.
     pub(crate) fn from_sorted(sorted: Vec<char>) -> Self {
         let mut ascii = vec![u32::MAX; 128];
         for (id, &c) in sorted.iter().enumerate() {
@@ -55,7 +55,7 @@ impl Chars {
         Chars { sorted, ascii }
     }
 
-    /// The characters, in rising order of code points.
+    /// The characters, sorted by code point.
     pub fn characters(&self) -> &[char] {
         &self.sorted
     }
@@ -75,11 +75,11 @@ fn utf8(text: &[u8]) -> Result<&str, Error> {
 }
 
 impl Tokenizer {
-    /// Makes a tokenizer of a kind: `chars` of all characters of `whole`, `bpe` from `sample`,
-    /// which also decides what `auto` is.
+    /// Makes a tokenizer of the given kind: `chars` from all characters of `whole`, `bpe` from
+    /// `sample`, which also resolves `auto`.
     ///
     /// # Errors
-    /// Where `whole` isn't UTF-8, or a tokenizer.json can't be read.
+    /// If `whole` isn't UTF-8, or a tokenizer.json can't be read.
     pub fn make(kind: &TokenizerKind, whole: &[&[u8]], sample: &[&[u8]]) -> Result<Self, Error> {
         match kind {
             TokenizerKind::Auto => Tokenizer::make(&choose(&sample.concat()), whole, sample),
@@ -110,18 +110,17 @@ impl Tokenizer {
         )))
     }
 
-    /// A byte-level BPE of at most `size` tokens, learned from `texts`; where they have more than
-    /// [`SAMPLE_BYTES`], from parts spread evenly over them. There are fewer tokens than `size`
-    /// where no pair of tokens occurs twice, and never fewer than the 256 bytes and the end of
-    /// text.
+    /// A byte-level BPE of at most `size` tokens, learned from `texts`; beyond [`SAMPLE_BYTES`],
+    /// from parts spread evenly over them. It has fewer than `size` tokens if no pair of tokens
+    /// occurs twice, but always the 256 bytes and the end of text.
     pub fn bpe(texts: &[&[u8]], size: usize) -> Self {
         Tokenizer::Bpe(Arc::new(learn::learn(texts, size, Split::Qwen2)))
     }
 
-    /// The tokenizer of a tokenizer.json or of a folder that has one (a Hugging Face model).
+    /// Opens a tokenizer.json, or a folder that contains one (a Hugging Face model).
     ///
     /// # Errors
-    /// Where it can't be read, or isn't of a known kind.
+    /// If it can't be read, or isn't of a known kind.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let folder = path.is_dir();
         let file = if folder {
@@ -146,7 +145,7 @@ impl Tokenizer {
         }
         let bytes = std::fs::read(&file).map_err(unreadable)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| refuse("not UTF-8".into()))?;
-        // Beside the file, so that both ways of naming a model give the same tokenizer.
+        // Beside the file, so that a file and its folder give the same tokenizer.
         let config = file.with_file_name("tokenizer_config.json");
         let small = std::fs::metadata(&config).is_ok_and(|m| m.len() <= json::LARGEST_JSON as u64);
         let config = std::fs::read_to_string(config).ok().filter(|_| small);
@@ -156,7 +155,7 @@ impl Tokenizer {
         })
     }
 
-    /// What makes one like it: `bytes`, `chars` or `bpe` of its size.
+    /// The kind that makes a similar tokenizer: `bytes`, `chars`, or `bpe` of this size.
     pub fn kind(&self) -> TokenizerKind {
         match self {
             Tokenizer::Bytes => TokenizerKind::Bytes,
@@ -165,7 +164,7 @@ impl Tokenizer {
         }
     }
 
-    /// How many ids there are, the end of text included.
+    /// The number of ids, including the end of text.
     pub fn vocabulary_size(&self) -> usize {
         match self {
             Tokenizer::Bytes => 257,
@@ -174,7 +173,7 @@ impl Tokenizer {
         }
     }
 
-    /// The id of the end of text: the last one, but for a tokenizer from outside.
+    /// The id of the end of text: the last one, except in some tokenizers made elsewhere.
     pub fn end_of_text(&self) -> u32 {
         match self {
             Tokenizer::Bytes => 256,
@@ -183,14 +182,14 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of a text. `chars` errors on invalid UTF-8 and on a character that it doesn't know:
-    /// an unknown token would falsify bits per byte. No text is encoded to a special token, not
-    /// even one that spells its name. For many texts, an [`Encoder`] is faster.
+    /// The ids of a text. `chars` returns an error for invalid UTF-8 and for unknown characters: an
+    /// unknown token would distort bits per byte. No text encodes to a special token, not even one
+    /// that spells its name. For many texts, an [`Encoder`] is faster.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<u32>, Error> {
         Encoder::new(self).encode(text)
     }
 
-    /// The bytes that ids stand for. The end of text and ids outside the vocabulary give nothing.
+    /// The bytes of the ids. The end of text and ids outside the vocabulary have none.
     pub fn decode(&self, ids: &[u32]) -> Vec<u8> {
         let mut text = Vec::with_capacity(ids.len());
         for &id in ids {
@@ -207,7 +206,7 @@ impl Tokenizer {
         text
     }
 
-    /// How many raw bytes a token stands for: what bits per byte are counted on.
+    /// How many raw bytes a token stands for, to compute bits per byte.
     pub fn token_bytes(&self, id: u32) -> usize {
         match self {
             Tokenizer::Bytes => usize::from(id < 256),
@@ -261,7 +260,7 @@ mod tests {
             assert_eq!(ids.len(), text.chars().count());
             assert_eq!(tokenizer.decode(&ids), text.as_bytes());
             assert!(!ids.contains(&tokenizer.end_of_text()));
-            // And from the file.
+            // And after a round trip through the file.
             let again = Tokenizer::from_json(&tokenizer.to_json(), None).unwrap();
             assert_eq!(again.encode(text.as_bytes()).unwrap(), ids);
         }
@@ -288,10 +287,7 @@ mod tests {
         for part in ["'\u{4F60}'", "U+4F60", "offset 2"] {
             assert!(error.contains(part), "{error}");
         }
-        assert!(
-            tokenizer.encode(b"abz").is_err(),
-            "ASCII takes the short cut"
-        );
+        assert!(tokenizer.encode(b"abz").is_err(), "the ASCII fast path");
         let error = Tokenizer::chars(&[b"fine", b"ab\xFF"])
             .unwrap_err()
             .to_string();

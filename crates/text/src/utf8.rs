@@ -1,7 +1,7 @@
-//! Bytes that arrive in pieces, shown as whole characters.
+//! Turns bytes that arrive in pieces into whole characters.
 
-/// Collects bytes and gives out complete characters, so that a character split between two tokens
-/// is never shown broken.
+/// Collects bytes and returns complete characters, so that a character split between two tokens is
+/// never shown broken.
 #[derive(Clone, Debug, Default)]
 pub struct Utf8Stream {
     waiting: Vec<u8>,
@@ -14,7 +14,7 @@ impl Utf8Stream {
     }
 
     /// Adds bytes and returns the characters that are complete by now; bytes that can't become a
-    /// character turn into U+FFFD.
+    /// character become U+FFFD.
     pub fn push(&mut self, bytes: &[u8]) -> String {
         self.waiting.extend_from_slice(bytes);
         let mut text = String::new();
@@ -35,7 +35,7 @@ impl Utf8Stream {
         text
     }
 
-    /// Ends the stream: an unfinished character turns into one U+FFFD.
+    /// Ends the stream: an unfinished character becomes one U+FFFD.
     pub fn finish(&mut self) -> String {
         let text = String::from_utf8_lossy(&self.waiting).into_owned();
         self.waiting.clear();

@@ -1,11 +1,11 @@
-//! The data order: which window of the text is learned from when.
+//! The data order: which window of the text is trained on when.
 
 use crate::Error;
 use crate::random::{Random, RandomUse};
 
-/// Refuses a text that can't fill what it is for: `context` inputs and the target after the last of
-/// them. Training needs a whole window (`context` tokens); for a validation text, where a part
-/// shorter than a window is scored as a short one, pass 1.
+/// Refuses a text with fewer tokens than `context` inputs and the target after the last one.
+/// Training needs a whole window (`context` tokens); a validation text, whose last window may be
+/// short, needs 1.
 pub fn check_length(tokens: usize, context: usize, what: &str) -> Result<(), Error> {
     let needed = context.saturating_add(1).max(2);
     if tokens < needed {
@@ -18,17 +18,17 @@ pub fn check_length(tokens: usize, context: usize, what: &str) -> Result<(), Err
     Ok(())
 }
 
-/// The most windows of an epoch whose order is kept as a list, of 4 MiB then. More are put in order
-/// by a function, which takes no memory.
+/// Up to this many windows in an epoch, their order is stored as a list (at most 4 MiB). Beyond, a
+/// function computes it without a list.
 const LISTED: u64 = 1 << 20;
 
 /// The order of training windows, a function of (seed, epoch).
 ///
-/// The `n` tokens are seen as a ring. An epoch lays ⌈n / context⌉ windows side by side on it,
-/// beginning at a random offset, and visits them in a random order. The starts of an epoch are all
-/// different and every token is a target at least once; where `context` doesn't divide `n`, the
-/// last window laid reaches over the first one, so the `context·⌈n / context⌉ − n` tokens there are
-/// targets twice. The only state is a cursor: how many windows were taken.
+/// The `n` tokens form a ring. An epoch lays ⌈n / context⌉ windows side by side on it, starting at
+/// a random offset, and visits them in random order. The starts of an epoch are all different, and
+/// every token is a target at least once; if `context` doesn't divide `n`, the last window overlaps
+/// the first one, so `context·⌈n / context⌉ − n` tokens are targets twice. The only state is a
+/// cursor: how many windows were taken.
 #[derive(Clone, Debug)]
 pub struct Windows {
     tokens: usize,
@@ -36,7 +36,7 @@ pub struct Windows {
     seed: u64,
     epoch: Option<u64>,
     offset: usize,
-    /// The order of an epoch of few windows.
+    /// The order of the epoch, if it is stored as a list.
     order: Vec<u32>,
 }
 
@@ -55,7 +55,7 @@ impl Windows {
         })
     }
 
-    /// How many windows make an epoch: ⌈n / context⌉.
+    /// The number of windows in an epoch: ⌈n / context⌉.
     pub fn per_epoch(&self) -> u64 {
         self.tokens.div_ceil(self.context) as u64
     }
@@ -92,12 +92,12 @@ impl Windows {
     }
 }
 
-/// Halves that a place is cut into and mixed, so many times.
+/// Rounds of the Feistel network.
 const ROUNDS: u64 = 8;
 
 /// A permutation of 0..n as a function of (seed, epoch), without a list: a Feistel network over the
-/// least even number of bits that holds n, walked until it comes out below n (Black and Rogaway,
-/// "Ciphers with arbitrary finite domains", CT-RSA 2002, methods 2 and 3).
+/// smallest even number of bits that holds n, repeated until the result is below n (Black and
+/// Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002, methods 2 and 3).
 fn permute(place: u64, n: u64, seed: u64, epoch: u64) -> u64 {
     let bits = (64 - n.saturating_sub(1).leading_zeros())
         .div_ceil(2)
@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(seen, (0..n).collect::<Vec<_>>());
             assert!(n < 100 || order(0).ne(order(1)), "epochs differ");
         }
-        // Neighbors come far apart: their mean distance is a third of all for a random order.
+        // Neighbors end up far apart: in a random order, their mean distance is a third of n.
         let n = 100_000;
         let at = |i| permute(i, n, 7, 0) as f64;
         let distance: f64 = (1..n).map(|i| (at(i) - at(i - 1)).abs()).sum();

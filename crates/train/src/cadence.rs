@@ -1,18 +1,19 @@
-//! When does what happen? After which steps a model is measured, shows what it has learned and is saved,
-//! and of which steps the time is taken.
+//! The schedule of events: after which steps the model is evaluated, sampled, probed and saved, and
+//! which steps are profiled.
 
 use model::Config;
 
 /// Steps before a probe that are profiled.
 const PROFILED: u64 = 4;
-/// Samples are shown before the first step, after this many, and whenever their number has doubled.
+/// Samples are generated before the first step, after this many steps, and whenever that number
+/// doubles.
 const SAMPLE: u64 = 250;
-/// A lens is looked through at most this often: where the step has grown by this factor since. So a
-/// run of any length has some dozens.
+/// The step number grows at least by this factor between two lenses, so a run of any length has a
+/// few dozen.
 const LENS: f64 = 1.15;
 
-/// The cadence of a run. Steps are those that are done: 0 is before the first. A run that ends early
-/// has all of its last step all the same.
+/// The cadence of a run. Steps count completed ones: 0 is before the first. A run that ends early
+/// still gets every event of a last step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cadence {
     steps: u64,
@@ -21,7 +22,7 @@ pub(crate) struct Cadence {
 }
 
 impl Cadence {
-    /// As a config has it.
+    /// The cadence given by a config.
     pub fn new(config: &Config) -> Cadence {
         Cadence {
             steps: config.train.steps as u64,
@@ -35,12 +36,12 @@ impl Cadence {
         step >= self.steps
     }
 
-    /// Whether the model is measured and probed.
+    /// Whether the model is evaluated and probed.
     pub fn evaluates(&self, step: u64) -> bool {
         step.is_multiple_of(self.evaluate) || self.is_last(step)
     }
 
-    /// Whether it writes a text.
+    /// Whether the model generates a sample.
     pub fn samples(&self, step: u64) -> bool {
         let doubled = step.is_multiple_of(SAMPLE) && (step / SAMPLE).is_power_of_two();
         step == 0 || doubled || self.is_last(step)
@@ -51,18 +52,18 @@ impl Cadence {
         step > 0 && (step.is_multiple_of(self.save) || self.is_last(step))
     }
 
-    /// Whether a probe counts how well simpler models do.
+    /// Whether a probe compares with simpler models.
     pub fn climbs(&self, step: u64) -> bool {
         step == 0
     }
 
-    /// Whether a probe looks through the lens, which it last did at the step `last`.
+    /// Whether a probe includes the lens, which was last included at step `last`.
     pub fn looks(&self, step: u64, last: Option<u64>) -> bool {
         let due = |last: u64| step > last && step as f64 >= last as f64 * LENS;
         self.is_last(step) || last.is_none_or(due)
     }
 
-    /// Whether the step that follows is one of the last before a probe, whose time is taken.
+    /// Whether the next step is one of the last before a probe, which are profiled.
     pub fn profiles(&self, step: u64) -> bool {
         (step + 1..=step + PROFILED).any(|step| self.evaluates(step))
     }
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lens_is_looked_through_ever_more_rarely_and_at_the_end() {
+    fn the_lens_becomes_rarer_and_runs_at_the_end() {
         let cadence = Cadence {
             steps: 1000,
             evaluate: 10,

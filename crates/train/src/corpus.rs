@@ -1,4 +1,4 @@
-//! From paths, or the built-in stories, to tokens; and how run.toml remembers where they came from.
+//! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
 use data::{Destination, JobControl, Prepared, ReadOptions, Tokens};
@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::{Text, Tokenizer, TokenizerKind};
 
-/// Size of the built-in corpus's parts, and its seed: constants, so that losses compare.
+/// Sizes of the parts of the built-in corpus, and its seed: constants, so that losses are
+/// comparable.
 const TALES: (u64, usize, usize) = (1, 6_000_000, 200_000);
 
-/// Where a corpus comes from, as run.toml has it under `[source]`.
+/// The source of a corpus, stored in run.toml under `[source]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSource {
@@ -20,15 +21,15 @@ pub struct TextSource {
     pub corpus: String,
     /// Absolute paths of its files and folders; none for the built-in stories.
     pub paths: Vec<PathBuf>,
-    /// Absolute path of a validation text, where one was given.
+    /// Absolute path of the validation text, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<PathBuf>,
-    /// SHA-256 of the text and its split, so that a changed text is noticed.
+    /// SHA-256 of the text and its split, to detect a changed text.
     pub sha256: String,
 }
 
 impl TextSource {
-    /// Refuses a text with another hash than the one that the run was trained on.
+    /// Refuses a text whose hash differs from that of the run's training text.
     fn check(&self, run: &RunFolder, sha256: &str) -> Result<()> {
         if sha256 == self.sha256 {
             return Ok(());
@@ -40,35 +41,35 @@ impl TextSource {
                 "its text changed since the run began ({})",
                 paths.join(", ")
             ),
-            advice: "Put the text back as it was, or start a new run",
+            advice: "Restore the text, or start a new run",
         })
     }
 }
 
-/// A text in tokens, ready to train on.
+/// A tokenized text, ready for training.
 pub struct Corpus {
-    /// Where it comes from.
+    /// Its source.
     pub source: TextSource,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
-    /// Which kind was chosen where the config leaves it to the text; a path is absolute.
+    /// Which kind was chosen if the config says `auto`; a path is absolute.
     pub chosen: TokenizerKind,
     /// Training part.
     pub train: Arc<Tokens>,
     /// Validation part.
     pub validation: Vec<u32>,
-    /// How many bytes the tokenizer was learned from, where that is a sample of the text.
+    /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub sampled: Option<u64>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
 }
 
 impl Corpus {
-    /// Reads and prepares paths as the config says, opens a prepared folder, or makes the built-in
-    /// stories where there are no paths.
+    /// Reads and prepares paths according to the config, opens a prepared folder, or generates the
+    /// built-in stories if there are no paths.
     ///
     /// # Errors
-    /// Where a file can't be read, is not text, or is too short for the context.
+    /// If a file can't be read, is not text, or is too short for the context.
     pub fn read(
         paths: &[PathBuf],
         validation: Option<&Path>,
@@ -79,7 +80,7 @@ impl Corpus {
             [] => stories(&config.data, None)?,
             [folder] if Prepared::is_in(folder) => {
                 if validation.is_some() {
-                    let told = "a prepared folder brings its own validation part: leave out --val";
+                    let told = "a prepared folder has its own validation part: leave out --val";
                     return Err(Error::Task(told.into()));
                 }
                 Corpus::prepared(Prepared::open(folder)?, std::slice::from_ref(folder), None)?
@@ -88,7 +89,7 @@ impl Corpus {
                 if let Some(folder) = paths.iter().find(|path| Prepared::is_in(path)) {
                     let folder = folder.display();
                     let told = format!(
-                        "{folder} is prepared data, which can't be joined with texts: \
+                        "{folder} is prepared data, which can't be combined with other texts: \
                                         train on it alone"
                     );
                     return Err(Error::Task(told));
@@ -104,10 +105,10 @@ impl Corpus {
         corpus.long_enough(config)
     }
 
-    /// The text of a run that is there already, in the tokens of its own tokenizer.
+    /// The text of an existing run, encoded with the run's own tokenizer.
     ///
     /// # Errors
-    /// As [`Corpus::read`]; and where it is not the text that the run was trained on.
+    /// As [`Corpus::read`]; also if it is not the text that the run was trained on.
     pub fn of_run(
         run: &RunFolder,
         source: &TextSource,
@@ -141,7 +142,7 @@ impl Corpus {
 
     fn prepared(from: Prepared, paths: &[PathBuf], validation: Option<&Path>) -> Result<Corpus> {
         let once = |p: &PathBuf| p.as_os_str() == data::STANDARD_INPUT;
-        // What can't be read again is found again where it was prepared.
+        // Text that can't be read again is found in its prepared folder.
         let (sources, held_out) = match &from.folder {
             Some(folder) if paths.iter().any(once) => (vec![absolute(folder)], None),
             _ => (
@@ -180,11 +181,11 @@ impl Corpus {
     }
 }
 
-/// Prepares texts as the config says. Gives the kind of tokenizer, too: `auto` is settled, a path is
-/// absolute.
+/// Prepares texts according to the config. Also returns the kind of tokenizer: `auto` is resolved,
+/// a path is absolute.
 ///
 /// # Errors
-/// Where a text can't be read or the destination can't be written to.
+/// If a text can't be read or the destination can't be written to.
 pub fn prepare(
     paths: &[PathBuf],
     validation: Option<&Path>,
@@ -201,7 +202,7 @@ pub fn prepare(
     Ok((scan.encode(&kind, None, control)?, kind))
 }
 
-/// What a config asks for, once the text is known.
+/// The tokenizer that a config asks for, once the text is known.
 fn settled(asked: &TokenizerKind, auto: impl FnOnce() -> TokenizerKind) -> TokenizerKind {
     match asked {
         TokenizerKind::Auto => auto(),
@@ -210,10 +211,10 @@ fn settled(asked: &TokenizerKind, auto: impl FnOnce() -> TokenizerKind) -> Token
     }
 }
 
-/// A text of one's own in the tokens of a model that exists, all of it.
+/// All of a user's text, encoded with the tokenizer of an existing model.
 ///
 /// # Errors
-/// Where the text can't be read, or has what the tokenizer doesn't know.
+/// If the text can't be read, or has characters that the tokenizer doesn't know.
 pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &DataConfig) -> Result<Vec<u32>> {
     let options = ReadOptions {
         validation_bytes: 0,
@@ -238,7 +239,7 @@ fn options(data: &DataConfig) -> ReadOptions {
     }
 }
 
-/// Where prepared texts are kept: in the user's folder of caches (XDG Base Directory Specification).
+/// Where prepared texts are kept: in the user's cache folder (XDG Base Directory Specification).
 pub fn cache_folder() -> Option<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
@@ -252,8 +253,8 @@ pub fn cache_folder() -> Option<PathBuf> {
     caches.map(|caches| caches.join("downhill").join("data"))
 }
 
-/// The built-in stories. They have few characters, and a floor that is reckoned in them, so `auto`
-/// takes a token for each.
+/// The built-in stories. They have few characters, and their entropy floor is computed per
+/// character, so `auto` chooses one token per character.
 fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
     let text = text::tales(TALES.0, TALES.1, TALES.2);
     let chosen = settled(&data.tokenizer, || TokenizerKind::Chars);

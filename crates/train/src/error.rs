@@ -1,4 +1,4 @@
-//! What can go wrong while training, said once.
+//! Errors of training.
 
 use std::path::PathBuf;
 
@@ -31,10 +31,10 @@ pub enum Error {
     Config {
         /// The file.
         path: PathBuf,
-        /// Every mistake.
+        /// All mistakes found.
         error: model::ConfigError,
     },
-    /// Loss or gradient blew up.
+    /// The loss or the gradient is not finite.
     #[error(
         "step {step}: the {what} is not finite, so the step was not applied. {advice} \
          A lower learning rate often helps (--set optim.lr=...)"
@@ -44,23 +44,23 @@ pub enum Error {
         step: u64,
         /// Loss or gradient.
         what: &'static str,
-        /// Where the last checkpoint lies.
+        /// Where the last checkpoint is.
         advice: String,
     },
-    /// A resumed run is not what it was.
-    #[error("{} can't go on: {what}. {advice}", run.display())]
+    /// A run that changed since its last checkpoint.
+    #[error("{} can't continue: {what}. {advice}", run.display())]
     Changed {
         /// The run.
         run: PathBuf,
         /// What changed.
         what: String,
-        /// What to do.
+        /// How to fix it.
         advice: &'static str,
     },
-    /// The loss is better than possible.
+    /// The loss is below the entropy floor.
     #[error(
-        "the validation text has {floor:.0} bits of entropy, yet the model is said to need only \
-         {found:.0}: this is an error in the program, please report it"
+        "the validation text has {floor:.0} bits of entropy, but the measured loss is only \
+         {found:.0} bits: this is a bug in downhill, please report it"
     )]
     BelowFloor {
         /// Bits of the entropy floor.
@@ -68,7 +68,7 @@ pub enum Error {
         /// Bits measured.
         found: f64,
     },
-    /// A task's own error.
+    /// An error specific to a task.
     #[error("{0}")]
     Task(String),
 }

@@ -1,21 +1,23 @@
-//! How far do models get that only count? Token frequencies, pairs and triples of the training text,
-//! each smoothed by the next shorter one (Witten and Bell, "The zero-frequency problem", 1991):
+//! Baselines that only count: unigrams, bigrams and trigrams of the training text, each smoothed by
+//! the next shorter one (Witten and Bell, "The zero-frequency problem", 1991):
 //!
 //! P(w | h) = (count(h w) + kinds(h) · P(w | h')) / (count(h) + kinds(h))
 //!
-//! where kinds(h) is how many different tokens were seen after h, and h' is h without its first token.
+//! where kinds(h) is the number of distinct tokens seen after h, and h' is h without its first
+//! token.
 
 use run::Ladder;
 
-/// Most tokens of the training part that are counted, and of the validation part that are predicted.
-/// They bound the time, to some tenths of a second, and the memory, to 100 MB, for any vocabulary.
+/// The most training tokens counted, and the most validation tokens predicted. They limit the time
+/// to a few tenths of a second and the memory to 100 MB for any vocabulary.
 pub const COUNTED: usize = 2_000_000;
 const PREDICTED: usize = 100_000;
 
-/// Bits of a token in a key: three of them fit 64 bits, so that vocabularies have 2 million tokens.
+/// Bits per token in a key: three tokens fit 64 bits, which allows vocabularies of 2 million
+/// tokens.
 const BITS: u32 = 21;
 
-/// What follows one context: how many tokens, and how many kinds of them.
+/// The continuations of one context: how many tokens, and how many distinct ones.
 #[derive(Clone, Copy, Default)]
 struct Follows {
     count: f64,
@@ -28,7 +30,7 @@ struct Counts {
     contexts: Vec<(u64, Follows)>,
 }
 
-/// Tokens as one number, the last in the lowest bits.
+/// Tokens packed into one number, the last in the lowest bits.
 fn key(tokens: &[u32]) -> u64 {
     tokens.iter().fold(0, |key, &t| key << BITS | u64::from(t))
 }
@@ -54,7 +56,7 @@ impl Counts {
         }
     }
 
-    /// P(last token | those before), given the shorter model's.
+    /// P(last token | preceding tokens), given that of the shorter model.
     fn probability(&self, gram: &[u32], shorter: f64) -> f64 {
         let gram = key(gram);
         let found = self.contexts.binary_search_by_key(&(gram >> BITS), |c| c.0);
@@ -66,8 +68,8 @@ impl Counts {
     }
 }
 
-/// Counts the training part's tokens and predicts the validation part; none where that is too short,
-/// or the vocabulary has more tokens than keys have room for.
+/// Counts the tokens of the training part and predicts the validation part; `None` if that is too
+/// short, or if the vocabulary has more tokens than keys can hold.
 pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Ladder> {
     let validation = &validation[..validation.len().min(PREDICTED)];
     if validation.len() < 3 || vocabulary > 1 << BITS {
@@ -97,12 +99,12 @@ pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Lad
 mod tests {
     use super::*;
 
-    /// A model that was counted by hand: "a b a b a c" over four tokens.
+    /// A model counted by hand: "a b a b a c" over four tokens.
     #[test]
     fn probabilities_are_those_counted_by_hand() {
         let tokens = [0, 1, 0, 1, 0, 2];
         let unigram = Counts::new(&tokens, 1);
-        // a stands 3 times of 6, and there are 3 kinds: (3 + 3/4) / (6 + 3).
+        // a occurs 3 times in 6, and there are 3 kinds: (3 + 3/4) / (6 + 3).
         let a = unigram.probability(&[0], 0.25);
         assert!((a - 3.75 / 9.0).abs() < 1e-12, "{a}");
         let bigram = Counts::new(&tokens, 2);
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn longer_contexts_predict_a_regular_text_better() {
-        // Who comes next depends on the two before.
+        // The next token depends on the two before it.
         let mut tokens = vec![0u32, 1];
         for i in 2..4000 {
             tokens.push((tokens[i - 1] + tokens[i - 2] + u32::from(i % 11 == 0)) % 5);

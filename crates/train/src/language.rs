@@ -1,4 +1,4 @@
-//! Learning a language: predict the next token of a text.
+//! Language modeling: predict the next token of a text.
 
 use crate::cadence::Cadence;
 use crate::corpus::Corpus;
@@ -16,7 +16,7 @@ use session::{
 };
 use std::time::Instant;
 
-/// Bits below the entropy floor that chance explains once in 2⁴⁰ texts.
+/// Bits below the entropy floor that occur by chance in one of 2⁴⁰ texts.
 const LUCK: f64 = 40.0;
 
 /// The task of a language model.
@@ -25,7 +25,7 @@ pub struct LanguageTask {
     corpus: Corpus,
     loader: Loader,
     training: Training,
-    /// What evaluation, samples and probes use.
+    /// Plans for evaluation, samples and probes.
     plans: Plans,
     cadence: Cadence,
     probe: Probe,
@@ -37,8 +37,8 @@ impl LanguageTask {
     /// A model of this config, learning this corpus.
     ///
     /// # Errors
-    /// Where the config's numbers don't fit together, the text is too short, or the samples' prompt
-    /// has a character that the text hasn't.
+    /// If the config's numbers don't fit together, the text is too short, or the sample prompt has
+    /// a character that doesn't occur in the text.
     pub fn new(config: &Config, corpus: Corpus) -> Result<LanguageTask> {
         let (batch, time) = (config.train.batch, config.model.context);
         let vocabulary = corpus.tokenizer.vocabulary_size();

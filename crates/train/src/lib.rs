@@ -1,15 +1,15 @@
-//! Training: one trainer for every task, and the task of a language model.
+//! Training: one trainer for all tasks, and the language-modeling task.
 //!
 //! ```text
 //! Corpus ─▶ LanguageTask ─▶ Trainer ─▶ events, checkpoints
 //! ```
 //!
-//! Begin with `task` (what the trainer asks of whatever is learned), then `trainer` (the loop),
-//! `language` (the task of a language model) and `cadence` (after which steps something is
-//! measured, shown or saved).
+//! Start with `task` (the interface between trainer and task), then `trainer` (the loop),
+//! `language` (language modeling) and `cadence` (after which steps the model is evaluated, sampled
+//! or saved).
 //!
-//! What always holds: the trainer knows no screen and no command line, it emits events; a run that
-//! was interrupted and resumed ends with the same bits as one that was not; a step that isn't
+//! Invariants: the trainer emits events and knows nothing of the screen or the command line; a run
+//! that was interrupted and resumed ends with the same bits as one that was not; a step that isn't
 //! finite is never applied.
 #![forbid(unsafe_code)]
 

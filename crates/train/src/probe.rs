@@ -1,6 +1,6 @@
-//! What goes on inside a language model while it learns: what it says of fixed passages, and the
-//! sizes of weights, gradients, updates and activations, part by part. Looked at when the model is
-//! evaluated, within budgets; nothing of it changes a bit of the training.
+//! Looks inside a language model during training: its predictions for fixed passages, and the sizes
+//! of weights, gradients, updates and activations, part by part. Runs with the evaluation, within
+//! budgets; it never changes the training.
 
 use crate::error::Result;
 use engine::{Device, Field, HostMut, Variable};
@@ -8,17 +8,17 @@ use run::{Layers, Lens, Passage};
 use session::Session;
 use text::Tokenizer;
 
-/// Passages, their tokens, and the likeliest tokens shown of each position.
+/// Number of passages, their tokens, and the most likely tokens shown per position.
 const PASSAGES: usize = 2;
 const TOKENS: usize = 96;
 const TOP: usize = 8;
-/// Numbers of a parameter whose update is measured, evenly spread.
+/// Values sampled per parameter to measure its update, evenly spaced.
 const SAMPLED: usize = 1 << 16;
 
-/// Looks inside.
+/// The probe.
 #[derive(Default)]
 pub struct Probe {
-    /// Numbers of each parameter before the step at hand, where it will be looked at.
+    /// Values of each parameter before the current step, if that step will be probed.
     before: Vec<Vec<f32>>,
 }
 
@@ -33,8 +33,8 @@ impl Probe {
         Ok(())
     }
 
-    /// Runs the model on the passages. Returns the root mean square of the residual stream behind
-    /// each half of a block and, where it is wanted, the lens.
+    /// Runs the model on the passages. Returns the root mean square of the residual stream after
+    /// each half of a block and, if requested, the lens.
     pub fn look(
         &mut self,
         session: &mut Session,
@@ -44,7 +44,7 @@ impl Probe {
     ) -> Result<(Vec<Option<f32>>, Option<Lens>)> {
         let time = TOKENS.min(session.context()).min(validation.len() - 1);
         let count = PASSAGES.min(((validation.len() - 1) / time).max(1));
-        // Spread evenly; each with the token that follows.
+        // Evenly spaced; each with the token that follows.
         let room = validation.len() - time - 1;
         let passages = (0..count).map(|i| &validation[room * i / count..][..=time]);
         let inputs: Vec<u32> = passages.clone().flat_map(|p| &p[..time]).copied().collect();
@@ -86,7 +86,7 @@ impl Probe {
             if let Some(before) = self.before.get(at) {
                 let moved = spread(&weights).zip(before).map(|(a, b)| a - b);
                 let moved: f64 = moved.map(|d| f64::from(d) * f64::from(d)).sum();
-                // The sample stands for the whole parameter.
+                // The sample is scaled up to the whole parameter.
                 let share = variable.len() as f64 / before.len().max(1) as f64;
                 *sums.updates.get_or_insert(0.0) += moved * share;
                 let gradient = numbers(device, variable, Field::Gradient)?;
@@ -126,7 +126,7 @@ struct Sums {
     updates: Option<f64>,
 }
 
-/// What the logits [T, V] say of a passage of T + 1 tokens.
+/// What the logits [T, V] predict for a passage of T + 1 tokens.
 fn passage(tokenizer: &Tokenizer, tokens: &[u32], logits: &[f32]) -> Passage {
     let vocabulary = tokenizer.vocabulary_size();
     // A token may be part of a character: then its bytes are shown.
@@ -164,14 +164,14 @@ fn passage(tokenizer: &Tokenizer, tokens: &[u32], logits: &[f32]) -> Passage {
     passage
 }
 
-/// All numbers of a stored variable.
+/// All values of a stored variable.
 fn numbers(device: &dyn Device, variable: &Variable, field: Field) -> Result<Vec<f32>> {
     let mut all = vec![0.0f32; variable.len()];
     device.read_variable(&variable.name, field, HostMut::Real(&mut all))?;
     Ok(all)
 }
 
-/// At most `SAMPLED` of the numbers, evenly spread.
+/// At most `SAMPLED` of the values, evenly spaced.
 fn spread(all: &[f32]) -> impl Iterator<Item = f32> {
     all.iter()
         .copied()
@@ -193,7 +193,7 @@ fn finite(x: f64) -> Option<f32> {
 }
 
 /// The part of the model that a parameter belongs to: `layers.0.attention` or, outside the blocks,
-/// its name without the last word. A norm belongs to what it feeds.
+/// its name without the last word. A norm belongs to the part it feeds.
 fn part(parameter: &str) -> String {
     let mut words = parameter.split('.');
     match (words.next(), words.next(), words.next()) {
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(part("norm.weight"), "norm");
     }
 
-    /// What is held of the stream is what the reference computes, on a device that plans its memory.
+    /// The residual stream matches the reference's, on a device that plans its memory.
     #[test]
     fn the_stream_is_the_one_of_the_reference() {
         let config = Config::load(Some("tiny"), None, &[]).unwrap();

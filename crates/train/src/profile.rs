@@ -1,8 +1,8 @@
-//! Where does a step's time go? The last steps before each probe are measured, kind by kind of work.
+//! Profiles training steps: the last steps before each probe are timed, by kind of work.
 
 use run::Profile;
 
-/// Seconds of each kind of work, summed over so many steps.
+/// Seconds of each kind of work, summed over several steps.
 #[derive(Default)]
 pub struct Profiler {
     seconds: Vec<(String, f64)>,
@@ -21,8 +21,8 @@ impl Profiler {
         }
     }
 
-    /// The mean of the steps so far, the longest first, and begins anew; none where nothing was
-    /// measured.
+    /// The mean of the steps so far, the longest kind first, and resets the sums; `None` if nothing
+    /// was measured.
     pub fn take(&mut self) -> Option<Profile> {
         let Profiler { mut seconds, steps } = std::mem::take(self);
         seconds.iter_mut().for_each(|(_, s)| *s /= f64::from(steps));

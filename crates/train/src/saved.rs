@@ -1,4 +1,4 @@
-//! What was saved of a run: run.toml, which says what it was trained with, and weights to go on from.
+//! Saved state of a run: run.toml, which records the config, and the weights of a checkpoint.
 
 use crate::corpus::TextSource;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use engine::{Device, Field, Host, Variable};
 use model::{Config, ModelConfig, TensorFiles, hugging_face};
 use run::{Checkpoint, Kind, RunConfig, RunFolder};
 
-/// What run.toml holds: the whole merged config, and where the text came from.
+/// The content of run.toml: the whole merged config and the source of the text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The config as used.
@@ -20,7 +20,7 @@ impl Settings {
     /// The content of run.toml.
     ///
     /// # Errors
-    /// Where a path is not UTF-8.
+    /// If a path is not UTF-8.
     pub fn to_toml(&self) -> Result<String> {
         Ok(RunConfig::text(
             &Kind::Language,
@@ -32,7 +32,7 @@ impl Settings {
     /// Reads run.toml; `sets` are assignments on top of it.
     ///
     /// # Errors
-    /// Where it is not what this program wrote, or the assignments are wrong.
+    /// If this program didn't write it, or the assignments are invalid.
     pub fn read(folder: &RunFolder, sets: &[String]) -> Result<Settings> {
         let run = folder.config()?;
         let source = run.section(&Kind::Language)?;
@@ -43,11 +43,11 @@ impl Settings {
     }
 }
 
-/// Refuses to go on with a run whose config changed since its last checkpoint in a way that the
-/// learning depends on.
+/// Refuses to resume a run whose config changed since its last checkpoint in a way that affects the
+/// training.
 ///
 /// # Errors
-/// Names every key that changed.
+/// Names every changed key.
 pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoint) -> Result<()> {
     let then = state::load(last)?.config;
     let path = last.path.join("trainer_state.json");
@@ -74,11 +74,11 @@ pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoin
             last.step,
             told.join("; ")
         ),
-        advice: "Put run.toml back as it was, or start a new run",
+        advice: "Restore run.toml, or start a new run",
     })
 }
 
-/// Gives a checkpoint's weights to a device whose store has these variables.
+/// Copies a checkpoint's weights to a device whose store has these variables.
 pub(crate) fn weights(
     device: &mut dyn Device,
     checkpoint: &Checkpoint,

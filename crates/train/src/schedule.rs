@@ -1,12 +1,12 @@
-//! How large is each step? The learning rate through the run.
+//! The learning rate at each step.
 
 use model::{OptimConfig, Schedule};
 
-/// Learning rate of step `step`, counted from 0, of `steps`.
+/// Learning rate at step `step`, counted from 0, of `steps`.
 ///
-/// First a straight line up from 0 over the warm-up. Then: constant; half a cosine down to `lr_min`
-/// (Loshchilov and Hutter, "SGDR", 2017); or stable and at last a straight line down to `lr_min`
-/// (warm-up–stable–decay: Hu et al., "MiniCPM", 2024).
+/// First a linear warm-up from 0. Then: constant; a half cosine down to `lr_min` (Loshchilov and
+/// Hutter, "SGDR", 2017); or stable with a final linear decay to `lr_min` (warm-up–stable–decay: Hu
+/// et al., "MiniCPM", 2024).
 pub fn rate(o: &OptimConfig, step: u64, steps: u64) -> f64 {
     let (step, warmup) = (step as f64, o.warmup as f64);
     let steps = (steps as f64).max(1.0);

@@ -1,5 +1,5 @@
-//! What a resumed run needs beside the model's own files: the optimizer's state and the step. The
-//! data's order and every random number are functions of seed and step, so that is all.
+//! State that a resumed run needs beside the model's own files: the optimizer's state and the step.
+//! The order of the data and all random numbers are functions of seed and step.
 
 use crate::error::{Error, Result};
 use engine::{Device, Field, Host, HostMut, Optimizer, Variable};
@@ -9,25 +9,25 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
-/// File of the optimizer's state.
+/// File with the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";
-/// File of the rest.
+/// File with the trainer's state.
 const TRAINER: &str = "trainer_state.json";
 
 /// The trainer's own state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// Steps done.
+    /// Steps completed.
     pub step: u64,
     /// Seconds of training steps so far.
     pub train_seconds: f64,
     /// Gradient norm of the first step.
     pub first_norm: f64,
-    /// The config as run.toml had it.
+    /// The config in run.toml.
     pub config: String,
 }
 
-/// The files of a checkpoint that hold the training state.
+/// The checkpoint files with the training state.
 pub fn save<'a>(
     device: &'a dyn Device,
     variables: &'a [Variable],
@@ -36,7 +36,7 @@ pub fn save<'a>(
     state: &State,
 ) -> Result<Vec<NamedFile<'a>>> {
     let trainer = serde_json::to_vec_pretty(state)
-        .map_err(|e| Error::Task(format!("{TRAINER} can't be made: {e}")))?;
+        .map_err(|e| Error::Task(format!("{TRAINER} can't be encoded: {e}")))?;
     let content = move |to: &mut dyn Write| {
         let each = variables.iter().flat_map(|variable| {
             let states = optimizer.states(variable).into_iter().enumerate();
@@ -50,7 +50,7 @@ pub fn save<'a>(
     ])
 }
 
-/// One state of a variable on its way to the file.
+/// One optimizer state of a variable, to be written.
 fn output<'a>(
     device: &'a dyn Device,
     variable: &'a Variable,
@@ -81,7 +81,7 @@ fn output<'a>(
     TensorOutput {
         name: format!("{name}.state.{state}"),
         dtype: if double { Dtype::F64 } else { Dtype::F32 },
-        // A state of another size than the weights is a row of numbers.
+        // A state whose size differs from the weights is stored as a vector.
         shape: match len == variable.len() {
             true => variable.shape.clone(),
             false => vec![len],
@@ -96,7 +96,7 @@ pub fn load(from: &Checkpoint) -> Result<State> {
     serde_json::from_slice(&bytes).map_err(|e| broken(from, TRAINER, e.to_string()))
 }
 
-/// Gives the optimizer's state to the device.
+/// Copies the optimizer's state to the device.
 pub fn restore(
     device: &mut dyn Device,
     variables: &[Variable],

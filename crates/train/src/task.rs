@@ -1,5 +1,5 @@
-//! What is learned? A task: it records its graph, fills each step's batch, and says how good the
-//! result is. The trainer does the rest, the same for every task.
+//! The interface of a task: it records its graph, fills each step's batch, and evaluates the
+//! result. The trainer does the rest, the same for every task.
 
 use crate::error::Result;
 use engine::{Device, Graph, Ready, ValueId};
@@ -14,17 +14,17 @@ pub struct Recording {
     pub micros: usize,
     /// The cost: each micro-batch's share of it.
     pub cost: ValueId,
-    /// 1 / what the cost is a mean of, in the whole step.
+    /// 1 / the number of targets that the cost averages over, in the whole step.
     pub loss_weight: f64,
     /// Whether the optimizer's state is saved in f64.
     pub double: bool,
 }
 
-/// How good a model is.
+/// The result of an evaluation.
 pub struct Measured {
-    /// What the event says; the trainer fills in `best`.
+    /// The event; the trainer fills in `best`.
     pub event: Eval,
-    /// The number that should be least.
+    /// The value to minimize.
     pub loss: f64,
 }
 
@@ -33,65 +33,65 @@ pub trait Task {
     /// Records the step.
     ///
     /// # Errors
-    /// Where the model's numbers don't fit together.
+    /// If the model's numbers don't fit together.
     fn record(&self) -> Result<Recording>;
 
-    /// Makes ready what evaluation, samples and probes will run, so that memory is known before the
+    /// Prepares the plans for evaluation, samples and probes, so that memory is known before the
     /// first step.
     ///
     /// # Errors
-    /// Where memory can't be had.
+    /// If memory can't be allocated.
     fn prepare(&mut self, device: &mut dyn Device) -> Result<()>;
 
-    /// Fills in what the `start` event says of the task, its kind among it.
+    /// Fills in the task's fields of the `start` event, including its kind.
     fn describe(&self, start: &mut Start);
 
-    /// Gives the weights of a new run to the device.
+    /// Initializes the weights of a new run on the device.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     fn initialize(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()>;
 
-    /// Gives the weights of a checkpoint to the device.
+    /// Copies the weights of a checkpoint to the device.
     ///
     /// # Errors
-    /// Where the checkpoint is damaged or of another model.
+    /// If the checkpoint is damaged or belongs to another model.
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()>;
 
     /// Writes the batch of step `step`, counted from 0.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()>;
 
-    /// Puts a step's cost where its event has it.
+    /// Writes a step's cost to its event.
     fn report(&self, cost: f64, event: &mut Step);
 
-    /// Whether training can stop before its last step, from the gradient norm of a step.
+    /// Whether training can stop before its last step, given the gradient norm of a step.
     fn settled(&mut self, step: u64, norm: f64) -> bool;
 
-    /// Measures the model: all of the validation part, or a fixed subset of it.
+    /// Evaluates the model on all of the validation part, or on a fixed subset of it.
     ///
     /// # Errors
-    /// Where the device fails or the result is impossible.
+    /// If the device fails or the result is impossible.
     fn evaluate(&mut self, device: &mut dyn Device, full: bool) -> Result<Measured>;
 
-    /// Lets the model show what it has learned, where the task has something to show.
+    /// Generates a sample, if the task has one.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>>;
 
-    /// What else there is to see after `step` steps, for those who watch.
+    /// Further events after `step` steps, for viewers.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<What>>;
 
-    /// The files by which others load the model. Their content is read from the device while it is
-    /// written, so that a checkpoint takes no memory of its size.
+    /// The files from which other programs load the model. Their content is read from the device
+    /// while it is written, so that a checkpoint doesn't need a second copy in memory.
     ///
     /// # Errors
-    /// Where a file can't be made.
+    /// If a file can't be encoded.
     fn files<'a>(&'a self, device: &'a dyn Device) -> Result<Vec<NamedFile<'a>>>;
 }

@@ -1,5 +1,5 @@
-//! How does a model learn? Step by step: fill a batch, run the planned list, report; between steps
-//! measure, let it speak, save. The trainer emits events and knows no screen.
+//! The training loop: fill a batch, run the planned step, report; between steps evaluate, sample
+//! and save. The trainer emits events and knows nothing of the screen.
 
 use crate::cadence::Cadence;
 use crate::error::{Error, Result};
@@ -17,28 +17,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// What a run is told beside its config.
+/// Settings of a training run.
 pub struct TrainerSettings<'a> {
     /// The config.
     pub config: Config,
-    /// Threads that compute.
+    /// Number of threads.
     pub threads: usize,
-    /// Seconds at the program's start, for `wall_seconds`.
+    /// When the program started, for `wall_seconds`.
     pub began: Instant,
-    /// Set by Ctrl-C: the run ends after the step at hand, its state saved.
+    /// Set by Ctrl-C: the run ends after the current step and saves its state.
     pub stop: &'a AtomicBool,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All steps are done.
+    /// All steps are completed.
     Finished,
     /// Stopped by the user; the state is saved.
     Interrupted,
 }
 
-/// The one trainer.
+/// The trainer.
 pub struct Trainer<'a> {
     settings: TrainerSettings<'a>,
     cadence: Cadence,
@@ -50,27 +50,27 @@ pub struct Trainer<'a> {
     recording: Recording,
     ready: Ready,
     optimizer: Optimizer,
-    /// Steps done.
+    /// Steps completed.
     step: u64,
     train_seconds: f64,
     first_norm: f64,
     best: Option<(f64, u64)>,
     /// The last evaluation.
     last: Eval,
-    /// What the `start` event said.
+    /// The `start` event.
     about: Start,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
-    /// Set by whoever wants a checkpoint after the step at hand.
+    /// Set to request a checkpoint after the current step.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares a run: a new one, or one that goes on from a checkpoint.
+    /// Prepares a run: a new one, or one resumed from a checkpoint.
     ///
     /// # Errors
-    /// Where memory can't be had, or the checkpoint is not of this run.
+    /// If memory can't be allocated, or the checkpoint doesn't belong to this run.
     pub fn new(
         settings: TrainerSettings<'a>,
         task: &'a mut dyn Task,
@@ -87,7 +87,7 @@ impl<'a> Trainer<'a> {
         let totals = engine::dry_run(&plan);
         device.create(recording.graph.variables(), Some(&optimizer))?;
         let ready = device.prepare(plan)?;
-        // So that the header counts what evaluation and samples need as well.
+        // So that the reported memory includes evaluation and samples.
         task.prepare(device)?;
         let log = folder.event_log()?;
         let best = folder.checkpoints().list()?.into_iter();
@@ -123,7 +123,7 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// Saves a checkpoint whenever this flag is set, and clears it.
+    /// Saves a checkpoint whenever this flag is set, then clears it.
     pub fn save_when(&mut self, wanted: Arc<AtomicBool>) {
         self.wanted = wanted;
     }
@@ -161,7 +161,7 @@ impl<'a> Trainer<'a> {
             ..Start::default()
         };
         self.task.describe(&mut start);
-        // A fit is over sooner than a measurement.
+        // A fit takes less time than the measurement.
         if start.kind() == Kind::Language {
             let precision = config.train.precision.of_products();
             start.peak_flops_per_second = self.device.peak(precision)?;
@@ -170,7 +170,7 @@ impl<'a> Trainer<'a> {
         self.emit(start)
     }
 
-    /// Tells all who watch what happened: now, after the steps done so far.
+    /// Emits an event, stamped with the steps completed so far.
     fn emit(&mut self, what: impl Into<What>) -> Result<()> {
         let event = Event::new(now(), self.step, what);
         self.log.write(&event)?;
@@ -178,10 +178,10 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Trains to the last step, or until told to stop.
+    /// Trains to the last step, or until stopped.
     ///
     /// # Errors
-    /// Where a file, the device or the numbers fail; the last checkpoint stays intact.
+    /// If a file or the device fails or a number is not finite; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
         if self.step == 0 {
             self.measure(false)?;
@@ -197,7 +197,7 @@ impl<'a> Trainer<'a> {
                 self.between()?;
             }
         }
-        // A run that is at its end is not interrupted by a late Ctrl-C.
+        // A late Ctrl-C doesn't interrupt a run that is complete.
         if !last {
             self.save(None)?;
             self.end("interrupted")?;
@@ -218,7 +218,7 @@ impl<'a> Trainer<'a> {
         self.settings.stop.load(Ordering::Relaxed)
     }
 
-    /// One step; says whether the task is settled.
+    /// Runs one step; returns whether the task can stop early.
     fn train_step(&mut self) -> Result<bool> {
         let from = Instant::now();
         let config = &self.settings.config;
@@ -274,7 +274,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// What happens between two steps.
+    /// The work between two steps.
     fn between(&mut self) -> Result<()> {
         let wanted = self.wanted.swap(false, Ordering::Relaxed);
         let evaluates = self.cadence.evaluates(self.step);
@@ -295,10 +295,10 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Measures and tells; gives the loss.
+    /// Evaluates the model and emits the event; returns the loss.
     fn measure(&mut self, full: bool) -> Result<f64> {
         let mut measured = self.task.evaluate(self.device, full)?;
-        // Measured on the same tokens each time, so that "best" compares like with like.
+        // Always measured on the same tokens, so that "best" compares like with like.
         if !full {
             measured.event.best = self.best.is_none_or(|(least, _)| measured.loss < least);
             if measured.event.best {
@@ -375,10 +375,10 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Tells the user something.
+    /// Emits a message for the user.
     ///
     /// # Errors
-    /// Where the event log can't be written.
+    /// If the event log can't be written.
     pub fn warn(&mut self, message: String) -> Result<()> {
         self.emit(Warning { message })
     }

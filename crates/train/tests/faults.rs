@@ -1,4 +1,4 @@
-//! A disk that fails at any moment: the run ends with an error, and what was saved stays whole.
+//! A disk that fails at any moment: the run ends with an error, and saved files stay intact.
 #![allow(clippy::unwrap_used)]
 
 use engine::{Cpu, CpuSettings};
@@ -51,7 +51,7 @@ fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
     Ok(())
 }
 
-/// Every checkpoint that is visible can be read; gives their number.
+/// Every visible checkpoint can be read; returns their number.
 fn sound(folder: &Path) -> usize {
     let Ok(run) = RunFolder::open(Arc::new(Disk), &folder.join("run")) else {
         return 0;
@@ -76,7 +76,7 @@ fn a_failing_disk_never_costs_what_was_saved() {
     let operations = counting.operations();
     assert!(operations > 60, "{operations}");
     let mut most = 0;
-    // 7 has no factor in common with the pattern of a checkpoint's files.
+    // 7 is coprime to the period of a checkpoint's file operations.
     for at in (0..operations).step_by(7) {
         let full = Faulty::from(at, ErrorKind::StorageFull);
         let locked = Faulty::once(at, ErrorKind::ReadOnlyFilesystem);

@@ -1,4 +1,4 @@
-//! A loss that is better than possible is an error in the program, and is said to be one.
+//! A loss below the entropy floor is reported as a bug in the program.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use engine::{Cpu, CpuSettings, Device};

@@ -1,5 +1,5 @@
-//! What the terminal screen shows, as a picture of the events so far. It asks no clock and no
-//! terminal, so the same events at the same size always give the same screen.
+//! The terminal screen, drawn from the events so far. It reads neither the clock nor the terminal,
+//! so the same events at the same size always give the same screen.
 
 use crate::units::{amount, duration};
 use ratatui::Frame;
@@ -10,15 +10,15 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
 use run::{Eval, Event, Ladder, Profile, Start, Step, What};
 
-/// Most points of a curve that are kept; beyond, of four neighbors the least and the largest stay.
+/// Maximum points kept per curve; beyond that, only the min and max of every four points are kept.
 const MOST: usize = 8192;
-/// Below this size there is room for words only; from this width on there are two columns.
+/// Below this size only the metrics are shown; from this width on there are two columns.
 const SMALL: (u16, u16) = (44, 14);
 const WIDE: u16 = 110;
-/// Kinds of work whose time is told.
+/// Kinds of work whose time is shown.
 const KINDS: usize = 3;
 
-/// The events so far.
+/// The state of a run after the events so far.
 #[derive(Default)]
 pub struct Dashboard {
     name: String,
@@ -43,7 +43,7 @@ impl Dashboard {
         }
     }
 
-    /// Takes an event in.
+    /// Updates the state with an event.
     pub fn event(&mut self, event: &Event) {
         let done = event.step.unwrap_or_default();
         match &event.what {
@@ -95,7 +95,7 @@ impl Dashboard {
         let [head, progress, body, foot] = Layout::vertical(rows).areas(area);
         frame.render_widget(self.head(), head);
         frame.render_widget(self.progress(), progress);
-        frame.render_widget(Line::from("q leaves").style(Modifier::DIM), foot);
+        frame.render_widget(Line::from("q: quit").style(Modifier::DIM), foot);
         let numbers = self.numbers();
         let height = numbers.len() as u16 + 2;
         let (chart, side, text) = if area.width >= WIDE {
@@ -121,7 +121,7 @@ impl Dashboard {
         if let Some(side) = side {
             let lines: Vec<Line> = numbers.into_iter().map(Line::from).collect();
             frame.render_widget(
-                Paragraph::new(lines).block(Block::bordered().title("numbers")),
+                Paragraph::new(lines).block(Block::bordered().title("metrics")),
                 side,
             );
         }
@@ -134,7 +134,7 @@ impl Dashboard {
         let state = match &self.end {
             Some(reason) => reason.clone(),
             None if self.start.is_some() => "training".into(),
-            None => "nothing yet".into(),
+            None => "no events yet".into(),
         };
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let mut spans = vec![
@@ -167,11 +167,11 @@ impl Dashboard {
             .label(format!("step {done} of {steps}"))
     }
 
-    /// Lines that say where the run stands.
+    /// The run's current metrics, one per line.
     fn numbers(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let (Some(start), last) = (&self.start, &self.last) else {
-            return vec!["nothing has happened in this run yet".into()];
+            return vec!["no events in this run yet".into()];
         };
         if let Some((done, step)) = last {
             let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
@@ -215,22 +215,22 @@ impl Dashboard {
         lines
     }
 
-    /// Which of the models that count are passed.
+    /// The best n-gram model that this loss beats.
     fn stage(&self, loss: f64) -> &'static str {
         let Some(ladder) = &self.ladder else {
             return "";
         };
         match loss {
-            l if l < ladder.trigram => " · beyond triples",
-            l if l < ladder.bigram => " · beyond pairs",
-            l if l < ladder.unigram => " · beyond frequencies",
+            l if l < ladder.trigram => " · better than trigrams",
+            l if l < ladder.bigram => " · better than bigrams",
+            l if l < ladder.unigram => " · better than unigrams",
             _ => "",
         }
     }
 
     fn text(&self) -> Paragraph<'_> {
         let (title, text) = match &self.sample {
-            Some((step, text)) => (format!("sample of step {step}"), plain_lines(text)),
+            Some((step, text)) => (format!("sample at step {step}"), plain_lines(text)),
             None => ("sample".into(), String::new()),
         };
         Paragraph::new(text)
@@ -275,12 +275,12 @@ impl Dashboard {
         let x = Axis::default()
             .bounds([0.0, right])
             .labels(["0".into(), format!("{right:.0}")]);
-        let block = Block::bordered().title("loss, logarithmic");
+        let block = Block::bordered().title("loss (log scale)");
         frame.render_widget(Chart::new(sets).block(block).x_axis(x).y_axis(y), area);
     }
 }
 
-/// Adds a point; where there are too many, half of them go, but no least and no largest.
+/// Adds a point. When there are too many, half are dropped, but no minimum or maximum.
 fn push(points: &mut Vec<(f64, f64)>, point: (f64, f64)) {
     points.push(point);
     if points.len() < MOST {
@@ -296,7 +296,7 @@ fn push(points: &mut Vec<(f64, f64)>, point: (f64, f64)) {
     *points = halves.collect();
 }
 
-/// Text without control characters: a corpus must not steer the terminal.
+/// Text without control characters: a corpus must not control the terminal.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corpus_can_not_steer_the_terminal() {
+    fn a_corpus_cannot_control_the_terminal() {
         assert_eq!(plain("a\u{1b}[2Jb\u{7}"), "a [2Jb ");
         assert_eq!(plain_lines("a\nb\r\u{9b}"), "a\nb  ");
     }

@@ -1,11 +1,11 @@
 //! Watching a run: the readers of its events.
 //!
-//! Begin with [`Dashboard`] (what is known of a run after some events), then [`TerminalLog`],
-//! [`tui`] and [`report()`], which show it.
+//! Begin with [`Dashboard`] (the state of a run after some events), then [`TerminalLog`], [`tui`]
+//! and [`report()`], which show it.
 //!
-//! What always holds: everything shown comes from events alone, so the same events give the same
-//! log and the same report; no clock and no terminal is asked. [`Screen`] prints beside the
-//! training, which it can neither slow nor crash.
+//! What always holds: everything shown comes from events alone, never from a clock or the terminal,
+//! so the same events give the same log and the same report. [`Screen`] prints on a thread of its
+//! own and can neither slow nor crash training.
 #![forbid(unsafe_code)]
 
 mod dashboard;

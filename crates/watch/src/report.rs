@@ -1,4 +1,4 @@
-//! One file that tells a run: no script, nothing loaded from elsewhere, made for paper too.
+//! A run's report in one HTML file: no scripts, no external resources, also made for printing.
 
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::terminal::Mean;
@@ -6,10 +6,10 @@ use crate::units::{amount, count};
 use run::{End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Sample, Start, Step, What};
 use std::fmt::Write;
 
-/// Surprise that is shown darkest, in nats.
+/// Surprise at which the color is darkest, in nats.
 const DARKEST: f32 = 6.0;
 
-/// What the events of a run hold, sorted by kind; where its step matters, with it.
+/// The events of a run by kind, with their steps where those matter.
 #[derive(Default)]
 struct Run<'a> {
     start: Option<&'a Start>,
@@ -46,15 +46,15 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Level lines: what models that count reach, and the floor.
+    /// Reference lines: the losses of n-gram models, and the entropy floor.
     fn levels(&self) -> Vec<Level> {
         let mut levels = Vec::new();
         if let Some(l) = self.ladder {
             let all = [
-                ("knowing nothing", l.uniform),
-                ("token frequencies", l.unigram),
-                ("pairs", l.bigram),
-                ("triples", l.trigram),
+                ("random guess", l.uniform),
+                ("unigrams", l.unigram),
+                ("bigrams", l.bigram),
+                ("trigrams", l.trigram),
             ];
             levels.extend(all.map(|(name, nats)| (name.to_owned(), nats)));
         }
@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
         levels
     }
 
-    /// The curve of a number of each step.
+    /// A curve with one point per step.
     fn curve(
         &self,
         name: &'static str,
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
             Some((step, mean.value()?))
         });
         let smooth = Curve {
-            name: "train, smooth",
+            name: "train (smoothed)",
             color: "#1f5fbf",
             points: smooth.collect(),
             marks: false,
@@ -122,18 +122,18 @@ impl<'a> Run<'a> {
     }
 
     fn speed(&self) -> String {
-        let curve = self.curve("tokens a second", "#1f5fbf", |s| s.tokens_per_second);
-        chart(&[curve], &[], "step", "tokens a second", false)
+        let curve = self.curve("tokens per second", "#1f5fbf", |s| s.tokens_per_second);
+        chart(&[curve], &[], "step", "tokens per second", false)
     }
 
-    /// Heat maps by name.
+    /// Heat maps with their titles.
     fn heats(&self) -> Vec<(&'static str, String)> {
         let Some(names) = self.layers.last().map(|(_, l)| &l.names) else {
             return Vec::new();
         };
         type Of = fn(&Layers) -> &Vec<Option<f32>>;
         let all: [(&str, Of); 4] = [
-            ("update by weight", |l| &l.update_ratio),
+            ("update / weight", |l| &l.update_ratio),
             ("gradient norm", |l| &l.grad_norm),
             ("weight size", |l| &l.weight_rms),
             ("activation size", |l| &l.activation_rms),
@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The single pictures of a run, each with a name for its file.
+/// The plots of a run, each with a file name.
 pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     let run = Run::new(events);
     let mut all = vec![
@@ -160,7 +160,8 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
         ("speed".to_owned(), run.speed()),
     ];
     let heats = run.heats().into_iter();
-    all.extend(heats.map(|(name, svg)| (name.replace(' ', "-"), svg)));
+    let file = |title: &str| title.replace(" / ", " by ").replace(' ', "-");
+    all.extend(heats.map(|(title, svg)| (file(title), svg)));
     all
 }
 
@@ -189,12 +190,12 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
         add(format!("<p><b>warning:</b> {}</p>", escape(warning)));
     }
     if run.steps.is_empty() && run.evals.is_empty() {
-        add("<p>Nothing has been learned yet.</p>".into());
+        add("<p>No data yet.</p>".into());
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
     }
     if !run.samples.is_empty() {
-        add("<h2>The same prompt through time</h2>".into());
+        add("<h2>Samples over time</h2>".into());
     }
     for (step, sample) in &run.samples {
         let (prompt, text) = (escape(&sample.prompt), escape(&sample.text));
@@ -207,7 +208,7 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
     }
     if !run.steps.is_empty() {
         add(format!(
-            "<h2>Learning machine</h2><figure>{}</figure>",
+            "<h2>Inside the model</h2><figure>{}</figure>",
             run.rates()
         ));
     }
@@ -244,7 +245,7 @@ fn facts(run: &Run) -> String {
         rows.push((
             "batch",
             format!(
-                "{} tokens a step · {} steps",
+                "{} tokens per step · {} steps",
                 count(s.tokens_per_step),
                 count(s.steps)
             ),
@@ -254,7 +255,7 @@ fn facts(run: &Run) -> String {
             format!("{} threads · {} · {}", s.threads, s.processor, s.precision),
         ));
         let used = run.end.and_then(|e| e.peak_bytes);
-        let used = used.map_or(String::new(), |b| format!(" · {} at most", amount(b, "B")));
+        let used = used.map_or(String::new(), |b| format!(" · {} peak", amount(b, "B")));
         let planned = amount(s.bytes_peak, "B");
         rows.push(("memory", format!("{planned} planned{used}")));
         if let Some(speed) = speed(run, s) {
@@ -274,7 +275,7 @@ fn facts(run: &Run) -> String {
     }
     if let Some(e) = run.end {
         let seconds = format!(
-            "{:.1} s of training, {:.1} s in all",
+            "{:.1} s training, {:.1} s total",
             e.train_seconds, e.wall_seconds
         );
         rows.push(("cost", seconds));
@@ -286,7 +287,7 @@ fn facts(run: &Run) -> String {
     format!("<table>{}</table>", rows.collect::<String>())
 }
 
-/// Of the typical step among the last ones: tokens, operations and their share of the peak.
+/// Tokens and operations per second, and the share of the peak, of a typical recent step.
 fn speed(run: &Run, start: &Start) -> Option<String> {
     const LAST: usize = 100;
     let last = run.steps.len().saturating_sub(LAST);
@@ -298,7 +299,7 @@ fn speed(run: &Run, start: &Start) -> Option<String> {
     let typical = *seconds.get(seconds.len() / 2)?;
     let computed = start.flops_per_step as f64 / typical;
     let mut text = format!(
-        "{} tokens a second · {}",
+        "{} tokens per second · {}",
         count((start.tokens_per_step as f64 / typical) as u64),
         amount(computed as u64, "FLOP/s")
     );
@@ -325,13 +326,13 @@ fn profile_html(profile: &Profile) -> String {
         )
     };
     let rows: String = profile.seconds.iter().map(row).collect();
-    format!("<h3>One step, by kind of work</h3><table>{rows}</table>")
+    format!("<h3>Time per step, by operation</h3><table>{rows}</table>")
 }
 
 fn lens_html(step: u64, lens: &Lens) -> String {
     let mut html = format!(
-        "<h2>What surprises the model at step {step}</h2><p>A text it never trained on; the darker, the \
-         more surprised.</p>"
+        "<h2>What surprises the model at step {step}</h2><p>Text from the validation set. Darker means \
+         more surprising.</p>"
     );
     for passage in &lens.passages {
         html.push_str("<div class=\"text\">");

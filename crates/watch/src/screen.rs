@@ -1,4 +1,4 @@
-//! A log beside the training, on a thread of its own.
+//! The terminal log on a thread of its own.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -12,9 +12,9 @@ use crate::TerminalLog;
 /// Events that may wait for a slow terminal.
 const WAITING: usize = 1024;
 
-/// Shows events without ever making the training wait: where the terminal is too slow (a pipe to a
-/// pager, say), steps are left out; evaluations, samples and the end come late but whole. A
-/// terminal that goes away ends the showing, not the training.
+/// Shows events without ever making training wait. If the terminal is too slow (a pipe to a pager,
+/// say), steps are dropped; evaluations, samples and the end are shown late but complete. If the
+/// terminal closes, only the log ends; training continues.
 pub struct Screen {
     sender: Option<SyncSender<Event>>,
     late: VecDeque<Event>,
@@ -22,21 +22,21 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Begins to show events with this log.
+    /// Starts a thread that shows events with this log.
     pub fn new<W: Write + Send + 'static>(log: TerminalLog<W>) -> Self {
         let (sender, receiver) = sync_channel(WAITING);
         let thread = std::thread::Builder::new()
             .name("screen".to_string())
             .spawn(move || show(log, &receiver));
         Self {
-            // Without a thread the receiver is gone, and each event is let go.
+            // If the thread can't start, the receiver is gone and events are dropped.
             sender: Some(sender),
             late: VecDeque::new(),
             thread: thread.ok(),
         }
     }
 
-    /// Shows an event, soon.
+    /// Queues an event to be shown.
     pub fn event(&mut self, event: &Event) {
         let Some(sender) = &self.sender else { return };
         while let Some(event) = self.late.pop_front() {
@@ -57,7 +57,7 @@ impl Screen {
         }
     }
 
-    /// Waits until everything is shown. Call it once all is saved.
+    /// Waits until everything is shown. Call it after the final save.
     pub fn finish(mut self) {
         self.close();
     }
@@ -71,7 +71,7 @@ impl Screen {
             }
         }
         if let Some(thread) = self.thread.take() {
-            // A panic of the screen has been printed by its thread; the run is as good as before.
+            // If the thread panicked, it has printed its message; the run isn't affected.
             let _ = thread.join();
         }
     }

@@ -6,11 +6,11 @@ use crate::table::percent;
 use crate::text::{argument, line, wrap};
 use crate::units::{amount, count, duration};
 
-/// The widest that the head and the end become.
+/// Maximum width of the head and the end.
 const WIDEST: usize = 100;
 const LABEL: usize = 9;
 
-/// What is trained, on what, and at what price.
+/// The first lines of the log: data, model, batch, machine.
 pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     let kind = start.kind();
     let mut lines = vec![format!("downhill {}", line(&start.version))];
@@ -47,11 +47,11 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     add("machine", &machine);
     let mut run = vec![line(&start.run), format!("seed {}", start.seed)];
     if start.first_step > 0 {
-        run.push(format!("goes on after step {}", count(start.first_step)));
+        run.push(format!("resumes after step {}", count(start.first_step)));
     }
     add("run", &run);
     if let Some(floor) = start.floor_bits_per_byte {
-        let floor = format!("{floor:.4} bits/byte, the least that any model can reach");
+        let floor = format!("{floor:.4} bits/byte, the lowest any model can reach");
         add("floor", &[floor]);
     }
     lines
@@ -60,8 +60,8 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
 fn corpus(start: &Start) -> Vec<String> {
     vec![
         line(&start.corpus),
-        format!("{} tokens to train on", count(start.train_tokens)),
-        format!("{} to validate", count(start.validation_tokens)),
+        format!("{} training tokens", count(start.train_tokens)),
+        format!("{} validation", count(start.validation_tokens)),
         format!("vocabulary {}", count(start.vocabulary)),
     ]
 }
@@ -71,19 +71,19 @@ fn model(start: &Start) -> Vec<String> {
     vec![
         line(&start.family),
         format!("{} parameters", count(start.parameters)),
-        format!("{flops} a step"),
+        format!("{flops} per step"),
     ]
 }
 
 fn batch(start: &Start) -> Vec<String> {
     vec![
         format!("{} × {} tokens", count(start.batch), count(start.context)),
-        format!("{} a step", count(start.tokens_per_step)),
+        format!("{} per step", count(start.tokens_per_step)),
         plural(start.steps, "step"),
     ]
 }
 
-/// Where the model lies, how good it is, what it cost, and what to type next.
+/// The last lines of the log: run, quality, cost, and the commands to run next.
 pub(crate) fn end(
     (done, end): (u64, &End),
     start: Option<&Start>,
@@ -111,12 +111,12 @@ pub(crate) fn end(
         add("quality", &quality);
     }
     let mut cost = vec![
-        format!("{} of training", duration(end.train_seconds)),
-        format!("{} in all", duration(end.wall_seconds)),
+        format!("{} training", duration(end.train_seconds)),
+        format!("{} total", duration(end.wall_seconds)),
     ];
     cost.extend(
         end.peak_bytes
-            .map(|b| format!("{} of memory at most", amount(b, "B"))),
+            .map(|b| format!("{} peak memory", amount(b, "B"))),
     );
     add("cost", &cost);
     lines.push("next".to_string());
@@ -148,7 +148,7 @@ fn quality(end: &End) -> Vec<String> {
     items
 }
 
-/// The commands are whole lines at any width, so that they can be copied.
+/// The commands aren't wrapped at any width, so that they can be copied.
 fn commands(end: &End, steps: u64, prompt: Option<&str>, fit: bool) -> Vec<String> {
     let run = argument(&end.run);
     if fit {
@@ -173,7 +173,7 @@ fn commands(end: &End, steps: u64, prompt: Option<&str>, fit: bool) -> Vec<Strin
     ]
 }
 
-/// A prompt reads best in double quotes, where a shell leaves it as it is.
+/// A prompt in double quotes, which are easier to read, unless the shell would expand it there.
 fn quoted(prompt: &str) -> String {
     match prompt.contains(['"', '$', '`', '\\', '!']) {
         true => argument(prompt),
@@ -181,7 +181,7 @@ fn quoted(prompt: &str) -> String {
     }
 }
 
-/// A label and its items, as many to a line as fit, the lines below the first aligned with it.
+/// A label and its items: as many per line as fit, with continuation lines aligned.
 fn labeled(label: &str, items: &[String], width: usize) -> Vec<String> {
     let room = width.min(WIDEST).saturating_sub(LABEL).max(8);
     let mut rows: Vec<String> = Vec::new();

@@ -1,30 +1,30 @@
-//! Charts as SVG, without a browser: for reports and single pictures.
+//! Charts as SVG, for reports and single plots.
 
 use std::fmt::Write;
 
 /// Width and height of a chart.
 const SIZE: (f64, f64) = (860.0, 320.0);
-/// Room left, right, above and below the axes.
+/// Margins left, right, above and below the axes.
 const ROOM: (f64, f64, f64, f64) = (70.0, 20.0, 14.0, 40.0);
-/// Columns into which a long curve is joined; each keeps its least and largest value.
+/// Columns into which a long curve is binned; each keeps its min and max.
 const COLUMNS: usize = 800;
 
 /// A curve.
 pub struct Curve {
-    /// What it is called.
+    /// Its name in the legend.
     pub name: &'static str,
-    /// A color of CSS.
+    /// A CSS color.
     pub color: &'static str,
-    /// Places in rising order of x.
+    /// Points in ascending order of x.
     pub points: Vec<(f64, f64)>,
-    /// Whether each place is marked.
+    /// Whether each point has a marker.
     pub marks: bool,
 }
 
-/// A level line with its name.
+/// A horizontal reference line: name and value.
 pub type Level = (String, f64);
 
-/// Text that can't become markup.
+/// Escapes text, so that it can't become markup.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -34,7 +34,7 @@ pub fn escape(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            // Other control characters have no place in SVG.
+            // Other control characters aren't allowed in SVG.
             c if c.is_control() && c != '\n' && c != '\t' => safe.push('\u{FFFD}'),
             c => safe.push(c),
         }
@@ -82,7 +82,7 @@ impl Axis {
         self.from + share * (self.to - self.from)
     }
 
-    /// Round values along it.
+    /// Round values along the axis.
     fn ticks(&self) -> Vec<f64> {
         if self.log {
             let decades = (self.low.log10().floor() as i32)..=(self.high.log10().ceil() as i32);
@@ -119,7 +119,7 @@ fn figure(x: f64) -> String {
     }
 }
 
-/// Joins places that fall into one column of the picture; the least and the largest stay.
+/// Reduces the points of each column to their min and max.
 fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let per = points.len().div_ceil(COLUMNS).max(1);
     if per <= 2 {
@@ -136,7 +136,7 @@ fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept
 }
 
-/// A chart of curves and level lines over `x_name`; y is on a log axis where asked.
+/// A chart of curves and reference lines over `x_name`; the y axis is logarithmic if `log`.
 pub fn chart(curves: &[Curve], levels: &[Level], x_name: &str, y_name: &str, log: bool) -> String {
     let (width, height) = SIZE;
     let (left, right, top, bottom) = ROOM;
@@ -163,7 +163,7 @@ pub fn chart(curves: &[Curve], levels: &[Level], x_name: &str, y_name: &str, log
     svg
 }
 
-/// Ticks, and the level lines with their names.
+/// Ticks, and reference lines with their names.
 fn grid(svg: &mut String, x: &Axis, y: &Axis, levels: &[Level]) {
     let ((top, bottom), (left, right)) = ((y.to, y.from), (x.from, x.to));
     for tick in x.ticks() {
@@ -197,7 +197,7 @@ fn grid(svg: &mut String, x: &Axis, y: &Axis, levels: &[Level]) {
     }
 }
 
-/// A curve, and its name in the key at the bottom.
+/// A curve, and its name in the legend at the bottom.
 fn draw(svg: &mut String, curve: &Curve, x: &Axis, y: &Axis, key: f64) {
     let known = thin(&curve.points);
     let known = known
@@ -233,7 +233,7 @@ fn draw(svg: &mut String, curve: &Curve, x: &Axis, y: &Axis, key: f64) {
     );
 }
 
-/// A heat map: one row a name, one column a step; the color is the logarithm of the value.
+/// A heat map: one row per name, one column per step; the color is the logarithm of the value.
 pub fn heat(names: &[String], steps: &[u64], values: &[Vec<Option<f32>>]) -> String {
     let (width, row, left) = (SIZE.0, 18.0, 150.0);
     let height = row * names.len() as f64 + 24.0;
@@ -269,7 +269,7 @@ pub fn heat(names: &[String], steps: &[u64], values: &[Vec<Option<f32>>]) -> Str
     let (first, last) = (steps.first().unwrap_or(&0), steps.last().unwrap_or(&0));
     let _ = write!(
         svg,
-        "<text x=\"{left}\" y=\"{:.1}\">step {first}, 1e{:.1} dark to 1e{:.1} bright</text><text \
+        "<text x=\"{left}\" y=\"{:.1}\">step {first} · 1e{:.1} (dark) to 1e{:.1} (bright)</text><text \
          x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">step {last}</text></svg>",
         height - 6.0,
         axis.low,

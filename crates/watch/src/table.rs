@@ -1,9 +1,9 @@
-//! The table of the log: which columns fit, and rows that line up.
+//! The table of the log: choosing the columns that fit, and aligning rows.
 
 use crate::text::columns;
 use crate::units::{duration, number};
 
-/// What one row may show; a missing value is a dash.
+/// The values of one row; a missing value is printed as a dash.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
     pub step: u64,
@@ -13,15 +13,15 @@ pub(crate) struct Row {
     pub val: Option<f64>,
     /// Validation loss in bits per byte.
     pub bits: Option<f64>,
-    /// How far `bits` lies above the entropy floor, as a fraction.
+    /// How far `bits` is above the entropy floor, as a fraction.
     pub above_floor: Option<f64>,
     pub grad_norm: Option<f64>,
     pub lr: Option<f64>,
     pub step_seconds: Option<f64>,
     pub tokens_per_second: Option<f64>,
-    /// Seconds to the last step.
+    /// Seconds until the last step.
     pub left: Option<f64>,
-    /// Whether `val` is of the fixed subset only.
+    /// Whether `val` covers only the fixed subset.
     pub subset: bool,
     /// Whether `val` is the best so far.
     pub best: bool,
@@ -44,7 +44,7 @@ enum Column {
 
 use Column::*;
 
-/// The columns of a language model's run.
+/// The columns of a language model run.
 const LANGUAGE: [Column; 11] = [
     Step,
     Train,
@@ -60,7 +60,7 @@ const LANGUAGE: [Column; 11] = [
 ];
 /// The columns of a regression.
 const FIT: [Column; 4] = [Step, Train, GradNorm, Rate];
-/// Which column goes first when the terminal is narrow; the step stays always.
+/// The order in which columns are dropped in a narrow terminal; the step always stays.
 const DROPPED: [Column; 10] = [
     Note,
     Speed,
@@ -84,8 +84,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `width` is the terminal's, `None` for a pipe, where every column fits; `steps` the number of
-    /// the last step; `floor` whether the corpus knows its entropy.
+    /// `width` is the terminal's, or `None` for a pipe, where every column fits; `steps` is the
+    /// number of the last step; `floor` is whether the text's entropy is known.
     pub(crate) fn new(fit: bool, width: Option<usize>, steps: u64, floor: bool) -> Self {
         let all = if fit { &FIT[..] } else { &LANGUAGE[..] };
         let wanted = |c: &&Column| floor || **c != Floor;
@@ -95,7 +95,7 @@ impl Table {
             fit,
         };
         for dropped in DROPPED {
-            // The last column of a terminal stays free: some wrap as soon as it is written.
+            // Leave the last column free: some terminals wrap as soon as it is written.
             if width.is_none_or(|width| table.total() < width) {
                 break;
             }
@@ -120,7 +120,7 @@ impl Table {
         }
     }
 
-    /// The line of titles.
+    /// The header row.
     pub(crate) fn titles(&self) -> String {
         self.line(|column| {
             let title = match column {
@@ -147,10 +147,11 @@ impl Table {
             let width = self.width(column);
             let text = match column {
                 Step => Some(row.step.to_string()),
-                // In the data's own unit, so of any size.
+                // In the data's own unit, so of any magnitude.
                 Train if self.fit => row.train.map(|mse| format!("{mse:.4e}")),
                 Train => row.train.map(|value| number(value, width)),
-                // A room is kept for the sign of the subset, so that all have equal decimals.
+                // One column is reserved for the `~` of a subset, so that all rows have the same
+                // number of decimals.
                 Val => row.val.map(|value| {
                     let sign = if row.subset { "~" } else { "" };
                     format!("{sign}{}", number(value, width - 1))
@@ -176,7 +177,7 @@ impl Table {
             }
             let text = cell(column);
             let pad = self.width(column).saturating_sub(columns(&text));
-            // Numbers stand to the right, the note, which is last, to the left.
+            // Numbers are right-aligned; the note, which is last, is left-aligned.
             if column != Note {
                 line.push_str(&" ".repeat(pad));
             }

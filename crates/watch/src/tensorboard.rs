@@ -1,13 +1,13 @@
-//! Event files that TensorBoard reads: scalars and texts, beside events.jsonl.
+//! Event files for TensorBoard: scalars and texts, in addition to events.jsonl.
 //!
-//! A file is a row of TFRecords: length, its checksum, the bytes, their checksum (CRC-32C, masked;
-//! see TensorFlow's `record_writer.h`). The bytes are one `Event` message of TensorFlow's
-//! `event.proto`, of which few fields are needed, so they are written here by hand.
+//! A file is a sequence of TFRecords: length, its checksum, the bytes, their checksum (CRC-32C,
+//! masked; see TensorFlow's `record_writer.h`). The bytes are one `Event` message of TensorFlow's
+//! `event.proto`. Only a few of its fields are needed, so they are encoded by hand.
 
 use run::{AppendFile, Event, Result, RunFolder, What, read_events};
 use std::time::{Duration, Instant};
 
-/// How long scalars may wait before they are handed to the system.
+/// How long scalars may be buffered.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// An event file of a run.
@@ -18,11 +18,11 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Begins a new event file in a run's folder. Where it is the first and the run is older, what
-    /// happened before is written too, so that the curve is whole.
+    /// Creates a new event file in a run's folder. If it is the first one of an older run, earlier
+    /// events are written too, so that the curve is complete.
     ///
     /// # Errors
-    /// Where the folder can't be read or written to.
+    /// If the folder can't be read or written to.
     pub fn open(folder: &RunFolder) -> Result<TensorBoard> {
         let now = run::now();
         let prefix = "events.out.tfevents.";
@@ -54,7 +54,7 @@ impl TensorBoard {
     /// Writes an event.
     ///
     /// # Errors
-    /// Where the file can't be written.
+    /// If the file can't be written.
     pub fn event(&mut self, event: &Event) -> Result<()> {
         self.take(event);
         if !matches!(event.what, What::Step(_)) || self.written.elapsed() > WAIT {
@@ -73,7 +73,7 @@ impl TensorBoard {
     fn take(&mut self, event: &Event) {
         let (time, step) = (event.time, event.step.unwrap_or_default());
         match &event.what {
-            // All from this step on is dropped: the session goes on from the one before.
+            // Drops everything from this step on: the session resumes from the step before.
             What::Start(_) => {
                 let session = Message::default().number(1, 1);
                 let begins = Message::default().bytes(7, &session.0);
@@ -99,7 +99,7 @@ impl TensorBoard {
                 ],
             ),
             What::Sample(e) => {
-                // The text panel reads Markdown; an indented block stays as it is.
+                // The text panel renders Markdown; an indented block is shown verbatim.
                 let text = format!("{}{}", e.prompt, e.text);
                 let lines: String = text.lines().map(|line| format!("    {line}\n")).collect();
                 let value = text_value("sample", &lines);
@@ -135,12 +135,12 @@ impl TensorBoard {
 
 impl Drop for TensorBoard {
     fn drop(&mut self) {
-        // Only curves that events.jsonl has too.
+        // On failure nothing is lost: events.jsonl has everything.
         let _ = self.flush();
     }
 }
 
-/// A summary with one text: a tensor of one string, named as the text panel's.
+/// A summary with one text: a tensor of one string, for the text plugin.
 fn text_value(tag: &str, text: &str) -> Vec<u8> {
     const STRING: u64 = 7;
     let one = Message::default().number(1, 1);
@@ -158,14 +158,14 @@ fn text_value(tag: &str, text: &str) -> Vec<u8> {
     Message::default().bytes(1, &value.0).0
 }
 
-/// A checksum as TFRecords have it.
+/// A masked CRC-32C, as in TFRecords.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
         .rotate_right(15)
         .wrapping_add(0xa282_ead8)
 }
 
-/// A message of Protocol Buffers, field by field.
+/// A Protocol Buffers message, encoded field by field.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_has_a_file_of_its_own_and_the_first_one_tells_all() {
+    fn each_session_has_its_own_file_and_the_first_one_has_all_events() {
         let place = tempfile::tempdir().unwrap();
         let choice = Choice::Exact {
             path: place.path().join("run"),
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(counts, [5, 1], "{files:?}");
     }
 
-    /// Whole records of a file, their checksums looked at.
+    /// Counts the complete records of a file and checks their checksums.
     fn records(path: &std::path::Path) -> usize {
         let all = std::fs::read(path).unwrap_or_default();
         let (mut rest, mut count) = (&all[..], 0);

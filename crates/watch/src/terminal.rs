@@ -1,4 +1,4 @@
-//! The terminal log: the first reader of the events.
+//! The terminal log.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -9,21 +9,21 @@ use crate::summary;
 use crate::table::{Row, Table};
 use crate::text::{columns, line, truncate, wrap};
 
-/// How wide blocks of text become where no terminal says otherwise.
+/// Width of text blocks when the output isn't a terminal.
 const PIPE: usize = 80;
-/// Lines of a sample that are shown.
+/// Maximum lines shown of a sample.
 const SAMPLE_LINES: usize = 12;
-/// Steps whose times the estimate of the time left rests on.
+/// Number of recent steps used to estimate the time left.
 const RECENT: usize = 31;
-/// The mean training loss forgets 5% a step: it looks about 20 steps back.
+/// Decay per step of the smoothed training loss, which looks back about 20 steps.
 const FORGET: f64 = 0.05;
-/// Steps of the beginning that are always printed.
+/// Early steps that are always printed.
 const FIRST: [u64; 7] = [1, 2, 5, 10, 20, 50, 100];
-/// Seconds between two lines that a long run aims at.
+/// Target interval between two lines of a long run, in seconds.
 const PACE: f64 = 2.5;
-/// Lines a run of fast steps has at least.
+/// Minimum number of lines of a run with fast steps.
 const LEAST_LINES: u64 = 20;
-/// Seconds between two updates of the line in place.
+/// Seconds between two updates of the live line.
 const LIVE: f64 = 0.1;
 
 const BOLD: &str = "1";
@@ -31,10 +31,10 @@ const DIM: &str = "2";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
 
-/// Prints the events of a run as a log that people read.
+/// Prints the events of a run as a readable log.
 ///
-/// Not every step has a line: the first ones do, then round numbers about every 2.5 seconds; each
-/// evaluation and each sample is shown. Everything follows from the events alone.
+/// Not every step gets a line: the first few do, then round numbers about every 2.5 seconds. Every
+/// evaluation and every sample is shown. The log depends on the events alone.
 pub struct TerminalLog<W: Write> {
     out: W,
     width: Option<usize>,
@@ -42,15 +42,15 @@ pub struct TerminalLog<W: Write> {
     quiet: bool,
     start: Option<Start>,
     table: Option<Table>,
-    /// Whether the table's titles stand above the next row.
+    /// Whether the header is printed above the next row.
     titled: bool,
     mean: Mean,
     recent: VecDeque<f64>,
     /// The last step as a row.
     last: Option<Row>,
-    /// A row that waits for an evaluation of the same step.
+    /// A row waiting for an evaluation of the same step.
     pending: Option<Row>,
-    /// Columns of the line that is updated in place; 0 if there is none.
+    /// Width of the live line, which is updated in place; 0 if there is none.
     live: usize,
     live_time: f64,
     prompt: Option<String>,
@@ -58,7 +58,7 @@ pub struct TerminalLog<W: Write> {
 
 impl<W: Write> TerminalLog<W> {
     /// A log written to `out`: a terminal of `width` columns, or a pipe if `None`, which gets no
-    /// control codes other than `color` asks for. `quiet` shows the end only.
+    /// control codes except colors if `color`. With `quiet`, only the end is shown.
     pub fn new(out: W, width: Option<usize>, color: bool, quiet: bool) -> Self {
         Self {
             out,
@@ -132,8 +132,8 @@ impl<W: Write> TerminalLog<W> {
         }
         self.print_pending()?;
         self.begin_table();
-        // A mean of steps decades apart says little about a regression: it shows the step's own
-        // error.
+        // The error of a regression spans orders of magnitude, so a mean over steps says little:
+        // show the step's own error.
         let train = step.mse.or(self.mean.value());
         let left = self.typical_seconds().zip(self.steps());
         let row = Row {
@@ -160,7 +160,7 @@ impl<W: Write> TerminalLog<W> {
         }
         self.begin_table();
         if self.pending.as_ref().is_some_and(|p| p.step == done) {
-            // This row says all that the other would have said.
+            // This row contains everything in the pending one.
             self.pending = None;
         }
         self.print_pending()?;
@@ -176,7 +176,7 @@ impl<W: Write> TerminalLog<W> {
             best: eval.best,
             ..last.unwrap_or_default()
         };
-        // A regression has one error for both, and one column for it.
+        // A regression has one error and one column for both.
         row.train = eval.mse.or(row.train);
         self.print_row(&row)
     }
@@ -201,7 +201,7 @@ impl<W: Write> TerminalLog<W> {
             self.print(truncate(&more, width), DIM)?;
         }
         self.print(&"─".repeat(width), DIM)?;
-        // A block of text parts the table, so its next row gets titles again.
+        // The sample interrupts the table, so the next row needs a header again.
         self.titled = false;
         Ok(())
     }
@@ -220,7 +220,7 @@ impl<W: Write> TerminalLog<W> {
         Ok(())
     }
 
-    /// Whether this step has a line: see [`TerminalLog`].
+    /// Whether this step gets a line: see [`TerminalLog`].
     fn is_due(&self, step: u64) -> bool {
         let start = self.start.as_ref();
         let first = start.is_some_and(|start| step == start.first_step.saturating_add(1));
@@ -238,7 +238,7 @@ impl<W: Write> TerminalLog<W> {
         self.start.as_ref().map(|start| start.steps)
     }
 
-    /// The median of the recent steps' seconds.
+    /// The median duration of recent steps.
     fn typical_seconds(&self) -> Option<f64> {
         let mut sorted: Vec<f64> = self.recent.iter().copied().collect();
         sorted.sort_by(f64::total_cmp);
@@ -256,7 +256,7 @@ impl<W: Write> TerminalLog<W> {
     }
 
     fn text_width(&self) -> usize {
-        // As in the table, the last column of a terminal stays free.
+        // As in the table, leave the last column free.
         self.width
             .map_or(PIPE, |width| width.saturating_sub(1).max(1))
     }
@@ -280,7 +280,7 @@ impl<W: Write> TerminalLog<W> {
         self.print(&text, if row.best { GREEN } else { "" })
     }
 
-    /// One line that stays, in a style.
+    /// Prints a permanent line in a style.
     fn print(&mut self, text: &str, style: &str) -> io::Result<()> {
         if self.live > 0 {
             let blank = " ".repeat(self.live);
@@ -293,10 +293,9 @@ impl<W: Write> TerminalLog<W> {
         }
     }
 
-    /// Updates the line in place, in a terminal only.
+    /// Updates the live line, in a terminal only.
     fn show_live(&mut self, row: &Row, time: f64) -> io::Result<()> {
-        // Written so that a time that isn't a number stops nothing; a clock set back doesn't
-        // either.
+        // A range check, so that neither a NaN time nor a clock set back stops the updates.
         let soon = (0.0..LIVE).contains(&(time - self.live_time));
         let (Some(table), Some(width)) = (&self.table, self.width) else {
             return Ok(());
@@ -315,8 +314,7 @@ impl<W: Write> TerminalLog<W> {
     }
 }
 
-/// A run that ends in an error has no end event: what waits is shown, and the next text begins on a
-/// line of its own.
+/// A run that fails has no end event: print the pending row and end the live line.
 impl<W: Write> Drop for TerminalLog<W> {
     fn drop(&mut self) {
         let _ = self.print_pending();
@@ -327,8 +325,7 @@ impl<W: Write> Drop for TerminalLog<W> {
     }
 }
 
-/// An exponential mean without the bias of its beginning (the correction of Adam, Kingma & Ba
-/// 2015).
+/// An exponential moving mean with Adam's bias correction (Kingma & Ba 2015).
 #[derive(Debug, Default)]
 pub(crate) struct Mean {
     sum: f64,
@@ -348,7 +345,7 @@ impl Mean {
     }
 }
 
-/// The least of 1, 2, 5, 10, 20, 50 … that is at least `number`.
+/// The smallest of 1, 2, 5, 10, 20, 50 … that is at least `number`.
 fn round_up(number: u64) -> u64 {
     let mut power = 1;
     loop {

@@ -1,14 +1,13 @@
-//! Text that comes from outside, made fit for a terminal.
+//! Makes untrusted text safe for a terminal.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// How many columns a text takes.
+/// The width of a text in columns.
 pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// The character as it may be shown: what could drive a terminal or reorder the line is replaced by
-/// a sign that can be seen.
+/// The character, or a visible replacement if it could control the terminal or reorder the line.
 fn visible(c: char) -> char {
     match c {
         '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
@@ -24,13 +23,13 @@ fn visible(c: char) -> char {
     }
 }
 
-/// One line without anything that could drive a terminal.
+/// The text as one line, without anything that could control the terminal.
 pub(crate) fn line(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
-/// The text without anything that could drive a terminal, in lines of at most `width` columns,
-/// broken at spaces where there are any.
+/// The text without anything that could control the terminal, in lines of at most `width` columns,
+/// broken at spaces where possible.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.replace("\r\n", "\n").split('\n') {
@@ -65,7 +64,7 @@ fn wrap_paragraph(paragraph: &str, width: usize, lines: &mut Vec<String>) {
     lines.push(current);
 }
 
-/// The longest beginning that takes at most `width` columns.
+/// The longest prefix of at most `width` columns.
 pub(crate) fn truncate(text: &str, width: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices() {
@@ -77,7 +76,7 @@ pub(crate) fn truncate(text: &str, width: usize) -> &str {
     text
 }
 
-/// An argument that a shell reads back as this text.
+/// The text quoted as a shell argument.
 pub(crate) fn argument(text: &str) -> String {
     let text = line(text);
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
@@ -96,7 +95,7 @@ mod tests {
         let wrapped = wrap("the red ball is in the box\n\nthe end", 10);
         assert_eq!(wrapped, ["the red", "ball is in", "the box", "", "the end"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
-        // Two columns a character.
+        // Each character is two columns wide.
         assert_eq!(wrap("从前有座山", 5), ["从前", "有座", "山"]);
         assert_eq!(wrap("山山", 1), ["山", "山"]);
         let long = "一 two 三三三 fourfourfour\tfive ".repeat(20);
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_drives_the_terminal() {
+    fn no_text_controls_the_terminal() {
         let hostile: String = (0..=0x2100).filter_map(char::from_u32).collect();
         for text in wrap(&hostile, 70) {
             assert!(!text.chars().any(char::is_control), "{text:?}");

@@ -1,4 +1,4 @@
-//! The terminal screen itself: draws the dashboard until the user leaves or the events end.
+//! The terminal screen: draws the dashboard until the user quits or the events end.
 
 use crate::dashboard::Dashboard;
 use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
@@ -7,30 +7,30 @@ use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
-/// Between two drawings.
+/// Interval between two frames.
 const PACE: Duration = Duration::from_millis(200);
 
 /// Where events come from.
 pub enum Events {
     /// A run on disk, which may still grow.
     Follow(Follow),
-    /// A training in this process; it is over when its sender is gone.
+    /// Training in this process; it is over when the sender is dropped.
     Beside(Receiver<Event>),
 }
 
 /// Why the screen closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
-    /// The user left.
+    /// The user quit.
     User,
-    /// The training is over.
+    /// Training is over.
     Over,
 }
 
 /// Shows the screen.
 ///
 /// # Errors
-/// Where the terminal can't be used.
+/// If the terminal can't be used.
 pub fn show(name: &str, mut events: Events) -> io::Result<Closed> {
     let mut terminal = ratatui::try_init()?;
     let mut dashboard = Dashboard::new(name);
@@ -59,7 +59,7 @@ pub fn show(name: &str, mut events: Events) -> io::Result<Closed> {
     left
 }
 
-/// Whether a key leaves: q, Escape or Ctrl-C.
+/// Whether a key quits: q, Escape or Ctrl-C.
 fn leaves(event: &event::Event) -> bool {
     let event::Event::Key(key) = event else {
         return false;
@@ -73,8 +73,8 @@ fn leaves(event: &event::Event) -> bool {
         }
 }
 
-/// Shows what is new in a log, which is never over. Lines that are no events are left out; what
-/// can't be read now may be later.
+/// Takes in the new events of a log, and returns `false`: a log is never over. Lines that aren't
+/// events are skipped; a read that fails is tried again at the next frame.
 fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) -> bool {
     while let Ok(Followed::Replaced) = log.look(|_, line| {
         if let Ok(Some(event)) = Event::parse(line) {
@@ -95,7 +95,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn a_log_is_shown_as_it_grows_and_anew_where_it_is_replaced() {
+    fn a_growing_log_is_shown_and_a_replaced_one_from_its_start() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let (mut log, mut dashboard) = (Follow::new(path.clone()), Dashboard::new("mine"));

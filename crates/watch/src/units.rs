@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers in readable form.
 
 /// A count: `2,000`, `0.81 M`, `12.4 G`.
 pub fn count(value: u64) -> String {
@@ -9,11 +9,11 @@ pub fn count(value: u64) -> String {
             length => format!("{},{}", &digits[..length - 3], &digits[length - 3..]),
         };
     }
-    // Below a million too: 0.81 M is the field's way to say it.
+    // Below a million too: model sizes are usually given as 0.81 M.
     scaled(value as f64, "", 1e6)
 }
 
-/// An amount with the fitting prefix: `3.93 GFLOP`, `41.0 MB`.
+/// An amount with a unit prefix: `3.93 GFLOP`, `41.0 MB`.
 pub fn amount(value: u64, unit: &str) -> String {
     match value {
         0..1000 => format!("{value} {unit}"),
@@ -54,7 +54,7 @@ pub fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
         return format!("{:.1}s", seconds.max(0.0));
     }
-    // Saturates far beyond any run.
+    // Saturates, but far beyond any real duration.
     let whole = seconds.round() as u64;
     let (minutes, hours) = (whole / 60, whole / 3600);
     match whole {
@@ -65,8 +65,8 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A number in at most `width` characters where that is possible: at best with 4 decimals, and in
-/// powers of ten where plain digits would say nothing.
+/// A number in at most `width` characters if possible: with up to 4 decimals, or in scientific
+/// notation if it is too small or too large for that.
 pub(crate) fn number(value: f64, width: usize) -> String {
     if !value.is_finite() {
         return "-".to_string();
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_as_people_read_them() {
+    fn numbers_are_readable() {
         let counts = [0, 999, 2_000, 99_999, 810_432, 1_843_200, 124_000_000].map(count);
         let expected = ["0", "999", "2,000", "99,999", "0.81 M", "1.84 M", "124 M"];
         assert_eq!(counts, expected);

@@ -1,5 +1,5 @@
-//! The terminal screen at three sizes, and with nothing to show. The expected screens lie in
-//! `screens/`; a screen that differs is written beside it as `.new`.
+//! The terminal screen at three sizes, and with nothing to show. The expected screens are in
+//! `screens/`; a screen that differs is written next to it as `.new`.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use ratatui::Terminal;
@@ -111,16 +111,16 @@ fn an_empty_run_and_a_finished_one() {
 }
 
 #[test]
-fn a_session_that_goes_back_takes_back_what_lay_beyond() {
+fn a_session_resumed_from_an_earlier_step_removes_later_points() {
     let mut d = learning();
     show(&mut d, 260, start());
     let screen = drawn(&d, (130, 36));
-    assert!(screen.contains("step 260 of 400") && screen.contains("sample of step 250"));
+    assert!(screen.contains("step 260 of 400") && screen.contains("sample at step 250"));
     assert!(!screen.contains("300"), "{screen}");
     show(&mut d, 200, start());
     let screen = drawn(&d, (130, 36));
     assert!(
-        screen.contains("step 200 of 400") && !screen.contains("of step"),
+        screen.contains("step 200 of 400") && !screen.contains("at step"),
         "{screen}"
     );
 }

@@ -1,4 +1,4 @@
-//! The log as people see it, from made-up events with made-up times.
+//! The terminal log, from made-up events with made-up times.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -15,7 +15,7 @@ fn log(events: &[Event], width: Option<usize>, color: bool, quiet: bool) -> Stri
     String::from_utf8(out).unwrap()
 }
 
-/// What a terminal shows in the end: a carriage return goes back, what follows writes over.
+/// The final content of a terminal: text after a carriage return overwrites the line.
 fn seen(log: &str) -> String {
     let mut screen = String::new();
     for line in log.split_inclusive('\n') {
@@ -31,7 +31,7 @@ fn seen(log: &str) -> String {
     screen
 }
 
-/// Compares with a golden text, whose first line break is only there to be read.
+/// Compares with a golden text, whose leading line break is only for readability.
 fn assert_log(log: &str, golden: &str) {
     assert_eq!(log, golden.trim_start_matches('\n'), "it is now:\n{log}");
 }
@@ -56,7 +56,7 @@ fn no_line_wraps_at_any_width() {
     for width in 12..130 {
         for line in log(&run(), Some(width), false, false).split(['\n', '\r']) {
             let columns = line.chars().count();
-            // Commands are whole lines, to be copied; a label takes some room in the narrowest.
+            // Commands aren't wrapped, so that they can be copied; labels need some width.
             let fine = columns < width.max(18) || line.starts_with("  downhill ");
             assert!(fine, "width {width}: {line:?}");
         }
@@ -67,7 +67,7 @@ fn no_line_wraps_at_any_width() {
 }
 
 #[test]
-fn a_hostile_sample_drives_nothing() {
+fn a_hostile_sample_does_not_control_the_terminal() {
     let text = "从前有座山，山里有座庙。\x1b[2J\x1b]0;title\x07\r\u{9b}31m\u{202e}\tend\r\n"
         .to_string()
         + &"x\n".repeat(30);
@@ -120,7 +120,7 @@ fn a_fit() {
 }
 
 #[test]
-fn a_run_of_an_unknown_kind_is_shown_as_far_as_it_is_known() {
+fn a_run_of_an_unknown_kind_is_still_shown() {
     let mut events = run();
     if let What::Start(start) = &mut events[0].what {
         start.kind = Some(Kind::Unknown("ra\x1bce".into()));
@@ -130,7 +130,7 @@ fn a_run_of_an_unknown_kind_is_shown_as_far_as_it_is_known() {
     assert!(log.starts_with(expected), "{log}");
 }
 
-/// The numbers of the steps that have a line, of a run with steps of this length.
+/// The steps that get a line in a run whose steps take `seconds` each.
 fn printed(steps: u64, seconds: f64) -> Vec<u64> {
     let mut events: Vec<Event> = vec![at(0, Start { steps, ..start() })];
     for n in 1..=steps {
@@ -159,7 +159,7 @@ fn long_runs_print_a_line_every_few_seconds() {
 }
 
 #[test]
-fn an_interrupted_run_says_how_to_go_on_and_quiet_says_the_end_only() {
+fn an_interrupted_run_says_how_to_resume_and_quiet_shows_only_the_end() {
     let mut events = run();
     events.pop();
     events.push(at(1000, end("interrupted")));
@@ -177,7 +177,7 @@ fn a_run_that_breaks_off_shows_its_last_step() {
 }
 
 #[test]
-fn numbers_that_make_no_sense_stop_nothing() {
+fn nonsensical_numbers_stop_nothing() {
     let nan = f64::NAN;
     let broken = Step {
         nats_per_token: None,
@@ -216,12 +216,12 @@ fn numbers_that_make_no_sense_stop_nothing() {
 
 const GOLDEN_PIPE: &str = r#"
 downhill 0.1.0
-corpus   tales · 1.80 M tokens to train on · 0.20 M to validate · vocabulary 65
-model    qwen3 · 0.81 M parameters · 3.93 GFLOP a step
-batch    12 × 64 tokens · 768 a step · 1,000 steps
+corpus   tales · 1.80 M training tokens · 0.20 M validation · vocabulary 65
+model    qwen3 · 0.81 M parameters · 3.93 GFLOP per step
+batch    12 × 64 tokens · 768 per step · 1,000 steps
 machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
 run      runs/tales · seed 1
-floor    0.9100 bits/byte, the least that any model can reach
+floor    0.9100 bits/byte, the lowest any model can reach
 
  step   train      val  bits/byte   floor    grad       lr  ms/step   tok/s    left
     0       -  ~4.1727     6.0200   +562%       -        -        -       -       -  subset
@@ -246,7 +246,7 @@ finished after step 1,000
 model    runs/tales · best checkpoint: step 1,000
 quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
          perplexity 1.97
-cost     50s of training · 1m03s in all · 62.0 MB of memory at most
+cost     50s training · 1m03s total · 62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
   downhill eval runs/tales
@@ -254,12 +254,12 @@ next
 "#;
 const GOLDEN_80: &str = r#"
 downhill 0.1.0
-corpus   tales · 1.80 M tokens to train on · 0.20 M to validate · vocabulary 65
-model    qwen3 · 0.81 M parameters · 3.93 GFLOP a step
-batch    12 × 64 tokens · 768 a step · 1,000 steps
+corpus   tales · 1.80 M training tokens · 0.20 M validation · vocabulary 65
+model    qwen3 · 0.81 M parameters · 3.93 GFLOP per step
+batch    12 × 64 tokens · 768 per step · 1,000 steps
 machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
 run      runs/tales · seed 1
-floor    0.9100 bits/byte, the least that any model can reach
+floor    0.9100 bits/byte, the lowest any model can reach
 
  step   train      val  bits/byte   floor    grad       lr  ms/step    left
     0       -  ~4.1727     6.0200   +562%       -        -        -       -
@@ -284,7 +284,7 @@ finished after step 1,000
 model    runs/tales · best checkpoint: step 1,000
 quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
          perplexity 1.97
-cost     50s of training · 1m03s in all · 62.0 MB of memory at most
+cost     50s training · 1m03s total · 62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
   downhill eval runs/tales
@@ -292,20 +292,19 @@ next
 "#;
 const GOLDEN_40: &str = r#"
 downhill 0.1.0
-corpus   tales
-         1.80 M tokens to train on
-         0.20 M to validate
+corpus   tales · 1.80 M training tokens
+         0.20 M validation
          vocabulary 65
 model    qwen3 · 0.81 M parameters
-         3.93 GFLOP a step
-batch    12 × 64 tokens · 768 a step
+         3.93 GFLOP per step
+batch    12 × 64 tokens · 768 per step
          1,000 steps
 machine  2 threads
          Example Processor @ 2.50GHz
          f32 · 41.0 MB planned
 run      runs/tales · seed 1
-floor    0.9100 bits/byte, the least
-         that any model can reach
+floor    0.9100 bits/byte, the lowest
+         any model can reach
 
  step   train      val    left
     0       -  ~4.1727       -
@@ -334,8 +333,8 @@ quality  0.6793 nats/token
          0.9800 bits/byte, floor
          0.9100, +7.7%
          perplexity 1.97
-cost     50s of training · 1m03s in all
-         62.0 MB of memory at most
+cost     50s training · 1m03s total
+         62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
   downhill eval runs/tales
@@ -375,7 +374,7 @@ run      runs/my fit · seed 1
 reached its target at step 60
 run      runs/my fit
 quality  mean squared error 1.234568e-2 · R² 0.998750
-cost     0.4s of training · 0.5s in all
+cost     0.4s training · 0.5s total
 next
   downhill predict 'runs/my fit' FILE.csv
 "#;
@@ -384,7 +383,7 @@ stopped after step 1,000; everything is saved
 model    runs/tales · best checkpoint: step 1,000
 quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
          perplexity 1.97
-cost     50s of training · 1m03s in all · 62.0 MB of memory at most
+cost     50s training · 1m03s total · 62.0 MB peak memory
 next
   downhill train --resume runs/tales
   downhill sample runs/tales --prompt "Once"

@@ -1,4 +1,4 @@
-//! The screen beside the training: neither slow nor absent terminals reach the trainer.
+//! The log on its own thread: neither a slow nor a closed terminal affects the trainer.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use common::{at, end, eval, run, start, step};
 use watch::{Screen, TerminalLog};
 
-/// A terminal that takes nothing until it is let go, and then keeps all.
+/// A terminal that blocks until it is released, and records what is written.
 #[derive(Clone, Default)]
 struct Stuck {
     gate: Arc<Mutex<()>>,
@@ -51,7 +51,7 @@ fn a_stuck_terminal_delays_no_step_and_loses_no_evaluation() {
 }
 
 #[test]
-fn a_terminal_that_goes_away_stops_nothing() {
+fn a_closed_terminal_stops_nothing() {
     struct Gone;
     impl Write for Gone {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -1,8 +1,8 @@
-//! An operation written outside of the engine: y = max(x, 0)². So, Mańke, Liu et al., "Primer:
+//! An operation defined outside the engine: y = max(x, 0)². So, Mańke, Liu et al., "Primer:
 //! searching for efficient transformers for language modeling", 2021, section 4.2.
 //!
-//! Backward: dx = 2·max(x, 0)·dy. The tests below check it as `downhill verify` checks the engine's
-//! own, and train with it.
+//! Backward: dx = 2·max(x, 0)·dy. The tests check it as `downhill verify` checks the engine's
+//! own operations, and train with it.
 #![forbid(unsafe_code)]
 
 use engine::cpu::kernel::{Backward, Forward, Kernel};
@@ -12,7 +12,7 @@ use engine::{
     ValueId, Write, elementwise,
 };
 
-/// Numbers of a tile: a constant, so that bits don't depend on the machine.
+/// Numbers per tile: a constant, so that results don't depend on the machine.
 const TILE: usize = 16_384;
 
 /// The operation; x [N, C] → y [N, C].
@@ -22,7 +22,7 @@ pub struct SquaredRelu;
 /// Records y = max(x, 0)².
 ///
 /// # Errors
-/// Where `x` holds no number.
+/// If `x` holds no numbers.
 pub fn squared_relu(g: &mut Graph, x: ValueId) -> Result<ValueId> {
     Ok(g.push(SquaredRelu, &[x])?[0])
 }
@@ -84,10 +84,10 @@ impl Kernel for SquaredRelu {
     }
 }
 
-/// Random shapes, for `verify`.
+/// A random example for `verify`.
 ///
 /// # Errors
-/// Never, since every shape fits.
+/// Never: every shape is valid.
 pub fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, width) = (d.size(9), d.size(40));
     let x = d.parameter(g, rows, width);

@@ -1,4 +1,4 @@
-//! The operation verifies and trains like one of the engine's own.
+//! The operation passes `verify` and trains like one of the engine's own.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use engine::{

@@ -1,12 +1,12 @@
-//! ARCHITECTURE.md: its table of crates is what the other checks go by, and it is complete.
+//! Checks that the table of crates in ARCHITECTURE.md, which the other checks use, is complete.
 
 use super::Fault;
 use crate::tree::Tree;
 
-/// The map of the house.
+/// The file with the table of crates.
 pub const MAP: &str = "ARCHITECTURE.md";
 
-/// What has a row but no floor: the project's checks, and the live page that `serve` carries.
+/// Rows without a floor: the project's checks, and the live page that `serve` embeds.
 const NO_FLOOR: [&str; 2] = ["xtask", "page"];
 
 /// A row of the table `| crate | floor | lines | job |`.
@@ -15,9 +15,9 @@ pub struct Entry<'a> {
     pub name: &'a str,
     /// Its floor; none for `xtask` and `page`.
     pub floor: Option<usize>,
-    /// Most lines in its `src`, or of the page's files.
+    /// Maximum lines in its `src`, or in the page's files.
     pub budget: usize,
-    /// Line in the map.
+    /// The row's line in ARCHITECTURE.md.
     pub line: usize,
 }
 
@@ -39,7 +39,7 @@ pub fn entries(tree: &Tree) -> Vec<Entry<'_>> {
     rows.collect()
 }
 
-/// Every crate has its row, and every row its crate.
+/// Checks that every crate has a row and every row a crate.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let rows = entries(tree);
     let mut crates = tree.crates();
@@ -57,7 +57,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
         .collect();
     for row in &rows {
         if !crates.contains(&row.name) {
-            let message = format!("there is no crate {}: take the row out", row.name);
+            let message = format!("there is no crate {}: remove the row", row.name);
             faults.push(Fault::new(MAP, row.line, message));
         } else if row.floor.is_none() && !NO_FLOOR.contains(&row.name) {
             faults.push(Fault::new(MAP, row.line, "the floor must be a number"));

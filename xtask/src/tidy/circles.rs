@@ -1,12 +1,12 @@
-//! Files of a crate don't use each other in a circle: so each can be understood from those below
-//! it.
+//! Checks that the files of a crate don't use each other in a cycle, so that each can be understood
+//! from those below it.
 
 use super::Fault;
 use crate::imports::{Uses, uses};
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Looks for circles in every crate.
+/// Finds cycles in every crate.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let crates = tree.crates().into_iter();
     let folders = crates.map(|name| format!("crates/{name}/src/"));
@@ -22,7 +22,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
         if seen.insert(members) {
             let circle = [&[from], &back[..]].concat().join(" → ");
             let message = format!(
-                "these files use each other in a circle: {circle}. Move what they share to a file below them"
+                "these files use each other in a cycle: {circle}. Move the shared code to a file that both can use"
             );
             faults.push(Fault::new(from, line, message));
         }
@@ -38,7 +38,7 @@ fn edges(uses: &Uses) -> impl Iterator<Item = (&str, &str, usize)> {
     })
 }
 
-/// The shortest way from one file to another, both of them included.
+/// The shortest path from one file to another, including both.
 fn path<'a>(uses: &'a Uses, from: &'a str, to: &str) -> Option<Vec<&'a str>> {
     let mut before: BTreeMap<&str, &str> = BTreeMap::new();
     let mut next = VecDeque::from([from]);

@@ -1,15 +1,15 @@
-//! A crate uses only crates on lower floors: so each part can be read without those above it.
+//! Checks that a crate uses only crates on lower floors, so that it can be read without those
+//! above.
 
 use super::Fault;
 use super::architecture::entries;
 use crate::tree::Tree;
 
-/// Crates that may use less than their floor allows: `watch` reads what a run left, and nothing
-/// else.
+/// Crates that may use less than their floor allows: `watch` only reads run folders.
 const ONLY: &[(&str, &[&str])] = &[("watch", &["run"])];
 
-/// Reads each crate's manifest; dependencies of tests count as well, since a crate that needs an
-/// upper floor to be tested can't be understood without it either.
+/// Checks each crate's manifest. Dev-dependencies count too: a crate that needs an upper floor for
+/// its tests can't be understood without it.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let rows = entries(tree);
     let floor = |name: &str| rows.iter().find(|r| r.name == name).and_then(|r| r.floor);
@@ -28,7 +28,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
             {
                 let message = format!(
                     "{name} is on floor {mine} and may not use {used} on floor {theirs}: \
-                     move the code it wants to a lower floor"
+                     move the code it needs to a lower floor"
                 );
                 faults.push(Fault::new(&path, line, message));
             }

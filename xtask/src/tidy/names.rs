@@ -1,5 +1,5 @@
-//! Adding an operation touches one file and two lines: so inside the engine an operation's type may
-//! be named only in its own file, in the list and where operations are fused.
+//! Adding an operation takes one file and two lines. So inside the engine, an operation's type may
+//! be named only in its own file, in the list and in the fusion code.
 
 use super::Fault;
 use crate::rust::{code, has_word};
@@ -9,12 +9,12 @@ const ENGINE: &str = "crates/engine/src/";
 const LIST: &str = "crates/engine/src/ops.rs";
 const FUSE: &str = "crates/engine/src/fuse.rs";
 
-/// Looks for each operation's name in the code of the other files.
+/// Finds each operation's name in the code of other files.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let list = tree.get(LIST).unwrap_or_default();
     let operations = operations(list);
     if operations.is_empty() {
-        return vec![Fault::new(LIST, 0, "no operation found behind `list! {`")];
+        return vec![Fault::new(LIST, 0, "no operation found after `list! {`")];
     }
     let mut faults = Vec::new();
     for (path, source) in tree.rust_files(ENGINE) {
@@ -26,8 +26,8 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
             for (module, name) in &operations {
                 if has_word(line, name) && !is_home(path, module) {
                     let message = format!(
-                        "{name} is named outside ops/{module}.rs, ops.rs and fuse.rs: ask the \
-                         trait Operation instead, or call the other thing something else"
+                        "{name} is named outside ops/{module}.rs, ops.rs and fuse.rs: use the \
+                         trait Operation instead, or rename the other item"
                     );
                     faults.push(Fault::new(path, at + 1, message));
                 }
@@ -37,7 +37,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// Whether a file is the operation's own, or lies in the folder of that name.
+/// Whether a file is the operation's own or is in its folder.
 fn is_home(path: &str, module: &str) -> bool {
     let inside = path
         .strip_prefix(ENGINE)

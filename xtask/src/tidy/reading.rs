@@ -1,5 +1,5 @@
-//! The reading path: seven files, short enough for one sitting, each opening with the question it
-//! answers.
+//! Checks the reading path: seven files, short enough for one sitting, each of which begins with
+//! the question it answers.
 
 use super::Fault;
 use super::architecture::MAP;
@@ -15,7 +15,7 @@ const PATH: &[&str] = &[
     "crates/model/src/decoder.rs",
 ];
 
-/// Most lines of all of them together.
+/// Maximum total lines.
 const LINES: usize = 1500;
 
 /// Checks the files, and that ARCHITECTURE.md lists them in this order.
@@ -44,13 +44,14 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
         }
     }
     if lines > LINES {
-        let message = format!("the reading path has {lines} lines, {LINES} at most: simplify it");
+        let message =
+            format!("the reading path has {lines} lines, the limit is {LINES}: simplify it");
         faults.push(Fault::new(MAP, 0, message));
     }
     faults
 }
 
-/// Whether the first paragraph of the file's documentation has a question mark.
+/// Whether the first paragraph of the file's documentation contains a question mark.
 fn asks(text: &str) -> bool {
     let paragraph = text
         .lines()

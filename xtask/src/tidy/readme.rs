@@ -1,5 +1,5 @@
-//! The two READMEs say the same: as many headings of each level, in the same order, and the same
-//! blocks of code.
+//! Checks that the two READMEs match: the same heading levels in the same order, and the same code
+//! blocks.
 
 use super::Fault;
 use crate::tree::Tree;
@@ -7,12 +7,12 @@ use crate::tree::Tree;
 const ENGLISH: &str = "README.md";
 const CHINESE: &str = "README.zh-CN.md";
 
-/// What must not differ between two languages, each with its line.
+/// The parts that must match between the languages, each with its line.
 #[derive(Default)]
 struct Outline {
-    /// Number of `#`.
+    /// Heading levels (number of `#`).
     headings: Vec<(usize, usize)>,
-    /// Blocks of code, fences included.
+    /// Code blocks, including fences.
     blocks: Vec<(usize, String)>,
 }
 
@@ -22,7 +22,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
     let mut read = |path| match tree.get(path) {
         Some(text) => Some(outline(text)),
         None => {
-            faults.push(Fault::new(path, 0, "it is missing"));
+            faults.push(Fault::new(path, 0, "the file is missing"));
             None
         }
     };
@@ -35,16 +35,11 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
         &chinese.headings,
         &mut faults,
     );
-    compare(
-        "blocks of code",
-        &english.blocks,
-        &chinese.blocks,
-        &mut faults,
-    );
+    compare("code blocks", &english.blocks, &chinese.blocks, &mut faults);
     faults
 }
 
-/// Tells the first difference.
+/// Reports the first difference.
 fn compare<T: PartialEq>(
     what: &str,
     english: &[(usize, T)],

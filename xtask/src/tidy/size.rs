@@ -1,5 +1,5 @@
-//! Small enough to be read: a budget of lines for each crate and for the page, a bound for each
-//! file, and one for the width of comments and of the page. Unit tests are not counted.
+//! Checks sizes: a line budget for each crate and for the page, a line limit for each file, and a
+//! width limit for comments and for the page. Unit tests don't count.
 
 use super::Fault;
 use super::architecture::{MAP, entries};
@@ -7,28 +7,19 @@ use crate::rust::{is_test_file, lines_without_tests};
 use crate::tree::Tree;
 use unicode_width::UnicodeWidthStr;
 
-/// A file longer than this is said to be long.
+/// A longer file gets a warning.
 const LONG: usize = 500;
 
-/// A file longer than this is a fault.
+/// A longer file is a fault.
 const TOO_LONG: usize = 600;
 
-/// Most columns of a line of the page or of a comment; rustfmt sees to the rest of the code.
+/// Maximum width of comments and of the page's lines; rustfmt limits the rest of the code.
 const COLUMNS: usize = 100;
 
 /// The page's files: scripts, style and markup.
 const PAGE: &str = "crates/serve/page/";
 
-/// Folders whose comments aren't wrapped yet. The list only ever gets shorter.
-const UNWRAPPED: &[&str] = &[
-    "crates/data/",
-    "crates/engine/",
-    "crates/model/",
-    "crates/run/",
-    "crates/train/",
-];
-
-/// Checks crates against the table in ARCHITECTURE.md, and every file.
+/// Checks the line counts of crates, of the page and of each file.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for row in entries(tree) {
@@ -65,7 +56,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// Lines of the Rust files below a folder, tests not counted.
+/// Lines of the Rust files below a folder, without tests.
 fn source_lines(tree: &Tree, folder: &str) -> usize {
     let files = tree
         .rust_files(folder)
@@ -77,12 +68,8 @@ fn page(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.iter().filter(|(path, _)| path.starts_with(PAGE))
 }
 
-/// Lines of the page and of comments are at most [`COLUMNS`] wide.
+/// Checks that comments and the page's lines are at most [`COLUMNS`] wide.
 pub fn columns(tree: &Tree) -> Vec<Fault> {
-    against(tree, UNWRAPPED)
-}
-
-fn against(tree: &Tree, unwrapped: &[&str]) -> Vec<Fault> {
     let comments = tree.rust_files("").flat_map(|(path, text)| {
         let lines = text.lines().enumerate();
         let comments = lines.filter(|(_, line)| line.trim_start().starts_with("//"));
@@ -92,26 +79,14 @@ fn against(tree: &Tree, unwrapped: &[&str]) -> Vec<Fault> {
         let lines = text.lines().enumerate();
         lines.map(move |(at, line)| (path, at, line))
     });
-    let mut faults = Vec::new();
-    let mut needed = Vec::new();
-    for (path, at, line) in comments.chain(page) {
-        let columns = line.width();
-        if columns <= COLUMNS {
-            continue;
-        }
-        match unwrapped.iter().find(|folder| path.starts_with(**folder)) {
-            Some(folder) => needed.push(*folder),
-            None => {
-                let message = format!("{columns} columns: wrap the line at {COLUMNS}");
-                faults.push(Fault::new(path, at + 1, message));
-            }
-        }
-    }
-    for folder in unwrapped.iter().filter(|folder| !needed.contains(folder)) {
-        let message = format!("{folder} is wrapped: take it out of UNWRAPPED");
-        faults.push(Fault::new("xtask/src/tidy/size.rs", 0, message));
-    }
-    faults
+    let wide = comments
+        .chain(page)
+        .filter(|(_, _, line)| line.width() > COLUMNS);
+    let fault = |(path, at, line): (&str, usize, &str)| {
+        let message = format!("{} columns: wrap the line at {COLUMNS}", line.width());
+        Fault::new(path, at + 1, message)
+    };
+    wide.map(fault).collect()
 }
 
 #[cfg(test)]
@@ -151,7 +126,7 @@ mod tests {
             let map = format!("| `page` | – | {budget} | x |");
             let text = page(line);
             let tree = Tree::of(&[(MAP, &map), ("crates/serve/page/a.js", &text)]);
-            let faults = check(&tree).into_iter().chain(against(&tree, &[]));
+            let faults = check(&tree).into_iter().chain(columns(&tree));
             places(&faults.collect::<Vec<_>>())
         };
         assert!(with(&"x".repeat(100), "2").is_empty());
@@ -161,11 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_narrow_and_the_list_shrinks() {
+    fn comments_are_narrow() {
         let text = format!("let s = \"{0}\";\n    /// {0}\n", "x".repeat(99));
         let tree = Tree::of(&[("crates/run/src/a.rs", &text)]);
-        assert_eq!(places(&against(&tree, &[])), ["crates/run/src/a.rs:2"]);
-        assert!(against(&tree, &["crates/run/"]).is_empty());
-        assert_eq!(against(&tree, &["crates/run/", "crates/data/"]).len(), 1);
+        assert_eq!(places(&columns(&tree)), ["crates/run/src/a.rs:2"]);
     }
 }

@@ -1,25 +1,25 @@
-//! One type name means one thing: it isn't public in two crates, nor declared twice in one crate
-//! where more than one file can see it.
+//! Checks that a type name means one thing: it isn't public in two crates, nor declared twice in
+//! one crate where other files can see it.
 
 use super::Fault;
 use crate::rust::{Token, code, is_name, is_test_file, tokens};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 
-/// Names that may be declared more than once, each with the reason or the rename that is due. A
-/// name that no longer needs its entry is a fault, too.
+/// Names that may be declared more than once, with the reason. An entry that is no longer needed is
+/// a fault.
 const SHARED: &[(&str, &str)] = &[
     (
         "Error",
-        "each crate has its own, always named with its crate",
+        "each crate has its own, always qualified with the crate",
     ),
     (
         "Result",
-        "each crate has its own, always named with its crate",
+        "each crate has its own, always qualified with the crate",
     ),
 ];
 
-/// Who can name a type.
+/// The visibility of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Seen {
     /// Its own module.
@@ -37,7 +37,7 @@ struct Declared<'a> {
     seen: Seen,
 }
 
-/// Looks for names that are declared twice.
+/// Finds names that are declared twice.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     against(tree, SHARED)
 }
@@ -78,20 +78,20 @@ fn against(tree: &Tree, shared: &[(&str, &str)]) -> Vec<Fault> {
         needed.push(name.as_str());
         if !shared.iter().any(|(known, _)| known == name) {
             let message = format!(
-                "{name} is declared in {}:{} as well: one name means one thing, rename one of them",
+                "{name} is also declared in {}:{}: rename one of them, since one name means one thing",
                 first.path, first.line
             );
             faults.push(Fault::new(second.path, second.line, message));
         }
     }
     for (name, _) in shared.iter().filter(|(name, _)| !needed.contains(name)) {
-        let message = format!("{name} is declared once: take it out of SHARED");
+        let message = format!("{name} is declared only once: remove it from SHARED");
         faults.push(Fault::new("xtask/src/tidy/types.rs", 0, message));
     }
     faults
 }
 
-/// Two declarations that can be taken for each other.
+/// Two declarations that can be confused.
 fn clash<'a, 'b>(all: &'a [Declared<'b>]) -> Option<(&'a Declared<'b>, &'a Declared<'b>)> {
     let pairs = all
         .iter()
@@ -104,8 +104,8 @@ fn clash<'a, 'b>(all: &'a [Declared<'b>]) -> Option<(&'a Declared<'b>, &'a Decla
     clashes.next()
 }
 
-/// The types and traits that code declares, with their lines. A private `type` isn't counted: most
-/// belong to an `impl`.
+/// The types and traits declared in the code, with their lines. Private `type` items don't count:
+/// most belong to an `impl`.
 fn declared(tokens: &[Token]) -> Vec<(String, usize, Seen)> {
     let mut found = Vec::new();
     for (at, pair) in tokens.windows(2).enumerate() {

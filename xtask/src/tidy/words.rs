@@ -1,11 +1,11 @@
-//! Words that may not stand just anywhere: `unsafe`, marks of unfinished work, paths of somebody's
-//! machine.
+//! Checks for words with restricted use: `unsafe`, marks of unfinished work, paths of a local
+//! machine, British spellings.
 
 use super::Fault;
 use crate::rust::{code, has_word, is_test_file};
 use crate::tree::Tree;
 
-/// The engine's files that hold raw memory, threads and processor instructions.
+/// The engine's files for raw memory, threads and processor instructions, which may use `unsafe`.
 const UNSAFE: &[&str] = &[
     "crates/engine/src/cpu/arena.rs",
     "crates/engine/src/cpu/team.rs",
@@ -17,7 +17,8 @@ const UNSAFE: &[&str] = &[
 
 const FORBID: &str = "#![forbid(unsafe_code)]";
 
-/// `unsafe` stands only in the list above and in tests; every crate but the engine forbids it.
+/// Checks that `unsafe` occurs only in the files above and in tests, and that every crate but the
+/// engine forbids it.
 pub fn unsafe_code(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (path, source) in tree.rust_files("") {
@@ -39,7 +40,7 @@ pub fn unsafe_code(tree: &Tree) -> Vec<Fault> {
         for path in ["lib.rs", "main.rs"].map(|file| format!("{folder}{file}")) {
             let source = tree.get(&path);
             if source.is_some_and(|source| !source.lines().any(|line| line == FORBID)) {
-                let message = format!("add {FORBID} at its top");
+                let message = format!("add {FORBID} at the top");
                 faults.push(Fault::new(&path, 1, message));
             }
         }
@@ -47,7 +48,7 @@ pub fn unsafe_code(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-// Written in two parts, so that this file doesn't find itself.
+// Split in two parts, so that the check doesn't match this file.
 const MARKS: &[&str] = &[
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
@@ -55,7 +56,7 @@ const MARKS: &[&str] = &[
 ];
 const STUBS: &[&str] = &[concat!("todo", "!"), concat!("unimplemented", "!")];
 
-/// Nothing is left to be done later.
+/// Checks that no marks of unfinished work remain.
 pub fn unfinished(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (path, text) in tree.iter() {
@@ -72,7 +73,7 @@ pub fn unfinished(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// Folders that only somebody's own machine has.
+/// Folders that exist only on a particular machine.
 const LOCAL: &[&str] = &[
     concat!("/ho", "me/"),
     concat!("/ro", "ot/"),
@@ -82,7 +83,7 @@ const LOCAL: &[&str] = &[
     concat!("/tmp/", "bash_"),
 ];
 
-/// No path of a local machine.
+/// Checks that no path of a local machine occurs.
 pub fn local_paths(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (path, text) in tree.iter() {
@@ -92,7 +93,7 @@ pub fn local_paths(tree: &Tree) -> Vec<Fault> {
                 !before.is_some_and(|c| c.is_alphanumeric() || "._-}/".contains(c))
             };
             if let Some(local) = LOCAL.iter().find(|l| line.match_indices(**l).any(begins)) {
-                let message = format!("a path of one machine ({local}…): say it in general");
+                let message = format!("a path of a local machine ({local}…): use a general one");
                 faults.push(Fault::new(path, at + 1, message));
             }
         }
@@ -100,7 +101,7 @@ pub fn local_paths(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// British spellings, by what no American word has; the same word is spelled one way everywhere.
+/// Letter sequences that occur in British spellings only.
 const BRITISH: &[&str] = &[
     concat!("beha", "viour"),
     concat!("cent", "red"),
@@ -119,10 +120,10 @@ const BRITISH: &[&str] = &[
     concat!("tokeni", "s"),
 ];
 
-/// What the web's standards call a thing, and a key of the golden files.
+/// Exceptions: a name from the web standards and a key of the golden files.
 const THEIRS: &[&str] = &[concat!("aria-labe", "lledby"), concat!("\"optimi", "ser\"")];
 
-/// One spelling: the American one, as config keys have it.
+/// Checks that spelling is American, like the config keys.
 pub fn spelling(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (path, text) in tree.iter() {
@@ -130,7 +131,7 @@ pub fn spelling(tree: &Tree) -> Vec<Fault> {
             let mut line = line.to_lowercase();
             THEIRS.iter().for_each(|word| line = line.replace(word, ""));
             if let Some(word) = BRITISH.iter().find(|word| line.contains(*word)) {
-                let message = format!("{word}…: the project has American spelling");
+                let message = format!("{word}…: use American spelling");
                 faults.push(Fault::new(path, at + 1, message));
             }
         }

@@ -1,4 +1,4 @@
-//! JSON: a line of a .jsonl file, an element of the array in a .json file, is a document.
+//! JSON: each line of a .jsonl file, or each element of the array in a .json file, is a document.
 
 use super::{LONGEST_RECORD, fields, wanted};
 use crate::documents::{Left, Reading, broken};
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::BufRead;
 
-/// Reads one record a line; empty lines are passed over.
+/// Reads one record per line; empty lines are skipped.
 pub(crate) fn read_lines(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
     let mut line = Vec::new();
     let mut records = Records::default();
@@ -24,8 +24,8 @@ pub(crate) fn read_lines(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Le
                 }
             }
             Line::TooLong => {
-                let detail = format!(" than {} MiB", LONGEST_RECORD >> 20);
-                r.bad(&format!("line {number}"), "longer", &detail)?;
+                let detail = format!(" of {} MiB", LONGEST_RECORD >> 20);
+                r.bad(&format!("line {number}"), "longer than the limit", &detail)?;
             }
         }
     }
@@ -37,7 +37,7 @@ enum Line {
     End,
 }
 
-/// Reads up to a line break, which is left out.
+/// Reads up to a line break, which is not included.
 fn read_line(stream: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<Line> {
     let (mut any, mut long) = (false, false);
     loop {
@@ -65,7 +65,7 @@ fn read_line(stream: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<Li
     })
 }
 
-/// Reads the elements of an array, or values that follow each other.
+/// Reads the elements of an array, or a sequence of values.
 pub(crate) fn read_values(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
     let mut values = Values::default();
     let mut records = Records::default();
@@ -85,7 +85,7 @@ pub(crate) fn read_values(r: &mut Reading, stream: &mut dyn BufRead) -> Result<L
                 values.value.clear();
             } else if values.value.len() > LONGEST_RECORD {
                 let reason = format!(
-                    "line {}: a value longer than {} MiB; give one record a line in a .jsonl file",
+                    "line {}: a value longer than {} MiB; put one record per line in a .jsonl file",
                     values.began,
                     LONGEST_RECORD >> 20
                 );
@@ -102,7 +102,7 @@ pub(crate) fn read_values(r: &mut Reading, stream: &mut dyn BufRead) -> Result<L
     }
     if values.open {
         let reason = format!(
-            "line {}: its array has no end: the file is cut short",
+            "line {}: the array is never closed: the file is cut short",
             values.line
         );
         return Err(Error::damaged(r.path(), reason));
@@ -110,24 +110,25 @@ pub(crate) fn read_values(r: &mut Reading, stream: &mut dyn BufRead) -> Result<L
     records.end(r)
 }
 
-/// Cuts a stream of JSON into its values, without checking them.
+/// Splits a stream of JSON into its values without validating them.
 #[derive(Default)]
 struct Values {
     value: Vec<u8>,
-    /// Line at which the value at hand began, from 1.
+    /// Line at which the current value started, from 1.
     began: u64,
-    /// Line breaks so far, plus 1.
+    /// Current line, from 1.
     line: u64,
     depth: usize,
     in_string: bool,
     escaped: bool,
-    /// Inside of the array around all values.
+    /// Inside the array around all values.
     open: bool,
     started: bool,
 }
 
 impl Values {
-    /// Takes bytes up to the end of a value; gives how many, and the line where the value began.
+    /// Consumes bytes up to the end of a value; returns how many, and the line where the value
+    /// started.
     fn push(&mut self, bytes: &[u8]) -> (usize, Option<u64>) {
         if !self.started {
             self.line = 1;
@@ -183,7 +184,7 @@ impl Values {
         (bytes.len(), None)
     }
 
-    /// Whether a byte stands between two values.
+    /// Whether a byte may stand between two values.
     fn between(&mut self, byte: u8) -> bool {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => return true,
@@ -199,23 +200,23 @@ impl Values {
         true
     }
 
-    /// The line of a value that has no end of its own.
+    /// The line of a value that ends only where the next token or the file does.
     fn finish(&self) -> Option<u64> {
         (!self.value.is_empty()).then_some(self.began)
     }
 }
 
-/// Records of a file on their way to documents.
+/// Turns the records of a file into documents.
 #[derive(Default)]
 struct Records {
     /// Whether a record had the field.
     found: bool,
-    /// Whether there was a record at all.
+    /// Whether there was any record.
     any: bool,
 }
 
 impl Records {
-    /// Takes a record; says how the file is left where it holds no texts at all.
+    /// Processes a record; returns an outcome if the file turns out to contain no texts.
     fn take(&mut self, r: &mut Reading, json: &[u8], line: u64) -> Result<Option<Left>> {
         let place = || format!("line {line}");
         let lossy;
@@ -273,22 +274,22 @@ impl Records {
             // Counts as an empty document.
             r.batcher.end()?;
         } else if !self.found && !r.input.named {
-            return Ok(Left::Skipped("records without the text's field"));
+            return Ok(Left::Skipped("records without the text field"));
         }
         Ok(Left::Read)
     }
 }
 
-/// What a record holds.
+/// The content of a record.
 enum Found<'a> {
     Text(Cow<'a, str>),
-    /// The field holds something else.
+    /// The field has a value of another type.
     Other(&'static str),
     Nothing,
 }
 
-/// Looks for the first of some fields in an object; a string alone is a text as well. Nothing else
-/// is kept in memory.
+/// Looks for the first of several fields in an object; a bare string is a text as well. Nothing
+/// else is kept in memory.
 struct Record<'f>(&'f [&'f str]);
 
 impl<'de> DeserializeSeed<'de> for Record<'_> {

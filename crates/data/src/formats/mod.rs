@@ -1,14 +1,14 @@
-//! One file a format; each hands its documents to the [`Reading`](crate::documents::Reading).
+//! One file per format; each passes its documents to the [`Reading`](crate::documents::Reading).
 
 pub(crate) mod json;
 pub(crate) mod parquet;
 pub(crate) mod plain;
 pub(crate) mod table;
 
-/// The longest record, so that a file without an end of line can't fill the memory.
+/// The longest record: a file without line breaks can't exhaust the memory.
 pub(crate) const LONGEST_RECORD: usize = 64 << 20;
 
-/// The fields in which a record's text is looked for where none is named.
+/// The fields searched for a record's text if none is named.
 pub(crate) const FIELDS: [&str; 2] = ["text", "content"];
 
 /// Fields to look for, the first found wins.

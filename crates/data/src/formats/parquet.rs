@@ -1,4 +1,4 @@
-//! Parquet: a row is a document. Only the column of the text is read, page by page.
+//! Parquet: a row is a document. Only the text column is read, page by page.
 
 use super::{fields, wanted};
 use crate::documents::{Left, Reading};
@@ -14,16 +14,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use std::sync::Once;
 
-/// Rows read at once.
+/// Rows per read.
 const ROWS: usize = 256;
 
 thread_local! {
-    /// Whether this thread is in the library.
+    /// Whether this thread is inside the library.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What the library gives. It has asserts that a damaged file can reach: they are errors like any
-/// other, and nothing is printed of them.
+/// Runs a call of the library. A damaged file can trigger its assertions: they become ordinary
+/// errors, and nothing is printed.
 fn library<T>(
     path: &Path,
     place: &str,
@@ -47,7 +47,7 @@ fn library<T>(
     }
 }
 
-const UNSOUND: &str = "not a sound parquet file";
+const UNSOUND: &str = "not a valid parquet file";
 
 /// Reads all row groups in order.
 pub(crate) fn read(r: &mut Reading, file: File) -> Result<Left> {
@@ -72,7 +72,7 @@ pub(crate) fn read(r: &mut Reading, file: File) -> Result<Left> {
             0 => kind.physical_type().to_string(),
             _ => "a list".into(),
         };
-        return r.no_field(format!("column `{name}` is {what}, not a text"));
+        return r.no_field(format!("column `{name}` is {what}, not text"));
     }
     let mut row = 0;
     for group in 0..reader.num_row_groups() {

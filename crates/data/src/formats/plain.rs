@@ -7,7 +7,8 @@ use text::Utf8Stream;
 
 /// Reads one document. Line ends stay as they are.
 pub(crate) fn read(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
-    // Raw bytes and replaced bytes are for files that the user named; others are taken for binary.
+    // Raw bytes and lossy decoding apply to files that the user named; other files that aren't
+    // UTF-8 count as binary.
     let raw = r.options.raw_bytes && r.input.named;
     let lossy = r.options.lossy && r.input.named;
     let mut check = Check::default();
@@ -48,18 +49,18 @@ fn not_text(r: &mut Reading, offset: u64, is_utf16: bool) -> Result<Left> {
     }
 }
 
-/// Is a stream UTF-8? Blocks may cut characters.
+/// Checks that a stream is UTF-8. Blocks may split characters.
 #[derive(Default)]
 struct Check {
-    /// Bytes that were found good.
+    /// Bytes found valid.
     good: u64,
-    /// The beginning of a character at the end of the last block.
+    /// The incomplete character at the end of the last block.
     begun: Vec<u8>,
     is_utf16: bool,
 }
 
 impl Check {
-    /// The error is the offset of the first byte that is wrong.
+    /// The error is the offset of the first invalid byte.
     fn push(&mut self, block: &[u8]) -> std::result::Result<(), u64> {
         let first = self.good == 0 && self.begun.is_empty();
         self.is_utf16 |=

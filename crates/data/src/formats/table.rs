@@ -7,7 +7,7 @@ use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 
-/// Reads the column of the text; other columns are left out.
+/// Reads the text column; other columns are ignored.
 pub(crate) fn read(r: &mut Reading, stream: &mut dyn BufRead, delimiter: u8) -> Result<Left> {
     let room = Cell::new(LONGEST_RECORD);
     let path = r.input.path.clone();
@@ -81,7 +81,7 @@ fn not_read(path: &std::path::Path, error: csv::Error) -> crate::Error {
     }
 }
 
-/// A stream that gives no more than `room` bytes for one record.
+/// A stream that returns at most `room` bytes per record.
 struct Limited<'a> {
     stream: &'a mut dyn BufRead,
     room: &'a Cell<usize>,

@@ -1,4 +1,4 @@
-//! What the tests of texts share.
+//! Helpers shared by the tests.
 #![allow(dead_code)]
 
 use data::{Destination, Error, JobControl, Prepared, ReadOptions, scan};
@@ -37,7 +37,7 @@ pub fn with_bytes(
     scan(paths, validation, o, 0, to.clone(), control)?.encode(&TokenizerKind::Bytes, None, control)
 }
 
-/// Everything trains.
+/// All of the text is training data.
 pub fn all() -> ReadOptions {
     ReadOptions {
         validation_bytes: 0,
@@ -81,8 +81,7 @@ pub fn zst(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
-/// A parquet file with a column `id` of numbers and a column `text` of texts that may be null, two
-/// row groups.
+/// A parquet file with an integer column `id` and a nullable text column `text`, in two row groups.
 pub fn parquet(texts: &[Option<&[u8]>]) -> Vec<u8> {
     use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
     use parquet::file::writer::SerializedFileWriter;

@@ -1,6 +1,6 @@
-//! Where do the numbers lie? In one aligned allocation a plan. This file and `team` are the only
-//! makers of slices of it: an operation gets a `Read` for what it may read and an `Out` for what
-//! it may write, and only the team can cut an `Out` into pieces.
+//! Where are the numbers stored? In one aligned allocation. Only this file and `team` make slices
+//! of it: an operation gets a `Read` for what it may read and an `Out` for what it may write, and
+//! only the team can cut an `Out` into pieces.
 
 use crate::error::{Error, Result};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -13,8 +13,8 @@ pub(crate) struct Arena {
 }
 
 // SAFETY: an arena owns its memory. The host reads and writes it through `&Arena` and `&mut Arena`;
-// threads do through `Read` and `Out`, which follow a plan that never lets a place be written while
-// somebody else reads or writes it.
+// threads use `Read` and `Out`, which follow a plan in which no place is written while another
+// thread reads or writes it.
 unsafe impl Send for Arena {}
 // SAFETY: as above.
 unsafe impl Sync for Arena {}
@@ -25,10 +25,10 @@ impl Arena {
         Layout::from_size_align(bytes, 64).map_err(|_| Error::Memory(bytes))
     }
 
-    /// Room for `len` numbers.
+    /// An arena of `len` numbers.
     ///
     /// # Errors
-    /// Where the memory can't be had.
+    /// If the memory can't be allocated.
     pub fn new(len: usize) -> Result<Arena> {
         if len == 0 {
             return Ok(Arena::empty());
@@ -40,7 +40,7 @@ impl Arena {
         Ok(Arena { start, len })
     }
 
-    /// Room for nothing.
+    /// An arena of no numbers.
     pub fn empty() -> Arena {
         Arena {
             start: NonNull::dangling(),
@@ -48,7 +48,7 @@ impl Arena {
         }
     }
 
-    /// Numbers in it.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -77,25 +77,25 @@ impl Arena {
         }
     }
 
-    /// The numbers of a place, for the host, which has the arena to itself.
+    /// The numbers of a place, for the host, which has exclusive use of the arena.
     pub fn slice(&self, offset: usize, len: usize) -> &[f32] {
         self.check(offset, len);
         // SAFETY: inside the allocation; while the host holds `&Arena` no team is running.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), len) }
     }
 
-    /// The numbers of a place, to write, for the host.
+    /// The numbers of a place, writable, for the host.
     pub fn slice_mut(&mut self, offset: usize, len: usize) -> &mut [f32] {
         self.check(offset, len);
-        // SAFETY: inside the allocation; `&mut` proves that nobody else has it.
+        // SAFETY: inside the allocation; `&mut` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(offset), len) }
     }
 
-    /// The tokens of a place, to write, for the host.
+    /// The tokens of a place, writable, for the host.
     pub fn tokens_mut(&mut self, offset: usize, len: usize) -> &mut [u32] {
         self.check(offset, len);
-        // SAFETY: as `slice_mut`; f32 and u32 have one size and alignment, and every pattern of
-        // bits is a number of either.
+        // SAFETY: as `slice_mut`; f32 and u32 have the same size and alignment, and every bit
+        // pattern is valid for both.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(offset).cast(), len) }
     }
 }
@@ -112,32 +112,32 @@ impl Drop for Arena {
     }
 }
 
-/// A place that an operation may read. It can't be copied, so that none outlives the arguments that
+/// A place that an operation may read. It can't be copied, so it can't outlive the arguments that
 /// the device lends to a kernel.
 pub struct Read(*const f32, usize);
 
-// SAFETY: reading from several threads is sound while nobody writes; the plan sees to that.
+// SAFETY: reading from several threads is sound while no thread writes; the plan ensures that.
 unsafe impl Send for Read {}
 // SAFETY: as above.
 unsafe impl Sync for Read {}
 
 impl Read {
-    /// A place of no numbers, for what an operation has said it doesn't read.
+    /// An empty place, for a slot that the operation declared it doesn't read.
     pub(crate) fn none() -> Read {
         Read(NonNull::dangling().as_ptr(), 0)
     }
 
     /// The numbers.
     pub fn real(&self) -> &[f32] {
-        // SAFETY: made by `Arena::read`, which checked the bounds. Only a device makes them, from a
-        // plan, which gives no operation a `Read` and an `Out` of one place, and drops them before
-        // the arena.
+        // SAFETY: made by `Arena::read`, which checked the bounds. Only a device makes one, from a
+        // plan, which gives no operation a `Read` and an `Out` of the same place, and drops it
+        // before the arena.
         unsafe { std::slice::from_raw_parts(self.0, self.1) }
     }
 
     /// The tokens.
     pub fn tokens(&self) -> &[u32] {
-        // SAFETY: as `real`; every pattern of bits is a u32.
+        // SAFETY: as `real`; every bit pattern is a valid u32.
         unsafe { std::slice::from_raw_parts(self.0.cast(), self.1) }
     }
 
@@ -159,27 +159,28 @@ unsafe impl Send for Out {}
 unsafe impl Sync for Out {}
 
 impl Out {
-    /// The numbers, while nobody writes them.
+    /// The numbers, while nothing writes them.
     ///
     /// # Safety
-    /// No patch of this place may live as long as the slice does.
+    /// No patch of this place may be alive while the slice is.
     pub(crate) unsafe fn settled(&self) -> &[f32] {
-        // SAFETY: made by `Arena::out`, which checked the bounds; by the caller nobody writes.
+        // SAFETY: made by `Arena::out`, which checked the bounds; the caller ensures that nothing
+        // writes.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
-    /// First address, and the one after the last.
+    /// First address, and the one past the last.
     fn range(&self) -> (usize, usize) {
         let start = self.start as usize;
         (start, start + 4 * self.len)
     }
 
-    /// Bands of `band` whole rows of `width` numbers: the cut of most operations.
+    /// Bands of `band` whole rows of `width` numbers: used by most operations.
     pub fn bands(&self, width: usize, band: usize) -> Cut<'_> {
         self.grid(width, band, width)
     }
 
-    /// Strips of `strip` columns over all rows: the cut of sums over rows.
+    /// Strips of `strip` columns over all rows: used for sums over rows.
     pub fn strips(&self, width: usize, strip: usize) -> Cut<'_> {
         self.grid(width, self.len / width.max(1), strip)
     }
@@ -205,16 +206,16 @@ pub struct Cut<'o> {
     strip: usize,
 }
 
-/// One tile of a cut: some rows and some columns that nobody else has.
+/// One tile of a cut: rows and columns that only this patch may access.
 pub struct Patch<'p> {
     start: *mut f32,
     /// Rows of the tile.
     pub rows: usize,
     /// Columns of the tile.
     pub columns: usize,
-    /// First row of the tile in the whole.
+    /// First row of the tile within the place.
     pub first_row: usize,
-    /// First column of the tile in the whole.
+    /// First column of the tile within the place.
     pub first_column: usize,
     pub(crate) stride: usize,
     only: std::marker::PhantomData<&'p mut f32>,
@@ -224,15 +225,15 @@ impl Patch<'_> {
     /// One row of the tile.
     pub fn row(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows, "row outside the tile");
-        // SAFETY: inside the tile, which this patch alone has.
+        // SAFETY: inside the tile, which only this patch may access.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
     }
 
-    /// `count` rows of the tile from `first` on, as a tile.
+    /// `count` rows of the tile, starting at `first`, as a tile.
     pub fn band(&mut self, first: usize, count: usize) -> Patch<'_> {
         assert!(first + count <= self.rows, "rows outside the tile");
         Patch {
-            // SAFETY: inside the tile, which this patch alone has and lends.
+            // SAFETY: inside the tile, which only this patch may access and which it lends.
             start: unsafe { self.start.add(first * self.stride) },
             rows: count,
             first_row: self.first_row + first,
@@ -241,11 +242,11 @@ impl Patch<'_> {
         }
     }
 
-    /// `count` columns of the tile from `first` on, as a tile.
+    /// `count` columns of the tile, starting at `first`, as a tile.
     pub fn strip(&mut self, first: usize, count: usize) -> Patch<'_> {
         assert!(first + count <= self.columns, "columns outside the tile");
         Patch {
-            // SAFETY: inside the tile, which this patch alone has and lends.
+            // SAFETY: inside the tile, which only this patch may access and which it lends.
             start: unsafe { self.start.add(first) },
             columns: count,
             first_column: self.first_column + first,
@@ -259,35 +260,35 @@ impl Patch<'_> {
         (0..self.rows).for_each(|row| self.row(row).fill(0.0));
     }
 
-    /// The whole tile, where its rows follow each other.
+    /// The whole tile; its rows must be contiguous.
     pub fn slice(&mut self) -> &mut [f32] {
         assert!(
             self.stride == self.columns || self.rows <= 1,
-            "rows don't follow each other"
+            "rows are not contiguous"
         );
-        // SAFETY: inside the tile, which this patch alone has.
+        // SAFETY: inside the tile, which only this patch may access.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.rows * self.columns) }
     }
 
-    /// Its first number, for kernels.
+    /// Pointer to its first number, for kernels.
     pub(crate) fn pointer(&mut self) -> *mut f32 {
         self.start
     }
 }
 
-/// One or more places cut alike, so that tile `i` of each belong together. Nothing outside this
-/// file implements it.
+/// One or more places cut the same way: tile `i` of each belong together. Sealed: only this file
+/// implements it.
 pub trait Cuts: Copy + sealed::Sealed {
-    /// The tiles with one number.
+    /// The tiles with the same index.
     type Patches<'p>;
-    /// Tiles in all.
+    /// Number of tiles.
     fn count(&self) -> usize;
-    /// Shows each place that is cut.
+    /// Calls `see` for each place that is cut.
     fn each_cut(&self, see: &mut dyn FnMut(&Cut));
-    /// Takes the tiles with this number.
+    /// Takes the tiles with this index.
     ///
     /// # Safety
-    /// No tile may be taken a second time while its patch lives, and no place may be cut twice.
+    /// No tile may be taken again while its patch is alive, and no place may be cut twice.
     unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p>;
 }
 
@@ -300,18 +301,18 @@ mod sealed {
     impl<A: Sealed, B: Sealed, C: Sealed> Sealed for (A, B, C) {}
 }
 
-/// Most places that are cut together.
+/// Maximum number of places that are cut together.
 const CUT_TOGETHER: usize = 8;
 
-/// A number that tells these cuts, and what is read while they are written, from others: threads
-/// that share tiles compare it, so that none takes tiles of a different cut.
+/// Hash of these cuts and of what is read while they are written: threads that share tiles compare
+/// it, so that none takes tiles of a different cut.
 ///
 /// # Panics
-/// Where a place is cut twice, or read and cut.
+/// If a place is cut twice, or both read and cut.
 pub(crate) fn fingerprint(cuts: &impl Cuts, read: &[&Out]) -> usize {
     let mut print = 0usize;
     let mut mix = |part: usize| {
-        // Odd and large: neighboring sizes end far apart.
+        // Odd and large: similar sizes get very different hashes.
         print = (print.rotate_left(23) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize);
     };
     let (mut ranges, mut count) = ([(0, 0); CUT_TOGETHER], 0);
@@ -327,7 +328,10 @@ pub(crate) fn fingerprint(cuts: &impl Cuts, read: &[&Out]) -> usize {
     for out in read {
         let (start, end) = out.range();
         let apart = |&(from, to): &(usize, usize)| end <= from || to <= start;
-        assert!(ranges[..count].iter().all(apart), "a place is read and cut");
+        assert!(
+            ranges[..count].iter().all(apart),
+            "a place is both read and cut"
+        );
         mix(start);
     }
     print | 1
@@ -363,7 +367,7 @@ impl Cuts for Cut<'_> {
     }
 }
 
-/// A gradient that nobody may need.
+/// A gradient that may not be needed.
 impl<C: Cuts> Cuts for Option<C> {
     type Patches<'p> = Option<C::Patches<'p>>;
 
@@ -376,7 +380,7 @@ impl<C: Cuts> Cuts for Option<C> {
     }
 
     unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller's obligation.
         self.as_ref().map(|c| unsafe { c.take(tile) })
     }
 }
@@ -402,7 +406,7 @@ impl<C: Cuts, const N: usize> Cuts for [C; N] {
     }
 
     unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller's obligation.
         self.map(|c| unsafe { c.take(tile) })
     }
 }
@@ -420,7 +424,7 @@ impl<A: Cuts, B: Cuts> Cuts for (A, B) {
     }
 
     unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller's obligation.
         unsafe { (self.0.take(tile), self.1.take(tile)) }
     }
 }
@@ -439,7 +443,7 @@ impl<A: Cuts, B: Cuts, C: Cuts> Cuts for (A, B, C) {
     }
 
     unsafe fn take<'p>(&self, tile: usize) -> Self::Patches<'p> {
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller's obligation.
         unsafe { (self.0.take(tile), self.1.take(tile), self.2.take(tile)) }
     }
 }

@@ -1,10 +1,10 @@
-//! Walks over long ranges of numbers: blocks of an update, and the norm of the whole gradient.
+//! Loops over long ranges of numbers: blocks of an update, and the norm of the whole gradient.
 
 use super::arena::{Cut, Out, Read};
 use super::lanes::{lanes, sum_by};
 use super::team::Team;
 
-/// Numbers in a block of an update or of the norm.
+/// Numbers per block of an update or of the norm.
 pub const BLOCK: usize = 16_384;
 
 /// A range, cut into blocks.
@@ -12,13 +12,13 @@ pub fn blocks_of(range: &Out) -> Cut<'_> {
     range.bands(1, BLOCK)
 }
 
-/// Blocks of the norm for `len` numbers.
+/// Number of blocks of the norm for `len` numbers.
 pub fn blocks(len: usize) -> usize {
     len.div_ceil(BLOCK).max(1)
 }
 
-/// Norm of the whole gradient into `norm` [1]; NaN where a cost isn't finite. `partial` has one
-/// number a block.
+/// Norm of the whole gradient into `norm` [1]; NaN if a cost isn't finite. `partial` has one
+/// number per block.
 pub fn norm(g: &Read, costs: &[Read], partial: &Out, norm: &Out, team: &Team) {
     team.each(partial.bands(1, 1), |block, mut p, _| {
         let from = block * BLOCK;

@@ -1,22 +1,22 @@
-//! How exact are exp, tanh, log and rsqrt? Each is held against f64 on any of the 2³² numbers there are:
-//! all of them by `xtask functions`, a sample in a test.
+//! How accurate are exp, tanh, log and rsqrt? Each is compared with f64: for all 2³² inputs by
+//! `xtask functions`, for a sample in a test.
 
 use crate::cpu::lanes::{LANES, lanes};
 use crate::cpu::machine::Isa;
 
-/// A function on 16 lanes, with the same in f64.
+/// A function on 16 lanes, and its f64 reference.
 pub struct Function {
     /// Its name.
     pub name: &'static str,
-    /// y = f(x), number by number.
+    /// y = f(x), elementwise.
     pub fast: fn(Isa, &[f32], &mut [f32]),
-    /// The reference, exact to far less than a unit of f32.
+    /// The reference, accurate to far less than one f32 ulp.
     pub exact: fn(f64) -> f64,
-    /// Whether it is promised of this number.
+    /// Whether the error bound applies to this input.
     pub holds: fn(f32) -> bool,
 }
 
-/// Every function that the engine computes by a formula of its own.
+/// Every function that the engine computes with its own formula.
 pub const FUNCTIONS: [Function; 4] = [
     Function {
         name: "exp",
@@ -76,17 +76,17 @@ lanes! {
     }
 }
 
-/// The greatest error that was found, in units in the last place, and where.
+/// The largest error found, in units in the last place, and where.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Worst {
     /// The error.
     pub ulp: f64,
-    /// The number.
+    /// The input.
     pub x: f32,
 }
 
 impl Function {
-    /// Goes through the numbers whose bits are `first`, `first + by`, … below `end`, in blocks.
+    /// Checks the inputs whose bits are `first`, `first + by`, … below `end`, in blocks.
     pub fn worst(&self, isa: Isa, first: u64, end: u64, by: u64) -> Worst {
         const BLOCK: usize = 1 << 12;
         let (mut x, mut y) = (Vec::with_capacity(BLOCK), vec![0.0; BLOCK]);
@@ -109,12 +109,12 @@ impl Function {
         worst
     }
 
-    /// Distance from the exact value in units in the last place of what is nearest to it.
+    /// Distance from the exact value, in units in the last place of the f32 nearest to it.
     fn error(&self, x: f32, found: f32) -> f64 {
         let exact = (self.exact)(f64::from(x));
         let near = exact as f32;
         let same = found == near || (found.is_nan() && near.is_nan());
-        // exp gives 0 for what would be below the smallest normal number.
+        // exp flushes results below the smallest normal number to 0.
         let flushed = found == 0.0 && near.abs() < f32::MIN_POSITIVE && self.name == "exp";
         if flushed || (same && !near.is_finite()) {
             return 0.0;
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::tolerance::FUNCTION_ULP;
 
-    /// 2²⁰ numbers of all sizes and both signs, and the same bits on every path.
+    /// 2²⁰ inputs of all magnitudes and both signs, and the same bits on every path.
     #[test]
     fn a_sample_is_within_the_bound_and_every_path_agrees() {
         let all = 1u64 << 32;

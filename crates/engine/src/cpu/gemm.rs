@@ -1,15 +1,15 @@
 //! C = A·B or C += A·B: how is one tile of a matrix product computed fast, with the same bits
 //! everywhere?
 //!
-//! Each element of C is one chain of fused multiply-adds over k in rising order, starting from
-//! what C holds (or 0). Blocking over k keeps the chain, since f32 numbers pass through memory
+//! Each element of C is one chain of fused multiply-adds over k in ascending order, starting from
+//! C's value (or 0). Blocking over k preserves the chain, since f32 numbers pass through memory
 //! unchanged; so tile sizes and vector width can't change a bit.
 //!
-//! With bf16 products both operands are rounded to bf16 while they are packed, two numbers of k side
-//! by side; the chain is the same, over the rounded numbers, in f32. `vdpbf16ps` does two links of
-//! it at once, the one in the upper half of a pair first, so there the lower k is put. Processors
-//! without that instruction take the rounded numbers through the f32 kernels: the same bits (save
-//! for numbers below 2⁻¹²⁶, which the instruction takes for 0).
+//! For bf16 products, both operands are rounded to bf16 while they are packed, in pairs adjacent in
+//! k; the chain is the same, over the rounded numbers, in f32. `vdpbf16ps` does two links of it at
+//! once, the upper half of a pair first, so the lower k goes there. Processors without that
+//! instruction run the rounded numbers through the f32 kernels: the same bits (except for numbers
+//! below 2⁻¹²⁶, which the instruction flushes to 0).
 //!
 //! The structure is that of Goto and van de Geijn, "Anatomy of high-performance matrix
 //! multiplication", 2008: a block of A and a panel of B are packed so that the innermost kernel,
@@ -32,7 +32,7 @@ use crate::cpu::machine::{Isa, Level, has_bf16};
 use crate::precision::Precision;
 use pack::{Form, Left};
 
-/// Depth of a block: how much of k is packed at once, in numbers or in pairs of them.
+/// Depth of a block: how much of k is packed at once, in numbers or in pairs.
 const DEPTH: usize = 256;
 
 /// Instruction set and precision of a product.
@@ -44,7 +44,7 @@ pub struct Arithmetic {
     pub precision: Precision,
 }
 
-/// A matrix operand: a slice seen as `rows × columns`, one of its strides being 1.
+/// A matrix operand: a slice viewed as `rows × columns`; one of its strides is 1.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     data: &'a [f32],
@@ -55,7 +55,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// `rows × columns` numbers, row after row, `stride` numbers from one row to the next.
+    /// `rows × columns` numbers in row-major order, with `stride` numbers from one row to the next.
     pub fn new(data: &'a [f32], rows: usize, columns: usize, stride: usize) -> View<'a> {
         let needed = if rows == 0 {
             0
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The same numbers, rows and columns exchanged; nothing is moved.
+    /// The transpose: the same numbers, not moved.
     pub fn transposed(self) -> View<'a> {
         View {
             data: self.data,
@@ -86,7 +86,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// `count` rows from `first` on.
+    /// `count` rows, starting at `first`.
     pub fn rows(self, first: usize, count: usize) -> View<'a> {
         assert!(first + count <= self.rows, "rows outside the operand");
         View {
@@ -96,13 +96,13 @@ impl<'a> View<'a> {
         }
     }
 
-    /// One row, where its numbers follow each other.
+    /// One row, which must be contiguous.
     pub fn line(self, row: usize) -> &'a [f32] {
-        assert!(self.column_stride == 1, "a row's numbers are apart");
+        assert!(self.column_stride == 1, "a row is not contiguous");
         &self.data[row * self.row_stride..][..self.columns]
     }
 
-    /// `count` columns from `first` on.
+    /// `count` columns, starting at `first`.
     pub fn columns(self, first: usize, count: usize) -> View<'a> {
         self.transposed().rows(first, count).transposed()
     }
@@ -113,13 +113,13 @@ impl<'a> View<'a> {
 pub enum ChainStart {
     /// From 0: C is overwritten.
     Zero,
-    /// From what C holds.
+    /// From C's value.
     Held,
 }
 
 /// The innermost kernel: a tile of C in registers.
 ///
-/// Arguments: depth; A with its stride, from row to row where it is read by rows, else from one k to
+/// Arguments: depth; A with its stride, from row to row if it is read by rows, else from one k to
 /// the next; packed B; C with its row stride; whether to start from 0. `b` holds `depth` whole rows
 /// of a panel, `a` the tile's rows, and `c` is valid for a whole tile.
 type Kernel = unsafe fn(usize, (*const f32, usize), *const f32, *mut f32, usize, bool);
@@ -127,15 +127,15 @@ type Kernel = unsafe fn(usize, (*const f32, usize), *const f32, *mut f32, usize,
 /// Rows of the largest register tile.
 const ROWS_AT_MOST: usize = 12;
 
-/// What differs from one kind of arithmetic to the next.
+/// What depends on instruction set and precision.
 struct Shape {
     /// Columns of the register tile, and of a packed panel.
     columns: usize,
-    /// How packed operands look.
+    /// Format of packed operands.
     form: Form,
-    /// Kernels for tiles of 1, 2, … rows that read A row by row.
+    /// Kernels for tiles of 1, 2, … rows, reading A row by row.
     by_rows: &'static [Kernel],
-    /// The same that read A column by column.
+    /// The same, reading A column by column.
     by_columns: &'static [Kernel],
 }
 
@@ -193,7 +193,7 @@ pub fn product(
     products(arithmetic, Shared::Left, &mut one, start, scratch);
 }
 
-/// A tile each of products that share an operand, which is packed once for all.
+/// One tile of each of several products that share an operand, which is packed once.
 pub fn products(
     arithmetic: Arithmetic,
     shared: Shared,
@@ -217,8 +217,7 @@ pub fn products(
 type Raw<'a> = (View<'a>, View<'a>, *mut f32, usize);
 
 /// # Safety
-/// Each C must be valid for as many rows as its A has, of as many numbers as its B has columns, at
-/// its stride.
+/// Each C must be valid for the rows of its A and the columns of its B, at its stride.
 unsafe fn raw_products(
     arithmetic: Arithmetic,
     shared: Shared,
@@ -240,7 +239,7 @@ unsafe fn raw_products(
             }
         }
     }
-    // Whole cache lines for the kernel's loads.
+    // Align the kernel's loads to cache lines.
     let skip = scratch.as_ptr().align_offset(64).min(scratch.len());
     let tallest = parts().map(|(a, ..)| a.rows).max().unwrap_or(0);
     let band = tallest.next_multiple_of(ROWS_AT_MOST).min(192);
@@ -250,7 +249,7 @@ unsafe fn raw_products(
         isa: arithmetic.isa,
         form: shape.form,
     };
-    // Where A is shared its tiles meet the columns of every part, else those of its own.
+    // If A is shared, its tiles are multiplied by the columns of every part, else only of its own.
     let (lefts, rights) = match shared {
         Shared::Left => (1, TOGETHER),
         Shared::Right => (TOGETHER, 1),
@@ -285,8 +284,7 @@ unsafe fn raw_products(
     }
 }
 
-/// Every register tile of a block; `b` is a packed operand with the distance from one panel to the
-/// next.
+/// Every register tile of a block; `b` is a packed operand with its distance between panels.
 ///
 /// # Safety
 /// `c` must be valid for `m` rows of `n` numbers at its stride; the operands are packed.
@@ -337,7 +335,7 @@ mod tests {
     use crate::cpu::team::SCRATCH;
     use crate::random::{RandomPurpose, Stream};
 
-    /// A product into a slice whose rows follow each other at `stride`.
+    /// A product into a slice with rows `stride` numbers apart.
     fn product_into(
         arithmetic: Arithmetic,
         a: View,

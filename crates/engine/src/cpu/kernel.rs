@@ -1,5 +1,5 @@
-//! How does the processor run an operation, or an optimizer's rule? By a kernel: the fast form of
-//! both passes in f32, which stands in the operation's own file, below its mathematics.
+//! How does the processor run an operation, or an optimizer's rule? With a kernel: the fast f32
+//! form of both passes, which is in the operation's own file, below its mathematics.
 
 use super::arena::{Out, Read};
 use super::team::Team;
@@ -30,7 +30,7 @@ pub struct Backward {
     pub kept: Vec<Read>,
     /// Gradients of the outputs; empty where the cost doesn't depend on the output.
     pub dy: Vec<Read>,
-    /// Gradients of the inputs; none where nobody needs it.
+    /// Gradients of the inputs; `None` if not needed.
     pub dx: Vec<Option<(Write, Out)>>,
 }
 
@@ -43,31 +43,31 @@ pub trait Kernel: Operation {
     fn backward(&self, a: &Backward, at: &At, team: &Team);
 }
 
-/// Arguments of an update: of one variable, or of many that lie one after the other where the rule
-/// moves each number by itself ([`Rule::flat`]).
+/// Arguments of an update: of one variable, or of many contiguous ones if the rule is elementwise
+/// ([`Rule::flat`]).
 pub struct Update {
-    /// Rows and columns; one row where several variables are updated at once.
+    /// Rows and columns; one row if several variables are updated at once.
     pub shape: [usize; 2],
     /// Weights.
     pub w: Out,
     /// Their gradient.
     pub g: Read,
-    /// The rule's state, of the lengths that [`Rule::states`] gives.
+    /// The rule's state, with the lengths that [`Rule::states`] returns.
     pub states: Vec<Out>,
-    /// Room for intermediate results ([`Rule::scratch`]); holds anything at first.
+    /// Space for intermediate results ([`Rule::scratch`]); initially undefined.
     pub scratch: Out,
 }
 
-/// An optimizer's rule that the processor can run, under the conditions of [`Kernel`].
+/// An optimizer's rule that the processor can run; the requirements of [`Kernel`] apply.
 pub trait RuleKernel: Rule {
     /// One update.
     fn update(&self, s: &Setting, a: &Update, team: &Team);
 }
 
-/// Gives the kernel of an operation of one type.
+/// Returns the kernel of an operation of one type.
 pub(crate) type FindKernel = fn(&Arc<dyn Operation>) -> Option<Arc<dyn Kernel>>;
 
-/// Gives the kernel of a rule of one type.
+/// Returns the kernel of a rule of one type.
 pub(crate) type FindRule = fn(&Arc<dyn Rule>) -> Option<Arc<dyn RuleKernel>>;
 
 /// The operation as a kernel, if it is a `K`.

@@ -1,9 +1,9 @@
-//! How do the same bits come out of every processor? All arithmetic that isn't a matrix product is
+//! How does every processor compute the same bits? All arithmetic except matrix products is
 //! written on 16 lanes, whatever the vector width: AVX-512 takes them at once, AVX2 in two halves.
 //! Sums run over the lanes in a fixed order; exp, tanh, log and rsqrt are our own formulas.
 //!
-//! What a lane does is written with each processor's own instructions (`x86`), since a compiler that
-//! is left to find vectors in loops finds other ones than meant, or none (EXPERIMENTS.md).
+//! Lanes use each processor's intrinsics (`x86`), since autovectorization doesn't reliably find the
+//! intended vectors (EXPERIMENTS.md).
 
 mod plain;
 #[cfg(target_arch = "x86_64")]
@@ -24,8 +24,8 @@ const ROUND_BITS: u32 = 12_582_912.0_f32.to_bits();
 /// Bits of √½.
 const ROOT_BITS: u32 = 0x3F35_04F3;
 
-/// Compiles a function once per instruction set, choosing at run time by its first argument. Inside,
-/// `Lanes` is the [`Vector`](crate::cpu::lanes::Vector) of that instruction set.
+/// Compiles a function once per instruction set and dispatches at run time on its first argument.
+/// Inside, `Lanes` is the [`Vector`](crate::cpu::lanes::Vector) of that instruction set.
 macro_rules! lanes {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -54,13 +54,13 @@ macro_rules! lanes {
 }
 pub(crate) use lanes;
 
-/// 16 numbers that are worked on together.
+/// A vector of 16 numbers.
 pub trait Vector:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
-    /// These numbers.
+    /// From an array.
     fn from_array(x: [f32; LANES]) -> Self;
-    /// The numbers.
+    /// To an array.
     fn to_array(self) -> [f32; LANES];
     /// The same number in every lane.
     fn all(x: f32) -> Self;
@@ -68,21 +68,21 @@ pub trait Vector:
     fn load_part(x: &[f32], fill: f32) -> Self;
     /// self · b + c, rounded once.
     fn mul_add(self, b: Self, c: Self) -> Self;
-    /// The greater of two; `b` where one isn't a number.
+    /// The greater of two; `b` if either is NaN.
     fn max(self, b: Self) -> Self;
-    /// The lesser of two; `b` where one isn't a number.
+    /// The lesser of two; `b` if either is NaN.
     fn min(self, b: Self) -> Self;
     /// √self, rounded once.
     fn sqrt(self) -> Self;
-    /// Where self < bound `yes`, else `no`.
+    /// `yes` in lanes where self < bound, else `no`.
     fn below(self, bound: Self, yes: Self, no: Self) -> Self;
     /// These magnitudes with the signs of `x`.
     fn with_sign(self, x: Self) -> Self;
-    /// With self = 1.5 · 2²³ + n: powers of two with exponents ⌊n / 2⌋ and n − ⌊n / 2⌋.
+    /// For self = 1.5 · 2²³ + n: powers of two with exponents ⌊n / 2⌋ and n − ⌊n / 2⌋.
     fn powers(self) -> (Self, Self);
     /// e and m such that self = 2ᵉ·m with m in [√½, √2), for normal positive numbers.
     fn split(self) -> (Self, Self);
-    /// The sum over the lanes: halves, quarters, … are added, always in this order.
+    /// The sum over the lanes: halves, then quarters, … are added, always in this order.
     fn sum(self) -> f32;
     /// The greatest lane.
     fn greatest(self) -> f32;
@@ -93,7 +93,7 @@ pub trait Vector:
         self.to_array()[0]
     }
 
-    /// The first 16 numbers of a slice; `fill` where it is shorter.
+    /// The first 16 numbers of a slice, padded with `fill`.
     #[inline(always)]
     fn load(x: &[f32], fill: f32) -> Self {
         match x.first_chunk::<LANES>() {
@@ -111,22 +111,22 @@ pub trait Vector:
         }
     }
 
-    /// eˣ. What would be below the smallest normal number (x < −87.34) is 0, what would be above the
-    /// greatest (x > 88.72) infinite; NaN stays NaN.
+    /// eˣ. Results below the smallest normal number (x < −87.34) are 0, results above the largest
+    /// (x > 88.72) are infinite; NaN stays NaN.
     ///
     /// x = n·ln 2 + r with |r| ≤ ln 2 / 2; eʳ by its Taylor polynomial of degree 7.
     #[inline(always)]
     fn exp(self) -> Self {
         let all = Self::all;
-        // The least and the greatest x whose eˣ is a normal number.
+        // The smallest and the largest x for which eˣ is a normal number.
         let (least, most) = (all(-87.336_54), all(88.722_83));
         let infinity = all(f32::INFINITY);
-        // Adding it leaves the nearest integer in the low bits.
+        // Adding this leaves the nearest integer in the low bits.
         let round = all(f32::from_bits(ROUND_BITS));
         let x = most.min(least.max(self));
         let shifted = x.mul_add(all(std::f32::consts::LOG2_E), round);
         let n = shifted - round;
-        // ln 2 in two parts, the first with few enough bits that n · high is exact.
+        // ln 2 in two parts; the first has few enough bits that n · high is exact.
         let r = n.mul_add(all(-0.693_359_4), x);
         let r = n.mul_add(all(2.121_944_4e-4), r);
         let p = all(1.984_126_9e-4);
@@ -136,7 +136,7 @@ pub trait Vector:
         let p = p.mul_add(r, all(0.166_666_67));
         let p = p.mul_add(r, all(0.5));
         let p = (p * r).mul_add(r, r) + all(1.0);
-        // 2ⁿ in two factors, so that n = 128 does not overflow before the product does.
+        // 2ⁿ in two factors, so that n = 128 doesn't overflow before the product does.
         let (half, rest) = shifted.powers();
         let y = p * half * rest;
         let y = self.below(least, all(0.0), y);
@@ -161,7 +161,7 @@ pub trait Vector:
         a.below(all(0.4), near, far).with_sign(self)
     }
 
-    /// ln x for normal x > 0; infinity and NaN stay what they are.
+    /// ln x for normal x > 0; infinity and NaN are unchanged.
     ///
     /// x = 2ᵉ·m with m in [√½, √2); ln m = 2·artanh((m − 1) / (m + 1)) by its series.
     #[inline(always)]
@@ -179,15 +179,15 @@ pub trait Vector:
         self.below(all(f32::INFINITY), y, self)
     }
 
-    /// 1 / √x: a root and a quotient, each rounded once.
+    /// 1 / √x: a square root and a division, each rounded once.
     #[inline(always)]
     fn rsqrt(self) -> Self {
         Self::all(1.0) / self.sqrt()
     }
 }
 
-/// A plain loop, since `array::from_fn` is not always inlined, and what is not inlined is compiled
-/// for the lowest instruction set.
+/// A plain loop: `array::from_fn` is not always inlined, and code that isn't inlined is compiled
+/// for the baseline instruction set.
 #[inline(always)]
 pub fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
     let mut y = [0.0; N];
@@ -197,8 +197,7 @@ pub fn each<const N: usize>(f: impl Fn(usize) -> f32) -> [f32; N] {
     y
 }
 
-/// Sum of f(chunk) over a slice, 16 numbers at a time; `fill` stands in for what is missing at
-/// the end.
+/// Sum of f(chunk) over a slice, 16 numbers at a time; the last chunk is padded with `fill`.
 #[inline(always)]
 pub fn sum_by<Lanes: Vector>(x: &[f32], fill: f32, f: impl Fn(Lanes) -> Lanes) -> f32 {
     let mut total = Lanes::all(0.0);
@@ -218,7 +217,7 @@ impl crate::write::Write {
         }
     }
 
-    /// What a sum that ends in a gradient starts from.
+    /// The initial value of a sum that is written to a gradient.
     #[inline(always)]
     pub fn start<Lanes: Vector>(self, dx: &[f32]) -> Lanes {
         match self {
@@ -233,8 +232,8 @@ fn add_to<Lanes: Vector>(dx: &mut [f32], d: Lanes) {
     (Lanes::load(dx, 0.0) + d).store(dx);
 }
 
-/// The nearest bf16 number, of two equally near the even one: its 16 bits are the upper half, the
-/// lower is 0. NaN stays NaN.
+/// The nearest bf16 number, ties to even: its 16 bits are the upper half, the lower half is 0. NaN
+/// stays NaN.
 #[inline(always)]
 pub fn round_to_bf16(x: f32) -> u32 {
     let bits = x.to_bits();
@@ -265,8 +264,8 @@ pub fn dot<Lanes: Vector>(a: &[f32], b: &[f32]) -> f32 {
     total.sum()
 }
 
-/// Rows of a band, so that a tile of an elementwise operation is about 16,384 numbers: a constant
-/// of the shape.
+/// Rows of a band such that a tile of an elementwise operation has about 16,384 numbers. Depends on
+/// the shape alone.
 pub fn band(width: usize) -> usize {
     (16_384 / width.max(1)).max(1)
 }

@@ -1,16 +1,16 @@
-//! The machine at hand: which instruction set the kernels use, and what the processor is called.
+//! The current machine: the kernels' instruction set and the processor's name.
 
 /// Instruction set that the fast paths are compiled for. All of them give the same bits.
 ///
-/// A value other than [`Isa::PORTABLE`] exists only where this processor has the instructions, so
-/// whoever holds one may run code compiled for it.
+/// A value other than [`Isa::PORTABLE`] exists only if this processor has the instructions, so it
+/// proves that code compiled for it may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Isa(Level);
 
-/// What an [`Isa`] stands for.
+/// The level that an [`Isa`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// 16-lane arrays that the compiler turns into what there is (NEON on Arm).
+    /// 16-lane arrays that the compiler maps to the vectors available (NEON on Arm).
     Portable,
     /// x86-64 with AVX2 and FMA.
     Avx2,
@@ -19,15 +19,15 @@ pub(crate) enum Level {
 }
 
 impl Isa {
-    /// What any processor runs.
+    /// Runs on any processor.
     pub const PORTABLE: Isa = Isa(Level::Portable);
 
-    /// The best that this processor has.
+    /// The best instruction set of this processor.
     pub fn detect() -> Isa {
         *Isa::available().last().unwrap_or(&Isa::PORTABLE)
     }
 
-    /// All that this processor can run, slowest first.
+    /// All instruction sets of this processor, slowest first.
     pub fn available() -> Vec<Isa> {
         let mut all = vec![Isa::PORTABLE];
         #[cfg(target_arch = "x86_64")]
@@ -46,12 +46,12 @@ impl Isa {
         all
     }
 
-    /// What it stands for.
+    /// Its level.
     pub(crate) fn level(self) -> Level {
         self.0
     }
 
-    /// Its name for people.
+    /// Display name.
     pub fn name(self) -> &'static str {
         match self.0 {
             Level::Portable => "portable",
@@ -61,7 +61,7 @@ impl Isa {
     }
 }
 
-/// Whether this processor multiplies bf16 numbers itself (`vdpbf16ps`).
+/// Whether this processor multiplies bf16 numbers natively (`vdpbf16ps`).
 pub fn has_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
@@ -69,12 +69,12 @@ pub fn has_bf16() -> bool {
     return false;
 }
 
-/// Threads that can run at once.
+/// Number of threads that can run at once.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The processor's name with its instruction set, as people should quote it with a figure.
+/// The processor's name and instruction set, to be quoted with any measurement.
 pub fn processor() -> String {
     let name = std::fs::read_to_string("/proc/cpuinfo")
         .ok()

@@ -1,6 +1,6 @@
-//! What can this machine do at most? Chains of products that never leave the registers, reading and
-//! writing of more than the caches hold, and the cost of a barrier: the bounds that the engine's
-//! own speed is held against.
+//! What are this machine's limits? Chains of products that stay in registers, reads and writes of
+//! more than the caches hold, and the cost of a barrier: the engine's speed is compared with these
+//! bounds.
 
 use crate::cpu::arena::Arena;
 use crate::cpu::lanes::{LANES, Vector, lanes, sum_by};
@@ -12,16 +12,16 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Links of the chains of one reading: some milliseconds.
+/// Links per chain of one measurement: a few milliseconds.
 const LINKS: usize = 1 << 21;
 
-/// Numbers that a thread reads or writes at a time.
+/// Numbers that a thread reads or writes per tile.
 const BLOCK: usize = 1 << 14;
 
-/// Readings of which the best counts.
+/// Number of measurements, of which the best counts.
 const READINGS: usize = 5;
 
-/// Barriers of one reading.
+/// Barriers per measurement.
 const BARRIERS: usize = 1 << 12;
 
 /// A team of threads and memory to measure with.
@@ -37,11 +37,11 @@ impl MachineProbe {
     /// A team of `threads` threads that uses the widest instructions of this processor.
     ///
     /// # Errors
-    /// Where the memory can't be had.
+    /// If the memory can't be allocated.
     pub fn new(threads: usize) -> Result<MachineProbe> {
         let isa = Isa::detect();
         let numbers = buffer_bytes() / 4;
-        // Written once: memory that nobody wrote to is one page of zeros, which the caches hold.
+        // Written once: untouched memory maps to a single page of zeros, which stays in the caches.
         let buffer = || {
             let mut buffer = Arena::new(numbers)?;
             buffer.slice_mut(0, numbers).fill(1.0);
@@ -59,24 +59,24 @@ impl MachineProbe {
     /// as two.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread panicked.
     pub fn f32_products(&mut self) -> Result<f64> {
         f32_products(&mut self.workers, self.isa)
     }
 
-    /// Products of pairs of bf16, added up in f32 in registers, in FLOP/s; none where the processor
-    /// has no `vdpbf16ps`.
+    /// Products of pairs of bf16, summed in f32 in registers, in FLOP/s; `None` if the processor
+    /// lacks `vdpbf16ps`.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread panicked.
     pub fn bf16_products(&mut self) -> Result<Option<f64>> {
         bf16_products(&mut self.workers, self.isa)
     }
 
-    /// Reading from memory, in bytes/s.
+    /// Read bandwidth of memory, in bytes/s.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread panicked.
     pub fn read(&mut self) -> Result<f64> {
         let len = self.buffers[0].len();
         let (from, sums) = (
@@ -93,10 +93,10 @@ impl MachineProbe {
     }
 
     /// The triad a = b + s·c in memory, in bytes/s: two buffers read and one written (McCalpin's
-    /// STREAM, which doesn't count that what is written is read into the cache before).
+    /// STREAM, which doesn't count the read for ownership of the written lines).
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread panicked.
     pub fn triad(&mut self) -> Result<f64> {
         let len = self.buffers[0].len();
         let (b, c) = (self.buffers[1].read(0, len), self.buffers[2].read(0, len));
@@ -111,10 +111,10 @@ impl MachineProbe {
         Ok(12.0 * len as f64 / seconds)
     }
 
-    /// Seconds that one barrier of the team takes when all come to it at once.
+    /// Seconds per barrier when all threads arrive at the same time.
     ///
     /// # Errors
-    /// Where a thread failed.
+    /// If a thread panicked.
     pub fn barrier(&mut self) -> Result<f64> {
         let seconds = time(&mut self.workers, |team| {
             (0..BARRIERS).for_each(|_| team.meet())
@@ -123,8 +123,8 @@ impl MachineProbe {
     }
 }
 
-/// The most that a team reaches in products of this precision, in FLOP/s: the best of some readings,
-/// about 40 ms in all.
+/// Peak rate of a team in products of this precision, in FLOP/s: the best of several measurements,
+/// about 40 ms in total.
 pub(crate) fn products(workers: &mut Workers, isa: Isa, precision: Precision) -> Result<f64> {
     let mut most = 0.0f64;
     for _ in 0..READINGS {
@@ -141,7 +141,7 @@ pub(crate) fn products(workers: &mut Workers, isa: Isa, precision: Precision) ->
 }
 
 fn f32_products(workers: &mut Workers, isa: Isa) -> Result<f64> {
-    // Fused multiply-adds of a link of all chains.
+    // Fused multiply-adds of one link of all chains.
     let (chains, lanes, work): (usize, usize, fn(f32) -> f32) = match isa.level() {
         // SAFETY: such an `Isa` exists only where the processor has the instructions.
         #[cfg(target_arch = "x86_64")]
@@ -190,8 +190,8 @@ fn time(workers: &mut Workers, work: impl Fn(&Team) + Sync) -> Result<f64> {
     Ok(nanoseconds.into_inner().max(1) as f64 * 1e-9)
 }
 
-/// Bytes of a buffer: four times the largest cache, so that little of it stays there from one
-/// reading to the next.
+/// Bytes of a buffer: four times the largest cache, so that little of it stays cached from one
+/// measurement to the next.
 fn buffer_bytes() -> usize {
     let size = |index: usize| {
         let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
@@ -202,7 +202,7 @@ fn buffer_bytes() -> usize {
     (4 * largest * 1024).clamp(64 << 20, 512 << 20)
 }
 
-/// Chains of the portable form: with 4 registers a chain, NEON's 32 hold them.
+/// Chains of the portable form: at 4 registers per chain they fit into NEON's 32.
 const PORTABLE_CHAINS: usize = 6;
 
 /// Chains of fused multiply-adds on 16 lanes.
@@ -223,7 +223,7 @@ mod x86 {
     use super::LINKS;
     use std::arch::x86_64::*;
 
-    /// Chains that hide the latency of two units and fit the 32 registers of AVX-512.
+    /// Enough chains to hide the latency of two units; they fit into the 32 registers of AVX-512.
     pub const CHAINS: usize = 24;
     /// The same for the 16 registers of AVX2.
     pub const NARROW: usize = 12;

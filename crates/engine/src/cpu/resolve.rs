@@ -1,4 +1,4 @@
-//! From the entries of a plan to kernels with every place found: done once, before the walk.
+//! Resolves the entries of a plan to kernels and memory places, once, before the plan runs.
 
 use super::arena::{Arena, Out, Read};
 use super::flat::norm;
@@ -14,7 +14,7 @@ use crate::update::Optimizer;
 use crate::write::Write;
 use std::sync::Arc;
 
-/// One entry of the list, with its kernel and every place found.
+/// One entry of the list, with its kernel and every place resolved.
 pub enum Resolved {
     Forward(Arc<dyn Kernel>, usize, Forward),
     Backward(Arc<dyn Kernel>, usize, Backward),
@@ -33,7 +33,7 @@ pub enum Resolved {
 }
 
 impl Resolved {
-    /// What it does, as `linear backward`.
+    /// What it does, such as `linear backward`.
     pub fn kind(&self) -> String {
         match self {
             Resolved::Forward(kernel, ..) => format!("{} forward", kernel.name()),
@@ -43,7 +43,7 @@ impl Resolved {
         }
     }
 
-    /// Does it; called by every thread of the team.
+    /// Runs it; called by every thread of the team.
     pub fn run(&self, plan: &Plan, scalars: &Scalars, team: &Team) {
         let at = |micro: &usize| scalars.at(*micro, plan.precision());
         match self {
@@ -75,7 +75,7 @@ impl Resolved {
     }
 }
 
-/// Finds kernels and places.
+/// Resolves kernels and places.
 pub struct Resolver<'a> {
     pub plan: &'a Plan,
     pub arena: &'a Arena,
@@ -143,7 +143,7 @@ impl Resolver<'_> {
 
     fn backward(&self, id: NodeId, item: &Item) -> Result<Resolved> {
         let (node, plan) = (self.graph().node(id), self.plan);
-        // Where a gradient is written over an input, the input is found there.
+        // If a gradient overwrites an input, the kernel reads the input from the gradient's place.
         let over = |slot: usize| plan.overwrites(id, slot);
         let some = |all: &[ValueId], wanted: &dyn Fn(usize) -> bool| -> Result<Vec<Read>> {
             let each = all.iter().enumerate().map(|(slot, &v)| match wanted(slot) {

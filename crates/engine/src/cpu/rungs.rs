@@ -1,27 +1,27 @@
-//! How does one come from three plain loops to a fast matrix product? The first rungs of a ladder
-//! whose upper rungs are the kernels themselves: each is a few lines, all give the same bits, since
-//! each element of C is one chain of fused multiply-adds over k in rising order. For `downhill
-//! bench gemm` and for whoever wants to see why packing and register tiles are there.
+//! How do three plain loops become a fast matrix product? The first steps toward the kernels, each
+//! a few lines. All give the same bits, since each element of C is one chain of fused multiply-adds
+//! over k in ascending order. They are for `downhill bench gemm`, and show what packing and
+//! register tiles are for.
 
 use crate::cpu::lanes::{LANES, Vector, lanes};
 use crate::cpu::machine::Isa;
 
-/// A matrix as it lies: element (i, j) is number `i · row + j · column`.
+/// A strided matrix: element (i, j) is at index `i · row + j · column`.
 #[derive(Debug, Clone, Copy)]
 pub struct Laid<'a> {
     /// The numbers.
     pub data: &'a [f32],
-    /// From one row to the next.
+    /// Stride from one row to the next.
     pub row: usize,
-    /// From one column to the next.
+    /// Stride from one column to the next.
     pub column: usize,
 }
 
-/// One rung: C [m, n] = A [m, k] · B [k, n], sizes as (m, n, k), on one thread with the widest
+/// One step: C [m, n] = A [m, k] · B [k, n], with sizes as (m, n, k), on one thread with the widest
 /// instructions of this processor.
 pub type Rung = fn(Laid, Laid, &mut [f32], (usize, usize, usize));
 
-/// The rungs below the kernels, the slowest first.
+/// The steps below the kernels, slowest first.
 pub const RUNGS: [(&str, Rung); 4] = [
     ("three plain loops", |a, b, c, size| {
         plain(Isa::detect(), a, b, c, size);
@@ -31,14 +31,14 @@ pub const RUNGS: [(&str, Rung); 4] = [
         reordered(Isa::detect(), a, &b, c, size);
     }),
     (
-        "blocked: what is read again stays in the cache",
+        "blocked: reused data stays in the cache",
         |a, b, c, size| {
             let b = by_rows(b, size);
             blocked(Isa::detect(), a, &b, c, size);
         },
     ),
     (
-        "register tile: a patch of C stays in registers",
+        "register tile: a tile of C stays in registers",
         |a, b, c, size| {
             let b = by_rows(b, size);
             tiled(Isa::detect(), a, &b, c, size);
@@ -46,7 +46,7 @@ pub const RUNGS: [(&str, Rung); 4] = [
     ),
 ];
 
-/// B [k, n] with its rows one after the other.
+/// B [k, n] with contiguous rows.
 fn by_rows(b: Laid, (_, n, k): (usize, usize, usize)) -> Vec<f32> {
     let element = |i: usize| b.data[i / n * b.row + i % n * b.column];
     match b.column {
@@ -86,7 +86,7 @@ lanes! {
     }
 }
 
-/// Rows and columns of B that a block holds: 1 MB at most.
+/// Rows and columns of B in a block: at most 1 MB.
 const BLOCK: (usize, usize) = (256, 1024);
 
 lanes! {
@@ -114,7 +114,7 @@ fn add_row(a: f32, b: &[f32], c: &mut [f32]) {
     }
 }
 
-/// Rows of the register tile; its columns are two vectors of 16 lanes.
+/// Rows of the register tile; it is two vectors of 16 lanes wide.
 const ROWS: usize = 4;
 const COLUMNS: usize = 2 * LANES;
 

@@ -1,5 +1,5 @@
-//! Where do weights, gradients, optimizer state and caches lie? In arenas that outlive every plan.
-//! Parameters that are updated in one walk lie one after the other; gradients lie alike.
+//! Where are weights, gradients, optimizer state and caches stored? In arenas that outlive every
+//! plan. Parameters that are updated together are contiguous; gradients have the same layout.
 
 use super::arena::{Arena, Out, Read};
 use super::flat::blocks;
@@ -14,20 +14,20 @@ use std::ops::Range;
 /// A parameter with its places.
 struct Placed {
     variable: Variable,
-    /// First number of its weights, and of its gradient.
+    /// Offset of its weights, and of its gradient.
     offset: usize,
-    /// Its places among the optimizer's states.
+    /// Its ranges in the optimizer's state.
     states: Vec<Range<usize>>,
 }
 
-/// What outlives every plan.
+/// The variables, which outlive every plan.
 pub struct Store {
     placed: Vec<Placed>,
     weights: Arena,
     gradients: Arena,
     states: Arena,
     caches: Vec<(String, Arena)>,
-    /// One number a block of the gradient, then the norm itself.
+    /// One number per block of the gradient, then the norm itself.
     norms: Arena,
 }
 
@@ -42,7 +42,7 @@ pub struct Together {
 }
 
 impl Store {
-    /// Room for these variables, and in training for their gradients and the optimizer's state.
+    /// Allocates these variables, and in training their gradients and the optimizer's state.
     pub fn new(variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<Store> {
         let updates = optimizer.map_or(Vec::new(), |o| o.updates(variables));
         let mut placed: Vec<Placed> = Vec::new();
@@ -60,7 +60,7 @@ impl Store {
         for update in &updates {
             let first = placed.len();
             placed.extend(update.variables.iter().map(|&v| place(&variables[v])));
-            // State by state, so that each lies as the weights do.
+            // State by state, so that each has the layout of the weights.
             let lengths = |p: &Placed| optimizer.map_or(Vec::new(), |o| o.states(&p.variable));
             let count = placed[first..].iter().map(|p| lengths(p).len()).max();
             for state in 0..count.unwrap_or(0) {
@@ -85,7 +85,7 @@ impl Store {
         })
     }
 
-    /// Bytes of all of it.
+    /// Total bytes.
     pub fn bytes(&self) -> u64 {
         let caches = self.caches.iter().map(|(_, arena)| arena.len());
         let own = [&self.weights, &self.gradients, &self.states].map(Arena::len);
@@ -97,7 +97,7 @@ impl Store {
         found.ok_or_else(|| Error::Parameter(name.to_owned()))
     }
 
-    /// Makes sure that what a graph wants is there; caches are made.
+    /// Checks that the store has every variable of a graph; creates its caches.
     pub fn admit(&mut self, graph: &Graph) -> Result<()> {
         for variable in &graph.variables {
             let (name, len) = (&variable.name, variable.len());
@@ -117,7 +117,7 @@ impl Store {
         found.map(|(_, arena)| arena)
     }
 
-    /// A variable's content, to read.
+    /// A variable's content, readable.
     pub fn read(&self, variable: &Variable) -> Result<Read> {
         if let Some(arena) = self.cache(&variable.name) {
             return Ok(arena.read(0, arena.len()));
@@ -126,27 +126,27 @@ impl Store {
         Ok(self.weights.read(p.offset, p.variable.len()))
     }
 
-    /// A cache, to write.
+    /// A cache, writable.
     pub fn write_cache(&self, variable: &Variable) -> Result<Out> {
         let arena = self.cache(&variable.name);
         let arena = arena.ok_or_else(|| Error::Parameter(variable.name.clone()))?;
         Ok(arena.out(0, arena.len()))
     }
 
-    /// A parameter's gradient, to write.
+    /// A parameter's gradient, writable.
     pub fn gradient(&self, variable: &Variable) -> Result<Out> {
         let p = self.find(&variable.name)?;
         Ok(self.gradients.out(p.offset, p.variable.len()))
     }
 
-    /// The places of variables that are updated together: they lie one after the other.
+    /// The places of variables that are updated together, which are contiguous.
     pub fn together(&self, names: &[&str]) -> Result<Together> {
         let placed = names.iter().map(|name| self.find(name));
         let placed: Vec<&Placed> = placed.collect::<Result<_>>()?;
         let (Some(first), Some(last)) = (placed.first(), placed.last()) else {
-            return Err(Error::Parameter("(an update of nothing)".into()));
+            return Err(Error::Parameter("(an empty update)".into()));
         };
-        // Padding between them holds zeros, which every flat rule leaves alone.
+        // Padding between them holds zeros, which every flat rule leaves unchanged.
         let len = last.offset + last.variable.len() - first.offset;
         let states = first.states.iter().zip(&last.states);
         let state = |(from, to): (&Range<usize>, &Range<usize>)| {
@@ -159,7 +159,7 @@ impl Store {
         })
     }
 
-    /// All gradients; the norm's share of each block; and the norm.
+    /// All gradients; each block's partial sum of the norm; and the norm.
     pub fn norm(&self) -> (Read, Out, Out) {
         let len = self.gradients.len();
         let (blocks, at) = (blocks(len), self.norm_at());
@@ -171,7 +171,7 @@ impl Store {
         blocks(self.gradients.len()).next_multiple_of(ALIGN)
     }
 
-    /// The last norm, to read while a step runs.
+    /// The last norm, readable while a step runs.
     pub fn norm_read(&self) -> Read {
         self.norms.read(self.norm_at(), 1)
     }
@@ -182,7 +182,7 @@ impl Store {
         Ok(arena.slice(range.start, range.len()))
     }
 
-    /// The numbers of a variable, to change.
+    /// The numbers of a variable, mutable.
     pub fn numbers_mut(&mut self, name: &str, field: Field) -> Result<&mut [f32]> {
         let range = self.place(name, field)?.1;
         let arena = match field {

@@ -1,6 +1,6 @@
-//! Who does the work? A team of threads that stays together: all walk one list of steps, each
-//! takes tiles of the step at hand, and a barrier ends every step. Tiles are cut by the problem's
-//! shape, never by the number of threads, so the same bits come out of any team.
+//! How do threads share the work? A team of threads persists across steps: all walk one list of
+//! steps, each takes tiles of the current step, and a barrier ends every step. Tiles are cut by the
+//! problem's shape, never by the number of threads, so every team computes the same bits.
 
 use crate::cpu::arena::{Cuts, Out, fingerprint};
 use crate::cpu::gemm::Arithmetic;
@@ -16,33 +16,32 @@ use std::thread::JoinHandle;
 /// Scratch memory of a thread, in numbers: packed panels of products, tiles of attention.
 pub const SCRATCH: usize = 1 << 19;
 
-/// Looks at a bell before a waiting thread begins to yield its core: some tens of microseconds.
+/// Spins on a bell before a waiting thread starts to yield its core: tens of microseconds.
 const SPINS: usize = 1 << 11;
 
-/// The same where there are more threads than cores: whoever is waited for needs this one.
+/// The same if there are more threads than cores: the awaited thread may need this core.
 const SPINS_CROWDED: usize = 1 << 5;
 
-/// Yields before it parks: some milliseconds where nobody else wants the core. Where others do,
-/// each yield lets them run for a while, and a thread that stays ready gets the core back sooner
-/// than one that has to be woken (EXPERIMENTS.md).
+/// Yields before it parks: a few milliseconds if no other thread wants the core. If one does, each
+/// yield lets it run for a while, and a thread that stays ready gets the core back sooner than one
+/// that has to be woken (EXPERIMENTS.md).
 const YIELDS: usize = 1 << 12;
 
-/// In which order tiles are taken.
+/// The order in which tiles are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// 0, 1, 2, …
     Rising,
-    /// Shuffled by this number: for tests, which want the same bits.
+    /// Shuffled by this number: tests check that it doesn't change a bit.
     Shuffled(usize),
 }
 
-/// A counter with a cache line to itself.
+/// A counter on a cache line of its own.
 #[repr(align(64))]
 struct Padded(AtomicUsize);
 
-/// A count that threads wait for. They spin first, which costs no lock and no call of the system;
-/// then they yield, so that a core that somebody else needs isn't held by a thread that waits; then
-/// they park.
+/// A count that threads wait for. They spin first, which needs no lock and no system call; then
+/// they yield, so that a waiting thread doesn't hold a core that another one needs; then they park.
 struct Bell {
     rung: AtomicUsize,
     parked: AtomicUsize,
@@ -66,10 +65,10 @@ impl Bell {
         self.rung.load(Ordering::Acquire)
     }
 
-    /// Counts one more, and wakes who is parked.
+    /// Increments the count and wakes parked threads.
     fn ring(&self) {
-        // Either this thread sees that somebody is parked, or who is about to park sees the new
-        // count: both look only after they have written, in one order for all (SeqCst).
+        // Either this thread sees a parked one, or a thread about to park sees the new count: both
+        // read only after they have written, in a single total order (SeqCst).
         self.rung.fetch_add(1, Ordering::SeqCst);
         if self.parked.load(Ordering::SeqCst) > 0 {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
@@ -77,7 +76,7 @@ impl Bell {
         }
     }
 
-    /// Waits until `done` holds of the count.
+    /// Waits until `done` holds for the count.
     fn wait(&self, done: impl Fn(usize) -> bool) {
         for _ in 0..self.spins {
             if done(self.count()) {
@@ -104,17 +103,17 @@ impl Bell {
 struct Barrier {
     threads: usize,
     arrived: AtomicUsize,
-    /// Rings when all have come.
+    /// Rings when all threads have arrived.
     bell: Bell,
-    /// How many tiles of each thread's share are taken.
+    /// Number of tiles taken from each thread's share.
     taken: Vec<Padded>,
-    /// Which cuts the tiles are of; 0 until a thread has begun.
+    /// Fingerprint of the cuts being worked on; 0 until a thread has begun.
     cuts: AtomicUsize,
     poisoned: AtomicBool,
 }
 
 impl Barrier {
-    /// Waits for all; the last to come opens the next step's tiles.
+    /// Waits for all threads; the last to arrive resets the tile counters.
     fn wait(&self) {
         let round = self.bell.count();
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
@@ -125,7 +124,7 @@ impl Barrier {
             self.cuts.store(0, Ordering::Relaxed);
             self.bell.ring();
         } else {
-            // A thread that failed may have rung before this one looked at the count.
+            // A thread that failed may have rung before this one read the count.
             let failed = || self.poisoned.load(Ordering::SeqCst);
             self.bell.wait(|rung| rung != round || failed());
         }
@@ -135,17 +134,17 @@ impl Barrier {
         );
     }
 
-    /// A thread failed: nobody may wait for it.
+    /// Marks that a thread failed, so that no other waits for it.
     fn poison(&self) {
         self.poisoned.store(true, Ordering::SeqCst);
         self.bell.ring();
     }
 }
 
-/// What one thread of the team sees of it.
+/// The team as seen by one of its threads.
 pub struct Team {
     barrier: Arc<Barrier>,
-    /// Number of this thread.
+    /// Index of this thread.
     worker: usize,
     isa: Isa,
     order: Order,
@@ -168,7 +167,7 @@ impl Team {
         self.isa
     }
 
-    /// How this team multiplies matrices in a precision.
+    /// Arithmetic of this team's matrix products in a precision.
     pub fn arithmetic(&self, precision: Precision) -> Arithmetic {
         Arithmetic {
             isa: self.isa,
@@ -176,12 +175,12 @@ impl Team {
         }
     }
 
-    /// Threads of the team.
+    /// Number of threads.
     pub fn threads(&self) -> usize {
         self.barrier.threads
     }
 
-    /// Number of this thread; the caller's own is 0.
+    /// Index of this thread; the caller's is 0.
     pub(crate) fn worker(&self) -> usize {
         self.worker
     }
@@ -192,20 +191,20 @@ impl Team {
     }
 
     /// Does `work` for every tile of `cuts`, shared among the threads, and ends with a barrier.
-    /// `work` gets the tile's number, its patches and the thread's scratch memory.
+    /// `work` gets the tile's index, its patches and the thread's scratch memory.
     ///
     /// # Panics
-    /// Where a place is cut twice, or another thread of the team came with other cuts.
+    /// If a place is cut twice, or another thread of the team passed different cuts.
     pub fn each<C: Cuts>(&self, cuts: C, work: impl Fn(usize, C::Patches<'_>, &mut [f32])) {
         self.each_from([], cuts, |tile, patches, [], scratch| {
             work(tile, patches, scratch);
         });
     }
 
-    /// The same, where `work` also reads what was written to other places earlier.
+    /// The same, but `work` also reads places that were written earlier.
     ///
     /// # Panics
-    /// As [`Team::each`], and where a place is read and cut.
+    /// As [`Team::each`], and if a place is both read and cut.
     pub fn each_from<const N: usize, C: Cuts>(
         &self,
         read: [&Out; N],
@@ -218,14 +217,14 @@ impl Team {
         let first = begun.compare_exchange(0, print, Ordering::Relaxed, Ordering::Relaxed);
         assert!(
             first.is_ok() || first == Err(print),
-            "threads of the team came with different cuts"
+            "threads of the team passed different cuts"
         );
-        // SAFETY: the barrier before has ended all that wrote these places, and what is cut now lies
+        // SAFETY: the previous barrier ended all writes to these places, and what is cut now lies
         // elsewhere, for all threads.
         let read = read.map(|out| unsafe { out.settled() });
         let mut scratch = self.scratch.borrow_mut();
-        // Each thread begins with its own share, the same rows in step after step, so that they
-        // stay in its cache; then it helps the others.
+        // Each thread begins with its own share, the same rows in every step, so that they stay in
+        // its cache; then it helps the others.
         for share in (self.worker..threads).chain(0..self.worker) {
             let (first, end) = (count * share / threads, count * (share + 1) / threads);
             loop {
@@ -237,9 +236,9 @@ impl Team {
                     Order::Rising => turn,
                     Order::Shuffled(by) => shuffled(turn, count, by),
                 };
-                // SAFETY: all threads share these cuts, in which no place stands twice; the shares
-                // are disjoint, each counter gives a turn to one thread once, and `shuffled` is one
-                // to one. `work` can't keep a patch: its lifetime ends with the call.
+                // SAFETY: all threads share these cuts, in which no place occurs twice; the shares
+                // are disjoint, each counter hands out a turn once, and `shuffled` is one-to-one.
+                // `work` can't keep a patch: its lifetime ends with the call.
                 let patches = unsafe { cuts.take(tile) };
                 work(tile, patches, read, &mut scratch);
             }
@@ -249,7 +248,7 @@ impl Team {
     }
 }
 
-/// A one-to-one map of 0 … count − 1: a step that has no common divisor with `count`.
+/// A permutation of 0 … count − 1: multiples of a number coprime to `count`.
 fn shuffled(turn: usize, count: usize, by: usize) -> usize {
     let common = |mut a: usize, mut b: usize| {
         while b > 0 {
@@ -270,10 +269,10 @@ struct Borrowed(*const Job);
 // SAFETY: the job is `Sync`, and `Workers::run` does not return before every worker is done.
 unsafe impl Send for Borrowed {}
 
-/// Where workers wait for a job, and the caller for them.
+/// Where workers wait for a job, and the caller for the workers.
 struct Office {
-    /// The job at hand; none when the team is to end. Written only while no worker reads it: before
-    /// `posted` rings, and after every worker has rung `done` for the job before.
+    /// The current job; `None` to stop the team. Written only while no worker reads it: before
+    /// `posted` rings, and after every worker has rung `done` for the previous job.
     job: UnsafeCell<Option<Borrowed>>,
     posted: Bell,
     done: Bell,
@@ -284,15 +283,15 @@ unsafe impl Sync for Office {}
 
 impl Office {
     /// # Safety
-    /// Only the team's owner may call it, once every worker is done with the job before.
+    /// Only the team's owner may call it, once every worker is done with the previous job.
     unsafe fn post(&self, job: Option<Borrowed>) {
-        // SAFETY: by the caller no worker reads the job.
+        // SAFETY: the caller ensures that no worker reads the job.
         unsafe { *self.job.get() = job };
         self.posted.ring();
     }
 }
 
-/// The threads themselves. The caller's thread is one of the team.
+/// The worker threads. The caller's thread belongs to the team as well.
 pub struct Workers {
     office: Arc<Office>,
     own: Team,
@@ -300,7 +299,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// A team of `threads` threads (the caller's among them) whose kernels use `isa`.
+    /// A team of `threads` threads (including the caller's) whose kernels use `isa`.
     pub fn new(threads: usize, isa: Isa, order: Order) -> Workers {
         let threads = threads.max(1);
         let spins = if threads <= crate::cpu::machine::cores() {
@@ -332,27 +331,27 @@ impl Workers {
         }
     }
 
-    /// Threads of the team, the caller's among them.
+    /// Number of threads, including the caller's.
     pub(crate) fn threads(&self) -> usize {
         self.threads.len() + 1
     }
 
-    /// Lets every thread of the team run `job` once and waits for all.
+    /// Runs `job` once on every thread of the team and waits for all of them.
     ///
     /// # Errors
-    /// Where a thread panicked, now or earlier.
+    /// If a thread panicked, now or earlier.
     pub fn run(&mut self, job: &(dyn Fn(&Team) + Sync)) -> Result<()> {
         let poisoned = &self.own.barrier.poisoned;
         if poisoned.load(Ordering::Relaxed) {
             return Err(Error::Poisoned);
         }
-        // SAFETY: only the lifetime is erased; this function waits until no worker has the job.
+        // SAFETY: only the lifetime is erased; this function waits until no worker uses the job.
         let borrowed = Borrowed(unsafe {
             std::mem::transmute::<*const (dyn Fn(&Team) + Sync + '_), *const Job>(job)
         });
         let before = self.office.done.count();
         if !self.threads.is_empty() {
-            // SAFETY: the call before this one has waited for every worker.
+            // SAFETY: the previous call waited for every worker.
             unsafe { self.office.post(Some(borrowed)) };
         }
         if catch_unwind(AssertUnwindSafe(|| job(&self.own))).is_err() {
@@ -377,7 +376,7 @@ fn worker(office: &Office, team: &Team) {
         let Some(job) = job else {
             return;
         };
-        // SAFETY: the job lives until `Workers::run` has seen this thread ring.
+        // SAFETY: the job lives until this thread has rung `done`.
         let job = unsafe { &*job.0 };
         if catch_unwind(AssertUnwindSafe(|| job(team))).is_err() {
             team.barrier.poison();
@@ -391,7 +390,7 @@ impl Drop for Workers {
         // SAFETY: `run` has waited for every worker.
         unsafe { self.office.post(None) };
         for thread in self.threads.drain(..) {
-            // A worker that panicked has said so already.
+            // A worker that panicked has already reported it.
             let _ = thread.join();
         }
     }
@@ -409,8 +408,8 @@ mod tests {
             (3, Order::Rising),
             (2, Order::Shuffled(5)),
         ];
-        // Many times, since threads that meet in another order may find another fault. An
-        // interpreter that looks for undefined behavior takes seconds a round.
+        // Several rounds, since a different interleaving may expose a different fault. Miri takes
+        // seconds per round.
         let rounds = if cfg!(miri) { 2 } else { 20 };
         for (threads, order) in (0..rounds).flat_map(|_| ways) {
             let arena = Arena::new(35).unwrap();

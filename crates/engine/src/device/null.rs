@@ -1,4 +1,4 @@
-//! The dry run: what would a step need, before a number is computed?
+//! The dry run: what a step would need, without computing anything.
 
 use crate::plan::Plan;
 
@@ -9,13 +9,13 @@ pub struct Totals {
     pub parameters: u64,
     /// FLOPs of a step.
     pub flops: u64,
-    /// Least bytes that a step moves.
+    /// Minimum bytes that a step moves.
     pub traffic: u64,
-    /// Bytes of memory at the peak: arena, weights, gradients, optimizer state.
+    /// Peak bytes of memory: arena, weights, gradients, optimizer state.
     pub bytes: u64,
 }
 
-/// Runs a plan on nothing.
+/// Counts a plan's totals.
 pub fn dry_run(plan: &Plan) -> Totals {
     Totals {
         parameters: plan.graph().parameters(),

@@ -1,5 +1,5 @@
-//! The reference device: f64, one thread, every value in a buffer of its own. It follows the same
-//! list of steps as the fast device, so an error in lifetimes or offsets shows as a difference.
+//! The reference device: f64, one thread, every value in its own buffer. It runs the same list of
+//! steps as the fast device, so an error in lifetimes or offsets shows up as a difference.
 
 use super::{Device, Field, Host, HostMut, Ready, fits};
 use crate::at::{At, Scalars};
@@ -14,8 +14,8 @@ use crate::update::Optimizer;
 use crate::variable::Variable;
 use crate::write::Write;
 
-/// Sees the gradients of a node's inputs after its backward pass, and may change them: tests
-/// plant faults here.
+/// Called with the gradients of a node's inputs after its backward pass; may change them. Tests use
+/// it to inject faults.
 pub type Observer = Box<dyn FnMut(&Graph, NodeId, &mut [Option<Vec<f64>>])>;
 
 struct Stored {
@@ -27,7 +27,7 @@ struct Stored {
 
 struct Prepared {
     plan: Plan,
-    /// Content of each value: of one micro-batch, or of all where it is held.
+    /// Content of each value: of one micro-batch, or of all if it is held.
     values: Vec<Vec<f64>>,
     tokens: Vec<Vec<u32>>,
     gradients: Vec<Vec<f64>>,
@@ -39,7 +39,7 @@ struct Prepared {
 #[derive(Default)]
 pub struct Reference {
     store: Vec<Stored>,
-    /// By number; none where a plan was released.
+    /// By plan number; `None` if the plan was released.
     prepared: Vec<Option<Prepared>>,
     norm: f64,
     observer: Option<Observer>,
@@ -198,7 +198,7 @@ impl Reference {
         }
     }
 
-    /// Does one entry of the list.
+    /// Runs one entry of the list.
     fn work(&mut self, p: &mut Prepared, item: &Item, scalars: &Scalars) {
         let at = scalars.at(item.micro, Precision::F32);
         match item.work {

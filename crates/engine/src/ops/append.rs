@@ -2,10 +2,10 @@
 //!
 //! A cache is one block of pages of `P` rows; each sequence owns some of the pages, in the order of
 //! its positions. Row t of sequence s goes to position p = start[s] + t, which is row p mod P of
-//! page table[s, ⌊p / P⌋]. Kwon et al., "Efficient memory management for large language model serving
-//! with PagedAttention", SOSP 2023, section 4.1.
+//! page table[s, ⌊p / P⌋]. Kwon et al., "Efficient memory management for large language model
+//! serving with PagedAttention", SOSP 2023, section 4.1.
 //!
-//! Nothing flows back: caches are for generation only.
+//! It has no gradient: caches are for generation only.
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
@@ -18,19 +18,19 @@ use crate::graph::{Graph, ValueId};
 use crate::op::{BackwardF64, Element, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::variable::Variable;
 
-/// How a cache is cut into pages.
+/// How a cache is divided into pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pages {
-    /// P: rows of a page.
+    /// P: rows per page.
     pub rows: usize,
-    /// Pages of the whole cache.
+    /// Number of pages of the whole cache.
     pub count: usize,
-    /// Pages that a sequence may own: columns of its table.
+    /// Maximum number of pages per sequence: columns of its table.
     pub each: usize,
 }
 
 impl Pages {
-    /// Positions that a sequence may have.
+    /// Maximum number of positions of a sequence.
     pub fn capacity(&self) -> usize {
         self.rows * self.each
     }
@@ -41,10 +41,10 @@ impl Pages {
     }
 }
 
-/// Where the sequences of a step stand: the values that cached operations read.
+/// Positions of a step's sequences: the values that cached operations read.
 #[derive(Debug, Clone, Copy)]
 pub struct Places {
-    /// Positions before the step's first, of each sequence: tokens [S].
+    /// Number of positions of each sequence before this step: tokens [S].
     pub start: ValueId,
     /// The pages of each sequence: tokens [S·each].
     pub table: ValueId,
@@ -63,7 +63,7 @@ impl Graph {
     /// The host must keep start + T within the pages that a sequence owns.
     ///
     /// # Errors
-    /// Where the shapes don't fit.
+    /// If the shapes don't match.
     pub fn append(
         &mut self,
         x: ValueId,
@@ -90,7 +90,7 @@ impl Append {
     }
 }
 
-/// Checks the values that say where sequences stand.
+/// Checks the shapes of the sequences' places.
 pub(super) fn check_places(
     operation: &'static str,
     [x, start, table]: [Spec; 3],
@@ -103,7 +103,7 @@ pub(super) fn check_places(
     if !tokens || !fits || time == 0 || time > pages.capacity() {
         return shape(
             operation,
-            format!("{x:?}, {start:?}, {table:?} do not fit {pages:?} and T = {time}"),
+            format!("{x:?}, {start:?}, {table:?} don't match {pages:?} and T = {time}"),
         );
     }
     Ok(())
@@ -145,7 +145,7 @@ impl Kernel for Append {
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
         let (x, start, table) = (a.x[0].real(), a.x[1].tokens(), a.x[2].tokens());
         let width = x.len() / (start.len() * self.time);
-        // Strips of columns: each thread has all rows of its columns to itself.
+        // Strips of columns: each thread owns all rows of its columns.
         let strip = width.div_ceil(4).next_multiple_of(LANES);
         team.each(a.y[0].strips(width, strip), |_, mut cache, _| {
             let columns = cache.first_column..cache.first_column + cache.columns;
@@ -158,8 +158,8 @@ impl Kernel for Append {
     fn backward(&self, _: &Backward, _: &At, _: &Team) {}
 }
 
-/// An append has no gradient to check; the example lets a value pass a cache to nobody and checks
-/// the value itself.
+/// An append has no gradient to check: the example appends a value to a cache that nothing reads,
+/// and checks the value itself.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, width) = (d.size(5), d.size(20));
     let (x, w) = (d.parameter(g, rows, width), d.parameter(g, width, width));

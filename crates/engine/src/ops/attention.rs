@@ -1,4 +1,4 @@
-//! Causal attention with grouped heads: each position looks back at the ones before it.
+//! Causal attention with grouped heads: each position attends to itself and those before it.
 //!
 //! For head h of `H`, which shares key and value head h·K/H of `K`, and position t:
 //! s[t,u] = q[t]·k[u] / √D for u ≤ t, p = softmax(s[t]), y[t] = Σᵤ p[t,u]·v[u].
@@ -6,11 +6,11 @@
 //! by blocks of keys (Milakov and Gimelshein, 2018; Dao et al., "FlashAttention", 2022), so no
 //! T × T matrix is ever kept: only log Σ exp of each row.
 //!
-//! Backward: p again from what was kept; δ[t] = dy[t]·y[t]; dp = dy·vᵀ; ds = p∘(dp − δ)/√D;
-//! dq = ds·k, dk = dsᵀ·q, dv = pᵀ·dy.
+//! Backward: p is recomputed from what was kept; δ[t] = dy[t]·y[t]; dp = dy·vᵀ;
+//! ds = p∘(dp − δ)/√D; dq = ds·k, dk = dsᵀ·q, dv = pᵀ·dy.
 //!
-//! With a cache (generation) keys and values are blocks of pages that hold all positions so far of
-//! many sequences, and the queries of sequence s stand at start[s] … start[s] + T − 1 (see
+//! With a cache (generation), keys and values are blocks of pages that hold all positions so far of
+//! many sequences, and the queries of sequence s are at positions start[s] … start[s] + T − 1 (see
 //! `append`).
 
 mod tiles;
@@ -27,19 +27,19 @@ use crate::graph::{Graph, ValueId};
 use crate::op::{BackwardF64, ForwardF64, In, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
 
-/// How attention is cut into heads.
+/// Numbers and size of attention heads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heads {
     /// H: heads of the queries.
     pub heads: usize,
-    /// K: heads of keys and values; divides H.
+    /// K: heads of the keys and values; divides H.
     pub kv_heads: usize,
-    /// D: numbers of a head.
+    /// D: size of a head.
     pub head_size: usize,
 }
 
 impl Heads {
-    /// Most numbers of a head: what a thread's scratch memory has room for.
+    /// Maximum head size: what fits into a thread's scratch memory.
     pub const WIDEST: usize = tiles::WIDEST;
 }
 
@@ -49,7 +49,7 @@ impl Heads {
 #[derive(Debug)]
 pub struct Attention {
     heads: Heads,
-    /// T: queries of a sequence.
+    /// T: queries per sequence.
     time: usize,
     /// How keys and values are cached.
     pages: Option<Pages>,
@@ -59,7 +59,7 @@ impl Graph {
     /// Causal attention over sequences of `time` rows.
     ///
     /// # Errors
-    /// Where heads and widths don't fit, or rows are not whole sequences.
+    /// If heads and widths don't match, or rows are not whole sequences.
     pub fn attention(
         &mut self,
         q: ValueId,
@@ -93,12 +93,12 @@ impl Graph {
     }
 }
 
-/// Where one sequence finds its keys and values.
+/// Rows of one sequence's keys and values.
 #[derive(Clone, Copy)]
 enum Rows<'a> {
-    /// One after the other, from this row on.
+    /// Contiguous, starting at this row.
     Along(usize),
-    /// In pages, with so many positions before the first query.
+    /// In pages, with this many positions before the first query.
     Paged(Pages, usize, &'a [u32]),
 }
 
@@ -121,7 +121,7 @@ impl Rows<'_> {
 }
 
 impl Attention {
-    /// Where a sequence finds its keys and values.
+    /// Rows of a sequence's keys and values.
     fn rows<'a>(&self, sequence: usize, start: &'a [u32], table: &'a [u32]) -> Rows<'a> {
         match self.pages {
             None => Rows::Along(sequence * self.time),
@@ -133,12 +133,12 @@ impl Attention {
         }
     }
 
-    /// Position of number `i` of head `h`, row `row`, in q or y.
+    /// Offset of head `h` of a row in q or y.
     fn at_query(&self, row: usize, h: usize) -> usize {
         (row * self.heads.heads + h) * self.heads.head_size
     }
 
-    /// The same in k or v, for the head that query head `h` shares.
+    /// The same in k or v, for the head that query head `h` uses.
     fn at_key(&self, row: usize, h: usize) -> usize {
         let Heads {
             heads,
@@ -152,7 +152,7 @@ impl Attention {
         1.0 / (self.heads.head_size as f64).sqrt()
     }
 
-    /// p[t, ·] of a row from the scores, in place; gives log Σ exp.
+    /// Turns a row of scores into p[t, ·] in place; returns log Σ exp.
     fn softmax_f64(scores: &mut [f64]) -> f64 {
         let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = scores.iter().map(|s| libm::exp(s - most)).sum();
@@ -194,11 +194,11 @@ impl Operation for Attention {
         };
         if head_size > tiles::WIDEST {
             let most = tiles::WIDEST;
-            let message = format!("heads of {head_size} numbers; {most} is the most");
+            let message = format!("head size {head_size}; the maximum is {most}");
             return shape(self.name(), message);
         }
         if !widths || !grouped || !rows || x[1] != x[2] {
-            return shape(self.name(), format!("{x:?} do not fit {:?}", self.heads));
+            return shape(self.name(), format!("{x:?} don't match {:?}", self.heads));
         }
         Ok(Outputs {
             y: vec![x[0]],
@@ -213,12 +213,12 @@ impl Operation for Attention {
         }
     }
 
-    /// Two products of D numbers for each pair that is seen forward, four backward; recomputing
-    /// the scores is not counted.
+    /// Two products of length D for each unmasked pair forward, four backward; recomputing the
+    /// scores is not counted.
     fn cost(&self, x: &[Spec], pass: Pass) -> Cost {
         let time = self.time as u64;
         let sequences = x[0].rows as u64 / time;
-        // With a cache, the most that a sequence can see.
+        // With a cache, an upper bound: the sequence's capacity.
         let (pairs, keys) = match self.pages {
             Some(pages) => {
                 let keys = sequences * pages.capacity() as u64;
@@ -368,7 +368,7 @@ mod tests {
     use crate::tolerance::FAST;
     use crate::verify::fast_errors;
 
-    /// Heads so wide that the keys come in several blocks, the last a ragged one.
+    /// Heads so wide that the keys come in several blocks, the last one partial.
     fn wide(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
         let (time, head_size) = (205, tiles::WIDEST);
         let heads = Heads {

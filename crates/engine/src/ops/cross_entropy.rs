@@ -24,11 +24,11 @@ pub struct CrossEntropy {
 }
 
 impl Graph {
-    /// Cross-entropy of logits and targets; gives the cost, and each row's nats. A micro-batch
-    /// gives its share of the cost; the shares add up to the mean.
+    /// Cross-entropy of logits and targets; returns the cost, and each row's nats. A micro-batch
+    /// contributes its share of the cost; the shares sum to the mean.
     ///
     /// # Errors
-    /// Where there are not as many targets as rows of logits.
+    /// If the number of targets differs from the rows of logits.
     pub fn cross_entropy(&mut self, x: ValueId, targets: ValueId) -> Result<(ValueId, ValueId)> {
         let vocabulary = self.spec(x).width;
         let op = CrossEntropy { vocabulary };
@@ -51,7 +51,7 @@ impl Operation for CrossEntropy {
         if x[1].element != Element::Tokens || x[0].rows != x[1].rows {
             return shape(
                 self.name(),
-                format!("targets {:?} do not fit {:?}", x[1], x[0]),
+                format!("targets {:?} don't match {:?}", x[1], x[0]),
             );
         }
         let column = Spec::real(x[0].rows, 1);
@@ -138,7 +138,7 @@ impl Kernel for CrossEntropy {
 }
 
 lanes! {
-    /// Nats, and the log of the sum of exponentials, of each row.
+    /// Nats and the log of the sum of exponentials of each row.
     fn forward_rows(x: &[f32], width: usize, targets: &[u32], nats: &mut [f32], kept: &mut [f32]) {
         let rows = x.chunks(width).zip(targets).zip(nats.iter_mut().zip(kept));
         for ((x, &target), (nats, kept)) in rows {
@@ -156,7 +156,7 @@ lanes! {
 }
 
 lanes! {
-    /// dx; over x itself, where that is what it holds.
+    /// dx, in place if `dx` holds x itself.
     fn backward_rows(x: &[f32], width: usize, targets: &[u32], kept: &[f32], weight: f32, write: Write, dx: &mut [f32]) {
         let rows = targets.iter().zip(kept).zip(dx.chunks_mut(width));
         for (row, ((&target, &kept), dx)) in rows.enumerate() {

@@ -1,12 +1,13 @@
-//! Dropout: blots out random numbers while training, so that none is relied on alone.
+//! Dropout: zeroes random elements during training, so that the model can't rely on any single one.
 //!
 //! y = x·k with k = 0 for a share `rate` of all elements, and k = 1 / (1 − rate) for the others, so
-//! that the mean stays (inverted dropout). Backward: dx = dy·k.
-//! Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
+//! that the mean is preserved (inverted dropout). Backward: dx = dy·k.
+//! Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR
+//! 2014.
 //!
-//! The mask is not kept. Element `i` of the whole batch (micro-batches one after the other) is
-//! dropped where word `i mod 4` of random block `i / 4` is below rate·2³². So a seed, a site and a
-//! step decide it, whatever the micro-batch, the tile or the thread.
+//! The mask is not kept. Element `i` of the whole batch (all micro-batches concatenated) is dropped
+//! if word `i mod 4` of random block `i / 4` is below rate·2³². So the mask depends on seed, site
+//! and step, but not on micro-batch, tile or thread.
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
@@ -21,15 +22,15 @@ use crate::random::{RandomPurpose, philox};
 use crate::write::Write;
 use std::array::from_fn;
 
-/// Elements whose random words are drawn together: one block a lane.
+/// Elements whose random words are drawn together: one block per lane.
 const GROUP: usize = 4 * LANES;
 
 /// The operation; x [N, C] → y [N, C].
 #[derive(Debug)]
 pub struct Dropout {
-    /// Share of the elements that is dropped.
+    /// Share of the elements that are dropped.
     rate: f64,
-    /// Number of the place in the model: each has a mask of its own.
+    /// Index of the place in the model: each has its own mask.
     site: u32,
 }
 
@@ -38,14 +39,14 @@ impl Graph {
     /// different `site` numbers have independent masks.
     ///
     /// # Errors
-    /// Where `rate` is not in [0, 1).
+    /// If `rate` is not in [0, 1).
     pub fn dropout(&mut self, x: ValueId, rate: f64, site: u32) -> Result<ValueId> {
         Ok(self.push(Dropout { rate, site }, &[x])?[0])
     }
 }
 
 impl Dropout {
-    /// An element is dropped where its random word is below this number.
+    /// An element is dropped if its random word is below this number.
     fn threshold(&self) -> u32 {
         (self.rate * 4_294_967_296.0).ceil() as u32
     }
@@ -55,7 +56,7 @@ impl Dropout {
         1.0 / (1.0 - self.rate)
     }
 
-    /// k of one element, plainly.
+    /// k of one element, for the reference.
     fn factor(&self, at: &At, index: usize) -> f64 {
         let (block, word) = (index as u64 / 4, index % 4);
         let words = philox(at.seed, RandomPurpose::Mask(self.site), at.step, block);
@@ -74,10 +75,7 @@ impl Operation for Dropout {
 
     fn infer(&self, x: &[Spec]) -> Result<Outputs> {
         if !(0.0..1.0).contains(&self.rate) {
-            return shape(
-                self.name(),
-                format!("rate {} is not in 0 ≤ rate < 1", self.rate),
-            );
+            return shape(self.name(), format!("rate {} is not in [0, 1)", self.rate));
         }
         Ok(Outputs {
             y: vec![x[0]],
@@ -134,8 +132,8 @@ impl Kernel for Dropout {
 }
 
 lanes! {
-    /// y (+)= x·k for the elements `first` … of the whole batch. Whole groups of random words are
-    /// drawn; only at the ends of a tile are some of them not used.
+    /// y (+)= x·k for the elements of the whole batch starting at `first`. Whole groups of random
+    /// words are drawn; some at the ends of a tile go unused.
     fn masked(op: &Dropout, at: &At, first: usize, x: &[f32], write: Write, y: &mut [f32]) {
         let (threshold, scale) = (op.threshold(), op.scale() as f32);
         let purpose = RandomPurpose::Mask(op.site);
@@ -145,7 +143,7 @@ lanes! {
             let count = (GROUP - skip).min(len - done);
             let block = (group * LANES) as u64;
             let mut words = [[0; 4]; LANES];
-            // A plain loop becomes vector code; `from_fn` around so much work doesn't.
+            // A plain loop is vectorized; `from_fn` with a body this large isn't.
             for (i, words) in words.iter_mut().enumerate() {
                 *words = philox(at.seed, purpose, at.step, block + i as u64);
             }

@@ -1,7 +1,7 @@
 //! A learned vector for each token: y = table[token].
 //!
-//! tokens [N], table [V, C] → y [N, C]. Backward: dtable[token] += dy, row after row; rows that no
-//! token names get 0.
+//! tokens [N], table [V, C] → y [N, C]. Backward: dtable[token] += dy, row by row; rows of tokens
+//! that don't occur get 0.
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
@@ -25,7 +25,7 @@ impl Graph {
     /// y = table[token].
     ///
     /// # Errors
-    /// Where `tokens` does not hold tokens.
+    /// If `tokens` doesn't hold tokens.
     pub fn embedding(&mut self, tokens: ValueId, table: ValueId) -> Result<ValueId> {
         let width = self.spec(table).width;
         Ok(self.push(Embedding { width }, &[tokens, table])?[0])
@@ -92,7 +92,7 @@ impl Kernel for Embedding {
         let Some((write, dtable)) = &a.dx[1] else {
             return;
         };
-        // Strips of columns: each thread has the whole vocabulary of its columns to itself.
+        // Strips of columns: each thread owns its columns for the whole vocabulary.
         team.each(dtable.strips(self.width, 2 * LANES), |_, mut d, _| {
             if *write == Write::Set {
                 (0..d.rows).for_each(|row| d.row(row).fill(0.0));
@@ -114,7 +114,7 @@ lanes! {
     }
 }
 
-/// Random shapes; tokens repeat and some are never named.
+/// Random shapes; some tokens repeat and some don't occur.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, vocabulary, width) = (d.size(12), d.size(9), d.size(70));
     let tokens = d.tokens(g, rows, vocabulary);

@@ -1,12 +1,12 @@
-//! Gaussian error linear unit: lets a number pass in the measure of its size.
+//! Gaussian error linear unit: x times the probability that a standard normal number is below it.
 //!
 //! y = ½·x·(1 + tanh u) with u = √(2/π)·(x + 0.044715·x³), the tanh form that GPT-2 uses.
 //! Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
 //!
 //! Backward: dx = dy·(½·(1 + tanh u) + ½·x·(1 − tanh² u)·u′) with u′ = √(2/π)·(1 + 3·0.044715·x²).
 //!
-//! The fast path takes ½·(1 + tanh u) = s with s = 1 / (1 + e⁻²ᵘ): one exponential, and no digits
-//! lost where tanh u is near −1. Then dx = dy·(s + 2·x·s·(1 − s)·u′).
+//! The fast path uses ½·(1 + tanh u) = s with s = 1 / (1 + e⁻²ᵘ): one exponential, and no loss of
+//! precision where tanh u is near −1. Then dx = dy·(s + 2·x·s·(1 − s)·u′).
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
@@ -22,7 +22,7 @@ use crate::write::Write;
 /// √(2/π).
 const SCALE: f64 = 0.797_884_560_802_865_4;
 
-/// Weight of the cube.
+/// Coefficient of the cubic term.
 const CUBE: f64 = 0.044_715;
 
 /// The operation; x [N, C] → y [N, C].
@@ -33,7 +33,7 @@ impl Graph {
     /// y = ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
     ///
     /// # Errors
-    /// Where `x` holds no number.
+    /// If `x` is empty.
     pub fn gelu(&mut self, x: ValueId) -> Result<ValueId> {
         Ok(self.push(Gelu, &[x])?[0])
     }
@@ -122,7 +122,7 @@ lanes! {
 }
 
 lanes! {
-    /// Numbers of dx; over x itself, where that is what it holds.
+    /// Numbers of dx, in place if `dx` holds x itself.
     fn backward_numbers(x: &[f32], dy: &[f32], write: Write, dx: &mut [f32]) {
         let linear = Lanes::all((2.0 * SCALE) as f32);
         let cubic = Lanes::all((6.0 * SCALE * CUBE) as f32);

@@ -1,7 +1,8 @@
-//! Layer norm: gives every row mean 0 and variance 1, then a learned scale and shift.
+//! Layer norm: normalizes each row to mean 0 and variance 1, then applies a learned scale and
+//! shift.
 //!
-//! y = w · (x − m) / σ + b with m = mean(x) and σ = √(mean((x − m)²) + ε), over rows of `C` numbers.
-//! Ba, Kiros and Hinton, "Layer normalization", 2016, equation 4.
+//! y = w · (x − m) / σ + b with m = mean(x) and σ = √(mean((x − m)²) + ε), over rows of `C`
+//! numbers. Ba, Kiros and Hinton, "Layer normalization", 2016, equation 4.
 //!
 //! Backward, with g = w·dy and x̂ = (x − m) / σ: dx = (g − mean(g) − x̂·mean(g·x̂)) / σ,
 //! dw = Σ over rows of dy·x̂, db = Σ over rows of dy.
@@ -20,7 +21,7 @@ use crate::write::Write;
 /// Columns of dw and db that one thread sums at a time.
 const STRIP: usize = 4 * LANES;
 
-/// The operation; x [N, C], w [C], perhaps b [C] → y [N, C]; keeps m and 1/σ for each row.
+/// The operation; x [N, C], w [C], optional b [C] → y [N, C]; keeps m and 1/σ for each row.
 #[derive(Debug)]
 pub struct LayerNorm {
     /// ε.
@@ -31,7 +32,7 @@ impl Graph {
     /// y = w · (x − mean(x)) / √(var(x) + ε) (+ b), with the biased variance.
     ///
     /// # Errors
-    /// Where the lengths of `w` or `b` are not the width of `x`.
+    /// If the length of `w` or `b` differs from the width of `x`.
     pub fn layer_norm(
         &mut self,
         x: ValueId,
@@ -55,7 +56,7 @@ impl Operation for LayerNorm {
             return shape(
                 self.name(),
                 format!(
-                    "weight and bias {:?} do not fit rows of {:?}",
+                    "weight and bias {:?} don't match rows of {:?}",
                     &x[1..],
                     x[0]
                 ),
@@ -167,8 +168,8 @@ impl Kernel for LayerNorm {
 }
 
 lanes! {
-    /// Rows of y, and m and 1/σ of each. The variance is summed after the mean is known: the sum of
-    /// squares less the square of the sum would lose the digits of rows far from 0.
+    /// Rows of y, and m and 1/σ of each. The variance is summed once the mean is known: the sum of
+    /// squares minus the square of the sum would lose precision in rows far from 0.
     fn forward_rows(x: &[f32], w: &[f32], b: Option<&[f32]>, epsilon: f32, y: &mut [f32], means: &mut [f32], inverses: &mut [f32]) {
         let width = w.len();
         let all = x.chunks(width).zip(y.chunks_mut(width));
@@ -217,13 +218,13 @@ lanes! {
 }
 
 lanes! {
-    /// Columns `from` … of dw and db: each one chain over the rows, in order. One of them may be
-    /// empty: nobody needs it.
+    /// Columns of dw and db starting at `from`: each is one chain over the rows, in order. One of
+    /// them may be empty if it isn't needed.
     fn parameter_columns(x: &[f32], means: &[f32], inverses: &[f32], dy: &[f32], width: usize, from: usize, write: [Write; 2], dw: &mut [f32], db: &mut [f32]) {
         let rows = x.chunks(width).zip(dy.chunks(width));
         let rows = rows.zip(means.iter().zip(inverses));
         if dw.len() == STRIP && db.is_empty() {
-            // Several vectors of columns at once: each row is met once, and the chains overlap.
+            // Several vectors of columns at once: each row is read once, and the chains overlap.
             let mut total = [Lanes::all(0.0); STRIP / LANES];
             for (v, total) in total.iter_mut().enumerate() {
                 *total = write[0].start(&dw[v * LANES..]);
@@ -259,9 +260,9 @@ lanes! {
     }
 }
 
-/// Random shapes, with and without bias; now and then `w` scales twice, so that dw is added to while
-/// db is set. ε is large, so that it matters and so that rows of two or three nearly equal numbers
-/// are smooth enough for differences.
+/// Random shapes, with and without bias; sometimes `w` is used twice, so that dw is added to while
+/// db is set. ε is large enough to matter, and to keep rows of two or three nearly equal numbers
+/// smooth enough for differences.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, width) = (d.size(9), d.size(90));
     let (x, w) = (d.parameter(g, rows, width), d.vector(g, width));

@@ -1,11 +1,11 @@
-//! What is a layer? A matrix product with learned weights; nearly all of a model's work.
+//! What is a layer? A matrix product with learned weights; it is nearly all of a model's work.
 //!
 //! y = x·wᵀ + b + r with x [N, in], w [out, in], b [out], r [N, out] → y [N, out].
 //! Backward: dx = dy·w, dw = dyᵀ·x, db = Σ over rows of dy, dr = dy.
 //!
-//! Layers that read one x (queries, keys, values; gate, up) are one operation with several weights: x
-//! is packed once for all. r is the residual stream that the layer writes to: the sum starts from it,
-//! so that no pass over memory adds it, nor hands its gradient on, which is dy itself.
+//! Layers that read the same x (queries, keys, values; gate, up) are one operation with several
+//! weights: x is packed once. r is the residual stream that the layer writes to: the sum starts
+//! from it, which saves a pass over memory; its gradient is dy itself.
 
 mod fast;
 
@@ -19,8 +19,8 @@ use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
 use crate::op::{BackwardF64, ForwardF64, Operation, Outputs, Reads, Spec};
 
-/// The operation; x [N, in], each w [out, in], perhaps as many b [out], perhaps (beside a single
-/// weight) r [N, out] → each y [N, out].
+/// The operation; x [N, in], each w [out, in], optionally a b [out] for each, optionally (with a
+/// single weight) r [N, out] → each y [N, out].
 #[derive(Debug)]
 pub struct Linear {
     /// Width of x.
@@ -37,7 +37,7 @@ impl Graph {
     /// y = x·wᵀ (+ b).
     ///
     /// # Errors
-    /// Where the widths of `x` and `w`, or the length of `b` and the rows of `w`, differ.
+    /// If the widths of `x` and `w`, or the length of `b` and the rows of `w`, differ.
     pub fn linear(&mut self, x: ValueId, w: ValueId, b: Option<ValueId>) -> Result<ValueId> {
         Ok(self.record_linear(x, &[(w, b)], None)?[0])
     }
@@ -45,7 +45,7 @@ impl Graph {
     /// r + x·wᵀ (+ b): a layer that writes to the residual stream r.
     ///
     /// # Errors
-    /// As [`Graph::linear`], and where the shape of `r` is not that of the result.
+    /// As [`Graph::linear`], and if the shape of `r` is not that of the result.
     pub fn linear_onto(
         &mut self,
         r: ValueId,
@@ -56,10 +56,10 @@ impl Graph {
         Ok(self.record_linear(x, &[(w, b)], Some(r))?[0])
     }
 
-    /// Several layers that read one x: x·wᵀ (+ b) for each of one to three pairs of w and b.
+    /// Several layers that read the same x: x·wᵀ (+ b) for each of one to three pairs of w and b.
     ///
     /// # Errors
-    /// As [`Graph::linear`], and where some layers have biases and others none.
+    /// As [`Graph::linear`], and if some layers have biases and others don't.
     pub fn linears(
         &mut self,
         x: ValueId,
@@ -78,7 +78,10 @@ impl Graph {
         let biases: Vec<ValueId> = layers.iter().filter_map(|layer| layer.1).collect();
         let counts = layers.len() <= TOGETHER && [0, layers.len()].contains(&biases.len());
         if layers.is_empty() || !counts {
-            return shape("linear", "one to three layers, with a bias each or none");
+            return shape(
+                "linear",
+                "need one to three layers, all or none with a bias",
+            );
         }
         let operation = Linear {
             inner: self.spec(x).width,
@@ -123,7 +126,7 @@ impl Operation for Linear {
         };
         let biases = (0..y.len()).all(fits);
         if !weights || !biases || self.stream_slot().is_some_and(|slot| x[slot] != y[0]) {
-            return shape(self.name(), format!("inputs {x:?} do not fit"));
+            return shape(self.name(), format!("inputs {x:?} don't match"));
         }
         Ok(Outputs { y, kept: vec![] })
     }
@@ -179,7 +182,7 @@ impl Operation for Linear {
         let (x, inner) = (a.x[0].real(), self.inner);
         for (layer, &out) in self.outs.iter().enumerate() {
             let (w, dy) = (a.x[1 + layer].real(), a.dy[layer]);
-            // Where nothing depends on this layer there is no gradient.
+            // A layer on which nothing depends has no gradient.
             for (at, d) in dy.iter().enumerate() {
                 let (row, o) = (at / out, at % out);
                 if let Some(dx) = &mut a.dx[0] {
@@ -215,8 +218,8 @@ impl Kernel for Linear {
 }
 
 /// Random shapes: one layer with or without bias and residual stream, or several, of which one may
-/// lead nowhere; now and then weights are used twice, so that one gradient is added to while others
-/// are set.
+/// be unused; sometimes weights are used twice, so that one gradient is added to while others are
+/// set.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, inner, out) = (d.size(14), d.size(35), d.size(35));
     let (x, w) = (d.parameter(g, rows, inner), d.parameter(g, out, inner));
@@ -225,7 +228,7 @@ pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     match d.size(3) {
         1 => g.linear(x, w, b),
         2 => {
-            // The stream comes from a layer, so that its gradient is handed on.
+            // The stream comes from a layer, so that its gradient is passed on.
             let other = d.parameter(g, out, inner);
             let r = g.linear(x, other, None)?;
             g.linear_onto(r, x, w, b)

@@ -22,11 +22,11 @@ pub struct Mse {
 }
 
 impl Graph {
-    /// Mean squared error; gives the cost, and each row's squared error. A micro-batch gives its
-    /// share of the cost; the shares add up to the mean.
+    /// Mean squared error; returns the cost, and each row's squared error. A micro-batch
+    /// contributes its share of the cost; the shares sum to the mean.
     ///
     /// # Errors
-    /// Where the shapes differ.
+    /// If the shapes differ.
     pub fn mse(&mut self, y: ValueId, target: ValueId) -> Result<(ValueId, ValueId)> {
         let width = self.spec(y).width;
         let out = self.push(Mse { width }, &[y, target])?;

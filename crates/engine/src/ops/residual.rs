@@ -1,4 +1,4 @@
-//! The residual stream: what a layer computes is added to what went in.
+//! The residual stream: a layer's output is added to its input.
 //!
 //! y = a + b. Backward: da = dy, db = dy.
 //! He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, equation 1.
@@ -22,7 +22,7 @@ impl Graph {
     /// y = a + b.
     ///
     /// # Errors
-    /// Where the shapes differ.
+    /// If the shapes differ.
     pub fn residual(&mut self, a: ValueId, b: ValueId) -> Result<ValueId> {
         Ok(self.push(Residual, &[a, b])?[0])
     }
@@ -88,7 +88,7 @@ impl Kernel for Residual {
             dx.map(|(write, d)| (*write, d.bands(1, band(1)))).unzip()
         };
         let ((write_a, da), (write_b, db)) = (bands(0), bands(1));
-        // Tile by tile, so that the second gradient finds dy in the cache.
+        // Tile by tile, so that dy is still cached for the second gradient.
         team.each((da, db), |_, (da, db), _| {
             for (write, dx) in [(write_a, da), (write_b, db)] {
                 if let (Some(write), Some(mut dx)) = (write, dx) {
@@ -109,7 +109,7 @@ lanes! {
 }
 
 lanes! {
-    /// Numbers of a gradient that is dy.
+    /// Numbers of a gradient that equals dy.
     pub fn pass_on(dy: &[f32], write: Write, dx: &mut [f32]) {
         for (dy, dx) in dy.chunks(LANES).zip(dx.chunks_mut(LANES)) {
             write.to(dx, Lanes::load(dy, 0.0));
@@ -117,7 +117,7 @@ lanes! {
     }
 }
 
-/// Random shapes; now and then `a` goes through two sums, so that its gradient is set and added to.
+/// Random shapes; sometimes `a` is used in two sums, so that its gradient is set and added to.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, width) = (d.size(9), d.size(40));
     let (a, b) = (d.parameter(g, rows, width), d.parameter(g, rows, width));

@@ -1,12 +1,12 @@
-//! How large may a row get? Root mean square norm keeps its direction and fixes its length.
+//! How is a row normalized? Root mean square norm keeps its direction and fixes its length.
 //!
 //! y = w · x / r with r = √(mean(x²) + ε), over rows of `C` numbers.
 //! Zhang and Sennrich, "Root mean square layer normalization", NeurIPS 2019, equation 4.
 //!
 //! Backward, with g = w·dy and x̂ = x / r: dx = (g − x̂·mean(g·x̂)) / r, dw = Σ over rows of dy·x̂.
 //!
-//! A row of `x` may be longer than `w`: then each part of `C` numbers is a row of its own, which is
-//! how queries and keys are normed head by head (`H` parts of `D` numbers).
+//! A row of `x` may be longer than `w`: then each part of `C` numbers is normalized separately, as
+//! for queries and keys, head by head (`H` parts of `D` numbers).
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
@@ -33,7 +33,7 @@ impl Graph {
     /// y = w · x / √(mean(x²) + ε).
     ///
     /// # Errors
-    /// Where the width of `x` is not a multiple of the width of `w`.
+    /// If the width of `x` is not a multiple of the width of `w`.
     pub fn rms_norm(&mut self, x: ValueId, w: ValueId, epsilon: f64) -> Result<ValueId> {
         Ok(self.push(RmsNorm { epsilon }, &[x, w])?[0])
     }
@@ -49,7 +49,7 @@ impl Operation for RmsNorm {
         if w.rows != 1 || !x.width.is_multiple_of(w.width) {
             return shape(
                 self.name(),
-                format!("weight {w:?} does not fit rows of {x:?}"),
+                format!("weight {w:?} doesn't match rows of {x:?}"),
             );
         }
         Ok(Outputs {
@@ -184,11 +184,11 @@ lanes! {
 }
 
 lanes! {
-    /// Columns `from` … of dw: each one chain over the rows, in order.
+    /// Columns of dw starting at `from`: each is one chain over the rows, in order.
     fn weight_columns(x: &[f32], kept: &[f32], dy: &[f32], width: usize, from: usize, write: Write, dw: &mut [f32]) {
         let rows = x.chunks(width).zip(dy.chunks(width)).zip(kept);
         if dw.len() == STRIP {
-            // Several vectors of columns at once: each row is met once, and the chains overlap.
+            // Several vectors of columns at once: each row is read once, and the chains overlap.
             let mut total = [Lanes::all(0.0); STRIP / LANES];
             for (v, total) in total.iter_mut().enumerate() {
                 *total = write.start(&dw[v * LANES..]);
@@ -219,7 +219,7 @@ lanes! {
     }
 }
 
-/// Random shapes: whole rows, or several heads a row.
+/// Random shapes: whole rows, or several heads per row.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, parts, width) = (d.size(9), d.size(3), d.size(40));
     let (x, w) = (d.parameter(g, rows, parts * width), d.vector(g, width));

@@ -1,10 +1,10 @@
-//! Rotary positions: each pair of numbers of a query or key turns by an angle that grows with its
-//! position, so that a product of query and key depends on their distance alone.
+//! Rotary positions: each pair of numbers of a query or key is rotated by an angle proportional to
+//! its position, so that the product of query and key depends on their distance alone.
 //!
 //! With c, s = cos, sin(position / θ^(2i/D)): y[i] = x[i]·c − x[i + D/2]·s and
 //! y[i + D/2] = x[i + D/2]·c + x[i]·s, for i < D/2 of each head.
 //! Su et al., "RoFormer", 2021, section 3.2, with the halves paired as in Hugging Face's files.
-//! Backward: the gradient turns back by the same angle.
+//! Backward: the gradient is rotated back by the same angle.
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
@@ -34,7 +34,7 @@ struct Table {
 }
 
 impl Angles {
-    /// Angles of `positions` positions for heads of `head_size` numbers.
+    /// Angles of `positions` positions for heads of size `head_size`.
     pub fn new(positions: usize, head_size: usize, theta: f64) -> Angles {
         let half = head_size / 2;
         let angle = |i: usize| {
@@ -55,23 +55,23 @@ impl Angles {
     }
 }
 
-/// The operation; x [N, H·D], perhaps start [N / T] → y [N, H·D], in sequences of T rows.
+/// The operation; x [N, H·D], optional start [N / T] → y [N, H·D], in sequences of T rows.
 #[derive(Debug)]
 pub struct Rope {
     time: usize,
     width: usize,
     angles: Angles,
-    /// Whether sequences begin elsewhere than at 0.
+    /// Whether sequences may start at positions other than 0.
     starts: bool,
 }
 
 impl Graph {
-    /// Turns each head of `x`, in sequences of `time` rows. Their positions count from 0, or from
+    /// Rotates each head of `x`, in sequences of `time` rows. Their positions count from 0, or from
     /// `start`, tokens [N / T]; the host must keep start + T within the positions of `angles`.
     ///
     /// # Errors
-    /// Where the width is not a multiple of the head size, the rows not of `time`, or `time`
-    /// goes beyond the positions of `angles`.
+    /// If the width is not a multiple of the head size, the rows are not a multiple of `time`, or
+    /// `time` exceeds the positions of `angles`.
     pub fn rope(
         &mut self,
         x: ValueId,
@@ -91,7 +91,7 @@ impl Graph {
 }
 
 impl Rope {
-    /// First angle of a row. `start` is empty where positions count from 0.
+    /// Offset of a row's angles. `start` is empty if positions count from 0.
     fn angle(&self, row: usize, start: &[u32]) -> usize {
         let before = start
             .get(row / self.time)
@@ -140,7 +140,7 @@ impl Operation for Rope {
         if !fits || !whole || !known || !x.get(1).is_none_or(starts) {
             return shape(
                 self.name(),
-                format!("{:?} does not fit T = {}", x[0], self.time),
+                format!("{:?} doesn't match T = {}", x[0], self.time),
             );
         }
         Ok(Outputs {
@@ -186,13 +186,13 @@ impl Kernel for Rope {
     }
 }
 
-/// Where the sequences begin; empty where they begin at 0.
+/// First positions of the sequences; empty if they start at 0.
 fn start<'a>(x: &[In<'a>]) -> &'a [u32] {
     x.get(1).map_or(&[], In::tokens)
 }
 
 lanes! {
-    /// One row of several heads; `sign` −1 turns back.
+    /// One row of several heads; `sign` −1 rotates back.
     fn turn_row(x: &[f32], cos: &[f32], sin: &[f32], sign: f32, write: Write, y: &mut [f32]) {
         let half = cos.len();
         let sign = Lanes::all(sign);
@@ -212,7 +212,7 @@ lanes! {
     }
 }
 
-/// Random shapes of several sequences and heads, that begin at 0 or somewhere else.
+/// Random shapes of several sequences and heads, starting at 0 or elsewhere.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (batch, time, heads, half) = (d.size(3), d.size(7), d.size(3), d.size(20));
     let x = d.parameter(g, batch * time, heads * 2 * half);

@@ -1,4 +1,4 @@
-//! Gated unit: one half of the hidden layer decides how much of the other half passes.
+//! Gated linear unit: one half of the hidden layer controls how much of the other half passes.
 //!
 //! y = silu(gate) · up with silu(x) = x·s and s = 1 / (1 + e⁻ˣ).
 //! Shazeer, "GLU variants improve transformer", 2020, equation 6.
@@ -24,7 +24,7 @@ impl Graph {
     /// y = silu(gate) · up.
     ///
     /// # Errors
-    /// Where the shapes differ.
+    /// If the shapes differ.
     pub fn swiglu(&mut self, gate: ValueId, up: ValueId) -> Result<ValueId> {
         Ok(self.push(Swiglu, &[gate, up])?[0])
     }
@@ -125,7 +125,7 @@ lanes! {
 }
 
 lanes! {
-    /// Numbers of dgate and dup. One of them may be empty: nobody needs it.
+    /// Numbers of dgate and dup. One of them may be empty if it isn't needed.
     fn backward_numbers(gate: &[f32], up: &[f32], dy: &[f32], write: [Write; 2], dgate: &mut [f32], dup: &mut [f32]) {
         for at in (0..dgate.len().max(dup.len())).step_by(LANES) {
             let (gate, dy) = (Lanes::load(&gate[at..], 0.0), Lanes::load(&dy[at..], 0.0));
@@ -138,7 +138,7 @@ lanes! {
     }
 }
 
-/// Random shapes; now and then only one of the inputs has a gradient, or `up` is read twice, so that
+/// Random shapes; sometimes only one of the inputs has a gradient, or `up` is read twice, so that
 /// one gradient is set while the other is added to.
 pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let (rows, width) = (d.size(9), d.size(40));

@@ -1,4 +1,4 @@
-//! When is a value alive, and where is room for it?
+//! Lifetimes of values, and their places in the arena.
 
 use super::{Place, Plan};
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::schedule::backward_nodes;
 use std::ops::Range;
 
 impl Plan {
-    /// Whether the gradient of a node's input is that of its first output, in one place.
+    /// Whether the gradient of a node's input shares the place of its first output's gradient.
     pub fn hands_on(&self, node: NodeId, slot: usize) -> bool {
         let node = self.graph.node(node);
         let offset = |v: ValueId| self.gradients[v.0].as_ref().map(|p| p.offset);
@@ -18,7 +18,7 @@ impl Plan {
         node.passes_on == Some(slot) && to.is_some() && from == to
     }
 
-    /// Whether the gradient of a node's input goes into the place of the input itself.
+    /// Whether the gradient of a node's input overwrites the input itself.
     pub fn overwrites(&self, node: NodeId, slot: usize) -> bool {
         let node = self.graph.node(node);
         let x = node.x[slot].0;
@@ -29,7 +29,7 @@ impl Plan {
 
 type Places = Vec<Option<Place>>;
 
-/// Whose place is also that of a gradient.
+/// The buffer whose place a gradient shares.
 #[derive(Clone, Copy)]
 pub enum Owner {
     /// The gradient of this value.
@@ -38,8 +38,8 @@ pub enum Owner {
     Content,
 }
 
-/// When values and gradients are first and last used within one micro-batch: forward passes are the
-/// times 0 … n − 1, backward passes n … 2n − 1. What is never used begins at the end.
+/// When values and gradients are first and last used within one micro-batch: forward passes are
+/// times 0 … n − 1, backward passes n … 2n − 1. If never used, the first use is `end`.
 struct Lives {
     nodes: usize,
     end: usize,
@@ -92,13 +92,13 @@ impl Lives {
         lives
     }
 
-    /// Finds gradients that need no place of their own.
+    /// Finds gradients that don't need a place of their own.
     fn share(&mut self, g: &Graph, active: &[bool]) -> Vec<Option<Owner>> {
         let mut shared = vec![None; g.values.len()];
         let made = |v: usize| matches!(g.values[v].origin, Origin::Node(_));
         let passes = || g.nodes.iter().enumerate().rev().filter(|(i, _)| active[*i]);
-        // A gradient that is handed on unchanged stays where it is: nobody reads it as the output's
-        // any more when others add to it.
+        // A gradient that is passed on unchanged stays in place: the output's gradient is no longer
+        // read once other nodes add to it.
         for (i, node) in passes() {
             let Some(slot) = node.passes_on else {
                 continue;
@@ -113,7 +113,7 @@ impl Lives {
                 self.grad_last[owner] = self.grad_last[owner].max(self.grad_last[x]);
             }
         }
-        // A gradient may be written over a value of which its node is the last reader.
+        // A gradient may overwrite a value if its node is the value's last reader.
         for (i, node) in passes() {
             let Some(x) = node.overwrites.map(|slot| node.x[slot].0) else {
                 continue;
@@ -129,8 +129,8 @@ impl Lives {
     }
 }
 
-/// Lives of each value and of each gradient that has a place of its own; whose place the others
-/// share; and the number of passes.
+/// Lifetimes of each value and of each gradient with a place of its own; the owners whose places
+/// the other gradients share; and the number of passes.
 pub fn lifetimes(
     g: &Graph,
     micros: usize,
@@ -169,8 +169,8 @@ pub fn lifetimes(
     )
 }
 
-/// Gives each buffer an offset, the largest first, each at the lowest place that is free during
-/// its life. Returns the size of the arena.
+/// Assigns each buffer an offset: largest first, each at the lowest offset that is free during its
+/// lifetime. Returns the size of the arena.
 ///
 /// Greedy by size: Pisarchyk and Lee, "Efficient memory management for deep neural net
 /// inference", 2020, section 4.

@@ -22,8 +22,8 @@ pub struct Adam {
     pub beta2: f64,
     /// Keeps the division finite.
     pub epsilon: f64,
-    /// Whether weight decay acts on the weight itself (AdamW: Loshchilov and Hutter, 2019) and not
-    /// through the gradient.
+    /// Whether weight decay acts on the weight itself (AdamW: Loshchilov and Hutter, 2019) instead
+    /// of the gradient.
     pub decoupled: bool,
 }
 

@@ -14,8 +14,8 @@ use crate::rule::{Rule, Setting, UpdateF64};
 /// Gradient descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Descent {
-    /// μ: the share of the velocity that stays; none for plain descent, which keeps no velocity
-    /// (Polyak, 1964).
+    /// μ: the share of the velocity that is kept (Polyak, 1964); `None` for plain descent, which
+    /// has no velocity.
     pub momentum: Option<f64>,
     /// Whether to look ahead (Nesterov, 1983).
     pub nesterov: bool,

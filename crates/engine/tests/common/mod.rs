@@ -1,8 +1,8 @@
-//! What the tests of the engine share: random content for a graph, and its gradient.
+//! Shared by the engine's tests: random content for a graph, and its gradient.
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    reason = "each test uses some of it; a test may panic"
+    reason = "each test uses only part of it; a test may panic"
 )]
 
 use engine::{
@@ -25,7 +25,7 @@ pub fn adamw() -> Optimizer {
     Optimizer::uniform(adam, 0.1, Some(1.0))
 }
 
-/// A run whose step has this many counted targets.
+/// Scalars of a step with this many counted targets.
 pub fn scalars(targets: usize) -> Scalars {
     Scalars {
         seed: 5,
@@ -45,7 +45,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Draws content for `micros` micro-batches.
+    /// Draws random content for `micros` micro-batches.
     pub fn new(graph: Graph, cost: ValueId, micros: usize, seed: u64) -> Case {
         let mut weights = Stream::new(seed, RandomPurpose::Check, 0);
         let mut content = Stream::new(seed, RandomPurpose::Check, 1);
@@ -75,9 +75,9 @@ impl Case {
         }
     }
 
-    /// Fills a new store, makes a plan ready and writes the inputs.
+    /// Fills a new store, prepares a plan and writes the inputs.
     pub fn prepare(&self, device: &mut dyn Device, purpose: Purpose) -> Ready {
-        // An optimizer that never runs makes room for gradients.
+        // An optimizer that never runs makes the store allocate gradients.
         let optimizer = match &purpose {
             Purpose::Train(optimizer) => optimizer.clone(),
             _ => Optimizer::uniform(Descent::PLAIN, 0.0, None),
@@ -110,7 +110,7 @@ impl Case {
         device.write_variable(name, Field::Weight, host).unwrap();
     }
 
-    /// The whole gradient, variable after variable.
+    /// The whole gradient, variable by variable.
     pub fn gradient(&self, device: &mut dyn Device, scalars: &Scalars) -> Vec<f64> {
         let ready = self.prepare(device, Purpose::Gradients);
         device.run(ready, scalars).unwrap();
@@ -146,7 +146,7 @@ impl Case {
     }
 }
 
-/// One field of all parameters, one after the other.
+/// One field of all parameters, concatenated.
 pub fn stored(device: &dyn Device, graph: &Graph, field: Field) -> Vec<f64> {
     let mut all = Vec::new();
     for variable in graph.variables().iter().filter(|v| v.is_parameter()) {
@@ -158,7 +158,7 @@ pub fn stored(device: &dyn Device, graph: &Graph, field: Field) -> Vec<f64> {
     all
 }
 
-/// A block like a decoder's, with every operation that a gradient flows through but `mse`.
+/// A block like a decoder's, with every differentiable operation except `mse`.
 pub fn block(sequences: usize, time: usize, dropout: f64) -> (Graph, ValueId) {
     const WIDTH: usize = 8;
     let heads = Heads {

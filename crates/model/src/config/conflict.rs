@@ -1,4 +1,4 @@
-//! Values that are fine alone but not together.
+//! Values that are valid alone but not together.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use super::{Config, Family, Mlp, ModelConfig, Norm, Position};
 
 /// The most tokens one training step may hold.
 const STEP_TOKENS: usize = 1 << 24;
-/// The most parameters in the blocks: far above any machine, far below any overflow.
+/// The most parameters in the blocks: far more than any machine holds, far below an overflow.
 const PARAMETERS: f64 = 1e12;
 
-/// Every conflict whose keys were not refused already.
+/// All conflicts among keys that were not refused already.
 pub(super) fn find(config: &Config, refused: &BTreeSet<String>) -> Vec<String> {
     let checks = heads(&config.model)
         .into_iter()
@@ -21,14 +21,14 @@ pub(super) fn find(config: &Config, refused: &BTreeSet<String>) -> Vec<String> {
         .collect()
 }
 
-/// Whether some keys go together, and what to say if not.
+/// A check of several keys, and its message.
 struct Check {
     keys: Vec<&'static str>,
     ok: bool,
     message: String,
 }
 
-/// The sizes of the heads; that of a head is 0 where heads were to share the width and can't.
+/// The head sizes; 0 if the heads were to divide the width but can't.
 fn heads(m: &ModelConfig) -> [Check; 4] {
     let (width, heads, kv_heads, size) = (m.width, m.heads, m.kv_heads, m.head_size);
     let keys = || vec!["model.head_size", "model.width", "model.heads"];
@@ -51,7 +51,7 @@ fn heads(m: &ModelConfig) -> [Check; 4] {
         Check {
             keys: keys(),
             ok: size <= widest,
-            message: format!("{what}, and attention takes at most {widest}; take more heads"),
+            message: format!("{what}; attention supports at most {widest}: use more heads"),
         },
         Check {
             keys: vec!["model.heads", "model.kv_heads"],
@@ -66,7 +66,7 @@ fn heads(m: &ModelConfig) -> [Check; 4] {
     ]
 }
 
-/// Products that no machine has room for, and the order of the learning rates.
+/// Products too large for any machine, and the order of the learning rates.
 fn sizes(config: &Config) -> [Check; 3] {
     let m = &config.model;
     let (batch, context) = (config.train.batch, m.context);
@@ -77,7 +77,7 @@ fn sizes(config: &Config) -> [Check; 3] {
             ok: batch.saturating_mul(context) <= STEP_TOKENS,
             message: format!(
                 "train.batch = {batch} times model.context = {context} is more than \
-                 {STEP_TOKENS} tokens a step"
+                 {STEP_TOKENS} tokens per step"
             ),
         },
         Check {
@@ -102,7 +102,7 @@ fn sizes(config: &Config) -> [Check; 3] {
     ]
 }
 
-/// Files of the family can hold the layout.
+/// Whether the family's file format supports the layout.
 fn family(m: &ModelConfig) -> Vec<Check> {
     let check = |(key, value, allows): Rule<'_>| {
         let others: Vec<&str> = Family::ALL
@@ -114,7 +114,7 @@ fn family(m: &ModelConfig) -> Vec<Check> {
             keys: vec![key, "model.family"],
             ok: allows(m.family),
             message: format!(
-                "{key} = {value} is not in model.family = {}, whose files could not be loaded; \
+                "{key} = {value} doesn't fit model.family = {}, whose files could not be loaded; \
                  {} has it",
                 m.family.name(),
                 others.join(" or ")
@@ -124,7 +124,7 @@ fn family(m: &ModelConfig) -> Vec<Check> {
     family_rules(m).into_iter().map(check).collect()
 }
 
-/// A key, its value, and which families have it.
+/// A key, its value, and the families that support it.
 type Rule<'a> = (&'static str, String, Box<dyn Fn(Family) -> bool + 'a>);
 
 fn family_rules(m: &ModelConfig) -> Vec<Rule<'_>> {
@@ -186,7 +186,7 @@ fn family_rules(m: &ModelConfig) -> Vec<Rule<'_>> {
     ]
 }
 
-/// Parameters of the blocks and learned positions, roughly.
+/// Approximate number of parameters of the blocks and learned positions.
 fn parameters(m: &ModelConfig) -> f64 {
     let (layers, width, hidden) = (m.layers as f64, m.width as f64, m.hidden as f64);
     let heads = 2.0 * (m.heads + m.kv_heads) as f64 * m.head_size as f64;

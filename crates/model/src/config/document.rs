@@ -1,6 +1,6 @@
-//! `default.toml` as data: every key in order, its comment, and what the comment allows.
+//! `default.toml` as data: every key in order, its comment, and its allowed values.
 
-/// The values of the `default` preset and the prose of every key.
+/// The values of the `default` preset and the description of every key.
 pub(super) const DEFAULT: &str = include_str!("../default.toml");
 
 /// The presets: name and the values that differ from [`DEFAULT`].
@@ -21,7 +21,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What the comment allows, as prose.
+    /// The allowed values, as text.
     pub fn allowed(&self) -> &str {
         match self.comment.rsplit_once("Allowed: ") {
             Some((_, allowed)) => allowed.trim_end_matches('.'),
@@ -29,7 +29,7 @@ impl Entry {
         }
     }
 
-    /// The range that the prose gives, where it is about a number.
+    /// The range in that text, if it is about a number.
     pub fn range(&self) -> Option<Range> {
         let (_, range) = self.allowed().split_once("number from ")?;
         let (low, high) = range.split_once(" to ")?;
@@ -52,14 +52,14 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// Whether a number lies inside; NaN never does.
+    /// Whether a number is in the range; never true for NaN.
     pub fn contains(&self, x: f64) -> bool {
         (x > self.low || (x == self.low && !self.above))
             && (x < self.high || (x == self.high && !self.below))
     }
 }
 
-/// Every key, in the order of the file. A key whose value is derived stands there as `#key = …`.
+/// Every key in file order. A key whose value is derived is written as `#key = …`.
 pub(super) fn entries() -> Vec<Entry> {
     let (mut entries, mut section, mut comment) = (Vec::new(), "", Vec::new());
     for line in DEFAULT.lines() {
@@ -81,14 +81,14 @@ pub(super) fn entries() -> Vec<Entry> {
     entries
 }
 
-/// The known key that is nearest to a mistyped one, if any is near.
+/// The known key closest to a mistyped one, if any is close.
 pub(super) fn nearest(entries: &[Entry], key: &str) -> Option<String> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
     entries
         .iter()
         .map(|entry| {
             let whole = distance(&entry.key, key);
-            // `lr` or `train.lr` is meant to be `optim.lr`: the right word in the wrong section.
+            // `lr` or `train.lr` means `optim.lr`: the right word in the wrong section.
             let moved = distance(&last(&entry.key), &last(key)) + 1;
             (whole.min(moved), entry)
         })
@@ -97,7 +97,7 @@ pub(super) fn nearest(entries: &[Entry], key: &str) -> Option<String> {
         .map(|(_, entry)| entry.key.clone())
 }
 
-/// Levenshtein distance: the fewest characters to insert, delete or replace.
+/// Levenshtein distance: the minimum number of characters to insert, delete or replace.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,26 +1,26 @@
-//! What can be wrong with a config.
+//! Errors in a config.
 
 use std::fmt;
 
-/// The most lines an error takes on the screen.
+/// The maximum number of lines of an error message.
 const LINES: usize = 12;
 
-/// Everything that is wrong with a config, at once; never empty.
+/// All mistakes in a config; never empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigError {
     /// The mistakes, in the order they were found.
     pub mistakes: Vec<Mistake>,
 }
 
-/// One thing that is wrong with a config.
+/// A mistake in a config.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Mistake {
     /// No preset has this name.
     #[error("there is no preset {name:?}; the presets are {known}")]
     UnknownPreset {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The presets there are.
+        /// The known presets.
         known: String,
     },
     /// The file isn't TOML.
@@ -30,7 +30,7 @@ pub enum Mistake {
         path: String,
         /// The line, from 1.
         line: usize,
-        /// What the TOML reader says.
+        /// The message of the TOML parser.
         message: String,
     },
     /// An assignment without an equals sign.
@@ -46,11 +46,11 @@ pub enum Mistake {
         key: String,
         /// Where it was given.
         origin: String,
-        /// The key that was probably meant.
+        /// The most similar known key.
         nearest: Option<String>,
     },
     /// A value of the wrong type or out of range.
-    #[error("{key} = {value} ({origin}): allowed is {allowed}")]
+    #[error("{key} = {value} ({origin}): must be {allowed}")]
     NotAllowed {
         /// The key.
         key: String,
@@ -58,13 +58,13 @@ pub enum Mistake {
         value: String,
         /// Where it was given.
         origin: String,
-        /// What is allowed.
+        /// The allowed values.
         allowed: String,
     },
-    /// Values that don't go together.
+    /// Values that are incompatible.
     #[error("{0}")]
     Conflict(
-        /// The keys, their values, and what would fit.
+        /// The keys, their values, and how to fix them.
         String,
     ),
 }

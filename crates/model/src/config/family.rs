@@ -1,4 +1,4 @@
-//! The model families as values: what each sets, and what its files can hold.
+//! The model families as values: what each sets, and what its file format supports.
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -25,11 +25,11 @@ pub enum Norm {
     RmsNorm,
 }
 
-/// How the model knows where a token stands.
+/// How the model encodes a token's position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Position {
-    /// One learned vector a position, added to the token's embedding.
+    /// One learned vector per position, added to the token's embedding.
     Learned,
     /// Queries and keys are rotated by angles that grow with the position.
     Rope,
@@ -61,7 +61,7 @@ impl Family {
         }
     }
 
-    /// The norm of the family.
+    /// The family's norm.
     pub fn norm(self) -> Norm {
         match self {
             Family::Gpt2 => Norm::LayerNorm,
@@ -69,7 +69,7 @@ impl Family {
         }
     }
 
-    /// The positions of the family.
+    /// The family's positions.
     pub fn position(self) -> Position {
         match self {
             Family::Gpt2 => Position::Learned,
@@ -77,7 +77,7 @@ impl Family {
         }
     }
 
-    /// The MLP of the family.
+    /// The family's MLP.
     pub fn mlp(self) -> Mlp {
         match self {
             Family::Gpt2 => Mlp::Gelu,
@@ -90,7 +90,7 @@ impl Family {
         self == Family::Qwen3
     }
 
-    /// Whether the family has biases where the config doesn't say.
+    /// Whether the family has biases by default.
     pub fn default_bias(self) -> bool {
         self == Family::Gpt2
     }
@@ -100,7 +100,7 @@ impl Family {
         !bias || self != Family::Qwen3
     }
 
-    /// Whether the output head is the embedding where the config doesn't say.
+    /// Whether the output head is the embedding by default.
     pub fn default_tied(self) -> bool {
         self != Family::Llama
     }
@@ -115,7 +115,7 @@ impl Family {
         self != Family::Gpt2
     }
 
-    /// The norms' epsilon where the config doesn't say.
+    /// The norms' epsilon by default.
     pub fn default_norm_epsilon(self) -> f64 {
         match self {
             Family::Gpt2 => 1e-5,
@@ -135,8 +135,8 @@ impl Mlp {
     }
 }
 
-/// Fills in what `model` leaves to its family. Values of a wrong type are left for the caller's
-/// check to find.
+/// Fills in the values that depend on the family. Values of a wrong type are reported later, by the
+/// caller's check.
 pub(super) fn fill(model: &mut Table) {
     let Some(family) = read::<Family>(model, "family") else {
         return;
@@ -144,7 +144,7 @@ pub(super) fn fill(model: &mut Table) {
     let mlp = read::<Mlp>(model, "mlp").unwrap_or(family.mlp());
     let width = read::<usize>(model, "width").unwrap_or(1);
     let heads = read::<usize>(model, "heads").unwrap_or(1).max(1);
-    // Heads that don't divide the width have no size, which the check of the config finds.
+    // Heads that don't divide the width have no size: the check of the config reports it.
     let head_size = if width.is_multiple_of(heads) {
         width / heads
     } else {

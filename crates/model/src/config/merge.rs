@@ -1,4 +1,4 @@
-//! Default ← preset ← file ← `--set`, with every mistake on the way collected.
+//! Default ← preset ← file ← `--set`, collecting every mistake on the way.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,17 +11,17 @@ use super::error::{ConfigError, Mistake};
 use super::family::{Family, fill, read};
 use super::{Config, conflict};
 
-/// The longest value that a message repeats in full, in characters.
+/// The longest value that a message quotes in full, in characters.
 const SHOWN: usize = 60;
 
-/// Values on their way to a [`Config`].
+/// Values to be merged into a [`Config`].
 pub(super) struct Merge {
     entries: Vec<Entry>,
     /// Defaults and preset.
     base: Table,
-    /// What the user's file and assignments say, as far as it is right.
+    /// The valid values of the user's file and assignments.
     given: Table,
-    /// Keys whose given value is refused: what depends on them isn't checked.
+    /// Keys whose value was refused: checks that depend on them are skipped.
     refused: BTreeSet<String>,
     mistakes: Vec<Mistake>,
 }
@@ -72,7 +72,7 @@ impl Merge {
         }
     }
 
-    /// Adds one `key=value`; a value that isn't TOML is taken as text.
+    /// Adds one `key=value`; a value that isn't TOML counts as text.
     pub fn set(&mut self, assignment: &str) {
         let Some((key, text)) = assignment.split_once('=') else {
             self.mistakes.push(Mistake::NoValue {
@@ -82,7 +82,7 @@ impl Merge {
         };
         let (key, word) = (key.trim(), Value::String(text.to_string()));
         let value = text.trim().parse().unwrap_or_else(|_| word.clone());
-        // `sample.prompt=1984` is text too, where text is due.
+        // `sample.prompt=1984` is text too if the key takes text.
         let value = match self.fits(key, &value) {
             false if self.fits(key, &word) => word,
             _ => value,
@@ -116,7 +116,7 @@ impl Merge {
         })
     }
 
-    /// Takes a value, or notes why not.
+    /// Adds a value, or records why it is refused.
     pub fn give(&mut self, key: &str, value: Value, origin: &str) {
         let Some(entry) = self.entries.iter().find(|entry| entry.key == key) else {
             self.mistakes.push(Mistake::UnknownKey {
@@ -146,7 +146,7 @@ impl Merge {
         put(&mut self.given, key, value);
     }
 
-    /// Whether a value has its key's type: the struct's own reader decides.
+    /// Whether a value has its key's type, as decided by the struct's deserializer.
     fn fits(&self, key: &str, value: &Value) -> bool {
         let mut table = self.base.clone();
         put(&mut table, key, value.clone());
@@ -156,7 +156,7 @@ impl Merge {
         Config::from_table(table).is_ok()
     }
 
-    /// A preset's values that follow from others make room for what the user gave.
+    /// A preset's derived values give way to the user's values.
     fn give_way(&self, table: &mut Table) {
         let given = |section: &str, key: &str| {
             let section = self.given.get(section).and_then(Value::as_table);
@@ -186,7 +186,7 @@ impl Merge {
 struct Leaf {
     key: String,
     value: Value,
-    /// Byte where its key stands.
+    /// Byte offset of its key.
     at: usize,
 }
 
@@ -201,7 +201,7 @@ fn collect(spans: &DeTable<'_>, values: &Table, section: &str, leaves: &mut Vec<
             (DeValue::Table(inner), Some(Value::Table(values))) if !inner.is_empty() => {
                 collect(inner, values, &key, leaves);
             }
-            // An empty section says nothing.
+            // An empty section sets nothing.
             (DeValue::Table(_), _) if DEFAULT.contains(&format!("\n[{key}]\n")) => {}
             (_, value) => leaves.push(Leaf {
                 key,
@@ -212,12 +212,12 @@ fn collect(spans: &DeTable<'_>, values: &Table, section: &str, leaves: &mut Vec<
     }
 }
 
-/// A TOML file of this crate; the tests read each.
+/// A TOML file embedded in this crate; the tests read each one.
 fn embedded(text: &str) -> Table {
     text.parse().expect("the embedded files are TOML")
 }
 
-/// Writes `over`'s sections onto `table`.
+/// Copies the sections of `over` into `table`.
 fn overlay(table: &mut Table, over: &Table) {
     for (name, values) in over {
         match (section(table, name), values) {
@@ -233,7 +233,7 @@ fn section<'a>(table: &'a mut Table, name: &str) -> Option<&'a mut Table> {
     table.get_mut(name).and_then(Value::as_table_mut)
 }
 
-/// Puts a value under its section.
+/// Inserts a value into its section.
 fn put(table: &mut Table, key: &str, value: Value) {
     if let Some((name, key)) = key.split_once('.') {
         let entry = table.entry(name.to_string());
@@ -243,7 +243,7 @@ fn put(table: &mut Table, key: &str, value: Value) {
     }
 }
 
-/// A value on one line of a message.
+/// A value shortened to one line of a message.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{:?}", shortened(text)),

@@ -1,24 +1,24 @@
-//! The shape to and from `config.json`.
+//! Conversion of the shape to and from `config.json`.
 
 use serde_json::{Map, Value, json};
 
 use super::HuggingFaceError as Error;
 use crate::config::{Config, Family, ModelConfig};
 
-/// Standard deviation of the initial weights, which `transformers` wants to know.
+/// Standard deviation of the initial weights, an entry that `transformers` expects.
 const INITIALIZER_RANGE: f64 = 0.02;
-/// The most tokens a vocabulary may have.
+/// The largest vocabulary accepted.
 const VOCABULARY: u64 = 100_000_000;
 
-/// A field of `config.json`, the key of [`Config`] that it fills, and its value in a shape. A field
-/// without a key must have the value that follows from the others.
+/// A field of `config.json`, the key of [`Config`] that it sets, and its value for a shape. A field
+/// without a key must have the value derived from the others.
 type Field = (
     &'static str,
     Option<&'static str>,
     fn(&ModelConfig) -> Value,
 );
 
-/// In the order of the file.
+/// In file order.
 const GPT2: [Field; 12] = [
     ("n_layer", Some("model.layers"), |s| s.layers.into()),
     ("n_head", Some("model.heads"), |s| s.heads.into()),
@@ -33,7 +33,7 @@ const GPT2: [Field; 12] = [
     ("activation_function", None, |_| "gelu_new".into()),
     ("scale_attn_weights", None, |_| true.into()),
     ("embd_pdrop", None, |s| s.dropout.into()),
-    // Ours never drops attention probabilities.
+    // This program never drops attention probabilities.
     ("attn_pdrop", None, |_| 0.0.into()),
 ];
 
@@ -127,7 +127,7 @@ fn text(value: &Value) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }
 
-/// Shape, vocabulary and end-of-text token.
+/// Returns shape, vocabulary and end-of-text token.
 pub(super) fn read(
     bytes: &[u8],
     known: Option<&ModelConfig>,
@@ -141,7 +141,7 @@ pub(super) fn read(
         .ok_or_else(|| wrong("model_type", model_type, "gpt2, llama or qwen3"))?;
     let mut values = vec![
         ("model.family", family.name().into()),
-        // No training is checked here: the least batch leaves any context its place.
+        // Training settings don't matter here: the smallest batch allows any context.
         ("train.batch", 1.into()),
     ];
     if known.is_none() {
@@ -175,8 +175,8 @@ pub(super) fn read(
     Ok((shape, vocabulary as usize, eos as u32))
 }
 
-/// Fills in what `transformers` assumes where a field is absent or null, and settles what matters in
-/// training alone.
+/// Fills in the defaults of `transformers` for absent or null fields, and normalizes fields that
+/// only affect training.
 fn complete(config: &mut Map<String, Value>, family: Family) {
     let mut default = |name: &str, value: Option<Value>| {
         let there = config.get(name).cloned().unwrap_or_default();
@@ -198,7 +198,7 @@ fn complete(config: &mut Map<String, Value>, family: Family) {
             let dropout = default("resid_pdrop", Some(json!(0.1)));
             config.insert("embd_pdrop".into(), dropout);
             config.insert("attn_pdrop".into(), json!(0.0));
-            // The same function under its other name.
+            // Another name of the same function.
             if config.get("activation_function") == Some(&json!("gelu_pytorch_tanh")) {
                 config.insert("activation_function".into(), json!("gelu_new"));
             }
@@ -229,8 +229,8 @@ fn complete(config: &mut Map<String, Value>, family: Family) {
     }
 }
 
-/// Takes from the run's shape what the file can't say, and checks the rest against it; what isn't
-/// compared follows from the family.
+/// Takes from the run's shape what the file lacks, and checks the rest against it; fields that
+/// aren't compared follow from the family.
 fn agree(shape: &mut ModelConfig, known: &ModelConfig) -> Result<(), Error> {
     let different =
         |field, file: String, known: String| Err(Error::OtherShape { field, file, known });
@@ -274,7 +274,7 @@ fn wrong(field: &'static str, value: &Value, allowed: &str) -> Error {
     }
 }
 
-/// Equal values; numbers compare by size, since JSON has one kind of them.
+/// Whether two values are equal; numbers compare by value, since JSON has one kind of them.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
@@ -287,7 +287,8 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// For the check of a config; what TOML doesn't have becomes text, which no number key takes.
+/// Converts a value for the check of a config; what TOML lacks becomes text, which no numeric key
+/// accepts.
 fn toml_value(value: &Value) -> toml::Value {
     match value {
         Value::Bool(b) => toml::Value::Boolean(*b),

@@ -1,26 +1,26 @@
-//! Which tensor of the file holds which parameters, and how.
+//! Maps the tensors of the file to parameters.
 
 use crate::config::{Family, Mlp, ModelConfig, Norm, Position};
 
-/// One tensor of the file: its parts' rows one after another, then perhaps transposed.
+/// One tensor of the file: the rows of its parts concatenated, then optionally transposed.
 pub(super) struct FileTensor {
     /// Its name in the file.
     pub name: String,
-    /// The parameters of this program in it.
+    /// The parameters that it contains.
     pub parts: Vec<Part>,
-    /// Columns of the parts, before transposing; nothing for vectors.
+    /// Columns of the parts, before transposing; none for vectors.
     pub columns: Option<usize>,
     /// GPT-2's linear layers are stored `[in, out]`.
     pub transposed: bool,
 }
 
-/// One parameter's place in a tensor.
+/// One parameter within a tensor.
 pub(super) struct Part {
     /// Its name in this program.
     pub name: String,
     /// Rows, or the length of a vector.
     pub rows: usize,
-    /// Whether the model has it; if not, its place in the file is zero.
+    /// Whether the model has it; otherwise its values in the file are zero.
     pub exists: bool,
 }
 
@@ -39,13 +39,13 @@ impl FileTensor {
         }
     }
 
-    /// The shape of one parameter in it.
+    /// The shape of one parameter.
     pub fn part_shape(&self, part: &Part) -> Vec<usize> {
         std::iter::once(part.rows).chain(self.columns).collect()
     }
 }
 
-/// Every tensor of a model's file, in the order of the forward pass.
+/// Every tensor of a model's file, in forward order.
 pub(super) fn tensors(shape: &ModelConfig, vocabulary: usize) -> Vec<FileTensor> {
     let mut list = List {
         shape,
@@ -141,7 +141,7 @@ impl List<'_> {
         self.push(theirs, "weight", vec![part], Some(self.shape.width), false);
     }
 
-    /// LayerNorm's bias stands in the file even if the model has none.
+    /// The file contains LayerNorm's bias even if the model has none.
     fn norm(&mut self, theirs: &str, ours: &str, size: usize) {
         let weight = part(format!("{ours}.weight"), size, true);
         self.push(theirs, "weight", vec![weight], None, false);
@@ -161,7 +161,7 @@ impl List<'_> {
         }
     }
 
-    /// GPT-2's linear layer: several of ours side by side, transposed, and always a bias.
+    /// GPT-2's linear layer: several of ours concatenated, transposed, and always with a bias.
     fn conv1d(&mut self, theirs: &str, ours: &[String], rows: usize, columns: usize) {
         let parts = |kind: &str, exists: bool| {
             let name = |ours: &String| part(format!("{ours}.{kind}"), rows, exists);

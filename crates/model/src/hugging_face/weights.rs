@@ -7,10 +7,10 @@ use safetensors::Dtype;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-/// What the names of GPT-2's tensors begin with.
+/// Prefix of GPT-2's tensor names.
 const PREFIX: &str = "transformer.";
 
-/// The head of a model that isn't tied.
+/// The output head of a model whose embeddings are not tied.
 const HEAD: &str = "lm_head.weight";
 
 type Get<'a> = &'a dyn Fn(&str) -> Option<Vec<f32>>;
@@ -25,12 +25,12 @@ pub(super) fn write(layout: &[FileTensor], get: Get, to: &mut dyn Write) -> io::
             Ok(values.iter().flat_map(|x| x.to_le_bytes()).collect())
         }),
     });
-    // `transformers` asks for this entry.
+    // `transformers` requires this entry.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     write_tensors(to, Some(metadata), tensors.collect())
 }
 
-/// A file tensor's values from its parts.
+/// Assembles a file tensor from its parts.
 fn gather(file: &FileTensor, get: Get) -> Result<Vec<f32>, Error> {
     let columns = file.columns.unwrap_or(1);
     let mut rows = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn read(
     files: &mut TensorFiles,
     put: &mut dyn FnMut(Tensor) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    // GPT-2's first files have no prefix.
+    // The first published GPT-2 files have no prefix.
     let short = |name: &str| name.strip_prefix(PREFIX).map(String::from);
     let name = |expected: &FileTensor| match files.info(&expected.name) {
         Some(_) => expected.name.clone(),
@@ -76,7 +76,7 @@ pub(super) fn read(
     if let Some(extra) = files.names().find(|found| !known(found)) {
         return Err(Error::ExtraTensor(extra.to_string()));
     }
-    // Shapes first: nothing is read unless the files hold just what config.json says.
+    // Shapes first: nothing is read unless the files match config.json.
     for (expected, name) in layout.iter().zip(&names) {
         let info = files.info(name);
         let info = info.ok_or_else(|| Error::NoTensor(expected.name.clone()))?;
@@ -97,15 +97,15 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Whether others save this tensor, though it follows from the rest: masks, angles, and the head of a
-/// model that is tied.
+/// Whether a tensor is redundant although other programs save it: masks, rotary frequencies, and
+/// the head of a model whose embeddings are tied.
 fn is_left_out(name: &str, layout: &[FileTensor]) -> bool {
     let follows = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
     follows.iter().any(|end| name.ends_with(end))
         || name == HEAD && !layout.iter().any(|file| file.name == HEAD)
 }
 
-/// Hands out a file tensor's parts.
+/// Passes on the parts of a file tensor.
 fn scatter(
     file: &FileTensor,
     mut values: Vec<f32>,
@@ -134,7 +134,7 @@ fn scatter(
     Ok(())
 }
 
-/// `[rows, columns]` to `[columns, rows]`.
+/// Transposes `[rows, columns]` to `[columns, rows]`.
 fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let mut turned = Vec::with_capacity(rows * columns);
     for column in 0..columns {

@@ -1,4 +1,5 @@
-//! What the tests of whole models share: small shapes of the three families, and running them.
+//! Helpers shared by the tests of whole models: small shapes of the three families, and running
+//! them.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -33,7 +34,7 @@ pub fn shape(family: &str, sets: &str) -> ModelConfig {
     Config::load(None, None, &all).unwrap().model
 }
 
-/// Heads of keys and values for a family, where queries have four.
+/// Number of key and value heads for a family; there are four query heads.
 pub fn shared(family: &str) -> usize {
     if family == "gpt2" { 4 } else { 2 }
 }
@@ -81,12 +82,12 @@ impl Recorded {
         }
     }
 
-    /// Tokens in a step.
+    /// Tokens per step.
     pub fn rows(&self) -> usize {
         self.micros * self.sequences * self.time
     }
 
-    /// Where a run stands at a step.
+    /// The position of a pass in a run.
     pub fn scalars(&self, step: u64, rate: f64) -> Scalars {
         Scalars {
             seed: 7,
@@ -106,12 +107,12 @@ impl Recorded {
         }
     }
 
-    /// Makes a plan ready.
+    /// Prepares a plan.
     pub fn prepare(&self, device: &mut dyn Device, purpose: Purpose) -> Ready {
         self.prepare_in(device, purpose, Precision::F32)
     }
 
-    /// Makes a plan ready with products in this precision.
+    /// Prepares a plan with products in this precision.
     pub fn prepare_in(
         &self,
         device: &mut dyn Device,
@@ -143,7 +144,7 @@ impl Recorded {
         logits
     }
 
-    /// One field of all parameters, one after the other.
+    /// One field of all parameters, concatenated.
     pub fn stored(&self, device: &dyn Device, field: Field) -> Vec<f64> {
         let mut all = Vec::new();
         for variable in self.graph.variables() {

@@ -1,8 +1,8 @@
-//! What can be wrong with a table, said once: what, where, and what to do.
+//! Errors of `fit` and `predict`: what is wrong with a table, where, and what to do.
 
 use std::path::PathBuf;
 
-/// Result of this module.
+/// This module's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An error of `fit` or `predict`.
@@ -13,24 +13,24 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system or the CSV reader says.
+        /// The system's or the CSV reader's message.
         error: String,
     },
-    /// Nothing in the file.
-    #[error("{}: the file is empty; a header line with the columns' names and one line a point are needed", .0.display())]
+    /// The file is empty.
+    #[error("{}: the file is empty; it needs a header line with column names, then one line per point", .0.display())]
     Empty(PathBuf),
-    /// Numbers where the names should be.
-    #[error("{}, line 1: only numbers; the first line must name the columns, as x,y", .0.display())]
+    /// The first line has numbers instead of names.
+    #[error("{}, line 1: all cells are numbers; the first line must name the columns, for example x,y", .0.display())]
     NoHeader(PathBuf),
     /// A column without a name.
-    #[error("{}, line 1: column {column} has no name; give it one or leave it out", path.display())]
+    #[error("{}, line 1: column {column} has no name; name it or remove it", path.display())]
     NoName {
         /// The file.
         path: PathBuf,
         /// The column, from 1.
         column: usize,
     },
-    /// Two columns of one name.
+    /// Two columns with the same name.
     #[error("{}, line 1: two columns are named {name:?}; rename one", path.display())]
     Duplicate {
         /// The file.
@@ -38,47 +38,45 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A target but nothing to predict it from.
-    #[error("{}, line 1: there is one column only, {name:?}; a target and at least one other column are needed, separated by commas", path.display())]
+    /// No column to predict the target from.
+    #[error("{}, line 1: only one column, {name:?}; the file needs a target and at least one other column, separated by commas", path.display())]
     OneColumn {
         /// The file.
         path: PathBuf,
         /// Its only column.
         name: String,
     },
-    /// A landscape of more than two weights.
-    #[error(
-        "a landscape can be drawn of two weights, one column and the intercept; this fit has {columns} columns"
-    )]
+    /// A landscape with more than two weights.
+    #[error("a landscape needs exactly one column besides the target; this fit has {columns}")]
     NotTwoWeights {
-        /// Columns it is predicted from.
+        /// Number of columns that the target is predicted from.
         columns: usize,
     },
-    /// A column that is asked for but isn't there.
-    #[error("{}: there is no column {name:?}{role}; it has {columns}", path.display())]
+    /// A requested column is missing.
+    #[error("{}: no column {name:?}{role}; it has {columns}", path.display())]
     NoColumn {
         /// The file.
         path: PathBuf,
         /// The column.
         name: String,
-        /// What it is needed for.
+        /// Why it is needed.
         role: &'static str,
-        /// The columns that are there.
+        /// The existing columns.
         columns: String,
     },
-    /// A row of another length than the header.
-    #[error("{}, line {line}: {found} cells where the header has {expected} columns", path.display())]
+    /// A row whose length differs from the header's.
+    #[error("{}, line {line}: {found} cells, but the header has {expected} columns", path.display())]
     Ragged {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// Columns.
+        /// Columns in the header.
         expected: u64,
-        /// Cells.
+        /// Cells in the row.
         found: u64,
     },
-    /// A cell that can't be used.
+    /// An invalid cell.
     #[error("{}, line {line}, column {column:?}: {what}", path.display())]
     Cell {
         /// The file.
@@ -90,21 +88,21 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
-    /// A header and nothing else.
-    #[error("{}: there is a header but no row of numbers", .0.display())]
+    /// A header without rows.
+    #[error("{}: the file has a header but no rows of numbers", .0.display())]
     NoRows(PathBuf),
-    /// Too few points for so many weights.
-    #[error("{}: {rows} rows are too few for {features} columns and an intercept: at least {} are needed", path.display(), features + 1)]
+    /// Fewer points than weights.
+    #[error("{}: {rows} rows are too few for {features} columns and an intercept; at least {} are needed", path.display(), features + 1)]
     FewRows {
         /// The file.
         path: PathBuf,
         /// Rows.
         rows: usize,
-        /// Columns to predict from.
+        /// Number of columns that the target is predicted from.
         features: usize,
     },
-    /// A column that says nothing.
-    #[error("{}, column {column:?}: it has the same value in every row: {advice}", path.display())]
+    /// A constant column.
+    #[error("{}, column {column:?}: the same value in every row; {advice}", path.display())]
     Constant {
         /// The file.
         path: PathBuf,
@@ -113,18 +111,18 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// Sums of squares leave the range of f64.
-    #[error("{}, column {column:?}: its numbers are too large to add up; divide them by a common factor", path.display())]
+    /// Sums of squares overflow f64.
+    #[error("{}, column {column:?}: the numbers are too large to sum; divide them by a common factor", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// The column.
         column: String,
     },
-    /// The engine, or the trainer.
+    /// The engine or the trainer failed.
     #[error(transparent)]
     Train(#[from] train::Error),
-    /// The run on disk.
+    /// The run on disk is invalid.
     #[error(transparent)]
     Run(#[from] run::Error),
 }

@@ -1,32 +1,32 @@
-//! The answer itself: least squares in closed form, and the curvature of the error around it, which
-//! says how fast gradient descent can go. Standard units throughout.
+//! Least squares in closed form, and the curvature of the error at the optimum, which limits how
+//! fast gradient descent can go. Everything is in standard units.
 
 use super::line::Line;
 use super::standard::Standardized;
 
-/// Directions whose curvature is below this share of the largest (times the number of columns) are
-/// no more than rounding: some columns are sums of others.
+/// Curvature below this share of the largest (times the number of columns) is treated as rounding
+/// error: the columns are linearly dependent.
 const NOTHING: f64 = 1e-14;
-/// Most sweeps of Jacobi's method; it needs about ten.
+/// Maximum sweeps of Jacobi's method; it needs about ten.
 const SWEEPS: usize = 60;
 
 /// The least-squares answer in standard units.
 pub struct LeastSquares {
-    /// Weights; the intercept is 0, since all means are. Where columns are sums of others it is the
-    /// shortest of the many answers, the one that gradient descent from 0 finds.
+    /// Weights; the intercept is 0, since all means are. If columns are linearly dependent, this is
+    /// the minimum-norm solution, which gradient descent from 0 finds.
     pub line: Line,
     /// Largest eigenvalue of the correlation matrix.
     pub largest: f64,
-    /// Smallest one that isn't rounding.
+    /// Smallest eigenvalue above rounding error.
     pub smallest: f64,
-    /// Whether some columns are sums of others.
+    /// Whether the columns are linearly dependent.
     pub singular: bool,
-    /// Norm of the gradient at weights of 0.
+    /// Gradient norm at zero weights.
     pub first_gradient: f64,
 }
 
 impl LeastSquares {
-    /// Solves the normal equations C·w = c, C = XᵀX/rows, c = Xᵀy/rows, by the eigenvectors of C.
+    /// Solves the normal equations C·w = c, C = XᵀX/rows, c = Xᵀy/rows, with the eigenvectors of C.
     pub fn new(points: &Standardized) -> LeastSquares {
         let width = points.features.len();
         let (matrix, right) = normal_equations(&points.x, &points.y, width);

@@ -1,4 +1,4 @@
-//! What is fitted to points.
+//! The fitted function.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    /// One for each column.
+    /// One weight per column.
     pub weights: Vec<f64>,
-    /// Where all columns are 0.
+    /// The value when all columns are 0.
     pub intercept: f64,
 }

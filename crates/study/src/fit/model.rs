@@ -1,5 +1,5 @@
-//! What is kept of a fit: one file that says how to predict, in the data's own units and in those
-//! the descent used.
+//! The saved result of a fit: one file with the line in the data's own units and in the standard
+//! units of the descent.
 
 use super::error::{Error, Result};
 use super::line::Line;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
 
-/// Its name in a checkpoint.
+/// The file's name in a checkpoint.
 pub(super) const FILE: &str = "fit.json";
 
-/// A fitted line with the names of its columns.
+/// A fitted line with its column names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -26,23 +26,23 @@ pub struct Model {
     pub line: Line,
     /// The line in standard units.
     pub standard: Line,
-    /// What those units are, for each column.
+    /// The scale of each column.
     pub scales: Vec<Scale>,
-    /// And for the target.
+    /// The scale of the target.
     pub target_scale: Scale,
 }
 
 impl Model {
-    /// Opens the last checkpoint of a run of `fit`.
+    /// Opens the last checkpoint of a `fit` run.
     ///
     /// # Errors
-    /// Where the run is none of `fit`, has no checkpoint, or it is damaged.
+    /// If it isn't a `fit` run, or its checkpoint is missing or damaged.
     pub fn open(folder: &RunFolder) -> Result<Model> {
         folder.config()?.section::<Source>(&Kind::Fit)?;
         Model::load(&folder.checkpoints().open(Which::Last)?)
     }
 
-    /// Reads it from a checkpoint.
+    /// Reads the model from a checkpoint.
     pub(super) fn load(from: &Checkpoint) -> Result<Model> {
         let broken = |reason: String| run::Error::Broken {
             path: from.path.join(FILE),
@@ -57,15 +57,15 @@ impl Model {
             model.scales.len(),
         ];
         if lengths.iter().any(|length| *length != width) {
-            return Err(broken(format!("it doesn't have {width} weights")).into());
+            return Err(broken(format!("the number of weights or scales isn't {width}")).into());
         }
         Ok(model)
     }
 
-    /// Predicts each row of a CSV file, whose columns are found by name; others are ignored.
+    /// Predicts each row of a CSV file. Columns are matched by name; others are ignored.
     ///
     /// # Errors
-    /// Where a column is missing or one of its cells isn't a finite number.
+    /// If a column is missing or one of its cells isn't a finite number.
     pub fn predict(&self, path: &Path) -> Result<Vec<f64>> {
         let choose = |names: &[String]| {
             let find = |name: &String| {
@@ -87,10 +87,10 @@ impl Model {
         Ok(predictions)
     }
 
-    /// Writes predictions as a CSV file with the target's name as its header.
+    /// Writes predictions as a CSV file whose header is the target's name.
     ///
     /// # Errors
-    /// Where `to` can't be written.
+    /// If `to` can't be written.
     pub fn write_csv(&self, predictions: &[f64], to: &mut dyn Write) -> std::io::Result<()> {
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record([&self.target])?;

@@ -1,4 +1,4 @@
-//! The points to fit: from a CSV file, or a built-in noisy line whose weights are known.
+//! The points to fit: from a CSV file, or from a built-in noisy line with known weights.
 
 use super::error::{Error, Result};
 use super::line::Line;
@@ -8,12 +8,12 @@ use run::{Kind, RunFolder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Points of the built-in line.
+/// Number of points of the built-in line.
 const POINTS: usize = 500;
 /// Its slope, intercept and the standard deviation of its noise.
 const LINE: (f64, f64, f64) = (2.5, -4.0, 1.0);
 
-/// Where points come from, as run.toml has it under `[fit]`.
+/// The source of the points: the section `[fit]` of run.toml.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -31,23 +31,23 @@ pub struct Source {
 
 /// Points in memory.
 pub struct Points {
-    /// Where they come from.
+    /// Their source.
     pub source: Source,
-    /// What they are called on the screen.
+    /// Their displayed name.
     pub name: String,
     /// Features, row after row [rows, columns].
     pub x: Vec<f64>,
     /// Targets [rows].
     pub y: Vec<f64>,
-    /// The line that made them, where it is known.
+    /// The line that generated them, if known.
     pub known: Option<Line>,
 }
 
 impl Points {
-    /// Reads a CSV file; every column but the target is a feature.
+    /// Reads a CSV file; every column except the target is a feature.
     ///
     /// # Errors
-    /// Where the file can't be read, a cell isn't a finite number, the target is missing, or there
+    /// If the file can't be read, a cell isn't a finite number, the target is missing, or there
     /// are too few columns or rows.
     pub fn read(path: &Path, target: &str) -> Result<Points> {
         let (mut x, mut y) = (Vec::new(), Vec::new());
@@ -101,10 +101,10 @@ impl Points {
         })
     }
 
-    /// The points of a run of `fit`.
+    /// The points of a `fit` run.
     ///
     /// # Errors
-    /// Where the run is none of `fit`, or its table can't be read or has changed.
+    /// If it isn't a `fit` run, or its table can't be read or has changed.
     pub fn of_run(folder: &RunFolder) -> Result<Points> {
         let source: Source = folder.config()?.section(&Kind::Fit)?;
         let Some(file) = &source.file else {
@@ -115,7 +115,7 @@ impl Points {
             return Ok(points);
         }
         let path = file.clone();
-        let reason = "it changed since the run was made: fit it again".into();
+        let reason = "the file has changed since the run; fit it again".into();
         Err(run::Error::Broken { path, reason }.into())
     }
 
@@ -142,7 +142,7 @@ impl Points {
         }
     }
 
-    /// The file, for messages.
+    /// The file's path for messages.
     pub(super) fn path(&self) -> PathBuf {
         self.source.file.clone().unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Standardized numbers: mean 0 and standard deviation 1 in each column, so that one learning rate
-//! suits them all; and the way back to the data's own units.
+//! Standardizes each column to mean 0 and standard deviation 1, so that one learning rate suits all
+//! of them, and converts back to the data's own units.
 
 use super::error::{Error, Result};
 use super::line::Line;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Scale {
     /// Mean.
     pub mean: f64,
-    /// Standard deviation (of the rows themselves, divided by their number).
+    /// Standard deviation (population: the divisor is the number of rows).
     pub deviation: f64,
 }
 
@@ -22,9 +22,9 @@ pub struct Standardized {
     pub x: Vec<f64>,
     /// Targets [rows].
     pub y: Vec<f64>,
-    /// Of each feature.
+    /// The scale of each feature.
     pub features: Vec<Scale>,
-    /// Of the target.
+    /// The scale of the target.
     pub target: Scale,
 }
 
@@ -32,7 +32,7 @@ impl Standardized {
     /// Standardizes points in place.
     ///
     /// # Errors
-    /// Where a column has the same value in every row, or its numbers are too large.
+    /// If a column has the same value in every row, or its numbers are too large.
     pub fn new(points: &mut Points) -> Result<Standardized> {
         let (mut x, mut y) = (std::mem::take(&mut points.x), std::mem::take(&mut points.y));
         let columns = &points.source.columns;
@@ -64,7 +64,7 @@ impl Standardized {
         })
     }
 
-    /// Weights and intercept of standard units in the data's own.
+    /// Converts weights and intercept from standard units to the data's own.
     pub fn own_units(&self, line: &Line) -> Line {
         let own = |(w, s): (&f64, &Scale)| w * (self.target.deviation / s.deviation);
         let weights: Vec<f64> = line.weights.iter().zip(&self.features).map(own).collect();
@@ -77,11 +77,11 @@ impl Standardized {
     }
 }
 
-/// Standardizes each column of a matrix of `width` columns; none for a column of one value.
+/// Standardizes each column of a matrix with `width` columns; returns none for a constant column.
 ///
-/// Means in two passes, the second over what the first left (the corrected two-pass algorithm:
-/// Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983), and deviations
-/// in units of the largest one, so that no square overflows or vanishes.
+/// Means take two passes, the second over the residuals of the first (the corrected two-pass
+/// algorithm: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983).
+/// Deviations are divided by the largest one first, so that no square overflows or underflows.
 fn standardize(numbers: &mut [f64], width: usize) -> Vec<Option<Scale>> {
     let rows = (numbers.len() / width.max(1)) as f64;
     let over = |numbers: &[f64], add: &dyn Fn(f64, f64, usize) -> f64| {
@@ -120,7 +120,7 @@ fn standardize(numbers: &mut [f64], width: usize) -> Vec<Option<Scale>> {
         .collect()
 }
 
-/// Changes each number by its column's.
+/// Applies each column's change to its numbers.
 fn each(numbers: &mut [f64], columns: &[f64], change: impl Fn(f64, f64) -> f64) {
     for row in numbers.chunks_exact_mut(columns.len()) {
         for (x, column) in row.iter_mut().zip(columns) {
@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn columns_get_mean_0_and_deviation_1() {
-        // 1e9 + {1, 2, 3}, which sums of squares would lose; and numbers whose squares vanish.
+        // 1e9 + {1, 2, 3}, where sums of squares lose precision, and numbers whose squares
+        // underflow.
         let mut x = vec![1e9 + 1.0, 1e-200, 1e9 + 2.0, 3e-200, 1e9 + 3.0, 2e-200];
         let scales = standardize(&mut x, 2);
         let (a, b) = (scales[0].unwrap(), scales[1].unwrap());

@@ -1,5 +1,5 @@
-//! Reading a CSV file row by row: a header line, then numbers. Nothing is guessed: what isn't a
-//! finite number is an error that names its cell.
+//! Reads a CSV file row by row: a header line, then numbers. A cell that isn't a finite number is
+//! an error that names the cell.
 
 use super::error::{Error, Result};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-/// Most characters of a cell or of a list of columns that a message repeats.
+/// Maximum characters of a cell or a column list quoted in a message.
 const SHOWN: usize = 40;
-/// Most columns that a message lists.
+/// Maximum columns listed in a message.
 const LISTED: usize = 20;
 
-/// A reader that hashes what passes.
+/// A reader that hashes what it reads.
 struct Hashed {
     file: File,
     hash: Sha256,
@@ -27,19 +27,19 @@ impl Read for Hashed {
     }
 }
 
-/// The names of a file's columns.
+/// A file's column names.
 ///
 /// # Errors
-/// Where the file can't be read, or its first line doesn't name each column once.
+/// If the file can't be read, or its first line doesn't name each column once.
 pub fn column_names(path: &Path) -> Result<Vec<String>> {
     Ok(open(path)?.1)
 }
 
-/// Gives the numbers of the columns that `choose` chooses among the names, in that order, row by
-/// row to `row`; gives the SHA-256 of the file.
+/// Calls `row` with the numbers of each row, from the columns that `choose` picks by name and in
+/// that order. Returns the file's SHA-256.
 ///
 /// # Errors
-/// Where the file can't be read or a cell isn't a finite number: the first one is named.
+/// If the file can't be read or a cell isn't a finite number; names the first such cell.
 pub fn read(
     path: &Path,
     choose: impl FnOnce(&[String]) -> Result<Vec<usize>>,
@@ -69,7 +69,7 @@ pub fn read(
     Ok(run::hex(&reader.into_inner().hash.finalize()))
 }
 
-/// A list of columns for a message.
+/// A column list for a message.
 pub fn listed(names: &[String]) -> String {
     let shown: Vec<String> = names.iter().take(LISTED).map(|n| shortened(n)).collect();
     let more = match names.len().saturating_sub(LISTED) {
@@ -114,11 +114,11 @@ fn open(path: &Path) -> Result<(Reader<Hashed>, Vec<String>)> {
     Ok((reader, names))
 }
 
-/// A cell as a number, or what is wrong with it.
+/// Parses a cell; the error says what is wrong with it.
 fn parse(cell: &[u8]) -> std::result::Result<f64, String> {
     let text = cell.trim_ascii();
     if text.is_empty() {
-        return Err("the cell is empty; fill it in or leave its row out".into());
+        return Err("the cell is empty; fill it in or remove its row".into());
     }
     let number = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
     let shown = shortened(&String::from_utf8_lossy(text));
@@ -137,8 +137,8 @@ fn shortened(text: &str) -> String {
     shown.replace(char::is_control, " ")
 }
 
-/// The line on which a record begins, counted in the file itself: the CSV reader's own count leaves
-/// out blank lines before the record, and one line where lines end in CR LF.
+/// The line where a record begins, counted in the file itself: the CSV reader doesn't count blank
+/// lines before the record, and is off by one if lines end in CR LF.
 fn line(path: &Path, position: Option<&csv::Position>) -> u64 {
     let (Some(position), Ok(file)) = (position, File::open(path)) else {
         return 0;
@@ -155,7 +155,7 @@ fn line(path: &Path, position: Option<&csv::Position>) -> u64 {
     line
 }
 
-/// What the CSV reader says, with the file.
+/// Adds the file to a CSV reader's error.
 fn told(path: &Path) -> impl Fn(csv::Error) -> Error + '_ {
     move |error| match error.kind() {
         ErrorKind::UnequalLengths {

@@ -1,8 +1,7 @@
-//! The task of the trainer: one linear layer and the mean squared error, the whole table as its
-//! batch.
+//! The trainer's task: one linear layer with mean squared error; the batch is the whole table.
 //!
-//! It is written for the Reference device, in f64: in f32 the error of a gradient is about 1e-7 of
-//! its terms, so weights to 1e-6 could not be had where columns resemble each other.
+//! It runs on the Reference device in f64: in f32 a gradient's error is about 1e-7 of its terms,
+//! too much for weights accurate to 1e-6 when columns are strongly correlated.
 
 use super::error::Result;
 use super::least_squares::LeastSquares;
@@ -16,25 +15,25 @@ use std::sync::Arc;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
 
-/// Numbers of a micro-batch's features that stay in the cache between the two passes.
+/// Maximum numbers in a micro-batch's features, so that they stay in the cache between the passes.
 const MICRO_NUMBERS: usize = 65_536;
-/// Above this condition number the promise of six digits ends.
+/// Above this condition number, six correct digits aren't guaranteed.
 pub const ILL_CONDITIONED: f64 = 100.0;
-/// The descent stops at this share of the first gradient's norm at the latest.
+/// The descent stops at or below this share of the initial gradient norm.
 const SETTLED: f64 = 1e-7;
-/// Norm of a gradient in standard units that is rounding alone.
+/// A gradient norm in standard units that is only rounding error.
 const ROUNDING: f64 = 1e-14;
 
 const WEIGHT: &str = "weight";
 const BIAS: &str = "bias";
 
-/// Curvature of the error in its steepest and its flattest direction: what the learning rate
-/// follows from.
+/// Curvature of the error in its steepest and flattest direction, which determines the learning
+/// rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Curvature {
     /// Largest second derivative.
     pub largest: f64,
-    /// Smallest one to reckon with.
+    /// Smallest second derivative that matters.
     pub smallest: f64,
 }
 
@@ -47,7 +46,7 @@ impl Curvature {
         (4.0 / ((l + m) * (l + m)), ((l - m) / (l + m)).powi(2))
     }
 
-    /// The same of plain gradient descent: rate = 2/(L + m).
+    /// The best learning rate of plain gradient descent: 2/(L + m).
     pub fn plain(&self) -> f64 {
         2.0 / (self.largest + self.smallest)
     }
@@ -76,7 +75,7 @@ pub struct FitTask {
     answer: LeastSquares,
     micros: usize,
     net: Net,
-    /// Whether the device has the points: they are the same in every step.
+    /// Whether the points are on the device; they are the same in every step.
     written: bool,
 }
 
@@ -98,18 +97,17 @@ pub(crate) fn net(rows: usize, width: usize) -> engine::Result<Net> {
 }
 
 impl FitTask {
-    /// Standardizes the points and solves them in closed form, for the learning rate and for
-    /// comparison.
+    /// Standardizes the points and solves the fit in closed form, to set the learning rate and to
+    /// compare.
     ///
     /// # Errors
-    /// Where a column has the same value in every row, or its numbers are too large.
+    /// If a column has the same value in every row, or its numbers are too large.
     pub fn new(mut points: Points) -> Result<FitTask> {
         let data = Standardized::new(&mut points)?;
         let (rows, width) = (data.y.len(), data.features.len());
         let most = (MICRO_NUMBERS / width.max(1)).max(1);
         let micro = micro_batch(rows, 1, most);
-        // A number of rows without fitting divisors is one batch: thousands of tiny ones are
-        // slower.
+        // Without a suitable divisor, use one batch: thousands of tiny ones are slower.
         let micro = if micro < most / 16 { rows } else { micro };
         Ok(FitTask {
             net: net(micro, width).map_err(train::Error::from)?,
@@ -127,34 +125,35 @@ impl FitTask {
         self.data.own_units(&self.answer.line)
     }
 
-    /// Condition number of the standardized features; infinite where columns are sums of others.
+    /// Condition number of the standardized features; infinite if columns are linearly dependent.
     pub fn condition(&self) -> f64 {
         self.answer.condition()
     }
 
-    /// What to tell the user where the weights are hardly determined.
+    /// A warning for the user if the weights are poorly determined.
     pub fn warning(&self) -> Option<String> {
         let condition = self.condition();
         if condition.is_infinite() {
             return Some(
-                "some columns are sums of others, so many weights fit equally well; \
+                "some columns are linearly dependent, so many weights fit equally well; \
                  leave one of them out"
                     .into(),
             );
         }
         (condition > ILL_CONDITIONED).then(|| {
             format!(
-                "the columns nearly repeat each other: the condition number of the standardized \
-                 features is {condition:.3e}, above {ILL_CONDITIONED}, so the weights are hardly \
+                "the columns are almost linearly dependent: the condition number of the standardized \
+                 features is {condition:.3e}, above {ILL_CONDITIONED}, so the weights are poorly \
                  determined and may differ from the closed form"
             )
         })
     }
 
     /// Curvature of the mean squared error: twice the eigenvalues of the correlation matrix. The
-    /// largest counts double, since at the edge of its range momentum descent first steps up to
-    /// three times too far; so the error doesn't rise before it falls. The ratio is kept between 9
-    /// (at a ratio of 1 there is no descent to watch) and 1e6 (what ten thousand steps can follow).
+    /// largest is doubled again, so that the error doesn't rise before it falls: at the edge of its
+    /// range, momentum descent first overshoots up to three times. The ratio is clamped between 9
+    /// (at a ratio of 1 there is no descent to watch) and 1e6 (which ten thousand steps can
+    /// handle).
     pub fn curvature(&self) -> Curvature {
         let largest = 4.0 * self.answer.largest;
         let smallest = 2.0 * self.answer.smallest;
@@ -164,19 +163,19 @@ impl FitTask {
         }
     }
 
-    /// The share of the first gradient's norm at which the descent stops: 1e-7, and less where
-    /// flat directions hide an error behind a small gradient, so that the weights themselves have
-    /// six digits up to the condition number 100.
+    /// The share of the initial gradient norm at which the descent stops: 1e-7, or less if flat
+    /// directions hide an error behind a small gradient. The weights have six correct digits up to
+    /// condition number 100.
     fn limit(&self) -> f64 {
         let ratio = self.answer.largest / self.answer.smallest;
         let most = ILL_CONDITIONED * ILL_CONDITIONED;
         SETTLED / (10.0 * ratio.clamp(1.0, most))
     }
 
-    /// The model that the device holds.
+    /// The model on the device.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub fn model(&self, device: &dyn Device) -> train::Result<Model> {
         let standard = self.weights(device)?;
         Ok(Model {
@@ -217,7 +216,7 @@ impl FitTask {
         squares.sum::<f64>() / self.data.y.len() as f64
     }
 
-    /// From standard units to the data's own, for squares of the target.
+    /// Converts a square of the target from standard units to the data's own.
     fn own_square(&self, square: f64) -> f64 {
         square * self.data.target.deviation * self.data.target.deviation
     }
@@ -265,7 +264,7 @@ impl Task for FitTask {
         let model = Model::load(from).map_err(|e| train::Error::Task(e.to_string()))?;
         if model.columns != self.source.columns {
             let path = from.path.join(FILE);
-            let reason = "its columns are not those of this table".into();
+            let reason = "its columns differ from the table's".into();
             return Err(run::Error::Broken { path, reason }.into());
         }
         self.give(device, &model.standard)
@@ -319,7 +318,8 @@ impl Task for FitTask {
 
     fn files<'a>(&'a self, device: &'a dyn Device) -> train::Result<Vec<NamedFile<'a>>> {
         let model = serde_json::to_vec_pretty(&self.model(device)?);
-        let model = model.map_err(|e| train::Error::Task(format!("{FILE} can't be made: {e}")))?;
+        let model =
+            model.map_err(|e| train::Error::Task(format!("can't serialize {FILE}: {e}")))?;
         Ok(vec![NamedFile::bytes(FILE, model)])
     }
 }

@@ -1,8 +1,8 @@
-//! A small language of templates, and what can be known of a grammar without drawing from it.
+//! The template language of the tales: its parser, and the words allowed at each place.
 //!
 //! - `{a|b|c}` is one of the alternatives, each equally likely;
-//! - `<list>` is any word of a list, `<hero:list>` the same and remembered as `hero`: a remembered
-//!   word differs from those remembered earlier from that list;
+//! - `<list>` is any word of a list, `<hero:list>` also remembers it as `hero` and differs from all
+//!   words remembered earlier from that list;
 //! - `<hero>` is the remembered word again, `<hero.he>` its pronoun (`he his him He His`);
 //! - `<fragment>` is another template.
 
@@ -11,20 +11,20 @@ use super::words::{LISTS, NAMES};
 /// A piece of a template.
 #[derive(Clone, Debug)]
 pub(super) enum GrammarPart {
-    /// Text as it stands.
+    /// Literal text.
     Literal(String),
     /// One of several sequences, each equally likely.
     Choice(Vec<Vec<GrammarPart>>),
     /// A word of list number `list`, remembered in `slot`.
     Word { list: usize, slot: Option<usize> },
-    /// What `slot` remembers, or a pronoun for it: as a girl and as a boy.
+    /// The word in `slot`, or a pronoun for it: for a girl and for a boy.
     Again {
         slot: usize,
         pronoun: Option<[&'static str; 2]>,
     },
 }
 
-/// The words remembered so far: of each slot, list and word.
+/// The words remembered so far: list and word of each slot.
 pub(super) type Remembered = Vec<Option<(usize, usize)>>;
 
 const PRONOUNS: [(&str, [&str; 2]); 5] = [
@@ -35,7 +35,7 @@ const PRONOUNS: [(&str, [&str; 2]); 5] = [
     ("His", ["Her", "His"]),
 ];
 
-/// A grammar: what stories are made of.
+/// A compiled grammar.
 #[derive(Debug)]
 pub(super) struct Grammar {
     pub(super) root: Vec<GrammarPart>,
@@ -45,8 +45,8 @@ pub(super) struct Grammar {
 }
 
 impl Grammar {
-    /// Compiles `story`, whose fragments are given in order: one may use those before it. What is
-    /// wrong with a template is a message for its author.
+    /// Compiles `story` and its fragments; each fragment may use those before it. Errors are
+    /// messages for the author of a template.
     pub(super) fn new(fragments: &[(&str, &str)], story: &str) -> Result<Self, String> {
         let mut grammar = Grammar {
             root: vec![],
@@ -82,7 +82,7 @@ impl Grammar {
         }
     }
 
-    /// Reads sequences separated by `|` up to `}` or the end.
+    /// Parses sequences separated by `|` up to `}` or the end.
     fn alternatives(
         &mut self,
         rest: &mut &str,
@@ -123,7 +123,7 @@ impl Grammar {
         Ok(all)
     }
 
-    /// Reads what stands between `<` and `>`.
+    /// Parses the text between `<` and `>`.
     fn reference(
         &mut self,
         name: &str,
@@ -170,7 +170,7 @@ impl Grammar {
             })
     }
 
-    /// A memory in which nothing is remembered.
+    /// An empty memory.
     pub(super) fn memory(&self) -> Remembered {
         vec![None; self.slots.len()]
     }
@@ -180,7 +180,7 @@ impl Grammar {
         &self.words[list][word]
     }
 
-    /// The words that may stand here: all, or those not remembered from this list yet.
+    /// The words allowed here: all, or those not yet remembered from this list.
     pub(super) fn candidates(
         &self,
         list: usize,
@@ -191,7 +191,7 @@ impl Grammar {
         (0..self.words[list].len()).filter(move |&word| !taken(word))
     }
 
-    /// What a [`GrammarPart::Again`] writes, `None` if nothing was remembered.
+    /// The text of a [`GrammarPart::Again`]; `None` if its slot is empty.
     pub(super) fn again(
         &self,
         slot: usize,

@@ -3,10 +3,10 @@
 //!
 //! A story has exactly one derivation ([`story_bits`] checks that as it reads), hence
 //! P(story) = ∏ 1/alternatives over its choices, and the entropy floor of a text is −Σ log₂ P over
-//! its stories. A model whose total loss is below the floor would know the random numbers; one that
-//! reaches it has learned all that there is.
+//! its stories. A model below the floor would have to know the random numbers; one that reaches it
+//! has learned all there is to learn.
 //!
-//! Read `words.rs` and `plots.rs` for what is told, `grammar.rs` and `tell.rs` for how.
+//! `words.rs` and `plots.rs` hold the content, `grammar.rs` and `tell.rs` the machinery.
 
 mod grammar;
 mod plots;
@@ -19,18 +19,18 @@ use grammar::Grammar;
 /// A corpus of stories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text {
-    /// A short name, good for a folder.
+    /// A short name that can name a folder.
     pub name: String,
-    /// What is learned from.
+    /// The training text.
     pub train: Vec<u8>,
-    /// What the model is judged on.
+    /// The validation text.
     pub validation: Vec<u8>,
     /// Entropy floor of the validation text after its first byte, in bits.
     pub floor_bits: f64,
 }
 
-/// Compiles the grammar. The templates are part of the program, so an error is one of the program,
-/// and the tests below would meet it first.
+/// Compiles the grammar. The templates are part of the program, so an error is a bug, which the
+/// tests below catch.
 fn grammar() -> Grammar {
     match Grammar::new(plots::FRAGMENTS, plots::STORY) {
         Ok(grammar) => grammar,
@@ -38,7 +38,7 @@ fn grammar() -> Grammar {
     }
 }
 
-/// Whole stories up to the first one that reaches `bytes`, after `text`; their bits.
+/// Appends whole stories until `text` has at least `bytes` bytes; returns their total −log₂ P.
 fn stories(grammar: &Grammar, mut random: Random, bytes: usize, text: &mut String) -> f64 {
     let mut bits = 0.0;
     while text.len() < bytes {
@@ -47,12 +47,12 @@ fn stories(grammar: &Grammar, mut random: Random, bytes: usize, text: &mut Strin
     bits
 }
 
-/// Tells stories: a training and a validation text of at least the given sizes, from different
+/// Generates a training and a validation text of at least the given sizes in bytes, from different
 /// streams of one seed.
 ///
-/// Every story ends with an empty line. The validation text begins with one more line end, the last
-/// byte of a separator before it: an evaluation scores every token but the first, so the floor is
-/// that of all bytes after the first.
+/// Every story ends with an empty line. The validation text begins with an extra line feed, the
+/// last byte of a separator: an evaluation scores every token but the first, so the floor covers
+/// all bytes after the first.
 pub fn tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
     let grammar = grammar();
     let mut train = String::with_capacity(train_bytes + 1024);
@@ -74,7 +74,7 @@ pub fn tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
 }
 
 /// −log₂ of the probability of whole stories, from their letters alone; `None` if they aren't
-/// stories of this grammar or could have been told in two ways.
+/// stories of this grammar or have more than one derivation.
 pub fn story_bits(text: &str) -> Option<f64> {
     let grammar = grammar();
     let (mut rest, mut bits) = (text, 0.0);

@@ -1,10 +1,10 @@
 //! The templates of the tales: how stories begin, what happens, how they end.
 //! The language of templates is explained in `grammar.rs`.
 //!
-//! A plot holds few facts (two names, a toy, its color, a fear), repeats them soon, and keeps most
-//! of its choices in words that are said once: a small model learns those quickly, and a window
-//! that begins in the middle of a story misses little. The heaps of stuff and the songs in nonsense
-//! syllables serve this too: few texts of so few letters are richer in choices.
+//! A plot holds few facts (two names, a toy, its color, a fear), repeats them soon, and makes most
+//! of its choices in words used once: a small model learns those quickly, and a window that begins
+//! in the middle of a story misses little. The lists of things and the songs in nonsense syllables
+//! serve this too: they pack many choices into few letters.
 
 /// The whole of a story.
 pub(super) const STORY: &str = "<opening>, <intro>. \
@@ -52,7 +52,7 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
          It was <where> {a|my|the} <adj> <thing>.\" \
          {<hero.He> gave <pal.him> <stuff><and>|<hero.He> hugged <pal.him> <adv>|<pal> got <stuff><and>}.",
     ),
-    // Who may use the toy, and what is given for it?
+    // Who gets to use the toy, and in return for what?
     (
         "shared",
         "<pal:names> the <animal> had a <adj> <toy:toys>. \"{May|Can} I {try|hold|use} it?\" \
@@ -60,7 +60,7 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
          <pal.he> <said> <adv>. So <hero.he> {gave|showed|lent} <pal.him> <stuff><and>. <cry> \
          {Both|They|All} had the <toy>.",
     ),
-    // What is one afraid of, and what was it really?
+    // What is the hero afraid of, and what is it really?
     (
         "fear",
         "<hero.He> was {afraid|scared} of <fear:fears> and hid <where> {a|the} <adj> <thing>. \
@@ -119,7 +119,7 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
          \"<excl>! {Take|Have} it, {but I must <act>|let us <act> and <act>|for <stuff>},\" \
          <hero.he> <said> <adv>. {<pal.He> was|<hero.He> felt} <mood>.",
     ),
-    // What is wished for?
+    // What does the hero wish for?
     (
         "wish",
         "{In|By} the <place> <hero.he> met <pal:names>, a <adj>, magic <animal>. \

@@ -1,4 +1,4 @@
-//! Drawing a story from the grammar, and the probability of a story from its letters.
+//! Generates stories from the grammar, and computes a story's probability from its letters.
 
 use super::grammar::{Grammar, GrammarPart, Remembered};
 use crate::random::Random;
@@ -48,12 +48,12 @@ impl Grammar {
         bits + inner
     }
 
-    /// Reads one story from the beginning of `text`: its length and −log₂ of its probability, from
-    /// the letters alone.
+    /// Parses one story at the start of `text`; returns its length and −log₂ of its probability,
+    /// from the letters alone.
     ///
-    /// Wherever the grammar chooses, exactly one alternative must fit the letters that follow. Then
-    /// no other derivation exists, and the product of the choices is the probability of the text.
-    /// `None` if the text is no story, or if two alternatives fit.
+    /// Wherever the grammar chooses, exactly one alternative must match the letters that follow.
+    /// Then no other derivation exists, and the product of the choices is the probability of the
+    /// text. `None` if the text isn't a story, or if two alternatives match.
     pub(super) fn read(&self, text: &str) -> Option<(usize, f64)> {
         self.fit(&self.root, text, &mut self.memory())
     }

@@ -104,7 +104,7 @@ impl Grammar {
                 GrammarPart::Word { list, slot } => {
                     let first = self.candidates(*list, *slot, memory).next();
                     let same = 1.0 / self.candidates(*list, *slot, memory).count() as f64;
-                    // Any word will do: how many are left doesn't depend on which are gone.
+                    // Any word will do: the number of words left doesn't depend on which are taken.
                     if let (Some(slot), Some(word)) = (slot, first) {
                         memory[*slot] = Some((*list, word));
                     }

@@ -1,9 +1,9 @@
-//! The words of the tales. Each list is closed and every word of it equally likely; no word begins
-//! with another of its list, so that the letters alone tell which one it is.
+//! The words of the tales. Each list is closed and its words are equally likely. No word is a
+//! prefix of another in its list, so the letters alone identify it.
 //!
-//! Lists whose words are remembered through a story (`names`, `toys`, `colors`, `fears`) differ in
-//! their first letters and are short: what has left a model's window costs it few bits. Lists used
-//! once and forgotten are long.
+//! Lists whose words a story repeats (`names`, `toys`, `colors`, `fears`) are short, and their
+//! words differ in the first letter: a word that has left the model's window then costs few bits.
+//! Lists whose words are used once are long.
 
 /// Girls' names, then as many boys' names; the first letter tells which.
 pub(super) const NAMES: &str = "Ada Bella Cora Daisy Ella Fay Greta Hana Ivy June Kiki Lucy \
@@ -93,7 +93,7 @@ pub(super) const LISTS: &[(&str, &str)] = &[
     ("where", "above by inside near past under"),
     ("boxes", "cup drawer hole jar nest pot shoe tin well"),
     ("number", "eight five nine seven six ten three two"),
-    // What songs and spells are made of: a consonant and a vowel.
+    // Syllables of songs and spells: a consonant and a vowel.
     (
         "la",
         "ba be bi bo bu da de di do du fa fe fi fo fu ga ge gi go gu ha he hi ho hu ja je ji \

@@ -1,9 +1,8 @@
-//! Byte-level BPE: which tokens does a piece of text become?
+//! Byte-level BPE: turns a piece of text into tokens.
 //!
-//! A piece begins as its bytes. Of all neighbors that have a merge, the pair with the lowest rank
-//! (the leftmost of equals) becomes one token, until no pair has one (Sennrich et al. 2016). Short
-//! pieces are searched through at each merge, long ones keep a heap. Words come again and again,
-//! so that most pieces are looked up in a table of those met before.
+//! A piece starts as its bytes. The adjacent pair whose merge has the lowest rank (the leftmost of
+//! equals) becomes one token, until no pair has a merge (Sennrich et al. 2016). Short pieces are
+//! scanned for each merge; long ones use a heap. Words repeat, so most pieces are found in a cache.
 
 use super::split::Split;
 use rustc_hash::FxHashMap;
@@ -14,7 +13,7 @@ use std::collections::BinaryHeap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bpe {
     pub(super) split: Split,
-    /// The bytes of each token one after another; a special token and an unused id have none.
+    /// The bytes of all tokens, concatenated; special tokens and unused ids have none.
     bytes: Vec<u8>,
     /// Where each id's bytes end.
     ends: Vec<u32>,
@@ -31,7 +30,7 @@ pub struct Bpe {
 }
 
 impl Bpe {
-    /// A tokenizer of these tokens; whoever calls has checked that ids are in range.
+    /// A tokenizer of these tokens; the caller has checked that ids are in range.
     pub(super) fn new(
         split: Split,
         tokens: &[Vec<u8>],
@@ -71,17 +70,17 @@ impl Bpe {
         }
     }
 
-    /// How many ids there are.
+    /// The number of ids.
     pub fn vocabulary_size(&self) -> usize {
         self.ends.len()
     }
 
-    /// The split before it.
+    /// The split applied before BPE.
     pub fn split(&self) -> Split {
         self.split
     }
 
-    /// The bytes that an id stands for; none for a special token or an id that doesn't exist.
+    /// The bytes of an id; none for a special token or an id that doesn't exist.
     pub fn token(&self, id: u32) -> &[u8] {
         let id = id as usize;
         let from = match id.checked_sub(1) {
@@ -92,7 +91,7 @@ impl Bpe {
         &self.bytes[from as usize..end as usize]
     }
 
-    /// Whether pieces that are tokens as a whole are taken whole.
+    /// Whether a piece that is a token skips the merges.
     pub(super) fn ignores_merges(&self) -> bool {
         self.whole.is_some()
     }
@@ -159,7 +158,7 @@ impl Bpe {
         }
     }
 
-    /// Tokens lie where their first byte lay, and are linked to their neighbors.
+    /// A token sits at the place of its first byte, linked to its neighbors.
     fn merge_long(&self, work: &mut Work) {
         let Work {
             ids,
@@ -185,7 +184,7 @@ impl Bpe {
         }
         while let Some(Reverse((rank, left))) = heap.pop() {
             let right = after[left];
-            // The pair may have changed since, or its left token been taken by another.
+            // The pair may have changed since, or another merge may have taken its left token.
             let (first, second, merged) = self.merges[rank as usize];
             if right >= length || ids[left] != first || ids[right] != second {
                 continue;
@@ -211,14 +210,14 @@ const NONE: u32 = u32::MAX;
 /// Up to this many bytes, searching all ranks is faster than a heap.
 const SHORT: usize = 96;
 
-/// What encoding keeps from one text to the next; of one tokenizer alone.
+/// State that encoding keeps between texts, for one tokenizer.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     known: Known,
     work: Work,
 }
 
-/// Memory that is used again for each piece.
+/// Buffers reused for each piece.
 #[derive(Debug, Default)]
 struct Work {
     ids: Vec<u32>,
@@ -228,10 +227,10 @@ struct Work {
     after: Vec<usize>,
 }
 
-/// The rank of each pair: a table with open addresses, a quarter full at most.
+/// The rank of each pair: an open-addressing table, at most a quarter full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pairs {
-    /// Left id, right id, rank; a rank of [`NONE`] is a free place. A power of two of them.
+    /// Left id, right id, rank; a rank of [`NONE`] marks a free slot. The length is a power of two.
     slots: Vec<(u32, u32, u32)>,
     shift: u32,
 }
@@ -245,13 +244,13 @@ impl Pairs {
         };
         for (rank, &(left, right, _)) in merges.iter().enumerate() {
             let place = pairs.place(left, right);
-            // Of a pair named twice the last counts, as in Hugging Face's library.
+            // If a pair is listed twice, the last one counts, as in Hugging Face's library.
             pairs.slots[place] = (left, right, rank as u32);
         }
         pairs
     }
 
-    /// Where the pair is, or else would be.
+    /// The slot of the pair, or the free one where it would go.
     fn place(&self, left: u32, right: u32) -> usize {
         let key = u64::from(left) << 32 | u64::from(right);
         let mut place = (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize;
@@ -269,14 +268,14 @@ impl Pairs {
     }
 }
 
-/// Longest piece, in bytes and tokens, that is worth remembering; a slot is then 64 bytes.
+/// Longest piece to cache, in bytes and tokens; this makes a slot 64 bytes.
 const KNOWN_BYTES: usize = 34;
 const KNOWN_IDS: usize = 7;
 
-/// Pieces met before. Each has one place, where a later one takes it over.
+/// A cache of pieces. Each piece has one slot; a later piece with the same slot replaces it.
 #[derive(Debug, Default)]
 struct Known {
-    /// A power of two of them.
+    /// The length is a power of two.
     slots: Vec<Slot>,
 }
 
@@ -290,7 +289,7 @@ struct Slot {
 }
 
 impl Known {
-    /// Has as many places as a text of this length is worth, at least.
+    /// Grows the cache to a size that suits a text of this length.
     fn grow_for(&mut self, bytes: usize) {
         let slots = (bytes / 16).next_power_of_two().clamp(1, 1 << 15);
         if slots > self.slots.len() {
@@ -304,7 +303,7 @@ impl Known {
         }
     }
 
-    /// The place of a piece, if it is short enough to have one.
+    /// The slot of a piece, if it is short enough to be cached.
     fn slot(&mut self, piece: &[u8]) -> Option<&mut Slot> {
         if piece.len() > KNOWN_BYTES {
             return None;
@@ -329,7 +328,7 @@ impl Slot {
     }
 }
 
-/// Eight bytes at a time, the last eight once more where they don't come out even.
+/// Hashes eight bytes at a time; the last eight overlap if the length isn't a multiple of eight.
 fn hash(piece: &[u8]) -> u64 {
     const MANY: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut sum = piece.len() as u64;
@@ -355,7 +354,7 @@ mod tests {
     use crate::random::{Random, RandomUse};
     use std::sync::Arc;
 
-    /// Texts of every kind: words, repeated letters, bytes at random.
+    /// Texts of every kind: words, repeated letters, random bytes.
     fn texts() -> Vec<Vec<u8>> {
         let mut random = Random::new(3, RandomUse::TrainTales, 0);
         let words: [&[u8]; 9] = [
@@ -393,7 +392,7 @@ mod tests {
         vec![of(257), of(300), of(800)]
     }
 
-    /// The definition, word for word.
+    /// The definition, without any shortcuts.
     fn plainly(bpe: &Bpe, piece: &[u8]) -> Vec<u32> {
         let mut ids: Vec<u32> = piece
             .iter()

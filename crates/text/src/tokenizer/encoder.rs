@@ -1,11 +1,11 @@
-//! Many texts, one after the other: what was met in one is remembered for the next.
+//! Encodes many texts, keeping a cache of pieces from one to the next.
 
 use super::bpe::Memory;
 use super::{Tokenizer, utf8};
 use crate::Error;
 
-/// Encodes texts, each as [`Tokenizer::encode`] does. Words come again and again, so that a long
-/// row of texts goes faster through one encoder. It takes 2 MiB at most.
+/// Encodes texts, each as [`Tokenizer::encode`] does. Words repeat, so a long series of texts is
+/// faster through one encoder. It takes at most 2 MiB.
 #[derive(Debug)]
 pub struct Encoder<'a> {
     tokenizer: &'a Tokenizer,
@@ -13,7 +13,7 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// One that has met nothing yet.
+    /// An encoder with an empty cache.
     pub fn new(tokenizer: &'a Tokenizer) -> Encoder<'a> {
         Encoder {
             tokenizer,

@@ -1,14 +1,13 @@
 //! tokenizer.json, the file that Hugging Face `tokenizers` loads, written and read.
 //!
 //! `bytes` is a BPE without merges over the 256 characters of GPT-2's byte-level alphabet; `chars`
-//! is a WordLevel model behind a splitter that cuts off every character; `bpe` is what GPT-2, Llama
-//! 3 and Qwen2 have. Unlike ours, that library turns the letters `<|endoftext|>` within a text into
-//! the special token.
+//! is a WordLevel model behind a split into single characters; `bpe` has the layout of GPT-2, Llama
+//! 3 and Qwen2. Unlike this crate, that library turns the letters `<|endoftext|>` within a text
+//! into the special token.
 //!
-//! A file from outside is read into a structure that has room for what these kinds need and no
-//! more; lists are bounded, and no expression in it is run. What it would do to a text beside BPE
-//! is left out where that is harmless (Qwen2's NFC, tokens added around a text) and refused
-//! otherwise.
+//! An untrusted file is parsed into a structure with only the fields that these kinds need; lists
+//! are bounded, and its regular expressions are never run. Processing beyond BPE is ignored if
+//! harmless (Qwen2's NFC, tokens added around a text) and refused otherwise.
 
 use super::bpe::Bpe;
 use super::split::Split;
@@ -21,17 +20,17 @@ mod read;
 
 use read::{Config, File, Name};
 
-/// More than any published file of these kinds has, so that a hostile one can't fill the memory.
+/// Larger than any published file of these kinds, but too small to exhaust memory.
 pub(super) const LARGEST_JSON: usize = 64 << 20;
 
-/// The most ids, merges and added tokens.
+/// The limit on ids, merges and added tokens.
 const MOST_TOKENS: usize = 1 << 20;
 
-/// WordLevel wants the name of an unknown token. A name that isn't in the vocabulary makes an
-/// unknown character an error there too; being longer than a character, it never can be in it.
+/// WordLevel requires the name of an unknown token. With a name outside the vocabulary, an unknown
+/// character is an error there too. This one is longer than a character, so it is never in it.
 const NO_UNKNOWN: &str = "<|unknown characters are an error|>";
 
-/// The expression that cuts off every character.
+/// The expression that matches every single character.
 const EACH_CHARACTER: &str = r"[\s\S]";
 
 /// GPT-2's printable stand-in for each byte: printable Latin-1 bytes stand for themselves, the
@@ -146,9 +145,9 @@ impl Tokenizer {
         format!("{file:#}\n")
     }
 
-    /// The tokenizer of a tokenizer.json: ours, or a byte-level BPE from outside whose split is
-    /// known. `config` is the tokenizer_config.json beside it, which may name the end of a text;
-    /// where neither file has one, a token is added for it.
+    /// Parses a tokenizer.json: one of ours, or any byte-level BPE whose split is known. `config`
+    /// is the tokenizer_config.json beside it, which may name the end of text; if neither file
+    /// does, a token is added for it.
     pub fn from_json(json: &str, config: Option<&str>) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Tokenizer { reason };
         if json.len() > LARGEST_JSON {
@@ -176,7 +175,7 @@ impl Tokenizer {
         format!("{config:#}\n")
     }
 
-    /// The tokens that no text is encoded to.
+    /// The tokens to which no text encodes.
     fn special(&self) -> Vec<(u32, &str)> {
         match self {
             Tokenizer::Bpe(bpe) => bpe
@@ -189,7 +188,7 @@ impl Tokenizer {
     }
 }
 
-/// An error's text, of bounded length whatever the file has in it.
+/// An error's text, cut to a bounded length: it may quote the file.
 fn shortened(message: &str) -> String {
     match message.char_indices().nth(160) {
         Some((at, _)) => format!("{}…", message.get(..at).unwrap_or_default()),

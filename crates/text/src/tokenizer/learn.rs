@@ -1,9 +1,9 @@
-//! Learning a byte-level BPE: which pairs are worth a token?
+//! Learns a byte-level BPE: which pairs become tokens.
 //!
-//! Words (the split's pieces) are counted. Then, again and again, the pair of neighbors that
-//! occurs most becomes a token (Sennrich et al. 2016); of equally frequent ones the pair with the
-//! smaller ids, as in Hugging Face's trainer. Only words with the pair are touched, and a heap
-//! whose counts are brought up to date when they come up finds the next pair.
+//! Words (the split's pieces) are counted. Then the most frequent pair of neighbors becomes a
+//! token, again and again (Sennrich et al. 2016); on a tie, the pair with the smaller ids, as in
+//! Hugging Face's trainer. Only words with the pair are touched; a heap whose counts are updated
+//! lazily finds the next pair.
 
 use super::bpe::Bpe;
 use super::split::Split;
@@ -12,14 +12,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Of a larger text, this many bytes are learned from: enough for tens of thousands of tokens, and
-/// time and memory stay small whatever the text.
+/// The most bytes to learn from, sampled from a larger text: enough for tens of thousands of
+/// tokens, while time and memory stay bounded.
 pub const SAMPLE_BYTES: usize = 8 << 20;
 
-/// Bytes of one of the sample's parts, which are spread evenly over the text.
+/// Size of one part of the sample; the parts are spread evenly over the text.
 const PART_BYTES: usize = 64 << 10;
 
-/// A token stands for fewer bytes than this.
+/// Every token has fewer bytes than this.
 const TOKEN_BYTES: usize = 64;
 
 /// A pair that occurs less often isn't worth a token.
@@ -27,9 +27,9 @@ const LEAST: i64 = 2;
 
 type Pair = (u32, u32);
 
-/// Learns from `texts`, or from an even sample of them where they are large, a tokenizer of at most
-/// `size` tokens: 256 bytes, merges in the order learned, the end of text last. Fewer come out
-/// where no pair occurs twice.
+/// Learns a tokenizer of at most `size` tokens from `texts`, or from an even sample of large ones:
+/// 256 bytes, merges in the order learned, the end of text last. There are fewer if no pair occurs
+/// twice.
 pub(super) fn learn(texts: &[&[u8]], size: usize, split: Split) -> Bpe {
     let mut learning = Learning::new(&count_words(texts, split));
     while learning.tokens.len() + 1 < size {
@@ -72,8 +72,8 @@ fn count_words(texts: &[&[u8]], split: Split) -> FxHashMap<Box<[u8]>, i64> {
     words
 }
 
-/// The parts of a text that are learned from: all of it, or every so-manyeth part of
-/// [`PART_BYTES`], cut at characters.
+/// The parts of a text to learn from: all of it, or evenly spaced parts of [`PART_BYTES`], cut at
+/// characters.
 fn sample(text: &[u8], total: usize) -> impl Iterator<Item = &[u8]> {
     let whole = total <= SAMPLE_BYTES;
     let part = if whole { text.len().max(1) } else { PART_BYTES };
@@ -99,7 +99,7 @@ struct Learning {
     ids: FxHashMap<Vec<u8>, u32>,
     merges: Vec<(u32, u32, u32)>,
     merged: FxHashSet<Pair>,
-    /// The tokens of all words, each word in a place of its own.
+    /// The tokens of all words; each word has its own range.
     symbols: Vec<u32>,
     words: Vec<Word>,
     counts: FxHashMap<Pair, i64>,
@@ -185,18 +185,18 @@ impl Learning {
         None
     }
 
-    /// Makes a pair a token, everywhere.
+    /// Turns a pair into a token, everywhere.
     fn merge(&mut self, pair: Pair) {
         let [left, right] = [pair.0, pair.1].map(|id| self.tokens[id as usize].as_slice());
         let token = [left, right].concat();
         let length = token.len();
-        // Two ways may lead to the same token.
+        // Two pairs may make the same token.
         let next = self.tokens.len() as u32;
         let id = *self.ids.entry(token.clone()).or_insert(next);
         if id == next {
             self.tokens.push(token);
         }
-        // A pair can come up once more, where another way to one of its tokens was found.
+        // A pair can come up again after another pair made one of its tokens.
         if self.merged.insert(pair) {
             self.merges.push((pair.0, pair.1, id));
         }
@@ -205,7 +205,7 @@ impl Learning {
         for word in self.places.remove(&pair).unwrap_or_default() {
             self.merge_in(word, pair, id, length, &mut raised);
         }
-        // Where the token stood beside itself, its own pair was counted down.
+        // Where the token followed itself, the loop lowered the count of its own pair.
         self.counts.remove(&pair);
         raised.sort_unstable();
         raised.dedup();
@@ -215,7 +215,7 @@ impl Learning {
         }
     }
 
-    /// Makes a pair a token in one word, whose tokens move together.
+    /// Merges a pair in one word and closes the gaps.
     fn merge_in(&mut self, at: u32, pair: Pair, id: u32, length: usize, raised: &mut Vec<Pair>) {
         let Word {
             from,

@@ -1,17 +1,17 @@
-//! One text, several threads, the same ids: the text is cut where every split has a boundary.
+//! Encodes one text on several threads, with the same ids: cuts fall where every split has a
+//! boundary.
 
 use super::{Encoder, Tokenizer};
 use crate::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// About as much as a thread takes at a time.
+/// About how much a thread encodes at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
 impl Tokenizer {
-    /// How much of `text` can be encoded by itself, whatever follows: the ids of that much and the
-    /// ids of the rest are the ids of the whole. As far as possible, but at most `most` bytes. None
-    /// where there is no such place, which only a short text can be the cause of (64 kB are
-    /// enough).
+    /// The length of the longest prefix of `text`, at most `most` bytes, that can be encoded
+    /// separately whatever follows: its ids and the ids of the rest are the ids of the whole.
+    /// `None` if there is no such prefix, which happens only in texts shorter than 64 kB.
     pub fn safe_end(&self, text: &[u8], most: usize) -> Option<usize> {
         let most = most.min(text.len());
         match self {
@@ -24,7 +24,7 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of a text, as [`Tokenizer::encode`] gives them, by this many threads.
+    /// The ids of a text, equal to those of [`Tokenizer::encode`], computed on `threads` threads.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].

@@ -1,20 +1,20 @@
-//! Where may a token not reach across? The split that stands before byte-level BPE.
+//! The split before byte-level BPE: it cuts a text into pieces that no token crosses.
 //!
-//! The published tokenizers cut a text into words, numbers, signs and white space by a regular
-//! expression, and BPE merges within these pieces only. The expressions are few. Each is a
-//! scanner here, which gives the same pieces as its expression in one pass and in bounded time;
-//! an expression from a file is never run. llama.cpp knows each by the name in [`Split::name`].
+//! The published tokenizers cut a text into words, numbers, symbols and white space by a regular
+//! expression, and BPE merges within these pieces only. There are few such expressions. Each is a
+//! scanner here, which finds the same pieces in one pass and in bounded time; an expression from a
+//! file is never run. llama.cpp knows each by the name in [`Split::name`].
 //!
-//! Before the expression, a run over [`LONGEST_RUN`] bytes without (ASCII) white space, or of
-//! nothing else, is cut at a character. So no piece is much longer, whatever the text.
+//! Before the expression, a run of more than [`LONGEST_RUN`] bytes without ASCII white space, or of
+//! nothing else, is cut at a character, so that no piece is much longer.
 //!
-//! Bytes that aren't UTF-8 count as signs, one by one.
+//! Bytes that aren't UTF-8 count as symbols, one by one.
 
 mod class;
 
 use class::{Class, look};
 
-/// The most bytes of a run that is left whole.
+/// The longest run, in bytes, that isn't cut.
 pub const LONGEST_RUN: usize = 4096;
 
 /// A known split.
@@ -22,15 +22,15 @@ pub const LONGEST_RUN: usize = 4096;
 pub enum Split {
     /// GPT-2's; `ByteLevel` with `use_regex` in a tokenizer.json.
     Gpt2,
-    /// Llama 3's, which is also GPT-4's: numbers in threes, case-blind contractions, a sign before
-    /// a word stays with it.
+    /// Llama 3's, which is also GPT-4's: numbers in groups of three, contractions in any case, a
+    /// symbol before a word stays with it.
     Llama3,
-    /// Qwen2's: Llama 3's with each digit alone. Ours.
+    /// Qwen2's: Llama 3's with single digits. Our own BPE uses it.
     Qwen2,
 }
 
 impl Split {
-    /// Every one.
+    /// All splits.
     pub const ALL: [Split; 3] = [Split::Gpt2, Split::Llama3, Split::Qwen2];
 
     /// The name in llama.cpp (`tokenizer.ggml.pre` of a GGUF file).
@@ -42,7 +42,7 @@ impl Split {
         }
     }
 
-    /// The expression, letter by letter as the published files have it.
+    /// The expression, exactly as in the published files.
     pub fn expression(self) -> &'static str {
         match self {
             Split::Gpt2 => {
@@ -57,7 +57,7 @@ impl Split {
         }
     }
 
-    /// Where the piece that begins at `at` ends, in a text without forced cuts.
+    /// The end of the piece that begins at `at`, in a text without forced cuts.
     fn end(self, text: &[u8], at: usize) -> usize {
         if let Some(end) = contraction(text, at, self != Split::Gpt2) {
             return end;
@@ -68,12 +68,12 @@ impl Split {
         match self {
             Split::Gpt2 => {
                 let head = if space { next } else { first };
-                if matches!(head.class, Class::Letter | Class::Number | Class::Sign) {
+                if matches!(head.class, Class::Letter | Class::Number | Class::Symbol) {
                     return run(text, head.end, |class| class == head.class);
                 }
             }
             Split::Llama3 | Split::Qwen2 => match (first.class, next.class) {
-                (Class::Letter, _) | (Class::Sign | Class::Space, Class::Letter) => {
+                (Class::Letter, _) | (Class::Symbol | Class::Space, Class::Letter) => {
                     return run(text, first.end, |class| class == Class::Letter);
                 }
                 (Class::Number, _) if self == Split::Qwen2 => return first.end,
@@ -83,11 +83,11 @@ impl Split {
                     return if whole { third.end } else { next.end };
                 }
                 (Class::Number, _) => return first.end,
-                (Class::Sign, _) | (Class::Space, Class::Sign)
-                    if first.class == Class::Sign || space =>
+                (Class::Symbol, _) | (Class::Space, Class::Symbol)
+                    if first.class == Class::Symbol || space =>
                 {
-                    let signs = run(text, first.end, |class| class == Class::Sign);
-                    return run(text, signs, |class| class == Class::Newline);
+                    let symbols = run(text, first.end, |class| class == Class::Symbol);
+                    return run(text, symbols, |class| class == Class::Newline);
                 }
                 _ => {}
             },
@@ -95,7 +95,7 @@ impl Split {
         self.white_space(text, at)
     }
 
-    /// Where a piece of white space that begins at `at` ends: after the last line break of the run
+    /// The end of a piece of white space that begins at `at`: after the last line break of the run
     /// (not in GPT-2's), else before the run's last character, which may belong to a word.
     fn white_space(self, text: &[u8], at: usize) -> usize {
         let (mut end, mut last, mut line) = (at, at, None);
@@ -126,16 +126,15 @@ impl Split {
         }
     }
 
-    /// A place up to which `text` can be encoded by itself, whatever follows, and after which
-    /// encoding can begin anew: as far as possible, but not beyond `most`. None where there is no
-    /// such place, which only a short text can be the cause of.
+    /// The last place up to `most` where `text` can be cut and both parts encoded separately,
+    /// whatever follows. `None` if there is no such place, which happens only in short texts.
     pub fn safe_end(self, text: &[u8], most: usize) -> Option<usize> {
         let most = most.min(text.len());
         let near = most.saturating_sub(2 * LONGEST_RUN).max(1);
         if let Some(at) = (near..=most).rev().find(|&at| is_safe(text, at)) {
             return Some(at);
         }
-        // A strange text. Its pieces are walked through; those that end well before its own end
+        // An unusual text: walk through its pieces. Those that end well before the end of the text
         // can't be changed by what follows.
         let mut pieces = self.pieces(text);
         let mut found = None;
@@ -177,12 +176,12 @@ pub struct Pieces<'a> {
     split: Split,
     text: &'a [u8],
     at: usize,
-    /// Where the text is cut by force next; its length where it isn't.
+    /// The next forced cut; the text's length if there is none.
     cut: usize,
 }
 
 impl Pieces<'_> {
-    /// Whether the text was cut by force at `at`.
+    /// Whether `at` is a forced cut.
     fn restarted(&self, at: usize) -> bool {
         at == self.cut && at < self.text.len()
     }
@@ -208,9 +207,8 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
-/// Where a text must be cut after `from`, at which a run begins; its length where it needn't.
-/// Looks at few bytes only: the last turn within reach of a run's beginning is the beginning of
-/// another run.
+/// The next forced cut after `from`, where a run begins; the text's length if there is none. Looks
+/// at few bytes: the last change to or from white space within reach begins another run.
 fn next_cut(text: &[u8], from: usize) -> usize {
     let mut run = from;
     while text.len() - run > LONGEST_RUN {
@@ -227,12 +225,12 @@ fn next_cut(text: &[u8], from: usize) -> usize {
     text.len()
 }
 
-/// Where a contraction's ending (`'s`, `'re`, …) ends.
+/// The end of a contraction's suffix (`'s`, `'re`, …).
 fn contraction(text: &[u8], at: usize, any_case: bool) -> Option<usize> {
     if text.get(at) != Some(&b'\'') {
         return None;
     }
-    // Blind to case, the long s (U+017F) is an s.
+    // Ignoring case, the long s (U+017F) is an s.
     if any_case && text.get(at + 1..at + 3) == Some("\u{17F}".as_bytes()) {
         return Some(at + 3);
     }
@@ -251,7 +249,7 @@ fn contraction(text: &[u8], at: usize, any_case: bool) -> Option<usize> {
     }
 }
 
-/// Where the run that reaches up to `at` ends.
+/// The end of the run that reaches up to `at`.
 fn run(text: &[u8], mut at: usize, belongs: impl Fn(Class) -> bool) -> usize {
     loop {
         let here = look(text, at);
@@ -267,7 +265,7 @@ mod tests {
     use super::*;
     use crate::random::{Random, RandomUse};
 
-    /// Characters at which the expressions differ, and texts that hold traps.
+    /// Characters that the expressions treat differently, and edge cases.
     const ALPHABET: [&str; 40] = [
         "a",
         "b",
@@ -338,7 +336,7 @@ mod tests {
         }
     }
 
-    /// All pieces of two parts, as of the whole.
+    /// Two parts have the same pieces as the whole.
     #[test]
     fn safe_ends_are_safe() {
         let mut found = 0;
@@ -395,7 +393,7 @@ mod tests {
                 );
             }
         }
-        // A run begins anew after white space, and one that is just long enough is whole.
+        // A run restarts after white space, and one of exactly the limit isn't cut.
         let text = format!("{} {}", "a".repeat(4000), "b".repeat(4096));
         assert_eq!(Split::Qwen2.pieces(text.as_bytes()).count(), 2);
         // Bytes that aren't UTF-8 are cut anywhere.

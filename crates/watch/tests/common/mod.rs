@@ -2,12 +2,12 @@
 
 use run::{End, Eval, Event, Sample, Start, Step, What};
 
-/// Something that happened after this step.
+/// An event after this step.
 pub fn at(step: u64, what: impl Into<What>) -> Event {
     Event::new(100.0 + 0.05 * step as f64, step, what)
 }
 
-/// The start of a language model's run.
+/// The start of a language model run.
 pub fn start() -> Start {
     Start {
         kind: None,
@@ -36,7 +36,7 @@ pub fn start() -> Start {
     }
 }
 
-/// Step `step` of it.
+/// Step `step` of the run.
 pub fn step(step: u64) -> Step {
     Step {
         nats_per_token: Some(1.0 + 3.0 / step as f64),
@@ -70,7 +70,7 @@ pub fn sample(step: u64, text: &str) -> Event {
     at(step, what)
 }
 
-/// Its end.
+/// The end of the run.
 pub fn end(reason: &str) -> End {
     End {
         train_seconds: 50.0,
@@ -86,7 +86,7 @@ pub fn end(reason: &str) -> End {
     }
 }
 
-/// A run of 1,000 steps, of which most are left out here.
+/// A run of 1,000 steps, most of them omitted.
 pub fn run() -> Vec<Event> {
     let mut events: Vec<Event> = vec![at(0, start()), eval(0, 6.02, false)];
     events.push(sample(0, "kq;Z\nx e"));

@@ -1,34 +1,34 @@
-//! Into which tiles is the result of a product cut for the team?
+//! How is the result of a product cut into tiles for the team?
 
 use crate::cpu::arena::{Cut, Out};
 use crate::cpu::team::Team;
 
-/// The operand that products done together have in common.
+/// The operand that products computed together share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shared {
-    /// A: each has its own columns of the result.
+    /// A: each product has its own columns.
     Left,
-    /// B: each has its own rows.
+    /// B: each product has its own rows.
     Right,
 }
 
-/// Most products that are done together: queries, keys and values.
+/// Maximum number of products computed together: queries, keys and values.
 pub const TOGETHER: usize = 3;
 
-/// The result of a product, to be cut: where it goes, its rows and its columns.
+/// The result of a product before it is cut: its place, rows and columns.
 pub type Whole<'o> = (&'o Out, usize, usize);
 
-/// Cuts an `m × n` result into tiles for the team: two for each thread, so that none waits long
-/// for the last, and of the shape that needs the least packing. Unlike other cuts this one may
-/// depend on the number of threads, since every element stays one chain.
+/// Cuts an `m × n` result into tiles for the team: two per thread, so that none waits long for the
+/// last, in the shape that needs the least packing. Unlike other cuts this one may depend on the
+/// number of threads, since every element stays one chain.
 pub fn cut<'o>(out: &'o Out, m: usize, n: usize, team: &Team) -> Cut<'o> {
     let [first, ..] = cut_together([Some((out, m, n)), None, None], Shared::Left, team);
     first.unwrap_or_else(|| out.grid(n, m, n))
 }
 
 /// Cuts the results of products that share an operand into the same number of tiles each, so that
-/// tile `i` of all can be done together. None of them is cut where no such cut keeps to the scratch
-/// memory; they have to be done one by one then.
+/// tile `i` of all can be computed together. If no such cut fits the scratch memory, none is cut
+/// and the products have to be computed one by one.
 pub fn cut_together<'o>(
     all: [Option<Whole<'o>>; TOGETHER],
     shared: Shared,
@@ -60,8 +60,8 @@ pub fn cut_together<'o>(
         };
         let down = wanted.div_ceil(across).min(m.div_ceil(12));
         let (down, across) = tiles(down, across).filter(|_| widest <= STRIP)?;
-        // Each band packs its rows once for every strip, each strip its columns once for every
-        // band; a result with too few tiles leaves threads idle.
+        // Each band packs its rows once per strip, each strip its columns once per band; too few
+        // tiles leave threads idle.
         let packing = down * n + across * m;
         Some((wanted.saturating_sub(down * across), packing, down, across))
     });
@@ -71,6 +71,6 @@ pub fn cut_together<'o>(
     all.map(|whole| whole.map(|(out, m, n)| out.grid(n, band(m, down), strip(n, across))))
 }
 
-/// Most columns of a tile: packed, a block of B then takes half of a thread's scratch memory. It need
-/// not fit the second-level cache, since a band of A meets each panel of it once.
+/// Maximum columns of a tile: a packed block of B then takes half of a thread's scratch memory. It
+/// doesn't have to fit into the L2 cache, since a band of A reads each of its panels once.
 const STRIP: usize = 1024;

@@ -1,19 +1,19 @@
-//! The kernel for any processor: 16-lane arrays of fused multiply-adds, which the compiler turns
-//! into the vectors there are (on Arm this is the NEON path, not yet run there).
+//! The kernel for any processor: 16-lane arrays of fused multiply-adds, which the compiler maps to
+//! the vectors available (NEON on Arm, not yet tested there).
 
 use super::Kernel;
 
 /// Columns of the register tile.
 pub const COLUMNS: usize = 16;
 
-/// For tiles of 1, 2, … rows: A row by row.
+/// For tiles of 1, 2, … rows, reading A row by row.
 pub const BY_ROWS: &[Kernel] = &[
     kernel::<true, 1>,
     kernel::<true, 2>,
     kernel::<true, 3>,
     kernel::<true, 4>,
 ];
-/// For tiles of 1, 2, … rows: A column by column.
+/// For tiles of 1, 2, … rows, reading A column by column.
 pub const BY_COLUMNS: &[Kernel] = &[
     kernel::<false, 1>,
     kernel::<false, 2>,
@@ -32,7 +32,7 @@ unsafe fn kernel<const BY_ROWS: bool, const ROWS: usize>(
     zero: bool,
 ) {
     let mut acc = [[0.0f32; COLUMNS]; ROWS];
-    // SAFETY: by the caller.
+    // SAFETY: the caller's obligation.
     unsafe {
         if !zero {
             for (r, acc) in acc.iter_mut().enumerate() {

@@ -1,5 +1,5 @@
-//! The kernels for x86-64: a tile of C in vector registers, 6 × 16 for AVX2 and 12 × 32 for AVX-512.
-//! They differ in nothing but the width of a vector and the size of the tile.
+//! The kernels for x86-64: a tile of C in vector registers, 6 × 16 for AVX2 and 12 × 32 for
+//! AVX-512. They differ only in vector width and tile size.
 
 use super::{Kernel, ROWS_AT_MOST};
 use std::arch::x86_64::*;
@@ -18,13 +18,13 @@ macro_rules! kernel {
             pub const COLUMNS: usize = $columns;
             const VECTOR: usize = $vector;
 
-            /// For tiles of 1, 2, … rows: A row by row.
+            /// For tiles of 1, 2, … rows, reading A row by row.
             pub const BY_ROWS: &[Kernel] = &[$(kernel::<true, $rows>),*];
-            /// For tiles of 1, 2, … rows: A column by column.
+            /// For tiles of 1, 2, … rows, reading A column by column.
             pub const BY_COLUMNS: &[Kernel] = &[$(kernel::<false, $rows>),*];
 
             /// # Safety
-            /// As [`Kernel`]; the processor has the instructions.
+            /// As [`Kernel`]; the processor must have the instructions.
             #[target_feature(enable = $feature)]
             unsafe fn kernel<const BY_ROWS: bool, const ROWS: usize>(
                 depth: usize,
@@ -35,7 +35,7 @@ macro_rules! kernel {
                 zero: bool,
             ) {
                 let mut acc = [[$zero(); COLUMNS / VECTOR]; ROWS];
-                // SAFETY: by the caller.
+                // SAFETY: the caller's obligation.
                 unsafe {
                     if !zero {
                         for (r, acc) in acc.iter_mut().enumerate() {
@@ -44,8 +44,8 @@ macro_rules! kernel {
                             }
                         }
                     }
-                    // Three rows share one pointer, with the stride once or twice added by the
-                    // instruction's own addressing: a pointer a row would not fit the registers.
+                    // Three rows share one pointer; the instruction's addressing mode adds the
+                    // stride once or twice. One pointer per row would need too many registers.
                     let mut rows: [_; ROWS_AT_MOST / 3] =
                         std::array::from_fn(|i| a.add((3 * i).min(ROWS - 1) * a_stride));
                     let mut column = a;
@@ -93,7 +93,7 @@ kernel!(
 );
 
 kernel!(
-    /// AVX-512 with bf16: A, B are pairs, and each multiply-add is two of them.
+    /// AVX-512 with bf16: A and B are pairs, and each multiply-add is two of them.
     avx512_bf16, "avx512f,avx512bf16", 32 columns, 16,
     rows 1 2 3 4 5 6 7 8 9 10 11 12:
     _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, multiply_add_pairs, _mm512_storeu_ps

@@ -1,24 +1,23 @@
-//! Packing: a block of an operand is copied into the order in which the kernel reads it.
+//! Packing: copies a block of an operand into the order in which the kernel reads it.
 
 use super::prefetch::prefetch;
 use super::{DEPTH, View, pairs};
 use crate::cpu::lanes::{each, lanes, round_to_bf16};
 use crate::cpu::machine::Isa;
 
-/// How packed operands look to the kernel.
+/// Format of packed operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Numbers as they are.
+    /// Unrounded f32.
     Plain,
-    /// Numbers rounded to bf16, each still an f32.
+    /// Rounded to bf16, each still stored as f32.
     Rounded,
-    /// Two bf16 numbers that follow each other in k in the place of one f32, the first in its upper
-    /// half.
+    /// Two bf16 numbers adjacent in k in the space of one f32, the first in the upper half.
     Pairs,
 }
 
 impl Form {
-    /// Numbers in one unit of 4 bytes.
+    /// Numbers per unit of 4 bytes.
     pub fn numbers(self) -> usize {
         match self {
             Form::Plain | Form::Rounded => 1,
@@ -32,19 +31,19 @@ impl Form {
     }
 }
 
-/// Rows of A for register tiles, as they lie or packed.
+/// Rows of A for register tiles, in place or packed.
 pub struct Left<'a> {
     /// Whether a tile is read row by row.
     pub by_rows: bool,
     data: &'a [f32],
     /// From one row to the next.
     step: usize,
-    /// From one row to the next where a tile is read by rows, else from one k to the next.
+    /// From one row to the next if a tile is read by rows, else from one k to the next.
     stride: usize,
 }
 
 impl<'a> Left<'a> {
-    /// The operand as it lies.
+    /// The operand in place.
     pub fn direct(a: View<'a>) -> Left<'a> {
         let by_rows = a.column_stride == 1;
         Left {
@@ -59,7 +58,7 @@ impl<'a> Left<'a> {
         }
     }
 
-    /// First number and stride of the tile of `rows` rows from `top` on.
+    /// First number and stride of the tile of `rows` rows that starts at `top`.
     pub fn tile(&self, top: usize, rows: usize, depth: usize) -> (*const f32, usize) {
         let needed = match self.by_rows {
             true => (rows - 1) * self.stride + depth,
@@ -74,17 +73,16 @@ impl<'a> Left<'a> {
 pub struct Packer {
     /// Instruction set of the loops.
     pub isa: Isa,
-    /// How packed operands look.
+    /// Format of packed operands.
     pub form: Form,
 }
 
 impl Packer {
     /// Prepares rows of A for register tiles of `tile` rows.
     ///
-    /// The kernel reads numbers as they lie, row by row or column by column; but lines a multiple of
-    /// 4 KB apart would all fall into one set of the first-level cache and are copied, and so are
-    /// numbers to be rounded. Where it goes column by column tiles are packed, in each the columns
-    /// one after the other.
+    /// The kernel reads numbers in place, row by row or column by column. Numbers to be rounded are
+    /// copied, and so are lines a multiple of 4 KB apart, which would all map to one set of the L1
+    /// cache. If read column by column, each tile is packed with its columns contiguous.
     pub fn rows<'a>(self, a: View<'a>, tile: usize, packed: &'a mut [f32]) -> Left<'a> {
         let by_rows = a.column_stride == 1;
         let apart = a.row_stride.max(a.column_stride);
@@ -114,8 +112,8 @@ impl Packer {
         }
     }
 
-    /// Packs columns of B for register tiles of `tile` columns: panel after panel, in each the rows
-    /// one after the other. Columns missing from the last panel are 0. `spare` holds one panel.
+    /// Packs columns of B for register tiles of `tile` columns: panel after panel, each with its
+    /// rows contiguous. The last panel is padded with 0. `spare` holds one panel.
     pub fn columns(self, b: View, tile: usize, packed: &mut [f32], spare: &mut [f32]) {
         let depth = self.form.units(b.rows);
         if b.column_stride == 1 {
@@ -144,7 +142,7 @@ impl Packer {
         }
     }
 
-    /// Panels of `tile` numbers that follow each other in each of `size.1` rows.
+    /// Panels of `tile` contiguous numbers in each of `size.1` rows.
     fn panels(
         self,
         data: &[f32],
@@ -160,7 +158,7 @@ impl Packer {
         }
     }
 
-    /// Numbers that follow each other, in k.
+    /// Numbers contiguous in k.
     fn line(self, from: &[f32], to: &mut [f32]) {
         match self.form {
             Form::Plain => to.copy_from_slice(from),
@@ -180,7 +178,7 @@ lanes! {
 }
 
 lanes! {
-    /// Panels of `tile` numbers that follow each other in each of `depth` rows.
+    /// Panels of `tile` contiguous numbers in each of `depth` rows.
     fn panels(data: &[f32], stride: usize, size: (usize, usize), tile: usize, rounded: bool, packed: &mut [f32]) {
         match tile {
             4 => panels_of::<4>(data, stride, size, packed),
@@ -200,7 +198,7 @@ lanes! {
 /// Rows of the source that are packed together.
 const ROWS_AT_ONCE: usize = 8;
 
-/// With the tile's size known, a whole row of it moves in one or two registers.
+/// With the tile size known at compile time, a row of it moves in one or two registers.
 #[inline(always)]
 fn panels_of<const TILE: usize>(
     data: &[f32],
@@ -209,7 +207,7 @@ fn panels_of<const TILE: usize>(
     packed: &mut [f32],
 ) {
     // A few rows of the source at a time, panel after panel: every panel is written in order, and
-    // neither the rows nor the panels, often a multiple of 4 KB apart, crowd one set of the cache.
+    // rows or panels a multiple of 4 KB apart don't compete for one set of the cache.
     let tiles = packed.as_chunks_mut::<TILE>().0;
     for from in (0..depth).step_by(ROWS_AT_ONCE) {
         for t in 0..width.div_ceil(TILE) {
@@ -243,7 +241,7 @@ fn transpose(
         );
         for j in (0..wide).step_by(8) {
             for k in (0..deep).step_by(8) {
-                // SAFETY: AVX2 is there; the 8 × 8 blocks lie inside both slices, as asserted.
+                // SAFETY: AVX2 is available; the 8 × 8 blocks lie inside both slices, as asserted.
                 unsafe {
                     let from = from.as_ptr().add(j * stride + k);
                     transpose_8x8(from, stride, to.as_mut_ptr().add(k * width + j), width);
@@ -266,7 +264,7 @@ fn transpose(
 #[target_feature(enable = "avx2")]
 unsafe fn transpose_8x8(from: *const f32, stride: usize, to: *mut f32, width: usize) {
     use std::arch::x86_64::*;
-    // SAFETY: by the caller.
+    // SAFETY: the caller's obligation.
     let r: [__m256; 8] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * stride)) });
     let pair = |i: usize| {
         (
@@ -296,7 +294,7 @@ unsafe fn transpose_8x8(from: *const f32, stride: usize, to: *mut f32, width: us
         high(b3, b7),
     ];
     for (i, c) in c.into_iter().enumerate() {
-        // SAFETY: by the caller.
+        // SAFETY: the caller's obligation.
         unsafe { _mm256_storeu_ps(to.add(i * width), c) };
     }
 }

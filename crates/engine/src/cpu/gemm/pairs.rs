@@ -1,6 +1,6 @@
-//! Packing for `vdpbf16ps`: pairs of bf16 numbers that follow each other in k, the first in the upper
-//! half of 4 bytes. Only processors that have the instruction come here; the others round numbers
-//! and leave them f32 (`pack::Form::Rounded`).
+//! Packing for `vdpbf16ps`: pairs of bf16 numbers adjacent in k, the first in the upper half of
+//! 4 bytes. Only used on processors with the instruction; the others round numbers and keep them as
+//! f32 (`pack::Form::Rounded`).
 
 #[cfg(not(target_arch = "x86_64"))]
 pub fn line(_: &[f32], _: &mut [f32]) {
@@ -20,15 +20,18 @@ mod x86 {
     use crate::cpu::gemm::prefetch::prefetch;
     use std::arch::x86_64::*;
 
-    /// Pairs of numbers that follow each other; the last may be alone, with 0 beside it.
+    /// Pairs of contiguous numbers; an odd last one is paired with 0.
     pub fn line(from: &[f32], to: &mut [f32]) {
-        assert!(to.len() == from.len().div_ceil(2), "a pair for two numbers");
+        assert!(
+            to.len() == from.len().div_ceil(2),
+            "one pair per two numbers"
+        );
         // SAFETY: `Form::Pairs` is chosen only where the processor has the instructions.
         unsafe { line_of_pairs(from, to) }
     }
 
-    /// Panels of `tile` pairs: number `j` of panel `t` in unit `u` is column `t·tile + j` of rows
-    /// `2u` and `2u + 1`. Columns missing from the last panel and a row missing at the end are 0.
+    /// Panels of `tile` pairs: pair `j` of panel `t` in unit `u` is column `t·tile + j` of rows
+    /// `2u` and `2u + 1`. The last panel and an odd last row are padded with 0.
     pub fn panels(
         data: &[f32],
         stride: usize,
@@ -64,7 +67,7 @@ mod x86 {
         }
         if !rest.is_empty() {
             let (first, second) = (lanes(rest.len().min(16)), lanes(rest.len().max(16) - 16));
-            // SAFETY: the masks have no lane outside the slices.
+            // SAFETY: the masks cover no lane outside the slices.
             unsafe {
                 let first = _mm512_maskz_loadu_ps(first, rest.as_ptr());
                 let second = _mm512_maskz_loadu_ps(second, rest.as_ptr().wrapping_add(16));
@@ -74,12 +77,12 @@ mod x86 {
         }
     }
 
-    /// Pairs of 32 numbers that follow each other.
+    /// Pairs of 32 contiguous numbers.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     fn pairs_of(first: __m512, second: __m512) -> __m512i {
         let both = _mm512_cvtne2ps_pbh(second, first);
-        // SAFETY: the same bits.
+        // SAFETY: the types have the same size, and any bits are valid.
         _mm512_rol_epi32::<16>(unsafe { std::mem::transmute::<__m512bh, __m512i>(both) })
     }
 
@@ -88,11 +91,12 @@ mod x86 {
         ((1u32 << count) - 1) as u16
     }
 
-    /// Units of depth that are packed together: see `pack::panels_of`.
+    /// Units of depth packed together: see `pack::panels_of`.
     const UNITS_AT_ONCE: usize = 8;
 
     /// # Safety
-    /// AVX-512 with bf16; `data` valid for `depth` rows of `width` numbers, `packed` for all panels.
+    /// AVX-512 with bf16; `data` valid for `depth` rows of `width` numbers, `packed` for all
+    /// panels.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn panels_of_pairs(
         data: *const f32,
@@ -101,13 +105,14 @@ mod x86 {
         tile: usize,
         packed: &mut [f32],
     ) {
-        // Lane i of a pair's lower half is lane i of the second row, of its upper half the first's.
+        // Lane i of the second row goes to the lower half of pair i, that of the first to the
+        // upper.
         let mut order = [0u16; 32];
         for (i, o) in order.iter_mut().enumerate() {
             *o = (i / 2 + i % 2 * 16) as u16;
         }
         let units = depth.div_ceil(2);
-        // SAFETY: loads and stores are masked to what the caller vouches for.
+        // SAFETY: loads and stores are masked to what the caller guarantees.
         unsafe {
             let order = _mm512_loadu_si512(order.as_ptr().cast());
             for from in (0..units).step_by(UNITS_AT_ONCE) {

@@ -15,12 +15,12 @@ pub struct Panels<'a> {
 }
 
 impl<'a> Panels<'a> {
-    /// Numbers that a packed operand of this size takes, on any processor.
+    /// Length of a packed operand of this size, on any processor.
     pub fn room(depth: usize, columns: usize) -> usize {
         depth * columns.next_multiple_of(32)
     }
 
-    /// Packs `b` into the beginning of `to`.
+    /// Packs `b` into the start of `to`.
     pub fn pack(isa: Isa, b: View, to: &'a mut [f32]) -> Panels<'a> {
         let shape = Shape::of(Arithmetic {
             isa,
@@ -39,8 +39,8 @@ impl<'a> Panels<'a> {
         }
     }
 
-    /// C = A·B into `columns` columns of a slice whose rows follow each other at `stride`, over the
-    /// rows of B from `first` on, as many as A has columns. Columns past those of B, up to the next
+    /// C = A·B into `columns` columns of a slice with rows `stride` numbers apart, over the rows of
+    /// B starting at `first`, as many as A has columns. Columns past those of B, up to the next
     /// multiple of 32, are 0.
     pub fn product_into(
         &self,
@@ -57,7 +57,7 @@ impl<'a> Panels<'a> {
         unsafe { self.raw_product(a, first, (c.as_mut_ptr(), stride, columns), start) }
     }
 
-    /// The same into a tile as wide as B.
+    /// C = A·B into a tile as wide as B.
     pub fn product(&self, a: View, first: usize, c: &mut Patch, start: ChainStart) {
         assert!(
             c.rows == a.rows && c.columns == self.columns,
@@ -82,12 +82,12 @@ impl<'a> Panels<'a> {
         });
         assert!(
             first + a.columns <= self.depth && columns <= self.columns.next_multiple_of(32),
-            "operands don't fit"
+            "operands don't match"
         );
         let size = (a.rows, columns, a.columns);
         let panels = &self.packed[first * shape.columns..];
         let b = (panels, self.depth * shape.columns);
-        // SAFETY: by the caller; every panel has the rows from `first` on.
+        // SAFETY: the caller's obligation; every panel has the rows starting at `first`.
         unsafe {
             tiles(
                 &shape,

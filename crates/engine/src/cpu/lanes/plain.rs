@@ -1,4 +1,4 @@
-//! 16 lanes in plain Rust: for processors that have no kernels of their own.
+//! 16 lanes in plain Rust, for processors without kernels of their own.
 
 use super::{LANES, Vector, each};
 
@@ -24,13 +24,13 @@ operator!(Mul, mul, *);
 operator!(Div, div, /);
 
 impl Plain {
-    /// Lane i of a: whether it is taken, else that of b.
+    /// Per lane, `a` if the condition holds, else `b`.
     #[inline(always)]
     fn choose(taken: impl Fn(usize) -> bool, a: Plain, b: Plain) -> Plain {
         Plain(each(|i| if taken(i) { a.0[i] } else { b.0[i] }))
     }
 
-    /// f over the lanes: halves, quarters, …
+    /// Reduces the lanes with f: halves, then quarters, …
     #[inline(always)]
     fn fold(self, f: impl Fn(f32, f32) -> f32) -> f32 {
         let x = self.0;

@@ -1,8 +1,8 @@
 //! 16 lanes of x86: one register of AVX-512, two of AVX2.
 //!
-//! A value of these types is made only by a function that `lanes!` compiled for their instruction
-//! set and chose because the processor has it: every method is inlined into such a function, so each
-//! `unsafe` below stands for an instruction that is there.
+//! Values of these types are made only in functions that `lanes!` compiled for their instruction
+//! set and that it calls only if the processor has it. Every method is inlined into such a
+//! function, so every instruction used by an `unsafe` below is available.
 
 use super::{LANES, ROOT_BITS, ROUND_BITS, Vector};
 use std::arch::x86_64::*;
@@ -22,7 +22,7 @@ macro_rules! operators {
                 type Output = Avx512;
                 #[inline(always)]
                 fn $name(self, b: Avx512) -> Avx512 {
-                    // SAFETY: see the head of the file.
+                    // SAFETY: see the top of the file.
                     Avx512(unsafe { $wide(self.0, b.0) })
                 }
             }
@@ -31,7 +31,7 @@ macro_rules! operators {
                 type Output = Avx2;
                 #[inline(always)]
                 fn $name(self, b: Avx2) -> Avx2 {
-                    // SAFETY: see the head of the file.
+                    // SAFETY: see the top of the file.
                     unsafe { Avx2([$narrow(self.0[0], b.0[0]), $narrow(self.0[1], b.0[1])]) }
                 }
             }
@@ -45,20 +45,20 @@ operators! {
     Div div _mm512_div_ps _mm256_div_ps
 }
 
-/// Methods of one instruction or a few.
+/// Methods of one or a few instructions.
 macro_rules! methods {
     ($($name:ident($($arg:ident),*) -> $ret:ty $body:block)*) => {
         $(
             #[inline(always)]
             fn $name($($arg: Self),*) -> $ret {
-                // SAFETY: see the head of the file.
+                // SAFETY: see the top of the file.
                 unsafe { $body }
             }
         )*
     };
 }
 
-/// What is to be computed for each half; not a closure, which might not be inlined.
+/// Computes an expression for each half; not a closure, which might not be inlined.
 macro_rules! halves {
     ($half:ident: $value:expr) => {
         Avx2([
@@ -74,7 +74,7 @@ macro_rules! halves {
     };
 }
 
-/// The lanes taken together, halves, quarters, …, from two halves on.
+/// Reduces the lanes: halves, then quarters, …, starting from two halves.
 macro_rules! fold {
     ($low:expr, $high:expr, $eight:ident, $four:ident, $one:ident) => {{
         let a = $eight($low, $high);
@@ -87,28 +87,28 @@ macro_rules! fold {
 impl Vector for Avx512 {
     #[inline(always)]
     fn from_array(x: [f32; LANES]) -> Avx512 {
-        // SAFETY: see the head of the file; the array has 16 numbers.
+        // SAFETY: see the top of the file; the array has 16 numbers.
         Avx512(unsafe { _mm512_loadu_ps(x.as_ptr()) })
     }
 
     #[inline(always)]
     fn to_array(self) -> [f32; LANES] {
         let mut y = [0.0; LANES];
-        // SAFETY: see the head of the file; the array has 16 numbers.
+        // SAFETY: see the top of the file; the array has 16 numbers.
         unsafe { _mm512_storeu_ps(y.as_mut_ptr(), self.0) };
         y
     }
 
     #[inline(always)]
     fn all(x: f32) -> Avx512 {
-        // SAFETY: see the head of the file.
+        // SAFETY: see the top of the file.
         Avx512(unsafe { _mm512_set1_ps(x) })
     }
 
     #[inline(always)]
     fn load_part(x: &[f32], fill: f32) -> Avx512 {
         let mask = (1u16 << x.len().min(LANES - 1)) - 1;
-        // SAFETY: see the head of the file; lanes past the end of the slice are not read.
+        // SAFETY: see the top of the file; lanes past the end of the slice are not read.
         Avx512(unsafe { _mm512_mask_loadu_ps(_mm512_set1_ps(fill), mask, x.as_ptr()) })
     }
 
@@ -157,14 +157,14 @@ impl Vector for Avx512 {
 impl Vector for Avx2 {
     #[inline(always)]
     fn from_array(x: [f32; LANES]) -> Avx2 {
-        // SAFETY: see the head of the file; the array has 16 numbers.
+        // SAFETY: see the top of the file; the array has 16 numbers.
         unsafe { halves!(h: _mm256_loadu_ps(x.as_ptr().add(8 * h))) }
     }
 
     #[inline(always)]
     fn to_array(self) -> [f32; LANES] {
         let mut y = [0.0; LANES];
-        // SAFETY: see the head of the file; the array has 16 numbers.
+        // SAFETY: see the top of the file; the array has 16 numbers.
         unsafe {
             _mm256_storeu_ps(y.as_mut_ptr(), self.0[0]);
             _mm256_storeu_ps(y.as_mut_ptr().add(8), self.0[1]);
@@ -174,7 +174,7 @@ impl Vector for Avx2 {
 
     #[inline(always)]
     fn all(x: f32) -> Avx2 {
-        // SAFETY: see the head of the file.
+        // SAFETY: see the top of the file.
         Avx2([unsafe { _mm256_set1_ps(x) }; 2])
     }
 

@@ -1,5 +1,5 @@
-//! The heads of one sequence that share keys and values: tiles of queries meet the keys that they
-//! see; the scores between them never leave the cache, and what is masked is not computed.
+//! The heads of one sequence that share keys and values: tiles of queries are multiplied by the
+//! keys that they attend to. The scores never leave the cache, and fully masked tiles are skipped.
 //!
 //! Products are in f32 whatever the plan's precision: they are a small part of a model's work, and
 //! rounding the scores would cost more than it saves.
@@ -12,21 +12,21 @@ use crate::cpu::machine::Isa;
 use crate::cpu::team::SCRATCH;
 use crate::write::Write;
 
-/// Queries, and keys, of a tile: a constant of the arithmetic. Every tile begins at a multiple.
+/// Queries, and keys, per tile: changing it changes bits. Every tile starts at a multiple.
 const TILE: usize = 12;
 
-/// Queries of a block in the backward pass: tiles of keys gather over it.
+/// Queries per block in the backward pass: tiles of keys sum over it.
 const BLOCK: usize = 8 * TILE;
 
-/// Numbers between two rows of scores, beyond the keys: rows a multiple of 4 KB apart would crowd
-/// one set of the cache.
+/// Padding between two rows of scores: rows a multiple of 4 KB apart would compete for one set of
+/// the cache.
 const GAP: usize = 16;
 
-/// Widest head that the scratch memory has room for.
+/// Largest head that fits into the scratch memory.
 pub const WIDEST: usize = 512;
 
-/// Keys that are worked on together: as many as the scratch memory has room for, and at most a
-/// number that keeps their panels in the second-level cache. A constant of the shape.
+/// Keys per block: as many as fit into the scratch memory, but few enough that their panels stay in
+/// the L2 cache. Depends on the shape alone.
 fn keys_at_once(size: usize) -> usize {
     let size = size.next_multiple_of(32);
     let room = SCRATCH - 2 * BLOCK * (size + GAP);
@@ -41,7 +41,7 @@ pub struct HeadGroup<'a> {
     first: usize,
     /// Queries.
     time: usize,
-    /// Where the keys and values are.
+    /// Rows of the keys and values.
     rows: Rows<'a>,
     /// The head of keys and values.
     shared: usize,
@@ -78,7 +78,7 @@ impl Attention {
 }
 
 impl HeadGroup<'_> {
-    /// Heads in it.
+    /// Number of query heads.
     fn members(&self) -> usize {
         self.heads.heads / self.heads.kv_heads
     }
@@ -92,8 +92,8 @@ impl HeadGroup<'_> {
         all.rows(self.first, self.time).columns(head * size, size)
     }
 
-    /// The shared part of k or v, for `count` positions from `first` on. Where their rows don't
-    /// follow each other they are brought together in `room`.
+    /// The shared part of k or v, for `count` positions starting at `first`. Rows that aren't
+    /// contiguous are gathered in `room`.
     fn keys<'k>(&self, k: &'k [f32], first: usize, count: usize, room: &'k mut [f32]) -> View<'k> {
         let size = self.heads.head_size;
         let width = self.heads.kv_heads * size;
@@ -112,12 +112,12 @@ impl HeadGroup<'_> {
         all.rows(row, count).columns(self.shared * size, size)
     }
 
-    /// Keys that the last query sees.
+    /// Number of keys that the last query attends to.
     fn seen(&self) -> usize {
         self.rows.before() + self.time
     }
 
-    /// Blocks of keys: first and number.
+    /// Blocks of keys: first key and count.
     fn key_blocks(&self) -> impl Iterator<Item = (usize, usize)> {
         let (all, most) = (self.seen(), keys_at_once(self.heads.head_size));
         (0..all)
@@ -146,7 +146,7 @@ impl HeadGroup<'_> {
             for member in 0..self.members() {
                 let q = self.queries(q, member);
                 let mut y = y.strip(member * size, size);
-                // Tiles before this one see none of the block's keys.
+                // Tiles before this one attend to none of the block's keys.
                 let tile = key.saturating_sub(before) / TILE * TILE;
                 for from in (tile..self.time).step_by(TILE) {
                     let count = TILE.min(self.time - from);
@@ -187,8 +187,8 @@ impl HeadGroup<'_> {
         }
     }
 
-    /// Sets, or adds to, dq of every head, dk and dv. There is no cache here: query t sees the keys
-    /// 0 … t.
+    /// Sets, or adds to, dq of every head, dk and dv. There is no cache here: query t attends to
+    /// keys 0 … t.
     pub fn backward(
         &self,
         saved: &BackwardReads,
@@ -222,7 +222,7 @@ impl HeadGroup<'_> {
     }
 }
 
-/// Whether the pages of `count` positions from `first` on follow each other.
+/// Whether the rows of `count` positions starting at `first` are contiguous.
 fn pages_follow(rows: &Rows, page: usize, first: usize, count: usize) -> bool {
     let last = first + count - 1;
     rows.row(last) == rows.row(first) + count - 1
@@ -242,7 +242,7 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// What a block of queries of one head adds.
+    /// Adds the contribution of a block of queries of one head.
     fn backward(
         &self,
         saved: &BackwardReads,
@@ -296,13 +296,13 @@ impl Block<'_> {
         let seen = (from + count - self.key).min(self.keys);
         for tile in (0..seen).step_by(TILE) {
             let rows = TILE.min(seen - tile);
-            // Queries from the first tile on that sees any of these keys.
+            // Queries from the first tile that attends to any of these keys.
             let first = (self.key + tile).saturating_sub(from);
             for (to, x, panels) in [(&mut *dk, &*ds, &q), (&mut *dv, &*p, &dy)] {
                 let Some((write, to)) = to else { continue };
                 let x = View::new(x, count, self.keys, stride);
                 let x = x.rows(first, count - first).columns(tile, rows);
-                // The first block of queries that sees these keys is the one that holds them.
+                // The first block of queries that attends to these keys contains their positions.
                 let start = start(*write, member == 0 && from <= self.key + tile);
                 let mut to = to.band(self.key + tile, rows);
                 panels.product(x.transposed(), first, &mut to, start);
@@ -311,7 +311,7 @@ impl Block<'_> {
     }
 }
 
-/// What a chain starts from: the first one of a gradient that is set starts from 0.
+/// What a chain starts from: if the gradient is set, its first chain starts from 0.
 fn start(write: Write, first: bool) -> ChainStart {
     match write {
         Write::Set if first => ChainStart::Zero,
@@ -319,34 +319,34 @@ fn start(write: Write, first: bool) -> ChainStart {
     }
 }
 
-/// Scores of a tile of queries, row after row.
+/// Scores of a tile of queries, row-major.
 struct Scores {
-    /// Numbers from one row to the next.
+    /// Distance from one row to the next.
     stride: usize,
     /// Rows.
     rows: usize,
-    /// Keys that the first row would see if there were enough; each row sees one more.
+    /// Keys that the first row attends to, not clamped to `keys`; each later row has one more.
     first: isize,
-    /// Keys there are.
+    /// Number of keys.
     keys: usize,
     /// Factor on the scores.
     scale: f32,
 }
 
 impl Scores {
-    /// Keys that a row sees.
+    /// Number of keys that a row attends to.
     #[inline(always)]
     fn sees(&self, row: usize) -> usize {
         (self.first + row as isize).clamp(0, self.keys as isize) as usize
     }
 
-    /// Keys that the last row sees: no row of the tile sees more.
+    /// Number of keys that the last row attends to, the maximum of the tile.
     #[inline(always)]
     fn last(&self) -> usize {
         self.sees(self.rows - 1)
     }
 
-    /// A row, up to the last key that any row of the tile sees.
+    /// A row, up to the last key that any row of the tile attends to.
     #[inline(always)]
     fn row<'a>(&self, all: &'a mut [f32], row: usize) -> &'a mut [[f32; LANES]] {
         let lanes = self.last().next_multiple_of(LANES);
@@ -354,7 +354,7 @@ impl Scores {
     }
 }
 
-/// What is added to scores that are seen, then to those that are not.
+/// Added to scores: 0 for visible keys, then −∞ for masked ones.
 const MASK: [f32; 2 * LANES] = {
     let mut mask = [0.0; 2 * LANES];
     let mut i = LANES;
@@ -365,7 +365,7 @@ const MASK: [f32; 2 * LANES] = {
     mask
 };
 
-/// Scores from key `at` on, −∞ where the key is not among those `seen`.
+/// Scores from key `at` on; −∞ for keys that are not among the first `seen`.
 #[inline(always)]
 fn masked<Lanes: Vector>(scores: &[f32; LANES], at: usize, seen: usize) -> Lanes {
     let hidden = LANES - seen.saturating_sub(at).min(LANES);
@@ -373,9 +373,9 @@ fn masked<Lanes: Vector>(scores: &[f32; LANES], at: usize, seen: usize) -> Lanes
 }
 
 lanes! {
-    /// The softmax of a tile: of the keys seen, scores become probabilities; the others become 0.
-    /// `totals` become log Σ exp. Where keys came `before`, they hold theirs, and the result is the
-    /// factors that bring y, which those made, to the new totals.
+    /// The softmax of a tile: scores of visible keys become probabilities; the others become 0.
+    /// `totals` become log Σ exp. If blocks of keys came `before`, `totals` hold theirs, and the
+    /// result is the factors that rescale y to the new totals.
     fn probabilities(tile: &Scores, scores: &mut [f32], before: bool, totals: &mut [f32; LANES]) -> [f32; LANES] {
         let by = Lanes::all(tile.scale);
         let (mut most, mut sums) = ([0.0; LANES], [1.0; LANES]);
@@ -439,7 +439,7 @@ lanes! {
 }
 
 lanes! {
-    /// A tile: scores become p, and dp becomes ds = p∘(dp − δ)·scale.
+    /// In one tile, scores become p, and dp becomes ds = p∘(dp − δ)·scale.
     fn score_gradients(tile: &Scores, p: &mut [f32], ds: &mut [f32], totals: &[f32; TILE], deltas: &[f32; TILE]) {
         let by = Lanes::all(tile.scale);
         for r in 0..tile.rows {

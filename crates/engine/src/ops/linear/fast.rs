@@ -1,5 +1,4 @@
-//! Layers on the processor: products cut into tiles, whose sums begin where bias and residual stream
-//! have been put.
+//! Layers on the processor: products in tiles, whose sums start from bias and residual stream.
 
 use super::Linear;
 use crate::at::At;
@@ -15,7 +14,7 @@ use crate::write::Write;
 use std::array::from_fn;
 
 impl Linear {
-    /// The layers that are done together: all at once, or one by one where together they can't be cut.
+    /// Runs `work` on all layers at once, or one by one if they can't be cut together.
     fn groups<'o>(
         &self,
         all: [Option<Whole<'o>>; TOGETHER],
@@ -35,7 +34,7 @@ impl Linear {
         }
     }
 
-    /// Puts what the sums of a tile start from where they will go: bias and residual stream.
+    /// Initializes a tile of y with what its sums start from: bias and residual stream.
     fn begin(&self, layer: usize, a: &Forward, y: &mut Patch) {
         let (first, count) = (y.first_column, y.columns);
         let bias = self
@@ -97,7 +96,7 @@ impl Linear {
         let x = a.x[0].real();
         let (n, inner) = (x.len() / self.inner, self.inner);
         let x = View::new(x, n, inner, inner);
-        // Of layers on which nothing depends there is no gradient.
+        // Layers on which nothing depends have no gradient.
         let dy = |layer: usize| {
             let (dy, out) = (a.dy.get(layer)?.real(), self.outs[layer]);
             (!dy.is_empty()).then(|| View::new(dy, n, out, out))
@@ -134,7 +133,7 @@ impl Linear {
         self.backward_sums(a, team);
     }
 
-    /// db of each layer, and dr where it isn't dy's own place; 0 for layers on which nothing depends.
+    /// db of each layer, and dr unless it shares dy's place; 0 for layers on which nothing depends.
     fn backward_sums(&self, a: &Backward, team: &Team) {
         for (layer, &out) in self.outs.iter().enumerate() {
             let dy = a.dy[layer].real();
@@ -166,7 +165,7 @@ impl Linear {
     }
 }
 
-/// What the sums of a gradient start from.
+/// The initial value of a gradient's sums.
 fn start(write: Write) -> ChainStart {
     match write {
         Write::Set | Write::Over => ChainStart::Zero,
@@ -175,7 +174,7 @@ fn start(write: Write) -> ChainStart {
 }
 
 lanes! {
-    /// Columns `from` … of db: each one chain over the rows, in order.
+    /// Columns of db starting at `from`: each is one chain over the rows, in order.
     fn bias_columns(dy: &[f32], width: usize, from: usize, write: Write, db: &mut [f32]) {
         for (part, db) in db.chunks_mut(LANES).enumerate() {
             let at = from + part * LANES;

@@ -1,4 +1,4 @@
-//! Lists of a file from outside, each refused beyond a bound while it is read.
+//! Bounded lists: parsing refuses a list as soon as it is too long.
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use super::MOST_TOKENS;
 
-/// A list of at most `N`.
+/// A list of at most `N` items.
 pub(super) struct AtMost<const N: usize, T>(pub(super) Vec<T>);
 
 impl<'de, const N: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<N, T> {
@@ -16,14 +16,14 @@ impl<'de, const N: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<N, T>
             type Value = Vec<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                write!(f, "a list of at most {N}")
+                write!(f, "a list of at most {N} items")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
                 let mut all = Vec::new();
                 while let Some(one) = list.next_element()? {
                     if all.len() == N {
-                        return Err(A::Error::custom(format!("a list of more than {N}")));
+                        return Err(A::Error::custom(format!("a list of more than {N} items")));
                     }
                     all.push(one);
                 }
@@ -34,7 +34,7 @@ impl<'de, const N: usize, T: Deserialize<'de>> Deserialize<'de> for AtMost<N, T>
     }
 }
 
-/// Tokens and their ids. Empty where it is a list, as in models of other types.
+/// Tokens and their ids; empty if the file has a list instead, as for other model types.
 #[derive(Default)]
 pub(super) struct Vocabulary(pub(super) Vec<(String, u32)>);
 
@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for Vocabulary {
                 let mut all = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     if all.len() == MOST_TOKENS {
-                        let message = format!("a vocabulary of more than {MOST_TOKENS}");
+                        let message = format!("a vocabulary of more than {MOST_TOKENS} tokens");
                         return Err(A::Error::custom(message));
                     }
                     all.push(entry);

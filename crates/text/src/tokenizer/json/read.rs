@@ -1,5 +1,5 @@
-//! What a tokenizer.json from anywhere is: read into a structure that has room for what the known
-//! kinds need and no more, then checked.
+//! Parses any tokenizer.json into a structure with only the fields that the known kinds need, then
+//! checks it.
 
 use super::bounded::{AtMost, Merge, Vocabulary};
 use super::{EACH_CHARACTER, MOST_TOKENS, byte_alphabet};
@@ -15,7 +15,7 @@ type Tokens = Vec<Vec<u8>>;
 /// Ids and names of the added tokens.
 type Special = Vec<(u32, String)>;
 
-/// What of a tokenizer.json matters.
+/// The fields of a tokenizer.json that matter.
 #[derive(Deserialize)]
 pub(super) struct File {
     added_tokens: Option<AtMost<MOST_TOKENS, Added>>,
@@ -70,7 +70,7 @@ struct Model {
     ignore_merges: bool,
 }
 
-/// What of a tokenizer_config.json matters.
+/// The fields of a tokenizer_config.json that matter.
 #[derive(Deserialize)]
 pub(super) struct Config {
     pub eos_token: Option<Name>,
@@ -92,10 +92,10 @@ impl Name {
 }
 
 impl Part {
-    /// The expression of a part that cuts a text into its matches.
+    /// The expression of a part that splits a text into its matches.
     fn cuts_at(&self) -> Option<&str> {
         let isolated = self.behavior.as_deref() == Some("Isolated") && !self.invert;
-        // What is between the matches is taken away, and there is nothing between them.
+        // Text between the matches is removed, but these expressions leave none.
         let kept = self.behavior.as_deref() == Some("Removed") && self.invert;
         let expression = self.pattern.as_ref()?.regex.as_deref();
         expression.filter(|_| self.r#type == "Split" && (isolated || kept))
@@ -109,7 +109,7 @@ impl Part {
         self.pretokenizers.as_ref().map_or(&[], |parts| &parts.0)
     }
 
-    /// The split that a pre-tokenizer is.
+    /// The split that this pre-tokenizer performs.
     fn split(&self) -> Result<Split, String> {
         let unknown = |what: &str| {
             let known = Split::ALL.map(Split::name).join(", ");
@@ -148,12 +148,12 @@ impl File {
             Some("WordLevel") => self.into_chars(),
             Some("BPE") if self.is_bytes() => Ok(Tokenizer::Bytes),
             Some("BPE") => Ok(Tokenizer::Bpe(Arc::new(self.into_bpe(end)?))),
-            Some(other) => Err(format!("a model of type {other:?}")),
+            Some(other) => Err(format!("its model has the type {other:?}")),
             None => Err("it has no model.type".into()),
         }
     }
 
-    /// NFC changes hardly any text, and a model that never sees it changed learns as well.
+    /// Allows NFC: it changes hardly any text, and a model trained without it learns as well.
     fn check_normalizer(&self) -> Result<(), String> {
         let Some(normalizer) = &self.normalizer else {
             return Ok(());
@@ -207,7 +207,7 @@ impl File {
             .as_ref()
             .is_some_and(|decoder| decoder.r#type == "Fuse");
         if cuts != Some(EACH_CHARACTER) || !fuses || !self.ends_with_end_of_text() {
-            return Err("its WordLevel model isn't one of characters".into());
+            return Err("its WordLevel model doesn't split text into characters".into());
         }
         let mut sorted = Vec::with_capacity(self.model.vocab.0.len());
         for (word, id) in &self.model.vocab.0 {
@@ -223,7 +223,7 @@ impl File {
             .enumerate()
             .find(|(at, (_, id))| *at != *id as usize);
         if let Some((_, (c, _))) = misplaced {
-            return Err(format!("the id of {c:?} isn't its place by code point"));
+            return Err(format!("the id of {c:?} isn't its position by code point"));
         }
         let sorted = sorted.into_iter().map(|(c, _)| c).collect();
         Ok(Tokenizer::Chars(Chars::from_sorted(sorted)))
@@ -242,10 +242,10 @@ impl File {
         let model = &self.model;
         let affix = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
         if affix(&model.continuing_subword_prefix) || affix(&model.end_of_word_suffix) {
-            return Err("its model has a prefix or suffix for parts of words".into());
+            return Err("its model has a prefix or suffix for subwords".into());
         }
         if model.dropout.is_some_and(|dropout| dropout != 0.0) {
-            return Err("its model has dropout, so that a text has no fixed ids".into());
+            return Err("its model uses dropout, so a text has no fixed ids".into());
         }
         let (mut tokens, mut special) = self.tokens()?;
         let merges = self.merge_ids()?;
@@ -301,14 +301,14 @@ impl File {
         for (token, id) in vocab {
             let place = &mut tokens[*id as usize];
             match place {
-                // An added token may stand in the vocabulary too.
+                // An added token may be in the vocabulary too.
                 Some(bytes) if bytes.is_empty() => continue,
                 Some(_) => return Err(format!("two tokens have the id {id}")),
                 None => {}
             }
             let bytes: Option<Vec<u8>> = token.chars().map(byte).collect();
             let bytes = bytes.filter(|bytes| !bytes.is_empty());
-            let bytes = bytes.ok_or_else(|| format!("the token {token:?} isn't made of bytes"))?;
+            let bytes = bytes.ok_or_else(|| format!("the token {token:?} isn't byte-level"))?;
             *place = Some(bytes);
         }
         special.sort();
@@ -323,7 +323,7 @@ impl File {
         let vocab = self.model.vocab.0.iter();
         let ids: HashMap<&str, u32> = vocab.map(|(token, id)| (token.as_str(), *id)).collect();
         if ids.len() != self.model.vocab.0.len() {
-            return Err("a token stands twice in its vocab".into());
+            return Err("a token occurs twice in its vocab".into());
         }
         let mut joined = String::new();
         let mut merges = Vec::with_capacity(self.merges().len());
@@ -335,7 +335,8 @@ impl File {
             joined.extend([left, right]);
             let id = |token: &str| {
                 let found = ids.get(token).copied();
-                found.ok_or_else(|| format!("merge {rank} has {token:?}, which isn't in its vocab"))
+                found
+                    .ok_or_else(|| format!("merge {rank} uses {token:?}, which isn't in its vocab"))
             };
             merges.push((id(left)?, id(right)?, id(&joined)?));
         }
@@ -343,8 +344,8 @@ impl File {
     }
 }
 
-/// Every byte has a token, so that every text has ids; no merge takes or makes an added token, so
-/// that no text is encoded to one.
+/// Checks that every byte has a token, so every text can be encoded, and that no merge uses or
+/// makes an added token, so no text encodes to one.
 fn check_tokens(tokens: &[Vec<u8>], merges: &[(u32, u32, u32)]) -> Result<(), String> {
     let mut missing = [true; 256];
     for token in tokens {
@@ -358,7 +359,7 @@ fn check_tokens(tokens: &[Vec<u8>], merges: &[(u32, u32, u32)]) -> Result<(), St
     let empty = |id: u32| tokens.get(id as usize).is_none_or(Vec::is_empty);
     let bad = |&(a, b, c): &(u32, u32, u32)| empty(a) || empty(b) || empty(c);
     match merges.iter().position(bad) {
-        Some(rank) => Err(format!("merge {rank} has an added token in it")),
+        Some(rank) => Err(format!("merge {rank} contains an added token")),
         None => Ok(()),
     }
 }

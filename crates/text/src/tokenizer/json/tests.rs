@@ -38,7 +38,7 @@ fn golden_file() {
     assert_eq!(chars.to_json(), golden);
 }
 
-/// What published files have and ours don't.
+/// Features of published files that ours don't have.
 #[test]
 fn files_from_outside_are_read() {
     let [_, _, bpe] = ours();
@@ -144,7 +144,7 @@ fn bpe_files_that_would_cut_texts_otherwise_are_refused() {
         ("\"id\": 264", "\"id\": 4000000000", "out of range"),
         ("\"Ġthe\": ", "\"Ġthe\": 9000", "out of range"),
         ("\"!\": 0", "\"!\": 1", "two tokens"),
-        ("\"!\": 0", "\"☃\": 0", "isn't made of bytes"),
+        ("\"!\": 0", "\"☃\": 0", "isn't byte-level"),
         ("\"!\": 0", "\"!!\": 0", "0x21"),
         ("\"Ġ the\"", "\"Ġ thee\"", "isn't in its vocab"),
         ("\"Ġ the\"", "\"Ġthe\"", "isn't a pair"),

@@ -1,14 +1,14 @@
-//! Is a character a letter, a number, white space or a sign?
+//! Classifies characters as letter, number, white space or symbol.
 
 use std::sync::LazyLock;
 use unicode_general_category::{GeneralCategory as Category, get_general_category};
 
-/// What the expressions tell apart.
+/// The classes that the expressions distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Class {
     /// `[^\s\p{L}\p{N}]`
-    Sign,
+    Symbol,
     /// `\p{L}`
     Letter,
     /// `\p{N}`
@@ -35,14 +35,14 @@ pub(super) struct Look {
 }
 
 /// No letter, number or white space has a code point from here on. The classes are those of Unicode
-/// 16, as in Hugging Face's `tokenizers` 0.23: letters that came later are signs there.
+/// 16, as in Hugging Face's `tokenizers` 0.23: letters added later are symbols there.
 const CLASSES: usize = 0x34000;
 
 static TABLE: LazyLock<Vec<Class>> = LazyLock::new(|| (0..CLASSES as u32).map(class).collect());
 
 fn class(code: u32) -> Class {
     let Some(c) = char::from_u32(code) else {
-        return Class::Sign;
+        return Class::Symbol;
     };
     match get_general_category(c) {
         _ if c == '\r' || c == '\n' => Class::Newline,
@@ -53,7 +53,7 @@ fn class(code: u32) -> Class {
         | Category::ModifierLetter
         | Category::OtherLetter => Class::Letter,
         Category::DecimalNumber | Category::LetterNumber | Category::OtherNumber => Class::Number,
-        _ => Class::Sign,
+        _ => Class::Symbol,
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn look(text: &[u8], at: usize) -> Look {
         };
     }
     let (code, length) = decode(text, at, byte);
-    let class = TABLE.get(code).copied().unwrap_or(Class::Sign);
+    let class = TABLE.get(code).copied().unwrap_or(Class::Symbol);
     Look {
         class,
         end: at + length,
@@ -80,7 +80,7 @@ pub(super) fn look(text: &[u8], at: usize) -> Look {
 }
 
 /// Code point and length of the character at `at`, which begins with `first`; a byte that isn't
-/// UTF-8 is U+FFFD, a sign.
+/// UTF-8 is U+FFFD, a symbol.
 fn decode(text: &[u8], at: usize, first: u8) -> (usize, usize) {
     const BAD: (usize, usize) = (0xFFFD, 1);
     let more = |n: usize| {
@@ -115,11 +115,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_of_later_versions_are_signs() {
+    fn letters_of_later_versions_are_symbols() {
         let class = |c: char| look(c.to_string().as_bytes(), 0).class;
         assert_eq!(
             (class('\u{A7F1}'), class('\u{323B0}')),
-            (Class::Sign, Class::Sign)
+            (Class::Symbol, Class::Symbol)
         );
         assert_eq!(
             (class('\u{A7DC}'), class('\u{323AF}')),
