@@ -36,6 +36,11 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// What was found.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// All of the text, or a sample of the requested size: the parts with the smallest hashes.
     pub fn sample(&self) -> &[Vec<u8>] {
         &self.sample

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 mod watching;
 
@@ -56,6 +57,8 @@ pub enum Command {
     Graph(Graph),
     /// Measure this machine, and how close training comes to its limits
     Bench(Bench),
+    /// Plan a timed run without training: sizes, rates and the expected loss
+    Plan(Train),
     /// Show every config key with its value and description
     Config(ConfigFlags),
     /// Prepare texts for training, and inspect what was prepared
@@ -117,6 +120,14 @@ pub struct TrainFlags {
     /// Number of steps (train.steps)
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
+    /// Train the best model that this much time allows, as 90s, 10m or 1h30m; sizes, rates and
+    /// steps are chosen [default: 3m, if nothing else says how long]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration,
+          conflicts_with_all = ["steps", "preset", "resume"])]
+    pub time: Option<Duration>,
+    /// With --time: show which other sizes were considered
+    #[arg(long)]
+    pub explain: bool,
     /// Seed for weights, data order and dropout (train.seed)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

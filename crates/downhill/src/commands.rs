@@ -7,6 +7,7 @@ mod eval;
 mod fit;
 mod graph;
 mod landscape;
+mod plan;
 mod predict;
 mod report;
 mod sample;
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Compare(a) => watch::compare(&a),
         Command::Fit(a) => fit::run(&a),
         Command::Landscape(a) => landscape::run(&a),
+        Command::Plan(a) => plan::run(&a),
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),

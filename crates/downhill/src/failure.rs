@@ -21,6 +21,16 @@ pub enum Failure {
     Quiet,
 }
 
+impl Failure {
+    /// The error without its code.
+    pub fn message(&self) -> String {
+        match self {
+            Failure::Usage(message) | Failure::Failed(message) => message.clone(),
+            Failure::Interrupted | Failure::Reported | Failure::Quiet => String::new(),
+        }
+    }
+}
+
 /// What a command returns.
 pub type Result<T> = std::result::Result<T, Failure>;
 

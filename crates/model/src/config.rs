@@ -10,6 +10,7 @@ mod merge;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::Pace;
 use engine::{Adam, Assignment, Descent, Group, Muon};
 use serde::{Deserialize, Serialize};
 use text::TokenizerKind;
@@ -95,6 +96,8 @@ pub struct TrainConfig {
     pub steps: usize,
     pub seed: u64,
     pub average: f64,
+    #[serde(with = "none")]
+    pub pace: Option<Pace>,
     #[serde(with = "all")]
     pub threads: Option<usize>,
     pub precision: PrecisionSetting,
@@ -166,6 +169,16 @@ const SECOND: f64 = 0.9;
 /// Share of the weight decay that embedding and output head get beside Muon: AdamW's rates are
 /// smaller, and rare tokens have few gradients to hold against it.
 const TABLE_DECAY: f64 = 0.1;
+
+impl TrainConfig {
+    /// How far each step is.
+    pub fn pace(&self) -> Pace {
+        match &self.pace {
+            Some(pace) => pace.clone(),
+            None => Pace::steps(self.steps as u64),
+        }
+    }
+}
 
 impl OptimConfig {
     /// For the engine.

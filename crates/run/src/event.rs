@@ -63,6 +63,8 @@ kinds! {
     "start" = Start(Box<Start>),
     /// One training step was done.
     "step" = Step(Step),
+    /// A run that ends on time corrected its number of steps.
+    "pace" = Pacing(Pacing),
     /// The validation loss was measured.
     "eval" = Eval(Eval),
     /// The model generated a text.
@@ -200,6 +202,18 @@ pub struct Start {
     pub processor: String,
     /// The precision of matrix products: `f32`, `bf16` or `f64`.
     pub precision: String,
+    /// The time that the run was given, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_seconds: Option<f64>,
+    /// The validation loss that the plan expects at the end, in bits per byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_bits_per_byte: Option<f64>,
+    /// The low end of the interval around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_low: Option<f64>,
+    /// The high end of the interval around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_high: Option<f64>,
     /// The seed of every random number.
     pub seed: u64,
     /// The entropy of the validation text in bits per byte, if known.
@@ -241,6 +255,13 @@ pub struct Step {
     /// Tokens (rows for `fit`) per second.
     #[serde(deserialize_with = "number")]
     pub tokens_per_second: f64,
+}
+
+/// How many steps a run that ends on time will have, as estimated now.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Pacing {
+    /// Steps in all.
+    pub steps: u64,
 }
 
 /// One measurement of the validation loss.

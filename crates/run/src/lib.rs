@@ -29,7 +29,7 @@ mod probe;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Which};
 pub use error::{Error, Result};
-pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning, What};
+pub use event::{End, Eval, Event, Pacing, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
 pub use files::{AppendFile, Content, Disk, Files, NamedFile, absolute, write_atomic};
 pub use folder::{Choice, RunFolder};

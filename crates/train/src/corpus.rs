@@ -1,7 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
-use data::{Destination, JobControl, Prepared, ReadOptions, Tokens};
+use data::{Destination, JobControl, Prepared, ReadOptions, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,7 @@ impl Corpus {
         validation: Option<&Path>,
         config: &Config,
         control: &JobControl,
+        choose: &dyn Fn(&Scan) -> TokenizerKind,
     ) -> Result<Corpus> {
         let corpus = match paths {
             [] => stories(&config.data, None)?,
@@ -95,7 +96,8 @@ impl Corpus {
                     return Err(Error::Task(told));
                 }
                 let to = Destination::Cache(cache_folder());
-                let (prepared, chosen) = prepare(paths, validation, &config.data, to, control)?;
+                let (prepared, chosen) =
+                    prepare(paths, validation, &config.data, to, control, choose)?;
                 Corpus {
                     chosen,
                     ..Corpus::prepared(prepared, paths, validation)?
@@ -181,7 +183,12 @@ impl Corpus {
     }
 }
 
-/// Prepares texts according to the config. Also returns the kind of tokenizer: `auto` is resolved,
+/// The tokenizer for a text whose time is not limited: characters where there are few of them.
+pub fn choose(scan: &Scan) -> TokenizerKind {
+    text::choose(&scan.sample().concat())
+}
+
+/// Prepares texts according to the config; `choose` resolves the tokenizer `auto`. Also returns the kind of tokenizer: `auto` is resolved,
 /// a path is absolute.
 ///
 /// # Errors
@@ -192,13 +199,14 @@ pub fn prepare(
     data: &DataConfig,
     to: Destination,
     control: &JobControl,
+    choose: &dyn Fn(&Scan) -> TokenizerKind,
 ) -> Result<(Prepared, TokenizerKind)> {
     let sample_bytes = match data.tokenizer {
         TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
         _ => 0,
     };
     let scan = data::scan(paths, validation, &options(data), sample_bytes, to, control)?;
-    let kind = settled(&data.tokenizer, || text::choose(&scan.sample().concat()));
+    let kind = settled(&data.tokenizer, || choose(&scan));
     Ok((scan.encode(&kind, None, control)?, kind))
 }
 

@@ -77,6 +77,15 @@ pub enum Error {
         /// The share asked for.
         share: f64,
     },
+    /// The time is too short for the text.
+    #[error(
+        "there is too little time to learn anything from this text: give it at least \
+         {seconds:.0}s (--time)"
+    )]
+    TooShort {
+        /// The least that makes sense, in seconds.
+        seconds: f64,
+    },
     /// An error specific to a task.
     #[error("{0}")]
     Task(String),

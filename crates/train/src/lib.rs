@@ -15,10 +15,12 @@
 
 mod average;
 mod cadence;
+mod clock;
 mod corpus;
 mod error;
 mod ladder;
 mod language;
+pub mod planner;
 mod probe;
 mod profile;
 mod saved;
@@ -27,10 +29,10 @@ mod state;
 mod task;
 mod trainer;
 
-pub use corpus::{Corpus, TextSource, prepare, tokens_of};
+pub use corpus::{Corpus, TextSource, choose, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::LanguageTask;
 pub use saved::{Settings, check_unchanged};
 pub use schedule::rate;
 pub use task::{Measured, Recording, Task};
-pub use trainer::{Outcome, Trainer, TrainerSettings};
+pub use trainer::{Deadline, Outcome, Trainer, TrainerSettings};

@@ -43,6 +43,32 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Settings to resume with: those of run.toml, with the number of steps that the clock had
+    /// allowed by the checkpoint `last`, unless `sets` extends the run.
+    ///
+    /// # Errors
+    /// As [`Settings::read`]; also if the checkpoint is damaged.
+    pub fn read_to_resume(
+        folder: &RunFolder,
+        last: &Checkpoint,
+        sets: &[String],
+    ) -> Result<Settings> {
+        let then = state::load(last)?.config;
+        let path = last.path.join("trainer_state.json");
+        let then = Config::load(None, Some((&path, &then)), &[]);
+        let train = then.map_err(|error| Error::Config { path, error })?.train;
+        let mut all = sets.to_vec();
+        if sets.iter().any(|set| set.starts_with("train.steps=")) {
+            all.push("train.pace=none".into());
+        } else if let Some(pace) = train.pace {
+            all.push(format!("train.pace={pace}"));
+            all.push(format!("train.steps={}", train.steps));
+        }
+        Settings::read(folder, &all)
+    }
+}
+
 /// Refuses to resume a run whose config changed since its last checkpoint in a way that affects the
 /// training.
 ///
@@ -54,7 +80,7 @@ pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoin
     let then = Config::load(None, Some((&path, &then)), &[]);
     let then = then.map_err(|error| Error::Config { path, error })?;
     let free = |key: &str| {
-        ["train.steps", "train.threads"].contains(&key)
+        ["train.steps", "train.pace", "train.threads"].contains(&key)
             || ["eval.", "checkpoint.", "sample."]
                 .iter()
                 .any(|section| key.starts_with(section))

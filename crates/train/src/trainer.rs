@@ -3,16 +3,17 @@
 
 use crate::average::Average;
 use crate::cadence::Cadence;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state::{self, State};
 use crate::task::{Recording, Task};
 use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
-use model::Config;
+use model::{Config, Pace};
 use run::{
-    Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Saved, Start, Step, Warning, What,
-    now, peak_bytes,
+    Checkpoint, End, Eval, Event, EventLog, Kind, Pacing, RunFolder, Saved, Start, Step, Warning,
+    What, now, peak_bytes,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,8 +28,25 @@ pub struct TrainerSettings<'a> {
     pub threads: usize,
     /// When the program started, for `wall_seconds`.
     pub began: Instant,
+    /// When the run has to be over, for one that ends on time.
+    pub deadline: Option<Deadline>,
     /// Set by Ctrl-C: the run ends after the current step and saves its state.
     pub stop: &'a AtomicBool,
+}
+
+/// Bytes of a checkpoint that are surely written in a second.
+const SAVED_PER_SECOND: f64 = 2e8;
+
+/// The end of a run that has to be over on time.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// Seconds from the program's start to the end of the run.
+    pub seconds: f64,
+    /// The measured duration of a training step, in seconds.
+    pub step_seconds: f64,
+    /// The expected loss at the end in bits per byte: the low end of an interval, the most likely
+    /// value, and the high end.
+    pub forecast: Option<[f64; 3]>,
 }
 
 /// How a run ended.
@@ -53,6 +71,8 @@ pub struct Trainer<'a> {
     ready: Ready,
     optimizer: Optimizer,
     average: Average,
+    pace: Pace,
+    clock: Option<Clock>,
     /// Steps done.
     step: u64,
     train_seconds: f64,
@@ -98,7 +118,7 @@ impl<'a> Trainer<'a> {
                 "train.average is for language models: set it to 0".into(),
             ));
         }
-        let average = Average::new(train.average, train.steps as u64);
+        let (average, pace) = (Average::new(train.average), train.pace());
         let log = folder.event_log()?;
         let best = folder.checkpoints().list()?.into_iter();
         let best = best.filter_map(|c| Some((c.loss?, c.step)));
@@ -115,6 +135,8 @@ impl<'a> Trainer<'a> {
             ready,
             optimizer,
             average,
+            pace,
+            clock: None,
             step: 0,
             train_seconds: 0.0,
             first_norm: 0.0,
@@ -145,7 +167,8 @@ impl<'a> Trainer<'a> {
         let variables = self.recording.graph.variables();
         state::restore(self.device, variables, &self.optimizer, from)?;
         let at = (state.step, state.averaged);
-        self.average.restore(self.device, variables, from, at)?;
+        self.average
+            .restore(self.device, variables, from, at, &self.pace)?;
         self.step = state.step;
         self.train_seconds = state.train_seconds;
         self.first_norm = state.first_norm;
@@ -158,7 +181,7 @@ impl<'a> Trainer<'a> {
         let mut start = Start {
             run: self.folder.path().display().to_string(),
             parameters: totals.parameters,
-            steps: config.train.steps as u64,
+            steps: self.pace.total(),
             flops_per_step: totals.flops,
             bytes_peak: self.device.bytes() + self.average.bytes(self.recording.graph.variables()),
             threads: self.settings.threads as u64,
@@ -174,6 +197,12 @@ impl<'a> Trainer<'a> {
             ..Start::default()
         };
         self.task.describe(&mut start);
+        if let Some(deadline) = self.settings.deadline {
+            start.planned_seconds = Some(deadline.seconds);
+            start.predicted_low = deadline.forecast.map(|f| f[0]);
+            start.predicted_bits_per_byte = deadline.forecast.map(|f| f[1]);
+            start.predicted_high = deadline.forecast.map(|f| f[2]);
+        }
         // A fit takes less time than the measurement.
         if start.kind() == Kind::Language {
             let precision = config.train.precision.of_products();
@@ -198,13 +227,17 @@ impl<'a> Trainer<'a> {
     pub fn run(&mut self) -> Result<Outcome> {
         if self.step == 0 {
             self.measure(false)?;
+            let measured = self.last.seconds;
+            let from = Instant::now();
             self.sample()?;
             self.probe()?;
+            self.start_clock(measured, from.elapsed().as_secs_f64())?;
         }
         let mut settled = false;
         let mut last = self.cadence.is_last(self.step);
         while !last && !self.stopped() {
             settled = self.train_step()?;
+            self.keep_time()?;
             last = self.cadence.is_last(self.step) || settled;
             if !last && !self.stopped() {
                 self.between()?;
@@ -227,6 +260,58 @@ impl<'a> Trainer<'a> {
         Ok(Outcome::Finished)
     }
 
+    /// Starts the clock of a run that ends on time: what comes after the last step is estimated
+    /// from the seconds that an evaluation took before the first, and all else there.
+    fn start_clock(&mut self, evaluation: f64, other: f64) -> Result<()> {
+        let Some(deadline) = self.settings.deadline else {
+            return Ok(());
+        };
+        let full = self.about.validation_tokens as f64 / self.last.tokens.max(1) as f64;
+        let evaluations = if self.last.full { 1.0 } else { 1.0 + full };
+        let each = if self.settings.config.train.average > 0.0 {
+            2.0
+        } else {
+            1.0
+        };
+        // Weights, their average and two states.
+        let saving = 16.0 * self.about.parameters as f64 / SAVED_PER_SECOND;
+        let reserve = evaluation * evaluations * each + other + saving;
+        let seconds = deadline.seconds - reserve;
+        let elapsed = self.settings.began.elapsed().as_secs_f64();
+        self.clock = Some(Clock::new(seconds, deadline.step_seconds));
+        let steps = ((seconds - elapsed) / deadline.step_seconds)
+            .floor()
+            .max(1.0) as u64;
+        self.pace = Pace::steps(steps);
+        self.correct()
+    }
+
+    /// Corrects the number of steps where the clock says so.
+    fn keep_time(&mut self) -> Result<()> {
+        let now = self.settings.began.elapsed().as_secs_f64();
+        let clock = self.clock.as_mut();
+        if let Some(total) = clock.and_then(|clock| clock.after(self.step, now, &self.pace)) {
+            self.pace.correct(self.step, total);
+            self.correct()?;
+        }
+        Ok(())
+    }
+
+    /// Puts a corrected pace where it is read.
+    fn correct(&mut self) -> Result<()> {
+        let train = &mut self.settings.config.train;
+        train.steps = self.pace.total() as usize;
+        train.pace = self.pace.corrected().then(|| self.pace.clone());
+        self.cadence.correct(self.pace.total());
+        let steps = self.pace.total();
+        self.emit(Pacing { steps })
+    }
+
+    /// The config with the number of steps as it turned out.
+    pub fn config(&self) -> &Config {
+        &self.settings.config
+    }
+
     fn stopped(&self) -> bool {
         self.settings.stop.load(Ordering::Relaxed)
     }
@@ -235,7 +320,7 @@ impl<'a> Trainer<'a> {
     fn train_step(&mut self) -> Result<bool> {
         let from = Instant::now();
         let config = &self.settings.config;
-        let lr = rate(&config.optim, self.step, config.train.steps as u64);
+        let lr = rate(&config.optim, self.step, &self.pace);
         self.task.fill(self.device, self.ready, self.step)?;
         let scalars = Scalars {
             seed: config.train.seed,
@@ -259,7 +344,8 @@ impl<'a> Trainer<'a> {
         }
         self.step += 1;
         let variables = self.recording.graph.variables();
-        self.average.look(self.device, variables, self.step)?;
+        let at = (self.step, &self.pace);
+        self.average.look(self.device, variables, at)?;
         let seconds = from.elapsed().as_secs_f64();
         self.train_seconds += seconds;
         if self.step == 1 {

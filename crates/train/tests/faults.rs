@@ -26,7 +26,7 @@ fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
     let text = folder.join("text.txt");
     std::fs::write(&text, "The dog finds the ball. ".repeat(20)).unwrap();
     let config = Config::load(Some("tiny"), None, &SETS.map(String::from)).unwrap();
-    let corpus = Corpus::read(&[text], None, &config, &data::JobControl::silent())?;
+    let corpus = Corpus::read(&[text], None, &config, &data::JobControl::silent(), &train::choose)?;
     let settings = Settings {
         config,
         source: corpus.source.clone(),
@@ -41,6 +41,7 @@ fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
     let mut device = Cpu::new(CpuSettings::with_threads(1));
     let stop = AtomicBool::new(false);
     let told = TrainerSettings {
+        deadline: None,
         config: settings.config,
         threads: 1,
         began: Instant::now(),

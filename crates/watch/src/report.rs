@@ -40,7 +40,7 @@ impl<'a> Run<'a> {
                 What::Layers(e) => run.layers.push((step, e)),
                 What::Warning(e) => run.warnings.push(&e.message),
                 What::Profile(e) => run.profile = Some(e),
-                What::Saved(_) => {}
+                What::Saved(_) | What::Pacing(_) => {}
             }
         }
         run

@@ -85,6 +85,11 @@ impl<W: Write> TerminalLog<W> {
             What::Start(start) => self.start(start)?,
             What::Step(step) => self.step(event.time, done, step)?,
             What::Eval(eval) => self.eval(done, eval)?,
+            What::Pacing(pacing) => {
+                if let Some(start) = &mut self.start {
+                    start.steps = pacing.steps;
+                }
+            }
             What::Sample(sample) => self.sample(done, sample)?,
             What::Warning(warning) if !self.quiet => {
                 self.print_pending()?;

@@ -37,7 +37,15 @@ fn prepare(a: &DataPrepare) -> Result<()> {
         let show = |progress| line.show(progress);
         let control = JobControl::new(threads(config.train.threads), &stop, &show);
         let to = Destination::Folder(a.out.clone());
-        train::prepare(&a.paths, a.val.as_deref(), &config.data, to, &control)?.0
+        train::prepare(
+            &a.paths,
+            a.val.as_deref(),
+            &config.data,
+            to,
+            &control,
+            &train::choose,
+        )?
+        .0
     };
     if a.json {
         let mut object = object(&prepared);

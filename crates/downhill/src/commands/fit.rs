@@ -59,6 +59,7 @@ pub fn run(a: &Fit) -> Result<()> {
             }
         };
         let settings = TrainerSettings {
+            deadline: None,
             config,
             threads: 1,
             began,

@@ -1,12 +1,13 @@
 //! `downhill train`: from a text to a model.
 
+use super::plan;
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
 use crate::terminal;
-use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
+use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use data::JobControl;
 use model::Config;
 use run::{Disk, Event, Files, RunFolder, What, Which};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use watch::tui::{self, Closed, Events};
 use watch::{Screen, TensorBoard, TerminalLog};
 
@@ -27,6 +28,8 @@ struct Job {
     folder: RunFolder,
     /// Whether it resumes from its last checkpoint.
     resumed: bool,
+    /// When it has to be over, if it ends on time.
+    deadline: Option<Deadline>,
 }
 
 pub fn run(a: &Train) -> Result<()> {
@@ -36,7 +39,7 @@ pub fn run(a: &Train) -> Result<()> {
         terminal::needed("--tui")?;
     }
     let mut job = match &a.flags.resume {
-        None => new(a, &stop)?,
+        None => new(a, &stop, began)?,
         Some(_) if !a.paths.is_empty() => {
             let message = "--resume uses the run's own text: omit the text";
             return Err(Failure::Usage(message.into()));
@@ -53,9 +56,10 @@ pub fn run(a: &Train) -> Result<()> {
         false => None,
     };
     let settings = TrainerSettings {
-        config: job.settings.config,
+        config: job.settings.config.clone(),
         threads,
         began,
+        deadline: job.deadline,
         stop: &stop,
     };
     let mut board = match a.flags.tensorboard {
@@ -87,9 +91,15 @@ pub fn run(a: &Train) -> Result<()> {
         )
         .and_then(|mut trainer| {
             trainer.save_when(save);
-            trainer.run()
+            let outcome = trainer.run()?;
+            job.settings.config = trainer.config().clone();
+            Ok(outcome)
         })
     };
+    if job.deadline.is_some() && outcome.is_ok() {
+        // With the steps that the clock allowed, so that the run can be repeated.
+        job.folder.write_config(&job.settings.to_toml()?)?;
+    }
     drop(page);
     screen.finish();
     match outcome? {
@@ -116,7 +126,10 @@ fn page(
     page
 }
 
-fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
+fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
+    if let Some(time) = plan::time(a) {
+        return timed(a, stop, began, time);
+    }
     let f = &a.flags;
     let text = |n: Option<u64>| n.map(|n| n.to_string());
     let mut flags = assignments(&[
@@ -131,7 +144,8 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
     let corpus = with_progress(&config, f, stop, |control| {
-        Corpus::read(&a.paths, f.val.as_deref(), &config, control)
+        let val = f.val.as_deref();
+        Corpus::read(&a.paths, val, &config, control, &::train::choose)
     })?;
     config.data.tokenizer = corpus.chosen.clone();
     if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
@@ -141,6 +155,30 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
             "the tokenizer is learned from a sample of the text ({sample})"
         )?;
     }
+    job(f, config, corpus, None)
+}
+
+/// A run that ends on time, as planned.
+fn timed(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Result<Job> {
+    let planned = plan::plan(a, stop, began, time)?;
+    if !(a.flags.json || a.flags.quiet) {
+        planned.print(a.flags.explain)?;
+    }
+    let deadline = Deadline {
+        seconds: time.as_secs_f64(),
+        step_seconds: planned.plan.chosen.step_seconds,
+        forecast: Some(planned.plan.forecast),
+    };
+    job(
+        &a.flags,
+        planned.plan.config,
+        planned.corpus,
+        Some(deadline),
+    )
+}
+
+/// A new run and its folder.
+fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline>) -> Result<Job> {
     let choice = choice(&f.run, f.overwrite, &corpus.source.corpus);
     let settings = Settings {
         config,
@@ -156,6 +194,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
         task,
         folder,
         resumed: false,
+        deadline,
     })
 }
 
@@ -168,7 +207,7 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
         ("train.steps", text(f.steps)),
         ("train.threads", text(f.threads)),
     ]);
-    let settings = Settings::read(&folder, &flags)?;
+    let settings = Settings::read_to_resume(&folder, &last, &flags)?;
     ::train::check_unchanged(&folder, &settings, &last)?;
     let steps = settings.config.train.steps as u64;
     if last.step >= steps {
@@ -199,11 +238,12 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
         task,
         folder,
         resumed: true,
+        deadline: None,
     }))
 }
 
 /// Reads a text, with a progress line if that takes time.
-fn with_progress(
+pub fn with_progress(
     config: &Config,
     f: &TrainFlags,
     stop: &AtomicBool,

@@ -33,6 +33,7 @@ pub fn start() -> Start {
         seed: 1,
         floor_bits_per_byte: Some(0.91),
         version: "0.1.0".to_string(),
+        ..Start::default()
     }
 }
 
