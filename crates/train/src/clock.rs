@@ -14,10 +14,13 @@ pub struct Clock {
     corrected: u64,
 }
 
-/// The share of a new duration in the smoothed one.
-const SMOOTHING: f64 = 0.15;
-/// Corrections are at least this many steps apart.
-const APART: u64 = 8;
+/// The smallest and the largest share of a new duration in the smoothed one: the fewer steps are
+/// left, the larger.
+const SMOOTHING: [f64; 2] = [0.02, 0.3];
+/// Steps that are left, over which a duration is smoothed.
+const SMOOTHED: f64 = 4.0;
+/// Corrections are at least this many steps apart, and at least this share of what is left.
+const APART: (u64, u64) = (8, 20);
 /// Corrections smaller than this share of the steps that are left wait.
 const TOLERANCE: f64 = 0.02;
 
@@ -35,16 +38,18 @@ impl Clock {
     /// Takes the time after `step` steps; gives how many there should be in all, where that has to
     /// change.
     pub fn after(&mut self, step: u64, now: f64, pace: &Pace) -> Option<u64> {
-        if let Some(last) = self.last.replace(now) {
-            self.step_seconds += SMOOTHING * (now - last - self.step_seconds);
-        }
         let left = pace.total().saturating_sub(step);
+        if let Some(last) = self.last.replace(now) {
+            let share = (SMOOTHED / left.max(1) as f64).clamp(SMOOTHING[0], SMOOTHING[1]);
+            self.step_seconds += share * (now - last - self.step_seconds);
+        }
         let possible = ((self.deadline - now) / self.step_seconds.max(1e-9)).max(0.0);
         let off = (possible - left as f64).abs();
         // Near the end a single step is more than the tolerance.
         let due = off > (TOLERANCE * left as f64).max(1.0);
+        let apart = APART.0.max(left / APART.1);
         let late = now + self.step_seconds > self.deadline;
-        if left == 0 || !(late || due && step >= self.corrected + APART) {
+        if left == 0 || !(late || due && step >= self.corrected + apart) {
             return None;
         }
         self.corrected = step;

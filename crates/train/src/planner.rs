@@ -14,8 +14,10 @@ use model::{Config, Training, initialize};
 use std::time::{Duration, Instant};
 use text::TokenizerKind;
 
-/// Sequences of a step, and tokens of a sequence.
+/// Sequences of a step, and tokens of a sequence. Where there is time for few steps, they are
+/// smaller, down to a quarter.
 const BATCH: usize = 16;
+const FEW_STEPS: f64 = 250.0;
 const CONTEXT: usize = 128;
 
 /// Layers and width of the shapes that are considered; heads have 64 channels.
@@ -32,6 +34,9 @@ const HEAD: usize = 64;
 
 /// The share of the time that goes into evaluations, samples and checkpoints between the steps.
 const BETWEEN: f64 = 0.03;
+
+/// Runs with less time measure the machine with the smallest shape.
+const SHORT: Duration = Duration::from_secs(20);
 
 /// Fewer steps than this aren't worth starting.
 const LEAST_STEPS: f64 = 30.0;
@@ -78,6 +83,8 @@ pub struct Candidate {
     pub layers: usize,
     /// Channels of the residual stream.
     pub width: usize,
+    /// Sequences of a step.
+    pub batch: usize,
     /// Parameters outside the embedding.
     pub parameters: f64,
     /// Seconds of a step.
@@ -117,7 +124,7 @@ pub fn tokenizer(bytes: u64) -> TokenizerKind {
 }
 
 /// The config of a shape for a run of so many steps and passes over the text.
-fn sets((layers, width): (usize, usize), steps: f64, epochs: f64) -> Vec<String> {
+fn sets((layers, width): (usize, usize), batch: usize, steps: f64, epochs: f64) -> Vec<String> {
     let heads = (width / HEAD).max(1);
     let steps = steps.max(1.0);
     let matrix_lr = (0.032 * (600.0 / steps).powf(0.25)).clamp(0.01, 0.05);
@@ -148,7 +155,7 @@ fn sets((layers, width): (usize, usize), steps: f64, epochs: f64) -> Vec<String>
         ("optim.warmup", format!("{:.0}", (steps / 10.0).min(20.0))),
         ("optim.beta2", "0.99".to_owned()),
         ("optim.weight_decay", format!("{decay:?}")),
-        ("train.batch", BATCH.to_string()),
+        ("train.batch", batch.to_string()),
         ("train.steps", format!("{steps:.0}")),
         ("train.average", "0.15".to_owned()),
         ("eval.every", format!("{every:.0}")),
@@ -158,6 +165,15 @@ fn sets((layers, width): (usize, usize), steps: f64, epochs: f64) -> Vec<String>
     ]
     .map(|(key, value)| format!("{key}={value}"))
     .to_vec()
+}
+
+/// Sequences of a step, if there is time for so many steps of [`BATCH`].
+fn batch(steps: f64) -> usize {
+    match steps {
+        few if few < FEW_STEPS / 2.0 => BATCH / 4,
+        few if few < FEW_STEPS => BATCH / 2,
+        _ => BATCH,
+    }
 }
 
 /// Expected loss in bits per byte after learning from `tokens` tokens, repetitions included.
@@ -184,7 +200,7 @@ const INTERVAL: f64 = 0.04;
 
 /// What a text is read with before there is a plan.
 pub fn first_sets() -> Vec<String> {
-    sets(SHAPES[2], 1000.0, 1.0)
+    sets(SHAPES[2], BATCH, 1000.0, 1.0)
 }
 
 /// Plans a run; `left` says how much time is left for it. `load` makes a config of the plan's assignments,
@@ -205,14 +221,17 @@ pub fn plan(
         Ok((totals.flops as f64, outside))
     };
     // One measurement gives the speed of all shapes, one more that of the chosen shape.
-    let probe = load(&first_sets())?;
+    let shape = if left() < SHORT { SHAPES[0] } else { SHAPES[2] };
+    let probe = load(&sets(shape, BATCH, 1000.0, 1.0))?;
     let mut speed = flops(&probe)?.0 / measured(&probe)?;
     let mut found = None;
     for _ in 0..2 {
         let budget = left().as_secs_f64() * (1.0 - BETWEEN);
         let mut considered = Vec::new();
         for shape in SHAPES {
-            let config = load(&sets(shape, 1000.0, 1.0))?;
+            let whole = flops(&load(&sets(shape, BATCH, 1000.0, 1.0))?)?.0 / speed;
+            let batch = batch(budget / whole);
+            let config = load(&sets(shape, batch, 1000.0, 1.0))?;
             let (flops, parameters) = flops(&config)?;
             let step_seconds = flops / speed;
             let steps = (budget / step_seconds).floor();
@@ -221,6 +240,7 @@ pub fn plan(
             considered.push(Candidate {
                 layers: config.model.layers,
                 width: config.model.width,
+                batch: config.train.batch,
                 parameters,
                 step_seconds,
                 steps: steps as u64,
@@ -235,7 +255,7 @@ pub fn plan(
         let Some((at, chosen)) = least.map(|(at, chosen)| (at, chosen.clone())) else {
             break;
         };
-        let sets = sets(SHAPES[at], chosen.steps as f64, chosen.epochs);
+        let sets = sets(SHAPES[at], chosen.batch, chosen.steps as f64, chosen.epochs);
         let config = load(&sets)?;
         speed = flops(&config)?.0 / measured(&config)?;
         found = Some((sets, config, chosen, considered));
@@ -289,11 +309,17 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
     reasons
 }
 
-/// Seconds of a training step of this config on this machine: the fastest of a few.
+/// Seconds of a training step of this config on this machine: the fastest of a few, measured for
+/// about as long as `most`.
 ///
 /// # Errors
 /// If the device fails.
-pub fn step_seconds(config: &Config, vocabulary: usize, threads: usize) -> Result<f64> {
+pub fn step_seconds(
+    config: &Config,
+    vocabulary: usize,
+    threads: usize,
+    most: Duration,
+) -> Result<f64> {
     let mut device = Cpu::new(engine::CpuSettings::with_threads(threads));
     let training = Training::record(config, vocabulary)?;
     let optimizer = config.optim.optimizer();
@@ -323,12 +349,12 @@ pub fn step_seconds(config: &Config, vocabulary: usize, threads: usize) -> Resul
         let from = Instant::now();
         device.run(ready, &scalars)?;
         fastest = fastest.min(from.elapsed().as_secs_f64());
-        if step >= 1 && (step >= 8 || began.elapsed().as_secs_f64() > MEASURED) {
+        if step >= 8 || began.elapsed() > most.min(MEASURED) {
             break;
         }
     }
     Ok(fastest)
 }
 
-/// Seconds after which a measurement ends, at its next step.
-const MEASURED: f64 = 0.7;
+/// A measurement ends with the first step that ends later.
+const MEASURED: Duration = Duration::from_millis(700);

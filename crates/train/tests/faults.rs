@@ -26,7 +26,13 @@ fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
     let text = folder.join("text.txt");
     std::fs::write(&text, "The dog finds the ball. ".repeat(20)).unwrap();
     let config = Config::load(Some("tiny"), None, &SETS.map(String::from)).unwrap();
-    let corpus = Corpus::read(&[text], None, &config, &data::JobControl::silent(), &train::choose)?;
+    let corpus = Corpus::read(
+        &[text],
+        None,
+        &config,
+        &data::JobControl::silent(),
+        &train::choose,
+    )?;
     let settings = Settings {
         config,
         source: corpus.source.clone(),

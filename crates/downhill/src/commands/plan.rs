@@ -39,6 +39,9 @@ pub fn time(a: &Train) -> Option<Duration> {
         .or_else(|| (free && !a.paths.is_empty()).then_some(DEFAULT))
 }
 
+/// The share of the time that one measurement of the machine may take: one in so many.
+const SHARE: u32 = 40;
+
 /// A plan, and the text that it is for.
 pub struct Planned {
     pub plan: TimePlan,
@@ -59,12 +62,12 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
         Corpus::read(&a.paths, f.val.as_deref(), &first, control, &choose)
     })?;
     let facts = Facts::of(&corpus)?;
-    let mut measure = |config: &Config| {
-        let threads = threads(config.train.threads);
-        planner::step_seconds(config, facts.vocabulary, threads)
-    };
     let deadline = began + time;
     let left = || deadline.saturating_duration_since(Instant::now());
+    let mut measure = |config: &Config| {
+        let threads = threads(config.train.threads);
+        planner::step_seconds(config, facts.vocabulary, threads, left() / SHARE)
+    };
     let config = |sets: &[String]| load(sets).map_err(|e| Error::Task(e.message()));
     let mut plan = planner::plan(&facts, &left, &config, &mut measure)?;
     plan.config.data.tokenizer = corpus.chosen.clone();
@@ -80,7 +83,15 @@ fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
     ]);
     flags.extend(assignments(&f.texts.assignments()));
     let mut configured = f.configured.clone();
-    configured.sets = sets.iter().chain(&f.configured.sets).cloned().collect();
+    // Heads are chosen for the planned width.
+    let own = |key: &str| f.configured.sets.iter().any(|set| set.starts_with(key));
+    let dropped = |set: &str| {
+        own("model.heads=") && set.starts_with("model.kv_heads=")
+            || own("model.width=")
+                && (set.starts_with("model.heads=") || set.starts_with("model.kv_heads="))
+    };
+    let sets = sets.iter().filter(|set| !dropped(set));
+    configured.sets = sets.chain(&f.configured.sets).cloned().collect();
     let mut config = config(&configured, &flags)?;
     config.train.precision = config.train.precision.settled();
     Ok(config)
