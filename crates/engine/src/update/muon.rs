@@ -17,7 +17,7 @@
 //! et al., "Cautious weight decay", 2025.
 
 use crate::cost::Cost;
-use crate::cpu::arena::{Cut, Out, Patch};
+use crate::cpu::arena::{Out, Patch};
 use crate::cpu::gemm::{Arithmetic, ChainStart, View, cut, product};
 use crate::cpu::kernel::{RuleKernel, Update};
 use crate::cpu::lanes::{LANES, band, lanes, sum_by};
@@ -377,41 +377,58 @@ impl Muon {
     }
 }
 
-/// Tiles of a result whose blocks are `height` rows of `columns` numbers: whole blocks where there
-/// are several.
-fn tiles<'o>(out: &'o Out, b: Blocks, height: usize, columns: usize, team: &Team) -> Cut<'o> {
+/// All rounds; gives where X lies at last.
+fn rounds<'r>(room: &'r Room, b: Blocks, arithmetic: Arithmetic, team: &Team) -> &'r Out {
     match b.count() {
-        1 => cut(out, height, columns, team),
-        _ => out.grid(columns, height, columns),
+        1 => rounds_of_one(room, b, arithmetic, team),
+        _ => rounds_of_each(room, b, arithmetic, team),
     }
 }
 
-/// All rounds; gives where X lies at last.
-fn rounds<'r>(room: &'r Room, b: Blocks, arithmetic: Arithmetic, team: &Team) -> &'r Out {
-    let (side, columns) = (b.side, b.columns);
+/// Several blocks: each goes through all rounds in one thread's cache.
+fn rounds_of_each<'r>(room: &'r Room, b: Blocks, arithmetic: Arithmetic, team: &Team) -> &'r Out {
+    let (side, height, columns) = (b.side, b.height, b.columns);
+    let blocks = [&room.x[0], &room.x[1]].map(|x| x.grid(columns, height, columns));
+    let squares = [&room.a, &room.b].map(|x| x.grid(side, side, side));
+    team.each((blocks, squares), |_, patches, scratch| {
+        let ([mut x, mut next], [mut a, mut by]) = patches;
+        for [first, second, third] in ROUNDS.map(|round| round.map(|c| c as f32)) {
+            let from = View::new(x.slice(), height, columns, columns);
+            let wide = if b.wide() { from } else { from.transposed() };
+            let zero = ChainStart::Zero;
+            product(arithmetic, wide, wide.transposed(), &mut a, zero, scratch);
+            let a = View::new(a.slice(), side, side, side);
+            fill(team, &mut by, second / third, a, 0);
+            product(arithmetic, a, a, &mut by, ChainStart::Held, scratch);
+            by.slice().iter_mut().for_each(|x| *x *= third);
+            let by = View::new(by.slice(), side, side, side);
+            fill(team, &mut next, first, from, 0);
+            let (l, r) = if b.wide() { (by, from) } else { (from, by) };
+            product(arithmetic, l, r, &mut next, ChainStart::Held, scratch);
+            std::mem::swap(&mut x, &mut next);
+        }
+    });
+    // An odd number of rounds.
+    &room.x[ROUNDS.len() % 2]
+}
+
+/// One block: all threads share each product.
+fn rounds_of_one<'r>(room: &'r Room, b: Blocks, arithmetic: Arithmetic, team: &Team) -> &'r Out {
+    let (side, height, columns) = (b.side, b.height, b.columns);
+    let square = |x| cut(x, side, side, team);
     let (mut from, mut to) = (&room.x[0], &room.x[1]);
     for [first, second, third] in ROUNDS.map(|round| round.map(|c| c as f32)) {
-        // Block `n` of X.
-        let block = b.height * columns;
-        let a = tiles(&room.a, b, side, side, team);
-        team.each_from([from], a, |_, mut a, [x], scratch| {
-            let (n, top) = (a.first_row / side, a.first_row % side);
-            let x = View::new(&x[n * block..][..block], b.height, columns, columns);
+        team.each_from([from], square(&room.a), |_, mut a, [x], scratch| {
+            let x = View::new(x, height, columns, columns);
             let x = if b.wide() { x } else { x.transposed() };
-            let (left, right) = (x.rows(top, a.rows), x.rows(a.first_column, a.columns));
-            product(
-                arithmetic,
-                left,
-                right.transposed(),
-                &mut a,
-                ChainStart::Zero,
-                scratch,
-            );
+            let rows = x.rows(a.first_row, a.rows);
+            let columns = x.rows(a.first_column, a.columns).transposed();
+            let zero = ChainStart::Zero;
+            product(arithmetic, rows, columns, &mut a, zero, scratch);
         });
-        let by = tiles(&room.b, b, side, side, team);
-        team.each_from([&room.a], by, |_, mut by, [a], scratch| {
-            let (n, top) = (by.first_row / side, by.first_row % side);
-            let a = View::new(&a[n * side * side..][..side * side], side, side, side);
+        team.each_from([&room.a], square(&room.b), |_, mut by, [a], scratch| {
+            let a = View::new(a, side, side, side);
+            let top = by.first_row;
             fill(team, &mut by, second / third, a, top);
             let (left, right) = (a.rows(top, by.rows), a.columns(by.first_column, by.columns));
             product(arithmetic, left, right, &mut by, ChainStart::Held, scratch);
@@ -419,16 +436,16 @@ fn rounds<'r>(room: &'r Room, b: Blocks, arithmetic: Arithmetic, team: &Team) ->
                 by.row(r).iter_mut().for_each(|x| *x *= third);
             }
         });
-        let next = tiles(to, b, b.height, columns, team);
+        let next = cut(to, height, columns, team);
         team.each_from([from, &room.b], next, |_, mut next, [x, by], scratch| {
-            let (n, top) = (next.first_row / b.height, next.first_row % b.height);
-            let x = View::new(&x[n * block..][..block], b.height, columns, columns);
-            let by = View::new(&by[n * side * side..][..side * side], side, side, side);
+            let x = View::new(x, height, columns, columns);
+            let by = View::new(by, side, side, side);
+            let (top, rows) = (next.first_row, next.rows);
+            let (left, columns) = (next.first_column, next.columns);
             fill(team, &mut next, first, x, top);
-            let (rows, left) = (next.rows, next.first_column);
             let (l, r) = match b.wide() {
-                true => (by.rows(top, rows), x.columns(left, next.columns)),
-                false => (x.rows(top, rows), by.columns(left, next.columns)),
+                true => (by.rows(top, rows), x.columns(left, columns)),
+                false => (x.rows(top, rows), by.columns(left, columns)),
             };
             product(arithmetic, l, r, &mut next, ChainStart::Held, scratch);
         });
