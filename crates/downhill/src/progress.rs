@@ -1,8 +1,14 @@
 //! A progress line for preparing a text, on standard error and in a terminal only.
 
-use data::{Progress, Stage};
+use crate::arguments::TrainFlags;
+use crate::failure::Result;
+use crate::session::threads;
+use ::train::Corpus;
+use data::{JobControl, Progress, Stage};
+use model::Config;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// Time between two updates, and before the first one: short work shows no line.
@@ -10,6 +16,19 @@ const EVERY: Duration = Duration::from_millis(200);
 
 /// Cells of the bar.
 const CELLS: u64 = 16;
+
+/// Reads a text, with a progress line if that takes time.
+pub fn with_progress(
+    config: &Config,
+    f: &TrainFlags,
+    stop: &AtomicBool,
+    read: impl FnOnce(&JobControl) -> ::train::Result<Corpus>,
+) -> Result<Corpus> {
+    let line = ProgressLine::new(f.json || f.quiet);
+    let show = |progress| line.show(progress);
+    let control = JobControl::new(threads(config.train.threads), stop, &show);
+    Ok(read(&control)?)
+}
 
 /// The progress line.
 pub struct ProgressLine {

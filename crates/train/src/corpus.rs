@@ -188,8 +188,8 @@ pub fn choose(scan: &Scan) -> TokenizerKind {
     text::choose(&scan.sample().concat())
 }
 
-/// Prepares texts according to the config; `choose` resolves the tokenizer `auto`. Also returns the kind of tokenizer: `auto` is resolved,
-/// a path is absolute.
+/// Prepares texts according to the config; `choose` resolves the tokenizer `auto`. Also returns the
+/// kind of tokenizer: `auto` is resolved, a path is absolute.
 ///
 /// # Errors
 /// If a text can't be read or the destination can't be written to.

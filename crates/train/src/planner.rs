@@ -203,8 +203,8 @@ pub fn first_sets() -> Vec<String> {
     sets(SHAPES[2], BATCH, 1000.0, 1.0)
 }
 
-/// Plans a run; `left` says how much time is left for it. `load` makes a config of the plan's assignments,
-/// with the user's on top; `measured` measures the seconds of a step.
+/// Plans a run; `left` says how much time is left for it. `load` makes a config of the plan's
+/// assignments, with the user's on top; `measured` measures the seconds of a step.
 ///
 /// # Errors
 /// If the time is too short for this text, an assignment is wrong or the device fails.

@@ -1,8 +1,8 @@
 //! `downhill plan`: what a timed run would train, without training it.
 
-use super::train::with_progress;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
+use crate::progress::with_progress;
 use crate::session::{assignments, config, stop_flag, threads};
 use ::train::planner::{self, Facts, TimePlan};
 use ::train::{Corpus, Error};

@@ -4,11 +4,10 @@ use super::plan;
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
-use crate::progress::ProgressLine;
+use crate::progress::with_progress;
 use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
-use data::JobControl;
 use model::Config;
 use run::{Disk, Event, Files, RunFolder, What, Which};
 use std::io::{Write, stdout};
@@ -240,19 +239,6 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
         resumed: true,
         deadline: None,
     }))
-}
-
-/// Reads a text, with a progress line if that takes time.
-pub fn with_progress(
-    config: &Config,
-    f: &TrainFlags,
-    stop: &AtomicBool,
-    read: impl FnOnce(&JobControl) -> ::train::Result<Corpus>,
-) -> Result<Corpus> {
-    let line = ProgressLine::new(f.json || f.quiet);
-    let show = |progress| line.show(progress);
-    let control = JobControl::new(threads(config.train.threads), stop, &show);
-    Ok(read(&control)?)
 }
 
 /// Where events are shown.
