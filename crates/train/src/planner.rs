@@ -35,6 +35,9 @@ const HEAD: usize = 64;
 /// The share of the time that goes into evaluations, samples and checkpoints between the steps.
 const BETWEEN: f64 = 0.03;
 
+/// Parameters that a token of the training part can teach, at most.
+const PARAMETERS_PER_TOKEN: f64 = 15.0;
+
 /// Runs with less time measure the machine with the smallest shape.
 const SHORT: Duration = Duration::from_secs(20);
 
@@ -50,8 +53,10 @@ pub struct Facts {
     pub token_bytes: f64,
     /// Tokens that exist.
     pub vocabulary: usize,
-    /// Loss of a trigram model of the text, in bits per byte: how hard the text is.
+    /// Loss of a trigram model of the validation part, in bits per byte: how hard the text is near by.
     pub trigram_bits: f64,
+    /// Bits per byte of the compressed training part: how much it repeats over longer distances.
+    pub compressed_bits: f64,
 }
 
 impl Facts {
@@ -66,13 +71,22 @@ impl Facts {
         let ladder = climb(&counted, &corpus.validation, vocabulary);
         let (tokens, bytes) = corpus.scored();
         let token_bytes = bytes as f64 / tokens.max(1) as f64;
-        let nats = ladder.map_or((vocabulary as f64).ln(), |ladder| ladder.trigram);
+        let nats = ladder.map_or(libm::log(vocabulary as f64), |ladder| ladder.trigram);
+        let text = corpus.tokenizer.decode(&counted);
+        let compressed = zstd::bulk::compress(&text, LEVEL);
+        let compressed = compressed.map_err(|e| Error::Task(format!("zstd failed: {e}")))?;
         Ok(Facts {
             tokens: corpus.train.len() as u64,
             token_bytes,
             vocabulary,
             trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
+            compressed_bits: 8.0 * compressed.len() as f64 / text.len().max(1) as f64,
         })
+    }
+
+    /// How hard the text is, in bits per byte: losses are proportional to it.
+    fn hardness(&self) -> f64 {
+        self.trigram_bits.powf(1.0 - OF_COMPRESSED) * self.compressed_bits.powf(OF_COMPRESSED)
     }
 }
 
@@ -129,12 +143,17 @@ fn sets((layers, width): (usize, usize), batch: usize, steps: f64, epochs: f64) 
     let steps = steps.max(1.0);
     let matrix_lr = (0.032 * (600.0 / steps).powf(0.25)).clamp(0.01, 0.05);
     let dropout = match epochs {
-        e if e < 5.0 => 0.0,
-        e if e < 15.0 => 0.1,
+        e if e < 8.0 => 0.0,
+        e if e < 30.0 => 0.1,
         _ => 0.2,
     };
-    let merges = if epochs < 3.0 { 0.0 } else { 0.1 };
-    let decay = if epochs < 5.0 { 0.11 } else { 0.25 };
+    let merges = if epochs < 12.0 { 0.0 } else { 0.1 };
+    // Rate · decay · steps per epoch is about the same for good settings of any text.
+    let each = steps / epochs.max(1e-9);
+    let decay = match epochs {
+        e if e < 4.0 => 0.11,
+        _ => (1.0 / (matrix_lr * each)).clamp(0.11, 2.0),
+    };
     let every = (steps / 10.0).ceil();
     [
         ("model.family", "qwen3".to_owned()),
@@ -154,7 +173,7 @@ fn sets((layers, width): (usize, usize), batch: usize, steps: f64, epochs: f64) 
         ("optim.decay", "0.7".to_owned()),
         ("optim.warmup", format!("{:.0}", (steps / 10.0).min(20.0))),
         ("optim.beta2", "0.99".to_owned()),
-        ("optim.weight_decay", format!("{decay:?}")),
+        ("optim.weight_decay", format!("{decay:.3}")),
         ("train.batch", batch.to_string()),
         ("train.steps", format!("{steps:.0}")),
         ("train.average", "0.15".to_owned()),
@@ -178,23 +197,23 @@ fn batch(steps: f64) -> usize {
 
 /// Expected loss in bits per byte after learning from `tokens` tokens, repetitions included.
 fn expected(facts: &Facts, parameters: f64, tokens: f64) -> f64 {
-    let unique = facts.tokens as f64;
-    let repeated = (tokens / unique - 1.0).max(0.0);
-    // Muennighoff et al., 2023, equation 5: repeated tokens are worth less and less.
-    let worth = tokens.min(unique) + unique * REPEATS * (1.0 - (-repeated / REPEATS).exp());
-    let bytes = worth * facts.token_bytes;
-    let [floor, of_parameters, of_bytes] = FIT;
-    facts.trigram_bits
+    let [floor, of_parameters, of_tokens] = FIT;
+    let [shape, seen] = POWERS;
+    facts.hardness()
         * (floor
-            + of_parameters * (parameters / 1e6).powf(-POWERS[0])
-            + of_bytes * (bytes / 1e6).powf(-POWERS[1]))
+            + of_parameters * libm::pow(parameters / 1e6, -shape)
+            + of_tokens * libm::pow(tokens / 1e6, -seen))
 }
 
-/// Passes over a text that are worth about as much as new text.
-const REPEATS: f64 = 15.0;
-/// Floor, share that falls with parameters and share that falls with bytes, of the trigram loss.
-const FIT: [f64; 3] = [0.5, 0.05, 0.25];
-const POWERS: [f64; 2] = [0.3, 0.3];
+/// Level of the compression that measures a text: a few tenths of a second.
+const LEVEL: i32 = 12;
+/// Its weight beside that of the trigram model.
+const OF_COMPRESSED: f64 = 0.3;
+
+/// Floor, share that falls with millions of parameters and share that falls with millions of tokens
+/// seen, of the text's hardness.
+const FIT: [f64; 3] = [0.796, 0.017, 0.032];
+const POWERS: [f64; 2] = [1.1, 1.5];
 /// Half of the interval around the expected loss, as a share of it.
 const INTERVAL: f64 = 0.04;
 
@@ -248,9 +267,16 @@ pub fn plan(
                 bits_per_byte: expected(facts, parameters, steps * each),
             });
         }
+        // Where the text is small, a large model memorizes it.
+        let most = considered
+            .iter()
+            .map(|c| c.parameters)
+            .fold(f64::INFINITY, f64::min);
+        let most = most.max(PARAMETERS_PER_TOKEN * facts.tokens as f64);
         let least = considered
             .iter()
             .enumerate()
+            .filter(|(_, c)| c.parameters <= most)
             .min_by(|a, b| a.1.bits_per_byte.total_cmp(&b.1.bits_per_byte));
         let Some((at, chosen)) = least.map(|(at, chosen)| (at, chosen.clone())) else {
             break;
@@ -303,8 +329,8 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
         ));
     }
     reasons.push(format!(
-        "a trigram model of this text reaches {:.2} bits per byte",
-        facts.trigram_bits
+        "a trigram model of this text reaches {:.3} bits per byte, and zstd compresses it to {:.3}",
+        facts.trigram_bits, facts.compressed_bits
     ));
     reasons
 }
