@@ -58,7 +58,9 @@ impl Checkpoints {
     /// replaced. If anything fails, older checkpoints are unchanged.
     pub fn save(&self, step: u64, loss: Option<f64>, contents: Vec<NamedFile>) -> Result<PathBuf> {
         check_names(&contents)?;
-        self.files.create_folder(&self.folder)?;
+        if self.files.create_folder(&self.folder)? {
+            self.files.sync_folder(parent(&self.folder))?;
+        }
         self.sweep()?;
         let partial = self.hidden(step, "partial");
         let written = self

@@ -29,13 +29,23 @@ pub enum Error {
         /// The system's error.
         error: io::Error,
     },
-    /// Another process has locked the event log.
+    /// Another process is writing there.
     #[error(
-        "{path} is being written by another process: wait until that run ends, or choose another folder with --run"
+        "{path} is busy: {writer} is writing to it. Wait until that run ends, or choose another folder with --run"
     )]
     Busy {
-        /// The event log.
+        /// The run folder or file.
         path: PathBuf,
+        /// "process 4711", or "another process".
+        writer: String,
+    },
+    /// The run's folder was moved or removed while it was trained.
+    #[error("the folder {path} was moved or removed while the run was training. {advice}")]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+        /// Where the run was saved instead.
+        advice: String,
     },
     /// Any other system error.
     #[error("{action} {path} failed: {error}")]

@@ -3,8 +3,14 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::{Error, Result};
+
+/// Further attempts to lock a file, and the pause before each: a reader that asks whether a run is
+/// live holds the lock for a moment.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Writes the bytes of a file, the same each time.
 type WriteContent<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
@@ -98,10 +104,17 @@ impl Files for Disk {
             .open(path)
             .map_err(|error| Error::at("opening", path, error))?;
         // A file system without locks is fine: the lock only guards against mistakes.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(Error::Busy {
-                path: path.to_path_buf(),
-            });
+        for attempt in 0.. {
+            let Err(TryLockError::WouldBlock) = file.try_lock() else {
+                break;
+            };
+            if attempt == ATTEMPTS {
+                return Err(Error::Busy {
+                    path: path.to_path_buf(),
+                    writer: "another process".into(),
+                });
+            }
+            std::thread::sleep(PAUSE);
         }
         let path = path.to_path_buf();
         Ok(Box::new(DiskAppend { path, file }))

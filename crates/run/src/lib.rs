@@ -4,6 +4,7 @@
 //! runs/NAME/
 //!   run.toml        the run's kind, the complete config as used, the sources of its text
 //!   events.jsonl    every event, appended: the source of every screen and report
+//!   writer.lock     locked by the process that writes to the run
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
 //!
@@ -22,6 +23,7 @@ mod follow;
 mod hash;
 mod json;
 mod kind;
+mod lock;
 mod log;
 mod machine;
 mod manifest;

@@ -98,6 +98,8 @@ pub fn run(a: &Fit) -> Result<()> {
     if a.watch && outcome == Outcome::Finished {
         super::landscape::make(&folder)?;
         let runs = Runs::These(vec![folder.path().to_path_buf()]);
+        // Nobody writes to it any more.
+        drop(folder);
         return super::watch::show(runs, None, &stop);
     }
     match outcome {

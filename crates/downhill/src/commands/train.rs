@@ -161,7 +161,8 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
 
 /// The run to go on with; none where it is finished, which is said.
 fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>> {
-    let folder = RunFolder::open(Arc::new(Disk), &path)?;
+    // Locked first: a start that is refused changes nothing.
+    let folder = RunFolder::open_to_write(Arc::new(Disk), &path)?;
     let last = folder.checkpoints().open(Which::Last)?;
     let text = |n: Option<u64>| n.map(|n| n.to_string());
     let flags = assignments(&[
