@@ -57,16 +57,6 @@ pub enum Error {
         /// The system's error.
         error: io::Error,
     },
-    /// A line of an event log that isn't an event.
-    #[error("{path}, line {line}: not an event ({reason}). Remove that line to read the others")]
-    BrokenLine {
-        /// The event log.
-        path: PathBuf,
-        /// Line number, from 1.
-        line: usize,
-        /// The JSON parser's error.
-        reason: String,
-    },
     /// A file of a run that can't be parsed.
     #[error("{path}: {reason}")]
     Broken {
@@ -132,6 +122,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong, without the advice.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Damaged { path, reason, .. } => {
+                format!("{} is damaged: {reason}", path.display())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// The error of an `action` (such as "writing") on `path`, classified by what the user can do.
     pub fn at(action: &'static str, path: &Path, error: io::Error) -> Self {
         let path = path.to_path_buf();

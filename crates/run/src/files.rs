@@ -98,11 +98,9 @@ impl Files for Disk {
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(|error| Error::at("opening", path, error))?;
+        let mut options = OpenOptions::new();
+        let file = regular(path).and_then(|()| options.append(true).create(true).open(path));
+        let file = file.map_err(|error| Error::at("opening", path, error))?;
         // A file system without locks is fine: the lock only guards against mistakes.
         for attempt in 0.. {
             let Err(TryLockError::WouldBlock) = file.try_lock() else {
@@ -163,6 +161,20 @@ impl AppendFile for DiskAppend {
 /// The absolute path; unchanged if the working folder no longer exists.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Refuses what exists and isn't a file: a pipe or a device may block whoever opens it.
+fn regular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it isn't a regular file")),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a regular file for reading.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    regular(path)?;
+    File::open(path)
 }
 
 /// The parent folder of a path: `.` for a bare name.

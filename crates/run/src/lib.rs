@@ -29,7 +29,7 @@ mod machine;
 mod manifest;
 mod probe;
 
-pub use checkpoints::{Checkpoint, Checkpoints, Which};
+pub use checkpoints::{Checkpoint, Checkpoints, Chosen, Which};
 pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;

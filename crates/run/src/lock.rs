@@ -3,11 +3,12 @@
 //! The system releases the lock when its process ends, however it ends; the file itself stays, and
 //! contains the process's number.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
+use crate::files::open_regular;
 use crate::{AppendFile, Error, Files, Result};
 
 /// The lock's file in a run folder.
@@ -48,7 +49,7 @@ impl Lock {
 
 /// Whether a process holds the lock of a run folder.
 pub(crate) fn is_held(folder: &Path) -> bool {
-    let file = File::open(folder.join(NAME));
+    let file = open_regular(&folder.join(NAME));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
