@@ -46,8 +46,8 @@ pub struct Checkpoint {
     /// Its folder.
     pub path: PathBuf,
     manifest: Manifest,
-    /// Whether every file's hash has been checked.
-    verified: bool,
+    /// Files whose hashes have been checked.
+    verified: Vec<String>,
 }
 
 /// A checkpoint, and what was passed over to find it.
@@ -320,7 +320,7 @@ impl Checkpoint {
                 entry.bytes
             )));
         }
-        if self.verified {
+        if self.verified.iter().any(|known| known == name) {
             return Ok(path);
         }
         let hash = || {
@@ -334,14 +334,21 @@ impl Checkpoint {
         Ok(path)
     }
 
-    /// Checks the size and hash of every file; afterwards reading one doesn't hash it again.
+    /// Checks the size and hash of every file that is `wanted`; afterwards reading one doesn't hash
+    /// it again.
     ///
     /// # Errors
     /// If a file is missing or damaged.
-    pub fn verify(&mut self) -> Result<()> {
-        self.names()
+    pub fn verify(&mut self, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let names: Vec<String> = self
+            .names()
+            .filter(|name| wanted(name))
+            .map(String::from)
+            .collect();
+        names
+            .iter()
             .try_for_each(|name| self.check(name).map(drop))?;
-        self.verified = true;
+        self.verified = names;
         Ok(())
     }
 
@@ -368,7 +375,7 @@ impl Checkpoint {
                 loss: manifest.loss,
                 path: path.to_path_buf(),
                 manifest,
-                verified: false,
+                verified: Vec::new(),
             }),
             Err(reason) => Err(Self::damaged(&path.join(MANIFEST), step, reason)),
         }

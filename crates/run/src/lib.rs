@@ -28,6 +28,7 @@ mod log;
 mod machine;
 mod manifest;
 mod probe;
+mod smoothed;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Chosen, Which};
 pub use error::{Error, Result};
@@ -41,3 +42,4 @@ pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
+pub use smoothed::Smoothed;

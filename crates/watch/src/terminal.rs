@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use run::{End, Eval, Event, Kind, Sample, Start, Step, What};
+use run::{End, Eval, Event, Kind, Sample, Smoothed, Start, Step, What};
 
 use crate::summary;
 use crate::table::{Row, Table};
@@ -15,8 +15,6 @@ const PIPE: usize = 80;
 const SAMPLE_LINES: usize = 12;
 /// Number of recent steps used to estimate the time left.
 const RECENT: usize = 31;
-/// Decay per step of the smoothed training loss, which looks back about 20 steps.
-const FORGET: f64 = 0.05;
 /// Early steps that are always printed.
 const FIRST: [u64; 7] = [1, 2, 5, 10, 20, 50, 100];
 /// Target interval between two lines of a long run, in seconds.
@@ -44,7 +42,7 @@ pub struct TerminalLog<W: Write> {
     table: Option<Table>,
     /// Whether the header is printed above the next row.
     titled: bool,
-    mean: Mean,
+    mean: Smoothed,
     recent: VecDeque<f64>,
     /// The last step as a row.
     last: Option<Row>,
@@ -68,7 +66,7 @@ impl<W: Write> TerminalLog<W> {
             start: None,
             table: None,
             titled: false,
-            mean: Mean::default(),
+            mean: Smoothed::default(),
             recent: VecDeque::new(),
             last: None,
             pending: None,
@@ -105,7 +103,7 @@ impl<W: Write> TerminalLog<W> {
         self.table = None;
         self.titled = false;
         self.last = None;
-        self.mean = Mean::default();
+        self.mean = Smoothed::after(start.first_step, start.smoothed_loss);
         self.recent.clear();
         if self.quiet {
             return Ok(());
@@ -322,26 +320,6 @@ impl<W: Write> Drop for TerminalLog<W> {
             let _ = writeln!(self.out);
         }
         let _ = self.out.flush();
-    }
-}
-
-/// An exponential moving mean with Adam's bias correction (Kingma & Ba 2015).
-#[derive(Debug, Default)]
-pub(crate) struct Mean {
-    sum: f64,
-    weight: f64,
-}
-
-impl Mean {
-    pub fn add(&mut self, value: f64) {
-        if value.is_finite() {
-            self.sum += FORGET * (value - self.sum);
-            self.weight += FORGET * (1.0 - self.weight);
-        }
-    }
-
-    pub fn value(&self) -> Option<f64> {
-        (self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }
 

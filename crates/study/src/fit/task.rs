@@ -12,6 +12,7 @@ use super::standard::Standardized;
 use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
 use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
 
@@ -287,7 +288,12 @@ impl Task for FitTask {
         norm <= self.limit() || norm * self.answer.first_gradient <= ROUNDING || norm.is_nan()
     }
 
-    fn evaluate(&mut self, device: &mut dyn Device, _: bool) -> train::Result<Measured> {
+    fn evaluate(
+        &mut self,
+        device: &mut dyn Device,
+        _: bool,
+        _: &AtomicBool,
+    ) -> train::Result<Measured> {
         let from = Instant::now();
         let mse = self.error(&self.weights(device)?);
         let zero = Line {
@@ -308,11 +314,11 @@ impl Task for FitTask {
         })
     }
 
-    fn sample(&mut self, _: &mut dyn Device) -> train::Result<Option<Sample>> {
+    fn sample(&mut self, _: &mut dyn Device, _: &AtomicBool) -> train::Result<Option<Sample>> {
         Ok(None)
     }
 
-    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<What>> {
+    fn probe(&mut self, _: &mut dyn Device, _: u64, _: &AtomicBool) -> train::Result<Vec<What>> {
         Ok(Vec::new())
     }
 
