@@ -20,7 +20,7 @@ pub use watching::{Compare, Landscape, Report, Watch};
     args_conflicts_with_subcommands = true
 )]
 #[command(
-    after_help = "Without a command, `downhill` is `downhill train` on the built-in stories."
+    after_help = "Without a command, `downhill` runs `downhill train` on the built-in stories."
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -34,47 +34,47 @@ struct CommandLine {
 pub enum Command {
     /// Train a language model on text files or folders (default: the built-in stories)
     Train(Train),
-    /// Let a trained model write
+    /// Generate text with a trained model
     Sample(Sample),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),
     /// Show runs on a page in the browser, live or finished
     Watch(Watch),
-    /// Lay runs over each other on one page
+    /// Compare runs on one page
     Compare(Compare),
-    /// Tell a run in one HTML file, or in single pictures
+    /// Write a run's report to one HTML file, or its charts to SVG files
     Report(Report),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
-    /// Draw the cost of a fitted line as a mountain, and a crowd that walks down it
+    /// Show the cost of a fitted line as a mountain, with a crowd walking down it
     Landscape(Landscape),
     /// Predict with a fitted line
     Predict(Predict),
-    /// Check every gradient on this very machine
+    /// Check every gradient on this machine
     Verify(Verify),
-    /// Show every step of a training step: shape, FLOPs, bytes, lifetime, offset
+    /// List the operations of a training step: shape, FLOPs, bytes, lifetime, offset
     Graph(Graph),
-    /// Measure this machine, and how near training comes to what it can do
+    /// Measure this machine, and how close training comes to its limits
     Bench(Bench),
-    /// Show every key of the config, its value and its comment
+    /// Show every config key with its value and description
     Config(ConfigFlags),
-    /// Prepare texts once, look at what was prepared
+    /// Prepare texts for training, and inspect what was prepared
     #[command(subcommand)]
     Data(Data),
-    /// Show how a text is cut into tokens
+    /// Show how a text is split into tokens
     Tokenize(Tokenize),
 }
 
 /// Where a config comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Configured {
-    /// Begin with these values: tiny, default, gpt2-cpu, gpt2-char or gpt2-124m
+    /// Start from a preset: tiny, default, gpt2-cpu, gpt2-char or gpt2-124m
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// Read values from a TOML file (see `downhill config`)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Set one value, as optim.lr=1e-3; may be repeated
+    /// Set one value, e.g. optim.lr=1e-3; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 }
@@ -85,13 +85,13 @@ pub struct Texts {
     /// The field or column that holds a record's text (data.field)
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
-    /// Leave out and count records that hold no text (data.skip_bad)
+    /// Skip and count records without a text instead of failing (data.skip_bad)
     #[arg(long)]
     pub skip_bad: bool,
-    /// Leave out of folders what a .gitignore names (data.gitignore)
+    /// Skip files that a .gitignore excludes (data.gitignore)
     #[arg(long)]
     pub gitignore: bool,
-    /// Replace bytes that are not UTF-8 by U+FFFD (data.lossy)
+    /// Replace invalid UTF-8 with U+FFFD (data.lossy)
     #[arg(long)]
     pub lossy: bool,
 }
@@ -117,42 +117,42 @@ pub struct TrainFlags {
     /// Number of steps (train.steps)
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Seed of weights, data order and dropout (train.seed)
+    /// Seed for weights, data order and dropout (train.seed)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Threads that compute (train.threads)
+    /// Number of threads (train.threads)
     #[arg(long, value_name = "N")]
     pub threads: Option<u64>,
-    /// Folder of the run [default: runs/CORPUS, runs/CORPUS-2, …]
+    /// Run folder [default: runs/CORPUS, runs/CORPUS-2, …]
     #[arg(long, value_name = "FOLDER")]
     pub run: Option<PathBuf>,
-    /// Replace the run that lies in the folder given by --run
+    /// Replace the run in the folder given by --run
     #[arg(long, requires = "run")]
     pub overwrite: bool,
-    /// Go on with a run exactly where it stopped; with --steps also beyond its end
+    /// Resume a run exactly where it stopped; --steps extends it beyond its end
     #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
     pub resume: Option<PathBuf>,
-    /// A validation text of its own; then all of the other text trains
+    /// Separate validation text; all other text is used for training
     #[arg(long, value_name = "FILE")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
-    /// Print events as JSON, one object a line
+    /// Print events as JSON, one object per line
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
-    /// Print only the end
+    /// Print only the final summary
     #[arg(long)]
     pub quiet: bool,
-    /// Don't show the page in the browser (it isn't with --json and --quiet)
+    /// Don't serve the live page (implied by --json and --quiet)
     #[arg(long)]
     pub no_page: bool,
-    /// Show a screen in the terminal instead of the log
+    /// Show a full-screen view in the terminal instead of the log
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub tui: bool,
-    /// Write event files for TensorBoard to the run's folder too
+    /// Also write TensorBoard event files to the run folder
     #[arg(long)]
     pub tensorboard: bool,
-    /// Let the page save and stop, by a token that is printed
+    /// Let the page save and stop the run, with a token that is printed at the start
     #[arg(long, conflicts_with_all = ["no_page", "json", "quiet"])]
     pub allow_control: bool,
 }
@@ -160,8 +160,8 @@ pub struct TrainFlags {
 /// `train`
 #[derive(Debug, Args)]
 pub struct Train {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
-    /// these; `-` is text from standard input; or one folder that `data prepare` made
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and any of these as
+    /// gz or zst; `-` reads text from standard input; or one folder made by `data prepare`
     #[arg(value_name = "TEXT")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -177,7 +177,7 @@ pub struct Saved {
     /// Which checkpoint: best (by validation loss), last, or a step
     #[arg(long, value_name = "best|last|STEP", default_value = "best", value_parser = which)]
     pub checkpoint: run::Which,
-    /// Threads that compute [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
 }
@@ -187,25 +187,25 @@ pub struct Saved {
 pub struct Sample {
     #[command(flatten)]
     pub saved: Saved,
-    /// What the text begins with
+    /// Text to continue
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
-    /// How many tokens to write
+    /// Number of tokens to generate
     #[arg(long, value_name = "N")]
     pub tokens: Option<String>,
-    /// Below 1 the likely tokens get likelier; 0 always takes the likeliest
+    /// Values below 1 favor likely tokens; 0 always takes the most likely one
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub temperature: Option<String>,
-    /// Draw only among the K likeliest tokens
+    /// Sample only from the K most likely tokens
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     pub top_k: Option<String>,
-    /// Draw only among the likeliest tokens that together have this probability
+    /// Sample only from the most likely tokens whose probabilities add up to P
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     pub top_p: Option<String>,
-    /// Seed of the drawing
+    /// Seed for sampling
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<String>,
-    /// Print one JSON object at the end instead of the text as it comes
+    /// Print one JSON object at the end instead of streaming the text
     #[arg(long)]
     pub json: bool,
 }
@@ -215,7 +215,7 @@ pub struct Sample {
 pub struct Eval {
     #[command(flatten)]
     pub saved: Saved,
-    /// Measure on this text instead of the run's validation part
+    /// Evaluate on this text instead of the run's validation part
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
     /// Print one JSON object
@@ -232,25 +232,25 @@ pub struct Fit {
     /// The column to predict
     #[arg(long, value_name = "COLUMN")]
     pub target: Option<String>,
-    /// Most steps
+    /// Maximum number of steps
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Set one value, as optim.lr=0.1; may be repeated
+    /// Set one value, e.g. optim.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Then show the cost as a mountain, and a crowd that walks down it
+    /// Then show the cost as a mountain, with a crowd walking down it
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub watch: bool,
-    /// Folder of the run [default: runs/fit, runs/fit-2, …]
+    /// Run folder [default: runs/fit, runs/fit-2, …]
     #[arg(long, value_name = "FOLDER")]
     pub run: Option<PathBuf>,
-    /// Replace the run that lies in the folder given by --run
+    /// Replace the run in the folder given by --run
     #[arg(long, requires = "run")]
     pub overwrite: bool,
     /// Print one JSON object
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
-    /// Print only the end
+    /// Print only the final summary
     #[arg(long)]
     pub quiet: bool,
 }
@@ -290,15 +290,15 @@ pub struct Graph {
 /// What `bench` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Peaks, bandwidth and barriers, for each number of threads
+    /// Peak FLOP/s, bandwidth and barriers, for each number of threads
     Machine,
     /// Each operation alone, forward and backward
     Ops,
     /// Whole training steps, and where their time goes
     Step,
-    /// Matrix products, from three plain loops to the kernels, rung by rung
+    /// Matrix products, from three plain loops to the kernels
     Gemm,
-    /// Writing, token by token
+    /// Text generation, token by token
     Generate,
     /// Everything
     All,
@@ -310,13 +310,13 @@ pub struct Bench {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     pub part: Part,
-    /// Only these models (as S,M or L-qwen3) and operations (as linear), by name
+    /// Only these models (e.g. S,M or L-qwen3) and operations (e.g. linear)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Threads that compute [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
-    /// Number format of the products: f32, or bf16 where the processor has it
+    /// Number format of matrix products; bf16 only if the processor supports it
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: Products,
     /// Print one JSON object
@@ -324,12 +324,12 @@ pub struct Bench {
     pub json: bool,
 }
 
-/// Number format of the products that `bench` measures.
+/// Number format of the matrix products that `bench` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Products {
     /// 32-bit numbers
     F32,
-    /// Operands rounded to 16 bits, added up in f32
+    /// Operands rounded to bf16, summed in f32
     Bf16,
 }
 
@@ -346,38 +346,38 @@ pub struct ConfigFlags {
 /// `data`
 #[derive(Debug, Subcommand)]
 pub enum Data {
-    /// Turn texts into tokens on the disk; `train DIR` then starts at once
+    /// Tokenize texts to disk, so that `train DIR` starts immediately
     Prepare(DataPrepare),
-    /// Show what a prepared folder holds, and what was skipped and why
+    /// Show what a prepared folder contains, and what was skipped and why
     Inspect(DataInspect),
-    /// Show some documents of a prepared folder
+    /// Show random documents from a prepared folder
     Sample(DataSample),
 }
 
 /// `data prepare`
 #[derive(Debug, Args)]
 pub struct DataPrepare {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
-    /// these; `-` is text from standard input
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and any of these as
+    /// gz or zst; `-` reads text from standard input
     #[arg(value_name = "TEXT", required = true)]
     pub paths: Vec<PathBuf>,
-    /// The folder to make; a preparation that was interrupted there goes on
+    /// Output folder; an interrupted preparation in it is resumed
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// How text is cut into tokens (data.tokenizer)
+    /// How text is split into tokens (data.tokenizer)
     #[arg(long, value_name = "NAME")]
     pub tokenizer: Option<String>,
-    /// A validation text of its own; then all of the other text trains
+    /// Separate validation text; all other text is used for training
     #[arg(long, value_name = "FILE")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
-    /// Threads that work (train.threads)
+    /// Number of threads (train.threads)
     #[arg(long, value_name = "N")]
     pub threads: Option<u64>,
     #[command(flatten)]
     pub configured: Configured,
-    /// Print one JSON object: that of `data inspect`, seconds and peak_bytes
+    /// Print one JSON object: that of `data inspect` plus seconds and peak_bytes
     #[arg(long)]
     pub json: bool,
 }
@@ -399,13 +399,13 @@ pub struct DataSample {
     /// A prepared folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// How many documents
+    /// Number of documents
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 5)]
     pub count: usize,
-    /// Seed of the drawing
+    /// Seed for choosing the documents
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Print one JSON object a document
+    /// Print one JSON object per document
     #[arg(long)]
     pub json: bool,
 }
@@ -413,7 +413,7 @@ pub struct DataSample {
 /// `tokenize`
 #[derive(Debug, Args)]
 pub struct Tokenize {
-    /// The text; - reads standard input
+    /// The text; `-` reads standard input
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     pub text: String,
     /// A run, a tokenizer.json, or a folder with one [default: the newest run in runs/]
@@ -430,12 +430,12 @@ fn which(text: &str) -> Result<run::Which, String> {
         "last" => Ok(run::Which::Last),
         step => match step.parse() {
             Ok(step) => Ok(run::Which::Step(step)),
-            Err(_) => Err("use best, last, or the number of a step".into()),
+            Err(_) => Err("use best, last, or a step number".into()),
         },
     }
 }
 
-/// Reads the command line; what is wrong with it is told here, in a few lines.
+/// Parses the command line. Prints a short error if it is wrong.
 pub fn parse() -> Result<Command, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match CommandLine::try_parse_from(&arguments) {
@@ -450,17 +450,17 @@ pub fn parse() -> Result<Command, ExitCode> {
             paths: Vec::new(),
             flags: train,
         })),
-        Err(error) => Err(tell(&error, arguments.get(1))),
+        Err(error) => Err(report(&error, arguments.get(1))),
     }
 }
 
-fn tell(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
+fn report(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
     let fine = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
     if fine {
-        // A reader that goes away (`downhill --help | head -1`) is no error.
+        // A closed pipe (`downhill --help | head -1`) is no error.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }

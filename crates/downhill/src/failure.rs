@@ -1,9 +1,9 @@
-//! How does the program end? With 0, or with one clear error on standard error and a code that
-//! scripts rely on: 2 for a wrong command line or config, 1 for anything else, 130 after Ctrl-C.
+//! Exit codes: 0, or one clear error on standard error and a code that scripts rely on: 2 for a
+//! wrong command line or config, 1 for any other failure, 130 after Ctrl-C.
 
 use std::process::ExitCode;
 
-/// Most lines of an error.
+/// Maximum number of lines in an error.
 const LINES: usize = 12;
 
 /// A failed command.
@@ -15,13 +15,13 @@ pub enum Failure {
     Failed(String),
     /// Stopped by Ctrl-C, state saved.
     Interrupted,
-    /// Ended wrongly, and everything has been said.
-    Told,
-    /// The reader of standard output went away: nobody is there to be told.
+    /// Failed, and the details are already printed.
+    Reported,
+    /// The reader of standard output went away.
     Quiet,
 }
 
-/// What a command gives.
+/// What a command returns.
 pub type Result<T> = std::result::Result<T, Failure>;
 
 impl From<model::ConfigError> for Failure {
@@ -86,12 +86,12 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Tells the error and gives the exit code.
+/// Prints the error and returns the exit code.
 pub fn exit(result: Result<()>) -> ExitCode {
     let (message, code) = match result {
         Ok(()) | Err(Failure::Quiet) => return ExitCode::SUCCESS,
         Err(Failure::Interrupted) => return ExitCode::from(130),
-        Err(Failure::Told) => return ExitCode::FAILURE,
+        Err(Failure::Reported) => return ExitCode::FAILURE,
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Failed(message)) => (message, 1),
     };

@@ -1,4 +1,4 @@
-//! What commands share: the config from flags, the device, the run asked for, Ctrl-C.
+//! What commands share: the config from flags, the device, the chosen run, Ctrl-C.
 
 use crate::arguments::{Configured, Saved};
 use crate::failure::{Failure, Result};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Folder of all runs.
 pub const RUNS: &str = "runs";
 
-/// The merged config; `flags` are assignments from flags of their own, the last word.
+/// The merged config; assignments in `flags` override all others.
 pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
     let text =
         match &c.config {
@@ -48,7 +48,7 @@ pub fn cpu(threads: usize) -> Cpu {
     Cpu::new(CpuSettings::with_threads(threads))
 }
 
-/// Where a new run goes: to the folder of `--run`, or to one of its own named after this.
+/// Where a new run goes: the folder of `--run`, or the next free one called `name`.
 pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
     match run {
         Some(path) => Choice::Exact {
@@ -62,7 +62,7 @@ pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
     }
 }
 
-/// The run that was asked for, or else the newest of a language model.
+/// The given run, or else the newest run of a language model.
 pub fn open(run: Option<&Path>) -> Result<RunFolder> {
     let files = Arc::new(Disk);
     if let Some(path) = run {
@@ -76,7 +76,7 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
     }
 }
 
-/// The model that was asked for, and the run that it is of: none where it lies in another folder.
+/// The chosen model, and its run if it is in one.
 pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
     let how = Use {
         threads: threads(saved.threads.map(|n| n as usize)),
@@ -87,13 +87,13 @@ pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
         None => open(None)?.path().to_path_buf(),
     };
     let opened = Opened::open(&path, saved.checkpoint, how)?;
-    // A checkpoint lies in RUN/checkpoints.
+    // Checkpoints are in RUN/checkpoints.
     let run = opened.folder.ancestors().nth(2);
     let run = run.and_then(|run| RunFolder::open(Arc::new(Disk), run).ok());
     Ok((opened, run))
 }
 
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
+/// A flag that Ctrl-C sets; a second Ctrl-C exits immediately.
 pub fn stop_flag() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();

@@ -1,4 +1,4 @@
-//! `downhill data`, and training on whatever people bring.
+//! `downhill data`, and training on files of many formats.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -33,13 +33,13 @@ const TINY: &str = "--preset tiny --steps 3 --quiet";
 fn prepared_once_inspected_sampled_and_trained_on() {
     let place = with_texts();
     let line = "data prepare notes chats.jsonl --tokenizer chars --out d";
-    let told = place.run(line).fine().out;
+    let shown = place.run(line).fine().out;
     for part in [
         "302 documents in 4 files",
         "1 × not UTF-8 text: notes/picture.png",
         "train d",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(shown.contains(part), "{shown}");
     }
     let seen = place.run("data inspect d --json").fine().json();
     assert_eq!(
@@ -60,7 +60,7 @@ fn prepared_once_inspected_sampled_and_trained_on() {
     );
     let shown = place.run("data sample d -n 2").fine().out;
     assert_eq!(shown.matches("── document at token").count(), 2, "{shown}");
-    // The same text from its files, and again from what is prepared: the same bits.
+    // Training on the files and on the prepared folder gives the same bits.
     place.run(&format!("train d {TINY} --run one")).fine();
     let raw = format!("train notes chats.jsonl --set data.tokenizer=chars {TINY} --run two");
     place.run(&raw).fine();
@@ -69,7 +69,7 @@ fn prepared_once_inspected_sampled_and_trained_on() {
     place.run("train --resume two --steps 6 --quiet").fine();
     assert!(bits(&place, "one", 6) == bits(&place, "two", 6));
     place.run("eval one --json").fine();
-    // Nothing is done twice, and nothing is overwritten.
+    // Preparing again does nothing, and never overwrites other data.
     place.run(line).fine();
     let other = "data prepare notes --tokenizer chars --out d";
     place.run(other).fails(
@@ -129,14 +129,14 @@ fn a_large_text_is_prepared_in_the_cache_and_a_change_is_noticed() {
     assert_eq!(caches(), 1, "refused before anything is encoded");
     place.run(&format!("{train} three")).fine();
     assert_eq!(caches(), 2);
-    // What the tokenizer has seen of it is said.
+    // The sample that the tokenizer has learned from is reported.
     place
         .run("data prepare big.txt --tokenizer bpe:300 --out d")
         .fine();
     let tiny = TINY.replace(" --quiet", "");
     for look in ["data inspect d", &format!("train d {tiny} --run four")] {
-        let said = place.run(look).fine().out;
-        assert!(said.contains("learned from a sample"), "{said}");
+        let shown = place.run(look).fine().out;
+        assert!(shown.contains("learned from a sample"), "{shown}");
     }
 }
 
@@ -161,7 +161,7 @@ fn standard_input_is_a_text() {
         "{}",
         String::from_utf8_lossy(&ended.stderr)
     );
-    // What was read once is found again.
+    // Resuming finds the text that was read.
     place.run("train --resume r --steps 5 --quiet").fine();
 }
 
@@ -173,8 +173,8 @@ fn bad_records_can_be_skipped() {
     place
         .run(line)
         .fails(1, &["bad.jsonl, line 2: not JSON", "--skip-bad"]);
-    let told = place.run(&format!("{line} --skip-bad")).fine().out;
-    assert!(told.contains("1 × not JSON: bad.jsonl, line 2"), "{told}");
+    let shown = place.run(&format!("{line} --skip-bad")).fine().out;
+    assert!(shown.contains("1 × not JSON: bad.jsonl, line 2"), "{shown}");
     place
         .run("data prepare chats.jsonl --field body --out e")
         .fails(1, &["no field `body`", "--field"]);
@@ -182,7 +182,7 @@ fn bad_records_can_be_skipped() {
 }
 
 #[test]
-fn interrupted_by_a_signal_it_goes_on() {
+fn a_killed_preparation_resumes_to_the_same_bytes() {
     let place = Place::new();
     let text = "Whoever stops may go on.\n".repeat(2_000_000);
     place.write("big.txt", text.as_bytes());
@@ -215,8 +215,8 @@ fn interrupted_by_a_signal_it_goes_on() {
     }
 }
 
-/// 20 MB of texts that are hard on a program that reads line by line or word by word; the same at
-/// 1 GB is `scripts/bench_data.py`.
+/// 20 MB of texts that are hard to read line by line or word by word; `scripts/bench_data.py` does
+/// the same at 1 GB.
 #[test]
 fn strange_texts_need_no_more_memory() {
     const SIZE: usize = 20_000_000;

@@ -1,4 +1,4 @@
-//! `downhill train --resume`: to the same bits as a run that nobody stopped.
+//! `downhill train --resume`: the same bits as a run that was never stopped.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -18,7 +18,7 @@ fn whole() -> Place {
 }
 
 #[test]
-fn a_run_stopped_by_ctrl_c_goes_on_to_the_same_bits() {
+fn a_run_stopped_by_ctrl_c_resumes_to_the_same_bits() {
     let place = whole();
     let child = place.start(&format!("{LINE} --run part --json"), r#""step","time""#);
     signal(&child, "-INT");
@@ -33,7 +33,7 @@ fn a_run_stopped_by_ctrl_c_goes_on_to_the_same_bits() {
 }
 
 #[test]
-fn ctrl_c_says_how_to_go_on() {
+fn ctrl_c_prints_how_to_resume() {
     let place = Place::with_story();
     let line = "train story.txt --preset tiny --steps 100000 --run part";
     let child = place.command(line).stdout(Stdio::piped()).spawn();
@@ -52,7 +52,7 @@ fn ctrl_c_says_how_to_go_on() {
 }
 
 #[test]
-fn a_run_killed_after_a_checkpoint_goes_on_to_the_same_bits() {
+fn a_run_killed_after_a_checkpoint_resumes_to_the_same_bits() {
     let place = whole();
     let mut child = place.start(&format!("{LINE} --run part --json"), r#""event":"saved""#);
     child.kill().unwrap();
@@ -93,12 +93,12 @@ fn everything_that_learns_goes_on_to_the_same_bits() {
 }
 
 #[test]
-fn a_finished_run_says_so_and_goes_on_when_told_to() {
+fn a_finished_run_says_so_and_can_be_extended() {
     let place = whole();
-    let said = place.run("train --resume whole").fine().out;
+    let shown = place.run("train --resume whole").fine().out;
     assert!(
-        said.contains("30 of 30") && said.contains("--steps"),
-        "{said}"
+        shown.contains("30 of 30") && shown.contains("--steps"),
+        "{shown}"
     );
     let events = place
         .run("train --resume whole --steps 33 --json")
@@ -110,26 +110,26 @@ fn a_finished_run_says_so_and_goes_on_when_told_to() {
 }
 
 #[test]
-fn a_run_that_is_not_what_it_was_does_not_go_on() {
+fn a_changed_config_or_text_is_not_resumed() {
     let place = whole();
     let toml = String::from_utf8(place.read("whole/run.toml")).unwrap();
     place.write(
         "whole/run.toml",
         toml.replace("lr = 0.003", "lr = 0.004").as_bytes(),
     );
-    let go_on = "train --resume whole --steps 40";
+    let resume = "train --resume whole --steps 40";
     place
-        .run(go_on)
+        .run(resume)
         .fails(1, &["optim.lr was 0.003 and is 0.004"]);
     place.write("whole/run.toml", toml.as_bytes());
     place.write(
         "story.txt",
         common::story().replace("kite", "boat").as_bytes(),
     );
-    place.run(go_on).fails(1, &["text changed", "story.txt"]);
+    place.run(resume).fails(1, &["text changed", "story.txt"]);
     place.run("eval whole").fails(1, &["text changed"]);
     let refused = "train story.txt --resume whole";
-    place.run(refused).fails(2, &["leave the text out"]);
+    place.run(refused).fails(2, &["omit the text"]);
     place
         .run("train --resume nowhere")
         .fails(1, &["nowhere", "whole"]);

@@ -1,4 +1,4 @@
-//! `downhill data`: texts are prepared once, and looked at.
+//! `downhill data`: prepares texts, and shows what was prepared.
 
 use crate::arguments::{Data, DataInspect, DataPrepare, DataSample};
 use crate::failure::{Failure, Result};
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 use watch::{amount, count, duration};
 
-/// Tokens of a document that `data sample` shows.
+/// Tokens per document that `data sample` shows.
 const SHOWN: usize = 256;
 
 pub fn run(a: &Data) -> Result<()> {
@@ -50,7 +50,7 @@ fn prepare(a: &DataPrepare) -> Result<()> {
     let mut out = stdout().lock();
     let seconds = began.elapsed().as_secs_f64();
     let rate = amount((prepared.report.bytes as f64 / seconds) as u64, "B");
-    let memory = run::peak_bytes().map(|b| format!(" · {} of memory at most", amount(b, "B")));
+    let memory = run::peak_bytes().map(|b| format!(" · peak memory {}", amount(b, "B")));
     let memory = memory.unwrap_or_default();
     writeln!(out, "time         {} · {rate}/s{memory}", duration(seconds))?;
     writeln!(out, "next\n  downhill train {}", a.out.display())?;
@@ -59,12 +59,12 @@ fn prepare(a: &DataPrepare) -> Result<()> {
 
 fn open(folder: &Path) -> Result<Prepared> {
     if !Prepared::is_in(folder) {
-        let told = format!(
-            "{}: no prepared data here; make it with: downhill data prepare TEXT... --out {}",
+        let message = format!(
+            "{}: no prepared data here; create it with: downhill data prepare TEXT... --out {}",
             folder.display(),
             folder.display()
         );
-        return Err(Failure::Failed(told));
+        return Err(Failure::Failed(message));
     }
     Ok(Prepared::open(folder)?)
 }
@@ -78,7 +78,7 @@ fn inspect(a: &DataInspect) -> Result<()> {
     show(&prepared)
 }
 
-/// What is known of prepared data, for scripts.
+/// A description of prepared data, for scripts.
 fn object(p: &Prepared) -> Value {
     let r = &p.report;
     let tokens = p.train.len() + p.validation.len();
@@ -136,25 +136,25 @@ fn show(p: &Prepared) -> Result<()> {
         writeln!(out, "             learned from a sample of {sample}")?;
     }
     let how = match r.split.as_str() {
-        "documents" => "documents chosen by their content",
-        "given" => "the text given",
+        "documents" => "documents chosen by hash",
+        "given" => "the given text",
         _ => "the end of the text",
     };
     let held_out = count(p.part(CorpusPart::Validation).len() as u64);
     let bytes = amount(r.validation_bytes, "B");
     writeln!(out, "validation   {held_out} tokens · {bytes} · {how}")?;
     let all: u64 = r.scripts.iter().map(|(_, n)| n).sum();
-    let share = |n: u64| format!("{:.1} %", 100.0 * n as f64 / all.max(1) as f64);
+    let share = |n: u64| format!("{:.1}%", 100.0 * n as f64 / all.max(1) as f64);
     let scripts: Vec<String> = r
         .scripts
         .iter()
         .take(6)
         .map(|(name, n)| format!("{name} {}", share(*n)))
         .collect();
-    let different = count(r.characters);
+    let distinct = count(r.characters);
     writeln!(
         out,
-        "scripts      {} · {different} different characters",
+        "scripts      {} · {distinct} distinct characters",
         scripts.join(", ")
     )?;
     let longest = amount(r.longest_line, "B");
@@ -211,8 +211,7 @@ fn sample(a: &DataSample) -> Result<()> {
         );
         let rule = "─".repeat(80usize.saturating_sub(head.chars().count()));
         writeln!(out, "{head}{rule}")?;
-        // What a terminal would take for a command is shown as a mark, but for lines that end as
-        // Windows ends them.
+        // Control characters would act on the terminal. Windows line ends are fine.
         let plain = |c: char| {
             if c.is_control() && c != '\n' && c != '\t' {
                 '\u{FFFD}'

@@ -38,8 +38,7 @@ pub fn run(a: &Eval) -> Result<()> {
         }
         _ => {
             let folder = opened.folder.display();
-            let message =
-                format!("{folder} has no validation text of its own: give one with --text");
+            let message = format!("{folder} has no validation text: give one with --text");
             return Err(Failure::Usage(message));
         }
     };

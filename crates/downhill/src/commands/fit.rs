@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::time::Instant;
 use study::fit::{Curvature, FitTask, Line, Model, Points, column_names};
 
-/// Most steps where nothing is said.
+/// Default maximum number of steps.
 const STEPS: u64 = 10_000;
-/// A number of steps that is never reached: a fit is measured and saved at its end.
+/// An interval that is never reached: a fit is evaluated and saved only at its end.
 const NEVER: u64 = 1_000_000_000;
-/// Most characters of a column's name in the table of weights.
+/// Maximum width of a column's name in the table of weights.
 const NAME: usize = 30;
 
-/// What is said at the end.
+/// What is printed at the end.
 struct FitReport {
     model: Model,
     closed_form: Line,
@@ -64,7 +64,6 @@ pub fn run(a: &Fit) -> Result<()> {
             began,
             stop: &stop,
         };
-        // The one trainer, with this task.
         Trainer::new(settings, &mut task, &mut device, &folder, None, &mut show).and_then(
             |mut trainer| {
                 warning
@@ -114,20 +113,20 @@ fn points(a: &Fit) -> Result<Points> {
         (Some(file), None) => {
             let columns = study::fit::listed(&column_names(file)?);
             Err(Failure::Usage(format!(
-                "which column shall be predicted? Say it with --target; {} has {columns}",
+                "which column should be predicted? Choose it with --target; {} has {columns}",
                 file.display()
             )))
         }
         (None, None) => Ok(Points::line()),
         (None, Some(_)) => {
-            let message = "--target is a column of a CSV file: name the file too";
+            let message = "--target names a column of a CSV file: give the file too";
             Err(Failure::Usage(message.into()))
         }
     }
 }
 
-/// The config: what suits a fit, then the user's own values. The learning rate follows from the
-/// data's curvature once that is known; before, the user's values can be checked all the same.
+/// The config: defaults for a fit, then the user's own values. The learning rate follows from the
+/// data's curvature; without it, the user's values are still checked.
 fn config(a: &Fit, curvature: Option<Curvature>) -> Result<Config> {
     let mut sets: Vec<String> = [
         "optim.name=momentum",
@@ -195,12 +194,12 @@ impl FitReport {
         object
     }
 
-    /// Our weights beside those of the closed form, and the true ones where they are known.
+    /// Our weights beside those of the closed form, and the true ones if known.
     fn print(&self, out: &mut impl Write) -> Result<()> {
         let why = match self.end.reason.as_str() {
             "target" => "the gradient has all but vanished (at most 1e-7 of the first)",
-            "interrupted" => "stopped by you before the gradient vanished",
-            _ => "all steps are done, though the gradient has not vanished: try more --steps",
+            "interrupted" => "interrupted before the gradient vanished",
+            _ => "reached the last step before the gradient vanished: try more --steps",
         };
         writeln!(out, "stop     {why}")?;
         let condition = match self.condition {
@@ -234,7 +233,7 @@ impl FitReport {
     }
 }
 
-/// A number of ten digits.
+/// A number with ten digits.
 fn figure(x: f64) -> String {
     match x.abs() {
         size if size == 0.0 || (1e-3..1e5).contains(&size) => format!("{x:.9}"),

@@ -1,4 +1,4 @@
-//! `downhill landscape`: the cost of a fitted line, and a crowd that walks down it.
+//! `downhill landscape`: the cost of a fitted line, and a crowd walking down it.
 
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
@@ -32,7 +32,7 @@ pub fn run(a: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Makes the landscape of a run and keeps it there.
+/// Computes the landscape of a run and saves it in the run folder.
 pub fn make(folder: &RunFolder) -> Result<Landscape> {
     let land = Landscape::new(&Points::of_run(folder)?)?;
     let text = serde_json::to_vec(&land);

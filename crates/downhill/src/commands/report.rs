@@ -1,4 +1,4 @@
-//! `downhill report`: a run as one file, or as single pictures.
+//! `downhill report`: a run as one HTML file, or its charts as SVG files.
 
 use crate::arguments::Report;
 use crate::failure::Result;

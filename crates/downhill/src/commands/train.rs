@@ -20,12 +20,12 @@ use std::time::Instant;
 use watch::tui::{self, Closed, Events};
 use watch::{Screen, TensorBoard, TerminalLog};
 
-/// What is trained, and from where.
+/// What is trained, and where it starts.
 struct Job {
     settings: Settings,
     task: LanguageTask,
     folder: RunFolder,
-    /// Whether it goes on from its last checkpoint.
+    /// Whether it resumes from its last checkpoint.
     resumed: bool,
 }
 
@@ -38,7 +38,7 @@ pub fn run(a: &Train) -> Result<()> {
     let mut job = match &a.flags.resume {
         None => new(a, &stop)?,
         Some(_) if !a.paths.is_empty() => {
-            let message = "--resume goes on with the run's own text: leave the text out";
+            let message = "--resume uses the run's own text: omit the text";
             return Err(Failure::Usage(message.into()));
         }
         Some(path) => match resume(path.clone(), &a.flags, &stop)? {
@@ -72,8 +72,8 @@ pub fn run(a: &Train) -> Result<()> {
         let mut show = |event: &Event| {
             screen.event(event);
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
-                // The run has its own log.
-                eprintln!("warning: TensorBoard's file is left: {error}");
+                // Training goes on: the run has its own log.
+                eprintln!("warning: TensorBoard files are no longer written: {error}");
                 board = None;
             }
         };
@@ -98,7 +98,7 @@ pub fn run(a: &Train) -> Result<()> {
     }
 }
 
-/// The page, where it is wanted and can be had.
+/// The page, unless flags exclude it or it can't start.
 fn page(
     f: &TrainFlags,
     folder: &RunFolder,
@@ -111,7 +111,7 @@ fn page(
     let control = f.allow_control.then(|| (save.clone(), stop.clone()));
     let page = Page::beside(folder, control);
     if !f.tui {
-        page.iter().for_each(Page::tell);
+        page.iter().for_each(Page::announce);
     }
     page
 }
@@ -130,7 +130,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     if a.paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
-    let corpus = watched(&config, f, stop, |control| {
+    let corpus = with_progress(&config, f, stop, |control| {
         Corpus::read(&a.paths, f.val.as_deref(), &config, control)
     })?;
     config.data.tokenizer = corpus.chosen.clone();
@@ -138,7 +138,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
         let sample = ::watch::amount(sample, "B");
         writeln!(
             stdout(),
-            "the tokenizer is learned from a sample of the text, {sample}"
+            "the tokenizer is learned from a sample of the text ({sample})"
         )?;
     }
     let choice = choice(&f.run, f.overwrite, &corpus.source.corpus);
@@ -146,7 +146,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
         config,
         source: corpus.source.clone(),
     };
-    // Last, so that no mistake leaves a folder behind.
+    // The folder is created last, so that no mistake leaves one behind.
     let task = LanguageTask::new(&settings.config, corpus)?;
     let files: Arc<dyn Files> = Arc::new(Disk);
     let folder = RunFolder::create(files, &choice)?;
@@ -159,7 +159,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     })
 }
 
-/// The run to go on with; none where it is finished, which is said.
+/// The run to resume; `None` if it is finished, after printing so.
 fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>> {
     // Locked first: a start that is refused changes nothing.
     let folder = RunFolder::open_to_write(Arc::new(Disk), &path)?;
@@ -174,23 +174,23 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
     let steps = settings.config.train.steps as u64;
     if last.step >= steps {
         let (step, run) = (last.step, path.display());
-        let told = format!(
+        let message = format!(
             "{run} is finished: {step} of {steps} steps. To train it further: \
              downhill train --resume {run} --steps {}",
             step + steps.max(1)
         );
-        // Standard output is for events alone where a script reads them.
+        // With --json, standard output has only events.
         if f.json {
-            eprintln!("{told}");
+            eprintln!("{message}");
         } else {
-            writeln!(stdout(), "{told}")?;
+            writeln!(stdout(), "{message}")?;
         }
         return Ok(None);
     }
     let source = &settings.source;
     let config = &settings.config;
     let known = ::session::tokenizer(&last)?;
-    let corpus = watched(config, f, stop, |control| {
+    let corpus = with_progress(config, f, stop, |control| {
         Corpus::of_run(&folder, source, config, known, control)
     })?;
     let task = LanguageTask::new(&settings.config, corpus)?;
@@ -203,8 +203,8 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
     }))
 }
 
-/// Reads a text; a line says how far it is where that takes time.
-fn watched(
+/// Reads a text, with a progress line if that takes time.
+fn with_progress(
     config: &Config,
     f: &TrainFlags,
     stop: &AtomicBool,
@@ -216,13 +216,13 @@ fn watched(
     Ok(read(&control)?)
 }
 
-/// Where events are shown: as lines of JSON, or as the log that people know.
+/// Where events are shown.
 pub enum Output {
-    /// One object a line.
+    /// Lines of JSON, one object per line.
     Json,
-    /// For people, on a thread of its own.
-    People(Screen),
-    /// A screen in the terminal, on a thread of its own; the end is told by the log after it.
+    /// The log, on a thread of its own.
+    Log(Screen),
+    /// The terminal screen, on a thread of its own; when it closes, the log prints the end.
     Tui {
         sender: Sender<Event>,
         thread: JoinHandle<()>,
@@ -232,23 +232,23 @@ pub enum Output {
 }
 
 impl Output {
-    /// An output by flags.
+    /// The output that the flags ask for.
     pub fn new(json: bool, quiet: bool) -> Output {
         if json {
             return Output::Json;
         }
         let log = TerminalLog::new(stdout(), terminal::width(), terminal::color(), quiet);
-        Output::People(Screen::new(log))
+        Output::Log(Screen::new(log))
     }
 
-    /// The terminal screen. Leaving it stops the training as Ctrl-C does.
+    /// The terminal screen. Closing it stops the training as Ctrl-C does.
     fn tui(folder: &RunFolder, stop: Arc<AtomicBool>) -> Output {
         let (sender, receiver) = channel();
         let name = folder.path().display().to_string();
         let thread = std::thread::spawn(move || match tui::show(&name, Events::Beside(receiver)) {
             Ok(Closed::User) => stop.store(true, Ordering::Relaxed),
             Ok(Closed::Over) => {}
-            Err(error) => eprintln!("warning: the screen can't be shown: {error}"),
+            Err(error) => eprintln!("warning: the terminal screen can't be shown: {error}"),
         });
         Output::Tui {
             sender,
@@ -266,22 +266,22 @@ impl Output {
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
             }
-            Output::People(screen) => screen.event(event),
+            Output::Log(screen) => screen.event(event),
             Output::Tui { sender, ends, .. } => {
                 if matches!(event.what, What::Start(_) | What::End(_)) {
                     ends.push(event.clone());
                 }
-                // Once the user left, nobody listens; the end is still told.
+                // Nobody receives it once the user has closed the screen.
                 let _ = sender.send(event.clone());
             }
         }
     }
 
-    /// Waits until all is shown.
+    /// Waits until everything is shown.
     pub fn finish(self) {
         match self {
             Output::Json => {}
-            Output::People(screen) => screen.finish(),
+            Output::Log(screen) => screen.finish(),
             Output::Tui {
                 sender,
                 thread,

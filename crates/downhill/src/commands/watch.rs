@@ -23,7 +23,7 @@ pub fn run(a: &Watch) -> Result<()> {
     let runs = match &a.run {
         Some(path) => match RunFolder::open(Arc::new(Disk), path) {
             Ok(_) => Runs::These(vec![path.clone()]),
-            // A folder that is no run, but holds some, shows all of them.
+            // A folder of runs shows all of them.
             Err(error) => all(path).map_err(|_| error)?,
         },
         None => all(Path::new(RUNS))?,
@@ -59,7 +59,7 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
         control: None,
     };
     let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
-    writeln!(stdout(), "page     {} · Ctrl-C ends it", server.address())?;
+    writeln!(stdout(), "page     {} · Ctrl-C to stop", server.address())?;
     stdout().flush()?;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(100));
@@ -67,14 +67,14 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// The page beside a training.
+/// The page shown during training.
 pub struct Page {
     server: Server,
     token: Option<String>,
 }
 
 impl Page {
-    /// Starts it, where it can be had: if not, a warning says why, and the training goes on.
+    /// Starts the page. If that fails, prints a warning; training goes on without it.
     pub fn beside(
         run: &RunFolder,
         control: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>,
@@ -100,8 +100,8 @@ impl Page {
         }
     }
 
-    /// Tells where it is.
-    pub fn tell(&self) {
+    /// Prints its address.
+    pub fn announce(&self) {
         // A reader that went away doesn't stop the training.
         let mut out = stdout().lock();
         let _ = writeln!(out, "page     {}", self.server.address());
