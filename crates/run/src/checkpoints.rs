@@ -87,11 +87,16 @@ impl Checkpoints {
 
     /// All checkpoints with a valid manifest, in order of step.
     pub fn list(&self) -> Result<Vec<Checkpoint>> {
-        let found = find(&self.folder)?;
-        let sound = found
-            .iter()
-            .filter_map(|(&step, path)| Checkpoint::load(step, path).ok());
-        Ok(sound.collect())
+        let all = self.all()?.into_iter();
+        Ok(all.filter_map(|(_, checkpoint)| checkpoint.ok()).collect())
+    }
+
+    /// All checkpoints in order of step, those whose manifest is damaged too.
+    pub fn all(&self) -> Result<Vec<(u64, Result<Checkpoint>)>> {
+        let found = find(&self.folder)?.into_iter();
+        Ok(found
+            .map(|(step, path)| (step, Checkpoint::load(step, &path)))
+            .collect())
     }
 
     /// Opens a checkpoint and reads its manifest; its files are checked when they are read. Instead

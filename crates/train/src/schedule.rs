@@ -9,6 +9,7 @@ use model::{OptimConfig, Schedule};
 /// et al., "MiniCPM", 2024).
 pub fn rate(o: &OptimConfig, step: u64, steps: u64) -> f64 {
     let (step, warmup) = (step as f64, o.warmup as f64);
+    let steps = o.schedule_steps.map_or(steps, |steps| steps as u64);
     let steps = (steps as f64).max(1.0);
     if step < warmup {
         return o.lr * (step + 1.0) / (warmup + 1.0);

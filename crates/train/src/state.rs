@@ -12,7 +12,7 @@ use std::io::{self, Write};
 /// File with the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";
 /// File with the trainer's state.
-const TRAINER: &str = "trainer_state.json";
+pub const TRAINER: &str = "trainer_state.json";
 
 /// The trainer's own state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -79,9 +79,9 @@ pub struct Trainer<'a> {
     about: Start,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
-    /// The step that this session began with: until it has saved, newer checkpoints are of a course
+    /// The step that this session began with, until it has saved: newer checkpoints are of a course
     /// that was left.
-    began: u64,
+    began: Option<u64>,
     /// Set to request a checkpoint after the current step.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
@@ -140,7 +140,7 @@ impl<'a> Trainer<'a> {
             loss: None,
             about: Start::default(),
             saved: None,
-            began: 0,
+            began: Some(0),
             wanted: Arc::default(),
             profiler: Profiler::default(),
         };
@@ -171,7 +171,7 @@ impl<'a> Trainer<'a> {
         self.first_norm = state.first_norm;
         self.smoothed = state.smoothed;
         self.saved = Some(state.step);
-        self.began = state.step;
+        self.began = Some(state.step);
         Ok(())
     }
 
@@ -198,7 +198,8 @@ impl<'a> Trainer<'a> {
 
     /// Remembers a checkpoint if it is the best.
     fn remember(&mut self, step: u64, loss: f64, eval: Eval) {
-        if self.best.as_ref().is_none_or(|best| loss < best.loss) {
+        let better = |best: &Best| loss < best.loss || step == best.step;
+        if self.best.as_ref().is_none_or(better) {
             self.best = Some(Best { step, loss, eval });
         }
     }
@@ -517,8 +518,9 @@ impl<'a> Trainer<'a> {
             self.remember(self.step, loss, self.last.clone());
         }
         let checkpoints = self.folder.checkpoints();
-        checkpoints.remove_above(self.began, self.step)?;
-        self.began = u64::MAX - 1;
+        if let Some(began) = self.began.take() {
+            checkpoints.remove_above(began, self.step)?;
+        }
         self.prune()?;
         self.emit(Saved {
             path: path.display().to_string(),
