@@ -129,8 +129,8 @@ pub struct TrainFlags {
     /// Replace the run in the folder given by --run
     #[arg(long, requires = "run")]
     pub overwrite: bool,
-    /// Resume a run exactly where it stopped; --steps extends it beyond its end, and --set may change
-    /// optim.lr, optim.lr_min, optim.matrix_lr, eval.*, checkpoint.* and sample.*
+    /// Resume a run exactly where it stopped; --steps extends it beyond its end, and --set may
+    /// change optim.lr, optim.lr_min, optim.matrix_lr, eval.*, checkpoint.* and sample.*
     #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
     pub resume: Option<PathBuf>,
     /// Resume from the checkpoint of this step instead of the newest sound one; newer ones are

@@ -146,8 +146,8 @@ impl TensorFiles {
     /// A tensor's values, row-major: F64 is rounded to the nearest f32.
     ///
     /// # Errors
-    /// If there is no such tensor, its type is not real, a number is not finite, or the file can't be
-    /// read.
+    /// If there is no such tensor, its type is not real, a number is not finite, or the file can't
+    /// be read.
     pub fn real(&mut self, name: &str) -> io::Result<Vec<f32>> {
         let dtype = self.info(name).map(|info| info.dtype);
         let bytes = self.bytes(name)?;
@@ -167,8 +167,8 @@ impl TensorFiles {
     /// A tensor's exact values.
     ///
     /// # Errors
-    /// If there is no such tensor, it isn't F32 or F64, a number is not finite, or the file can't be
-    /// read.
+    /// If there is no such tensor, it isn't F32 or F64, a number is not finite, or the file can't
+    /// be read.
     pub fn double(&mut self, name: &str) -> io::Result<Vec<f64>> {
         let dtype = self.info(name).map(|info| info.dtype);
         let bytes = self.bytes(name)?;

@@ -52,7 +52,7 @@ pub struct Checkpoint {
 
 /// A checkpoint, and what was passed over to find it.
 #[derive(Debug)]
-pub struct Chosen {
+pub struct Selection {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
     /// Why each checkpoint that would have been preferred isn't it.
@@ -114,7 +114,7 @@ impl Checkpoints {
         &self,
         which: Which,
         sound: &dyn Fn(&mut Checkpoint) -> Result<()>,
-    ) -> Result<Chosen> {
+    ) -> Result<Selection> {
         let found = find(&self.folder)?;
         let mut loaded: Vec<Result<Checkpoint>> = match which {
             Which::Step(asked) => match found.get(&asked) {
@@ -140,7 +140,7 @@ impl Checkpoints {
             let checked = checkpoint.and_then(|mut c| sound(&mut c).map(|()| c));
             match checked {
                 Ok(checkpoint) => {
-                    return Ok(Chosen {
+                    return Ok(Selection {
                         checkpoint,
                         skipped,
                     });

@@ -243,6 +243,14 @@ impl RunFolder {
     }
 }
 
+/// A name in a folder; one in the current folder isn't shown as `./name`.
+fn inside(folder: &Path, name: impl AsRef<Path>) -> PathBuf {
+    match folder == Path::new(".") {
+        true => name.as_ref().to_path_buf(),
+        false => folder.join(name),
+    }
+}
+
 fn is_run(path: &Path) -> bool {
     path.join(CONFIG).is_file()
 }
@@ -259,12 +267,7 @@ fn runs_in(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            // A name in the current folder isn't shown as `./name`.
-            let path = match folder == Path::new(".") {
-                true => PathBuf::from(name),
-                false => folder.join(name),
-            };
+            let path = inside(folder, entry.ok()?.file_name());
             is_run(&path).then_some(path)
         })
         .collect();
@@ -299,10 +302,11 @@ fn no_run(path: &Path, reason: &'static str, near: Vec<PathBuf>) -> Error {
 fn next(files: &dyn Files, root: &Path, name: &str) -> Result<PathBuf> {
     let mut number = 1;
     loop {
-        let path = match number {
-            1 => root.join(name),
-            _ => root.join(format!("{name}-{number}")),
+        let name = match number {
+            1 => name.to_owned(),
+            _ => format!("{name}-{number}"),
         };
+        let path = inside(root, &name);
         let taken = fs::symlink_metadata(&path).is_ok();
         if !taken && files.create_folder(&path)? {
             return Ok(path);

@@ -30,7 +30,7 @@ mod manifest;
 mod probe;
 mod smoothed;
 
-pub use checkpoints::{Checkpoint, Checkpoints, Chosen, Which};
+pub use checkpoints::{Checkpoint, Checkpoints, Selection, Which};
 pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;

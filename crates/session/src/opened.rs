@@ -42,8 +42,8 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens a run, at the given checkpoint or at the next best or older one if that is damaged; or a
-    /// model's folder.
+    /// Opens a run, at the given checkpoint or at the next best or older one if that is damaged; or
+    /// a model's folder.
     ///
     /// # Errors
     /// If there is no model, a file is damaged, or the model is not supported.

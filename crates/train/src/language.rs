@@ -137,8 +137,8 @@ impl Task for LanguageTask {
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
         let batch = self.loader.batch(step)?;
-        let decoder = &self.training.decoder;
-        decoder.fill(device, ready, &batch.inputs, &batch.targets)?;
+        self.training
+            .fill(device, ready, &batch.inputs, &batch.targets)?;
         if self.cadence.evaluates(step + 1) {
             let variables = self.training.decoder.graph.variables();
             self.probe.remember(device, variables)?;

@@ -1,20 +1,21 @@
 //! The training loop: fill a batch, run the planned step, report; between steps evaluate, sample
 //! and save. The trainer emits events and knows nothing of the screen.
 
+mod saving;
+
 use crate::average::Average;
 use crate::cadence::Cadence;
 use crate::error::{Error, Result};
 use crate::profile::Profiler;
 use crate::schedule::rate;
-use crate::state::{self, State};
+use crate::state;
 use crate::task::{Recording, Task};
 use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
 use model::Config;
 use run::{
-    Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Saved, Smoothed, Start, Step, Warning,
-    What, Which, now, peak_bytes,
+    Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Smoothed, Start, Step, Warning, What,
+    Which, now, peak_bytes,
 };
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -288,8 +289,8 @@ impl<'a> Trainer<'a> {
         self.probe()
     }
 
-    /// The look at the model after the last step: marks its checkpoint, and measures the best one in
-    /// full.
+    /// The look at the model after the last step: marks its checkpoint, and measures the best one
+    /// in full.
     fn judge(&mut self) -> Result<()> {
         let saved = self.last.averaged;
         self.measure(false)?;
@@ -309,7 +310,8 @@ impl<'a> Trainer<'a> {
         self.judge_best()
     }
 
-    /// Measures the best checkpoint in full where it isn't the last. The device then has its weights.
+    /// Measures the best checkpoint in full where it isn't the last. The device then has its
+    /// weights.
     fn judge_best(&mut self) -> Result<()> {
         let (task, device) = (&mut self.task, &mut *self.device);
         let Some(best) = self.best.as_mut().filter(|best| best.step < self.step) else {
@@ -387,23 +389,6 @@ impl<'a> Trainer<'a> {
         }
         self.emit(event)?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
-    }
-
-    fn not_finite(&self, what: String) -> Error {
-        let path = self.folder.path().display();
-        let lr = self.settings.config.optim.lr / 3.0;
-        let advice = match self.saved {
-            Some(step) => format!(
-                "The checkpoint of step {step} in {path} is intact. A lower learning rate often \
-                 helps: downhill train --resume {path} --set optim.lr={lr:.1e}, with \
-                 --checkpoint STEP to go on from an earlier one"
-            ),
-            None => format!(
-                "No checkpoint had been saved yet. A lower learning rate often helps: start again \
-                 with --set optim.lr={lr:.1e}"
-            ),
-        };
-        Error::NotFinite { what, advice }
     }
 
     /// The work between two steps.
@@ -492,101 +477,6 @@ impl<'a> Trainer<'a> {
             self.emit(what)?;
         }
         Ok(())
-    }
-
-    /// Saves a checkpoint, with the loss if it was measured at this step.
-    fn save(&mut self) -> Result<()> {
-        if self.saved == Some(self.step) {
-            return Ok(());
-        }
-        let from = Instant::now();
-        let variables = self.recording.graph.variables();
-        if let Some(name) = state::not_finite(self.device, variables, &self.optimizer)? {
-            return Err(self.not_finite(format!(
-                "after step {} the numbers of {name} are not finite, so no checkpoint was saved",
-                self.step
-            )));
-        }
-        let loss = self.loss.filter(|(step, _)| *step == self.step);
-        let loss = loss.map(|(_, loss)| loss);
-        if !self.folder.in_place() {
-            return Err(self.save_beside(loss)?);
-        }
-        let path = self.write(self.folder, loss)?;
-        self.saved = Some(self.step);
-        if let Some(loss) = loss {
-            self.remember(self.step, loss, self.last.clone());
-        }
-        let checkpoints = self.folder.checkpoints();
-        if let Some(began) = self.began.take() {
-            checkpoints.remove_above(began, self.step)?;
-        }
-        self.prune()?;
-        self.emit(Saved {
-            path: path.display().to_string(),
-            seconds: from.elapsed().as_secs_f64(),
-        })
-    }
-
-    fn prune(&self) -> Result<()> {
-        let keep = self.settings.config.checkpoint.keep;
-        Ok(self.folder.checkpoints().prune(keep)?)
-    }
-
-    /// Saves the whole run in a folder beside its own, which was moved or removed: writing there
-    /// would make another one without a config. Returns the error that ends the run.
-    fn save_beside(&mut self, loss: Option<f64>) -> Result<Error> {
-        let beside = self.folder.beside()?;
-        let mut log = beside.event_log()?;
-        log.write(&Event::new(now(), self.step, self.about.clone()))?;
-        self.write(&beside, loss)?;
-        let (step, new) = (self.step, beside.path().display());
-        let path = self.folder.path().to_path_buf();
-        let advice = format!(
-            "The state after step {step} is saved in {new}: go on with downhill train --resume {new}"
-        );
-        Ok(run::Error::Moved { path, advice }.into())
-    }
-
-    /// Writes a checkpoint of the better of the weights and their average, by the last evaluation.
-    fn write(&mut self, folder: &RunFolder, loss: Option<f64>) -> Result<PathBuf> {
-        let averaged = self.last.averaged;
-        if averaged {
-            self.swap()?;
-        }
-        let written = self.write_what_is_there(folder, loss, averaged);
-        if averaged {
-            self.swap()?;
-        }
-        written
-    }
-
-    /// Writes a checkpoint of what the device has: the average of the weights, or the weights.
-    fn write_what_is_there(
-        &self,
-        folder: &RunFolder,
-        loss: Option<f64>,
-        averaged: bool,
-    ) -> Result<PathBuf> {
-        let state = State {
-            step: self.step,
-            train_seconds: self.train_seconds,
-            first_norm: self.first_norm,
-            averaged,
-            smoothed: self.smoothed,
-            config: self.settings.config.to_toml(),
-        };
-        let variables = self.recording.graph.variables();
-        let mut files = self.task.files(self.device)?;
-        files.extend(state::save(
-            self.device,
-            variables,
-            &self.optimizer,
-            self.recording.double,
-            &state,
-        )?);
-        files.extend(self.average.file(variables, averaged));
-        Ok(folder.checkpoints().save(self.step, loss, files)?)
     }
 
     fn end(&mut self, reason: &str) -> Result<()> {

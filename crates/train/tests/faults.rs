@@ -1,5 +1,5 @@
-//! A disk that fails at any moment: the run ends with an error, and saved files stay intact. A user who
-//! stops at any moment: the run leaves at once, and nothing is lost.
+//! A disk that fails at any moment: the run ends with an error, and saved files stay intact. A user
+//! who stops at any moment: the run leaves at once, and nothing is lost.
 #![allow(clippy::unwrap_used)]
 
 use engine::{Cpu, CpuSettings};
@@ -118,8 +118,8 @@ fn a_failing_disk_never_costs_what_was_saved() {
     assert!(most >= 2);
 }
 
-/// The user stops it at any event: at most one batch later it leaves, and what it had is saved; when
-/// it goes on, it ends as if nobody had stopped it.
+/// The user stops it at any event: at most one batch later it leaves, and what it had is saved;
+/// resumed, it ends as if nobody had stopped it.
 #[test]
 fn a_run_can_be_stopped_in_the_middle_of_anything() {
     let whole = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use super::line::Line;
 use super::model::{FILE, Model};
 use super::points::{Points, Source};
 use super::standard::Standardized;
-use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
+use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable};
 use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -107,7 +107,8 @@ impl FitTask {
         let data = Standardized::new(&mut points)?;
         let (rows, width) = (data.y.len(), data.features.len());
         let most = (MICRO_NUMBERS / width.max(1)).max(1);
-        let micro = micro_batch(rows, 1, most);
+        let divides = |m: &usize| rows.is_multiple_of(*m);
+        let micro = (1..=most.min(rows)).rev().find(divides).unwrap_or(1);
         // Without a suitable divisor, use one batch: thousands of tiny ones are slower.
         let micro = if micro < most / 16 { rows } else { micro };
         Ok(FitTask {
