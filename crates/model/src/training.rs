@@ -45,8 +45,8 @@ impl Training {
         })
     }
 
-    /// Writes a batch [B·T]: tokens and targets. What is missing in the last micro-batch is filled up
-    /// with tokens that don't count.
+    /// Writes a batch [B·T]: tokens and targets. What is missing in the last micro-batch is filled
+    /// up with tokens that don't count.
     ///
     /// # Errors
     /// If the device fails.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use run::{End, Eval, Event, Kind, Sample, Smoothed, Start, Step, What};
 
+use crate::left::TimeLeft;
 use crate::summary;
 use crate::table::{Row, Table};
 use crate::text::{columns, line, truncate, wrap};
@@ -44,6 +45,7 @@ pub struct TerminalLog<W: Write> {
     titled: bool,
     mean: Smoothed,
     recent: VecDeque<f64>,
+    left: TimeLeft,
     /// The last step as a row.
     last: Option<Row>,
     /// A row waiting for an evaluation of the same step.
@@ -68,6 +70,7 @@ impl<W: Write> TerminalLog<W> {
             titled: false,
             mean: Smoothed::default(),
             recent: VecDeque::new(),
+            left: TimeLeft::default(),
             last: None,
             pending: None,
             live: 0,
@@ -105,6 +108,7 @@ impl<W: Write> TerminalLog<W> {
         self.last = None;
         self.mean = Smoothed::after(start.first_step, start.smoothed_loss);
         self.recent.clear();
+        self.left.start(start);
         if self.quiet {
             return Ok(());
         }
@@ -119,6 +123,7 @@ impl<W: Write> TerminalLog<W> {
         if let Some(loss) = step.nats_per_token.or(step.mse) {
             self.mean.add(loss);
         }
+        self.left.step(time, step.step_seconds);
         if step.step_seconds.is_finite() {
             self.recent.push_back(step.step_seconds);
             if self.recent.len() > RECENT {
@@ -133,7 +138,7 @@ impl<W: Write> TerminalLog<W> {
         // The error of a regression spans orders of magnitude, so a mean over steps says little:
         // show the step's own error.
         let train = step.mse.or(self.mean.value());
-        let left = self.typical_seconds().zip(self.steps());
+        let left = self.typical_seconds().filter(|_| self.start.is_some());
         let row = Row {
             step: number,
             train,
@@ -141,7 +146,7 @@ impl<W: Write> TerminalLog<W> {
             lr: Some(step.lr),
             step_seconds: Some(step.step_seconds),
             tokens_per_second: Some(step.tokens_per_second),
-            left: left.map(|(seconds, steps)| steps.saturating_sub(number) as f64 * seconds),
+            left: left.map(|seconds| self.left.after(number, seconds)),
             ..Row::default()
         };
         if self.is_due(number) {
@@ -153,6 +158,7 @@ impl<W: Write> TerminalLog<W> {
     }
 
     fn eval(&mut self, done: u64, eval: &Eval) -> io::Result<()> {
+        self.left.eval(eval);
         if self.quiet {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! Cross-entropy: how surprised the model is by the next token, in nats.
 //!
 //! loss = weight · Σ over rows of (log Σⱼ exp(xⱼ) − x[target]), with weight = 1 / counted targets
-//! of the whole step; rows whose target is [`UNCOUNTED`] are left out. Backward: dx = weight · (softmax(x) − one-hot(target)).
+//! of the whole step; rows whose target is [`UNCOUNTED`] are left out. Backward:
+//! dx = weight · (softmax(x) − one-hot(target)).
 //! Bishop, "Pattern recognition and machine learning", 2006, section 4.3.4.
 
 use crate::at::At;
