@@ -51,7 +51,7 @@ pub enum Command {
     Landscape(Landscape),
     /// Predict with a fitted line
     Predict(Predict),
-    /// Check every gradient on this machine
+    /// Check every gradient on this machine, or the checkpoints of a run
     Verify(Verify),
     /// List the operations of a training step: shape, FLOPs, bytes, lifetime, offset
     Graph(Graph),
@@ -140,9 +140,18 @@ pub struct TrainFlags {
     /// Replace the run in the folder given by --run
     #[arg(long, requires = "run")]
     pub overwrite: bool,
-    /// Resume a run exactly where it stopped; --steps extends it beyond its end
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
+    /// Resume a run exactly where it stopped; --steps extends it beyond its end, and --set may
+    /// change optim.lr, optim.lr_min, optim.matrix_lr, eval.*, checkpoint.* and sample.*
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
     pub resume: Option<PathBuf>,
+    /// Resume from the checkpoint of this step instead of the newest sound one; newer ones are
+    /// removed when the next is saved
+    #[arg(long, value_name = "STEP", requires = "resume")]
+    pub checkpoint: Option<u64>,
+    /// When --steps extends a resumed run: keep leaves the learning rate at the end of the old
+    /// schedule, extend stretches the schedule over all steps (as without this flag)
+    #[arg(long, value_enum, requires = "resume")]
+    pub schedule: Option<Extension>,
     /// Separate validation text; all other text is used for training
     #[arg(long, value_name = "FILE")]
     pub val: Option<PathBuf>,
@@ -280,9 +289,30 @@ pub struct Predict {
     pub json: bool,
 }
 
+/// What happens to the schedule of a run that is extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Extension {
+    /// The old schedule, then its last rate
+    Keep,
+    /// One schedule over all steps
+    Extend,
+}
+
+impl From<Extension> for train::Extension {
+    fn from(extension: Extension) -> train::Extension {
+        match extension {
+            Extension::Keep => train::Extension::Keep,
+            Extension::Extend => train::Extension::Extend,
+        }
+    }
+}
+
 /// `verify`
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// Check every file of every checkpoint of this run instead
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -43,7 +43,9 @@ impl From<model::ConfigError> for Failure {
 impl From<train::Error> for Failure {
     fn from(error: train::Error) -> Failure {
         match error {
-            train::Error::Config { .. } => Failure::Usage(error.to_string()),
+            train::Error::Config { .. } | train::Error::Fixed(_) => {
+                Failure::Usage(error.to_string())
+            }
             train::Error::Data(error) => error.into(),
             _ => Failure::Failed(error.to_string()),
         }

@@ -6,6 +6,7 @@ use ::session::{Opened, Use};
 use engine::{Cpu, CpuSettings, cores};
 use model::Config;
 use run::{Choice, Disk, Kind, RunFolder};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +88,12 @@ pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
         None => open(None)?.path().to_path_buf(),
     };
     let opened = Opened::open(&path, saved.checkpoint, how)?;
+    for skipped in &opened.skipped {
+        eprintln!("warning: {skipped}");
+    }
+    if let (Some(step), false) = (opened.step, opened.skipped.is_empty()) {
+        eprintln!("warning: using the checkpoint of step {step} instead");
+    }
     // Checkpoints are in RUN/checkpoints.
     let run = opened.folder.ancestors().nth(2);
     let run = run.and_then(|run| RunFolder::open(Arc::new(Disk), run).ok());
@@ -95,11 +102,26 @@ pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
 
 /// A flag that Ctrl-C sets; a second Ctrl-C exits immediately.
 pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    answering_flag(None)
+}
+
+/// The flag of a training; the first Ctrl-C is answered at once, unless a screen has the terminal.
+pub fn saving_flag(screen: bool) -> Result<Arc<AtomicBool>> {
+    let answer = "stopping and saving; Ctrl-C again quits now";
+    answering_flag((!screen).then_some(answer))
+}
+
+fn answering_flag(answer: Option<&'static str>) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
+        }
+        if let Some(answer) = answer {
+            // The terminal has shown ^C on this line.
+            let gap = if stderr().is_terminal() { "\n" } else { "" };
+            let _ = writeln!(stderr(), "{gap}{answer}");
         }
     };
     ctrlc::set_handler(handler)

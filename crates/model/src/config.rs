@@ -75,6 +75,8 @@ pub struct OptimConfig {
     pub matrix_block: usize,
     pub lr_min: f64,
     pub schedule: Schedule,
+    #[serde(with = "all")]
+    pub schedule_steps: Option<usize>,
     pub warmup: usize,
     pub decay: f64,
     pub momentum: f64,

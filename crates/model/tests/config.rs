@@ -29,7 +29,7 @@ fn key_names_are_stable() {
     let promised = [
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
-        "optim: name lr matrix_lr matrix_block lr_min schedule warmup decay momentum beta1 beta2 epsilon weight_decay cautious clip",
+        "optim: name lr matrix_lr matrix_block lr_min schedule schedule_steps warmup decay momentum beta1 beta2 epsilon weight_decay cautious clip",
         "train: batch steps seed average pace threads precision",
         "eval: every tokens",
         "checkpoint: every keep",

@@ -181,6 +181,9 @@ pub struct Start {
     /// Steps done before this session, 0 for a new run: the event's own step. The first `step`
     /// event has the next number.
     pub first_step: u64,
+    /// The smoothed training loss at the first step, in a session that goes on with a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoothed_loss: Option<f64>,
     /// Total steps of the run.
     pub steps: u64,
     /// Windows in a batch.
@@ -338,7 +341,8 @@ pub struct End {
     /// Seconds from start to end.
     #[serde(deserialize_with = "number")]
     pub wall_seconds: f64,
-    /// The last validation loss in nats; language models only.
+    /// The validation loss of the best checkpoint in nats; language models only. All figures of
+    /// quality here are of that checkpoint: on the whole validation part if the run is finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_nats_per_token: Option<f64>,
     /// The same in bits per raw byte.
@@ -365,7 +369,7 @@ pub struct End {
     /// Passes over the training part.
     #[serde(default, deserialize_with = "number")]
     pub epochs: f64,
-    /// The step of the best checkpoint.
+    /// The step of the best checkpoint on disk whose loss was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_step: Option<u64>,
     /// Why it ended: `finished`, `interrupted` or `target`.

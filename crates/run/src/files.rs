@@ -3,8 +3,14 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::{Error, Result};
+
+/// Further attempts to lock a file, and the pause before each: a reader that asks whether a run is
+/// live holds the lock for a moment.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Writes the bytes of a file, the same each time.
 type WriteContent<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
@@ -92,16 +98,21 @@ impl Files for Disk {
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(|error| Error::at("opening", path, error))?;
+        let mut options = OpenOptions::new();
+        let file = regular(path).and_then(|()| options.append(true).create(true).open(path));
+        let file = file.map_err(|error| Error::at("opening", path, error))?;
         // A file system without locks is fine: the lock only guards against mistakes.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(Error::Busy {
-                path: path.to_path_buf(),
-            });
+        for attempt in 0.. {
+            let Err(TryLockError::WouldBlock) = file.try_lock() else {
+                break;
+            };
+            if attempt == ATTEMPTS {
+                return Err(Error::Busy {
+                    path: path.to_path_buf(),
+                    writer: "another process".into(),
+                });
+            }
+            std::thread::sleep(PAUSE);
         }
         let path = path.to_path_buf();
         Ok(Box::new(DiskAppend { path, file }))
@@ -150,6 +161,20 @@ impl AppendFile for DiskAppend {
 /// The absolute path; unchanged if the working folder no longer exists.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Refuses what exists and isn't a file: a pipe or a device may block whoever opens it.
+fn regular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it isn't a regular file")),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a regular file for reading.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    regular(path)?;
+    File::open(path)
 }
 
 /// The parent folder of a path: `.` for a bare name.

@@ -4,6 +4,7 @@
 //! runs/NAME/
 //!   run.toml        the run's kind, the complete config as used, the sources of its text
 //!   events.jsonl    every event, appended: the source of every screen and report
+//!   writer.lock     locked by the process that writes to the run
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
 //!
@@ -22,12 +23,14 @@ mod follow;
 mod hash;
 mod json;
 mod kind;
+mod lock;
 mod log;
 mod machine;
 mod manifest;
 mod probe;
+mod smoothed;
 
-pub use checkpoints::{Checkpoint, Checkpoints, Which};
+pub use checkpoints::{Checkpoint, Checkpoints, Selection, Which};
 pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Pacing, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
@@ -39,3 +42,4 @@ pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
+pub use smoothed::Smoothed;

@@ -107,7 +107,8 @@ impl Corpus {
         corpus.long_enough(config)
     }
 
-    /// The text of an existing run, encoded with the run's own tokenizer.
+    /// The text of an existing run, encoded with the run's own tokenizer, or, where no checkpoint
+    /// holds one yet, with one made as the config says.
     ///
     /// # Errors
     /// As [`Corpus::read`]; also if it is not the text that the run was trained on.
@@ -115,20 +116,25 @@ impl Corpus {
         run: &RunFolder,
         source: &TextSource,
         config: &Config,
-        tokenizer: Tokenizer,
+        tokenizer: Option<Tokenizer>,
         control: &JobControl,
     ) -> Result<Corpus> {
         let (paths, validation) = (&source.paths[..], source.validation.as_deref());
         let corpus = match paths {
-            [] => stories(&config.data, Some(tokenizer))?,
+            [] => stories(&config.data, tokenizer)?,
             [folder] if Prepared::is_in(folder) => {
                 Corpus::prepared(Prepared::open(folder)?, paths, None)?
             }
             _ => {
                 let to = Destination::Cache(cache_folder());
-                let scan = data::scan(paths, validation, &options(&config.data), 0, to, control)?;
+                let sample = match tokenizer {
+                    Some(_) => 0,
+                    None => sample_bytes(&config.data),
+                };
+                let options = options(&config.data);
+                let scan = data::scan(paths, validation, &options, sample, to, control)?;
                 source.check(run, scan.text_sha256())?;
-                let prepared = scan.encode(&config.data.tokenizer, Some(&tokenizer), control)?;
+                let prepared = scan.encode(&config.data.tokenizer, tokenizer.as_ref(), control)?;
                 Corpus::prepared(prepared, paths, validation)?
             }
         };
@@ -201,13 +207,18 @@ pub fn prepare(
     control: &JobControl,
     choose: &dyn Fn(&Scan) -> TokenizerKind,
 ) -> Result<(Prepared, TokenizerKind)> {
-    let sample_bytes = match data.tokenizer {
-        TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
-        _ => 0,
-    };
-    let scan = data::scan(paths, validation, &options(data), sample_bytes, to, control)?;
+    let sample = sample_bytes(data);
+    let scan = data::scan(paths, validation, &options(data), sample, to, control)?;
     let kind = settled(&data.tokenizer, || choose(&scan));
     Ok((scan.encode(&kind, None, control)?, kind))
+}
+
+/// Bytes of the text from which the tokenizer is learned or chosen.
+fn sample_bytes(data: &DataConfig) -> usize {
+    match data.tokenizer {
+        TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
+        _ => 0,
+    }
 }
 
 /// The tokenizer that a config asks for, once the text is known.

@@ -2,7 +2,6 @@
 
 use crate::corpus::TextSource;
 use crate::error::{Error, Result};
-use crate::state;
 use engine::{Device, Field, Host, Variable};
 use model::{Config, ModelConfig, TensorFiles, hugging_face};
 use run::{Checkpoint, Kind, RunConfig, RunFolder};
@@ -41,67 +40,6 @@ impl Settings {
         let config = config.map_err(|error| Error::Config { path, error })?;
         Ok(Settings { config, source })
     }
-}
-
-impl Settings {
-    /// Settings to resume with: those of run.toml, with the number of steps that the clock had
-    /// allowed by the checkpoint `last`, unless `sets` extends the run.
-    ///
-    /// # Errors
-    /// As [`Settings::read`]; also if the checkpoint is damaged.
-    pub fn read_to_resume(
-        folder: &RunFolder,
-        last: &Checkpoint,
-        sets: &[String],
-    ) -> Result<Settings> {
-        let then = state::load(last)?.config;
-        let path = last.path.join("trainer_state.json");
-        let then = Config::load(None, Some((&path, &then)), &[]);
-        let train = then.map_err(|error| Error::Config { path, error })?.train;
-        let mut all = sets.to_vec();
-        if sets.iter().any(|set| set.starts_with("train.steps=")) {
-            all.push("train.pace=none".into());
-        } else if let Some(pace) = train.pace {
-            all.push(format!("train.pace={pace}"));
-            all.push(format!("train.steps={}", train.steps));
-        }
-        Settings::read(folder, &all)
-    }
-}
-
-/// Refuses to resume a run whose config changed since its last checkpoint in a way that affects the
-/// training.
-///
-/// # Errors
-/// Names every changed key.
-pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoint) -> Result<()> {
-    let then = state::load(last)?.config;
-    let path = last.path.join("trainer_state.json");
-    let then = Config::load(None, Some((&path, &then)), &[]);
-    let then = then.map_err(|error| Error::Config { path, error })?;
-    let free = |key: &str| {
-        ["train.steps", "train.pace", "train.threads"].contains(&key)
-            || ["eval.", "checkpoint.", "sample."]
-                .iter()
-                .any(|section| key.starts_with(section))
-    };
-    let changed = settings.config.differences(&then);
-    let changed = changed.iter().filter(|d| !free(&d.key));
-    let told: Vec<String> = changed
-        .map(|d| format!("{} was {} and is {}", d.key, d.theirs, d.mine))
-        .collect();
-    if told.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Changed {
-        run: folder.path().to_path_buf(),
-        what: format!(
-            "its config changed since step {}: {}",
-            last.step,
-            told.join("; ")
-        ),
-        advice: "Restore run.toml, or start a new run",
-    })
 }
 
 /// Copies a checkpoint's weights to a device whose store has these variables.

@@ -14,8 +14,11 @@ pub fn rate(o: &OptimConfig, step: u64, pace: &Pace) -> f64 {
     if (step as f64) < warmup {
         return o.lr * (step as f64 + 1.0) / (warmup + 1.0);
     }
-    let steps = (pace.places() as f64).max(1.0);
-    let place = pace.place(step);
+    let (place, steps) = match o.schedule_steps {
+        Some(steps) => (step as f64, steps as u64),
+        None => (pace.place(step), pace.places()),
+    };
+    let steps = (steps as f64).max(1.0);
     let falls = |from: f64| ((place - from) / (steps - from).max(1.0)).clamp(0.0, 1.0);
     match o.schedule {
         Schedule::Constant => o.lr,

@@ -1,21 +1,22 @@
 //! The training loop: fill a batch, run the planned step, report; between steps evaluate, sample
 //! and save. The trainer emits events and knows nothing of the screen.
 
+mod saving;
+
 use crate::average::Average;
 use crate::cadence::Cadence;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::profile::Profiler;
 use crate::schedule::rate;
-use crate::state::{self, State};
+use crate::state;
 use crate::task::{Recording, Task};
 use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
 use model::{Config, Pace};
 use run::{
-    Checkpoint, End, Eval, Event, EventLog, Kind, Pacing, RunFolder, Saved, Start, Step, Warning,
-    What, now, peak_bytes,
+    Checkpoint, End, Eval, Event, EventLog, Kind, Pacing, RunFolder, Smoothed, Start, Step,
+    Warning, What, Which, now, peak_bytes,
 };
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -30,7 +31,8 @@ pub struct TrainerSettings<'a> {
     pub began: Instant,
     /// When the run has to be over, for one that ends on time.
     pub deadline: Option<Deadline>,
-    /// Set by Ctrl-C: the run ends after the current step and saves its state.
+    /// Set by Ctrl-C: the run ends after the current step, or batch of an evaluation, and saves its
+    /// state.
     pub stop: &'a AtomicBool,
 }
 
@@ -58,6 +60,15 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// The best checkpoint on disk.
+struct Best {
+    step: u64,
+    /// Its loss on the fixed subset.
+    loss: f64,
+    /// Its figures, as far as they are known.
+    eval: Eval,
+}
+
 /// The trainer.
 pub struct Trainer<'a> {
     settings: TrainerSettings<'a>,
@@ -77,13 +88,21 @@ pub struct Trainer<'a> {
     step: u64,
     train_seconds: f64,
     first_norm: f64,
-    best: Option<(f64, u64)>,
+    smoothed: Smoothed,
+    /// The least loss measured on the fixed subset, whether or not a checkpoint was saved there.
+    least: Option<f64>,
+    best: Option<Best>,
     /// The last evaluation.
     last: Eval,
+    /// The last loss on the fixed subset, and its step.
+    loss: Option<(u64, f64)>,
     /// The `start` event.
     about: Start,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
+    /// The step that this session began with, until it has saved: newer checkpoints are of a course
+    /// that was left.
+    began: Option<u64>,
     /// Set to request a checkpoint after the current step.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
@@ -120,10 +139,9 @@ impl<'a> Trainer<'a> {
         }
         let (average, pace) = (Average::new(train.average), train.pace());
         let log = folder.event_log()?;
-        let best = folder.checkpoints().list()?.into_iter();
-        let best = best.filter_map(|c| Some((c.loss?, c.step)));
         let mut trainer = Trainer {
-            best: best.min_by(|a, b| a.0.total_cmp(&b.0)),
+            least: None,
+            best: None,
             cadence: Cadence::new(&settings.config),
             settings,
             task,
@@ -140,9 +158,12 @@ impl<'a> Trainer<'a> {
             step: 0,
             train_seconds: 0.0,
             first_norm: 0.0,
+            smoothed: Smoothed::default(),
             last: Eval::default(),
+            loss: None,
             about: Start::default(),
             saved: None,
+            began: Some(0),
             wanted: Arc::default(),
             profiler: Profiler::default(),
         };
@@ -172,8 +193,39 @@ impl<'a> Trainer<'a> {
         self.step = state.step;
         self.train_seconds = state.train_seconds;
         self.first_norm = state.first_norm;
+        self.smoothed = state.smoothed;
         self.saved = Some(state.step);
+        self.began = Some(state.step);
         Ok(())
+    }
+
+    /// Finds the best of the checkpoints that earlier sessions saved.
+    fn find_best(&mut self) -> Result<()> {
+        let kind = self.about.kind();
+        for checkpoint in self.folder.checkpoints().list()? {
+            let Some(loss) = checkpoint.loss else {
+                continue;
+            };
+            if checkpoint.step <= self.step {
+                let language = kind == Kind::Language;
+                let eval = Eval {
+                    val_nats_per_token: language.then_some(loss),
+                    mse: (!language).then_some(loss),
+                    ..Eval::default()
+                };
+                self.remember(checkpoint.step, loss, eval);
+            }
+        }
+        self.least = self.best.as_ref().map(|best| best.loss);
+        Ok(())
+    }
+
+    /// Remembers a checkpoint if it is the best.
+    fn remember(&mut self, step: u64, loss: f64, eval: Eval) {
+        let better = |best: &Best| loss < best.loss || step == best.step;
+        if self.best.as_ref().is_none_or(better) {
+            self.best = Some(Best { step, loss, eval });
+        }
     }
 
     fn start(&mut self, totals: engine::Totals) -> Result<()> {
@@ -182,6 +234,7 @@ impl<'a> Trainer<'a> {
             run: self.folder.path().display().to_string(),
             parameters: totals.parameters,
             steps: self.pace.total(),
+            smoothed_loss: self.smoothed.value(),
             flops_per_step: totals.flops,
             bytes_peak: self.device.bytes() + self.average.bytes(self.recording.graph.variables()),
             threads: self.settings.threads as u64,
@@ -209,6 +262,7 @@ impl<'a> Trainer<'a> {
             start.peak_flops_per_second = self.device.peak(precision)?;
         }
         self.about = start.clone();
+        self.find_best()?;
         self.emit(start)
     }
 
@@ -226,12 +280,8 @@ impl<'a> Trainer<'a> {
     /// If a file or the device fails or a number is not finite; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
         if self.step == 0 {
-            self.measure(false)?;
-            let measured = self.last.seconds;
-            let from = Instant::now();
-            self.sample()?;
-            self.probe()?;
-            self.start_clock(measured, from.elapsed().as_secs_f64())?;
+            let looked = self.look();
+            unless_stopped(looked)?;
         }
         let mut settled = false;
         let mut last = self.cadence.is_last(self.step);
@@ -240,24 +290,81 @@ impl<'a> Trainer<'a> {
             self.keep_time()?;
             last = self.cadence.is_last(self.step) || settled;
             if !last && !self.stopped() {
-                self.between()?;
+                let between = self.between();
+                unless_stopped(between)?;
             }
         }
-        // A late Ctrl-C doesn't interrupt a run that is complete.
-        if !last {
-            self.save(None)?;
-            self.end("interrupted")?;
-            return Ok(Outcome::Interrupted);
-        }
-        let subset = self.measure(false)?;
+        // Before the last evaluation, which may take long.
+        self.save()?;
+        let finished = match last {
+            true => {
+                let judged = self.judge();
+                unless_stopped(judged)?.is_some()
+            }
+            false => false,
+        };
+        let (reason, outcome) = match (finished, settled) {
+            (true, true) => ("target", Outcome::Finished),
+            (true, false) => ("finished", Outcome::Finished),
+            _ => ("interrupted", Outcome::Interrupted),
+        };
+        self.end(reason)?;
+        Ok(outcome)
+    }
+
+    /// The look at the model before the first step.
+    fn look(&mut self) -> Result<()> {
+        self.measure(false)?;
+        let measured = self.last.seconds;
+        let from = Instant::now();
+        self.sample()?;
+        self.probe()?;
+        self.start_clock(measured, from.elapsed().as_secs_f64())
+    }
+
+    /// The look at the model after the last step: marks its checkpoint, and measures the best one
+    /// in full.
+    fn judge(&mut self) -> Result<()> {
+        let saved = self.last.averaged;
+        self.measure(false)?;
         if !self.last.full {
             self.measure(true)?;
         }
+        if self.last.averaged != saved {
+            self.saved = None;
+            self.save()?;
+        } else if let Some((step, loss)) = self.loss {
+            self.folder.checkpoints().mark(step, loss)?;
+            self.remember(step, loss, self.last.clone());
+            self.prune()?;
+        }
         self.sample()?;
         self.probe()?;
-        self.save(Some(subset))?;
-        self.end(if settled { "target" } else { "finished" })?;
-        Ok(Outcome::Finished)
+        self.judge_best()
+    }
+
+    /// Measures the best checkpoint in full where it isn't the last. The device then has its
+    /// weights.
+    fn judge_best(&mut self) -> Result<()> {
+        let (task, device) = (&mut self.task, &mut *self.device);
+        let Some(best) = self.best.as_mut().filter(|best| best.step < self.step) else {
+            return Ok(());
+        };
+        let checkpoints = self.folder.checkpoints();
+        let mut load = || -> Result<bool> {
+            let checkpoint = checkpoints.open(Which::Step(best.step))?;
+            task.restore(device, &checkpoint)?;
+            Ok(state::load(&checkpoint)?.averaged)
+        };
+        // If it was damaged meanwhile, the figures of its own time stand.
+        if let Ok(averaged) = load() {
+            let measured = task.evaluate(device, true, self.settings.stop)?;
+            best.eval = Eval {
+                averaged,
+                ..measured.event
+            };
+        }
+        Ok(())
     }
 
     /// Starts the clock of a run that ends on time: what comes after the last step is estimated
@@ -340,7 +447,11 @@ impl<'a> Trainer<'a> {
             .read(self.ready, cost, HostMut::Double(&mut shares))?;
         let (cost, norm) = (shares.iter().sum::<f64>(), self.device.norm());
         if !cost.is_finite() || !norm.is_finite() {
-            return Err(self.not_finite(cost));
+            let what = if cost.is_finite() { "gradient" } else { "loss" };
+            let step = self.step + 1;
+            return Err(self.not_finite(format!(
+                "step {step}: the {what} is not finite, so the step was not applied"
+            )));
         }
         self.step += 1;
         let variables = self.recording.graph.variables();
@@ -359,20 +470,11 @@ impl<'a> Trainer<'a> {
             ..Step::default()
         };
         self.task.report(cost, &mut event);
+        if let Some(loss) = event.nats_per_token.or(event.mse) {
+            self.smoothed.add(loss);
+        }
         self.emit(event)?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
-    }
-
-    fn not_finite(&mut self, cost: f64) -> Error {
-        let path = self.folder.path().display();
-        Error::NotFinite {
-            step: self.step + 1,
-            what: if cost.is_finite() { "gradient" } else { "loss" },
-            advice: match self.saved {
-                Some(step) => format!("The checkpoint of step {step} in {path} is intact."),
-                None => "No checkpoint had been saved yet.".into(),
-            },
-        }
     }
 
     /// The work between two steps.
@@ -380,10 +482,9 @@ impl<'a> Trainer<'a> {
         let wanted = self.wanted.swap(false, Ordering::Relaxed);
         let evaluates = self.cadence.evaluates(self.step);
         let saves = wanted || self.cadence.saves(self.step);
-        let loss = match evaluates || saves {
-            true => Some(self.measure(false)?),
-            false => None,
-        };
+        if evaluates || saves {
+            self.measure(false)?;
+        }
         if evaluates {
             self.probe()?;
         }
@@ -391,18 +492,19 @@ impl<'a> Trainer<'a> {
             self.sample()?;
         }
         if saves {
-            self.save(loss)?;
+            self.save()?;
         }
         Ok(())
     }
 
-    /// Evaluates the model and emits the event; returns the loss.
-    fn measure(&mut self, full: bool) -> Result<f64> {
-        let mut measured = self.task.evaluate(self.device, full)?;
+    /// Evaluates the model and emits the event.
+    fn measure(&mut self, full: bool) -> Result<()> {
+        let stop = self.settings.stop;
+        let mut measured = self.task.evaluate(self.device, full, stop)?;
         if self.average.exists() {
             let raw = measured.loss;
             self.swap()?;
-            let averaged = self.task.evaluate(self.device, full);
+            let averaged = self.task.evaluate(self.device, full, stop);
             self.swap()?;
             let averaged = averaged?;
             if averaged.loss < raw {
@@ -413,14 +515,21 @@ impl<'a> Trainer<'a> {
         }
         // Measured on the same tokens each time, so that "best" compares like with like.
         if !full {
-            measured.event.best = self.best.is_none_or(|(least, _)| measured.loss < least);
+            measured.event.best = self.least.is_none_or(|least| measured.loss < least);
             if measured.event.best {
-                self.best = Some((measured.loss, self.step));
+                self.least = Some(measured.loss);
             }
+            self.loss = Some((self.step, measured.loss));
         }
         self.last = measured.event;
         self.emit(self.last.clone())?;
-        Ok(measured.loss)
+        match measured.loss.is_finite() {
+            true => Ok(()),
+            false => Err(self.not_finite(format!(
+                "after step {} the validation loss is not finite",
+                self.step
+            ))),
+        }
     }
 
     /// Exchanges the weights with their average.
@@ -434,7 +543,7 @@ impl<'a> Trainer<'a> {
         if averaged {
             self.swap()?;
         }
-        let sample = self.task.sample(self.device);
+        let sample = self.task.sample(self.device, self.settings.stop);
         if averaged {
             self.swap()?;
         }
@@ -445,7 +554,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn probe(&mut self) -> Result<()> {
-        let mut seen = self.task.probe(self.device, self.step)?;
+        let stop = self.settings.stop;
+        let mut seen = self.task.probe(self.device, self.step, stop)?;
         if !seen.is_empty() {
             seen.extend(self.profiler.take().map(What::from));
         }
@@ -455,68 +565,24 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn save(&mut self, loss: Option<f64>) -> Result<()> {
-        if self.saved == Some(self.step) {
-            return Ok(());
-        }
-        let from = Instant::now();
-        let averaged = self.last.averaged;
-        if averaged {
-            self.swap()?;
-        }
-        let path = self.write(loss, averaged);
-        if averaged {
-            self.swap()?;
-        }
-        let path = path?;
-        let checkpoints = self.folder.checkpoints();
-        checkpoints.prune(self.settings.config.checkpoint.keep)?;
-        self.saved = Some(self.step);
-        self.emit(Saved {
-            path: path.display().to_string(),
-            seconds: from.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// Writes a checkpoint of what the device has: the average of the weights, or the weights.
-    fn write(&self, loss: Option<f64>, averaged: bool) -> Result<PathBuf> {
-        let state = State {
-            step: self.step,
-            train_seconds: self.train_seconds,
-            first_norm: self.first_norm,
-            averaged,
-            config: self.settings.config.to_toml(),
-        };
-        let variables = self.recording.graph.variables();
-        let mut files = self.task.files(self.device)?;
-        files.extend(state::save(
-            self.device,
-            variables,
-            &self.optimizer,
-            self.recording.double,
-            &state,
-        )?);
-        files.extend(self.average.file(variables, averaged));
-        let checkpoints = self.folder.checkpoints();
-        Ok(checkpoints.save(self.step, loss.filter(|l| l.is_finite()), files)?)
-    }
-
     fn end(&mut self, reason: &str) -> Result<()> {
-        let last = self.last.clone();
+        let best = self.best.as_ref();
+        let eval = best.map(|best| best.eval.clone()).unwrap_or_default();
+        let best_step = best.map(|best| best.step);
         let tokens = self.step * self.about.tokens_per_step;
         self.emit(End {
             train_seconds: self.train_seconds,
             wall_seconds: self.settings.began.elapsed().as_secs_f64(),
-            val_nats_per_token: last.val_nats_per_token,
-            val_bits_per_byte: last.val_bits_per_byte,
-            mse: last.mse,
-            r2: last.r2,
+            val_nats_per_token: eval.val_nats_per_token,
+            val_bits_per_byte: eval.val_bits_per_byte,
+            mse: eval.mse,
+            r2: eval.r2,
             peak_bytes: peak_bytes(),
             floor_bits_per_byte: self.about.floor_bits_per_byte,
-            averaged: last.averaged,
+            averaged: eval.averaged,
             tokens,
             epochs: tokens as f64 / self.about.train_tokens.max(1) as f64,
-            best_step: self.best.map(|(_, step)| step),
+            best_step,
             reason: reason.into(),
             run: self.folder.path().display().to_string(),
         })
@@ -528,5 +594,13 @@ impl<'a> Trainer<'a> {
     /// If the event log can't be written.
     pub fn warn(&mut self, message: String) -> Result<()> {
         self.emit(Warning { message })
+    }
+}
+
+/// `None` where work was left because the user asked to stop.
+fn unless_stopped<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(Error::Session(session::Error::Stopped)) => Ok(None),
+        other => other.map(Some),
     }
 }

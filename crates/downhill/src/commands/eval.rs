@@ -32,7 +32,7 @@ pub fn run(a: &Eval) -> Result<()> {
             let threads = threads(a.saved.threads.map(|n| n as usize));
             let never = AtomicBool::new(false);
             let control = JobControl::new(threads, &never, &|_| {});
-            let corpus = Corpus::of_run(run, source, config, tokenizer.clone(), &control)?;
+            let corpus = Corpus::of_run(run, source, config, Some(tokenizer.clone()), &control)?;
             let floor = corpus.floor_bits_per_byte();
             (corpus.validation, floor, "the validation part".into())
         }

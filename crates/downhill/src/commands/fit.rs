@@ -3,7 +3,7 @@
 use super::train::Output;
 use crate::arguments::Fit;
 use crate::failure::{Failure, Result};
-use crate::session::{assignments, choice, stop_flag};
+use crate::session::{assignments, choice, saving_flag};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
 use model::{Config, OptimizerName};
@@ -35,7 +35,7 @@ struct FitReport {
 
 pub fn run(a: &Fit) -> Result<()> {
     let began = Instant::now();
-    let stop = stop_flag()?;
+    let stop = saving_flag(false)?;
     config(a, None)?;
     let mut points = points(a)?;
     let (source, known) = (points.source.clone(), points.known.take());
@@ -98,6 +98,8 @@ pub fn run(a: &Fit) -> Result<()> {
     if a.watch && outcome == Outcome::Finished {
         super::landscape::make(&folder)?;
         let runs = Runs::These(vec![folder.path().to_path_buf()]);
+        // Nobody writes to it any more.
+        drop(folder);
         return super::watch::show(runs, None, &stop);
     }
     match outcome {

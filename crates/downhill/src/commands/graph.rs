@@ -282,7 +282,7 @@ fn print_totals(
         "batch         {batch} × {context} tokens in {} micro-batch{} of {} × {context}",
         micros,
         if micros == 1 { "" } else { "es" },
-        batch / micros.max(1)
+        batch.div_ceil(micros.max(1))
     )?;
     writeln!(out, "memory        {} at peak", amount(totals.bytes, "B"))?;
     for (label, numbers) in [

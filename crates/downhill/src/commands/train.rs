@@ -1,17 +1,18 @@
 //! `downhill train`: from a text to a model.
 
+mod resume;
+
 use super::plan;
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::progress::with_progress;
-use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
+use crate::session::{assignments, choice, config, cpu, saving_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use model::Config;
-use run::{Disk, Event, Files, RunFolder, What, Which};
+use run::{Checkpoint, Disk, Event, Files, RunFolder, What};
 use std::io::{Write, stdout};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -25,15 +26,17 @@ struct Job {
     settings: Settings,
     task: LanguageTask,
     folder: RunFolder,
-    /// Whether it resumes from its last checkpoint.
-    resumed: bool,
+    /// The checkpoint it resumes from.
+    from: Option<Checkpoint>,
+    /// What the user should know before the first step.
+    notes: Vec<String>,
     /// When it has to be over, if it ends on time.
     deadline: Option<Deadline>,
 }
 
 pub fn run(a: &Train) -> Result<()> {
     let began = Instant::now();
-    let stop = stop_flag()?;
+    let stop = saving_flag(a.flags.tui)?;
     if a.flags.tui {
         terminal::needed("--tui")?;
     }
@@ -43,17 +46,13 @@ pub fn run(a: &Train) -> Result<()> {
             let message = "--resume uses the run's own text: omit the text";
             return Err(Failure::Usage(message.into()));
         }
-        Some(path) => match resume(path.clone(), &a.flags, &stop)? {
+        Some(path) => match resume::job(path, &a.flags, &stop)? {
             Some(job) => job,
             None => return Ok(()),
         },
     };
     let threads = threads(job.settings.config.train.threads);
     let mut device = cpu(threads);
-    let from = match job.resumed {
-        true => Some(job.folder.checkpoints().open(Which::Last)?),
-        false => None,
-    };
     let settings = TrainerSettings {
         config: job.settings.config.clone(),
         threads,
@@ -85,11 +84,14 @@ pub fn run(a: &Train) -> Result<()> {
             &mut job.task,
             &mut device,
             &job.folder,
-            from.as_ref(),
+            job.from.as_ref(),
             &mut show,
         )
         .and_then(|mut trainer| {
             trainer.save_when(save);
+            for note in std::mem::take(&mut job.notes) {
+                trainer.warn(note)?;
+            }
             let outcome = trainer.run()?;
             job.settings.config = trainer.config().clone();
             Ok(outcome)
@@ -192,53 +194,10 @@ fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline
         settings,
         task,
         folder,
-        resumed: false,
+        from: None,
+        notes: Vec::new(),
         deadline,
     })
-}
-
-/// The run to resume; `None` if it is finished, after printing so.
-fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>> {
-    let folder = RunFolder::open(Arc::new(Disk), &path)?;
-    let last = folder.checkpoints().open(Which::Last)?;
-    let text = |n: Option<u64>| n.map(|n| n.to_string());
-    let flags = assignments(&[
-        ("train.steps", text(f.steps)),
-        ("train.threads", text(f.threads)),
-    ]);
-    let settings = Settings::read_to_resume(&folder, &last, &flags)?;
-    ::train::check_unchanged(&folder, &settings, &last)?;
-    let steps = settings.config.train.steps as u64;
-    if last.step >= steps {
-        let (step, run) = (last.step, path.display());
-        let message = format!(
-            "{run} is finished: {step} of {steps} steps. To train it further: \
-             downhill train --resume {run} --steps {}",
-            step + steps.max(1)
-        );
-        // With --json, standard output has only events.
-        if f.json {
-            eprintln!("{message}");
-        } else {
-            writeln!(stdout(), "{message}")?;
-        }
-        return Ok(None);
-    }
-    let source = &settings.source;
-    let config = &settings.config;
-    let known = ::session::tokenizer(&last)?;
-    let corpus = with_progress(config, f, stop, |control| {
-        Corpus::of_run(&folder, source, config, known, control)
-    })?;
-    let task = LanguageTask::new(&settings.config, corpus)?;
-    folder.write_config(&settings.to_toml()?)?;
-    Ok(Some(Job {
-        settings,
-        task,
-        folder,
-        resumed: true,
-        deadline: None,
-    }))
 }
 
 /// Where events are shown.

@@ -1,4 +1,6 @@
-//! `downhill verify`: checks every gradient on this machine.
+//! `downhill verify`: checks every gradient on this machine, or every file of a run's checkpoints.
+
+mod checkpoints;
 
 use crate::arguments::Verify;
 use crate::failure::{Failure, Result};
@@ -10,6 +12,13 @@ use std::io::{Write, stdout};
 const SHAPES: u64 = 20;
 
 pub fn run(a: &Verify) -> Result<()> {
+    match &a.run {
+        Some(run) => checkpoints::run(run, a.json),
+        None => gradients(a),
+    }
+}
+
+fn gradients(a: &Verify) -> Result<()> {
     let checks = verify::operations(SHAPES, CpuSettings::with_threads(cores()), |_| {})?;
     let failed = checks.iter().filter(|c| !c.ok).count();
     let passed = checks.len() - failed;

@@ -147,6 +147,10 @@ impl Rule for Muon {
         [Some(b.len()), second].into_iter().flatten().collect()
     }
 
+    fn is_square(&self, state: usize) -> bool {
+        state == 1
+    }
+
     fn scratch(&self, shape: [usize; 2]) -> usize {
         let b = self.blocks(shape);
         2 * b.len() + 2 * b.squares() + 2 * b.lines()
