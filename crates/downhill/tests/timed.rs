@@ -5,6 +5,10 @@ mod common;
 
 use common::{Place, kind, signal};
 
+/// A model whose steps take no time to speak of on any machine.
+const SMALL: &str = "--set model.layers=1 --set model.width=32 --set model.heads=2 \
+                     --set model.context=16 --set train.batch=2 --threads 1";
+
 fn number(event: &serde_json::Value, field: &str) -> f64 {
     event[field]
         .as_f64()
@@ -14,10 +18,10 @@ fn number(event: &serde_json::Value, field: &str) -> f64 {
 #[test]
 fn a_timed_run_says_what_it_expects_and_can_be_resumed() {
     let place = Place::with_story();
-    let line = "train story.txt --time 4s --run timed --json --set checkpoint.every=5";
-    let events = place.run(line).fine().events();
+    let line = format!("train story.txt --time 5s --run timed --json {SMALL}");
+    let events = place.run(&line).fine().events();
     let start = &events[0];
-    assert_eq!(number(start, "planned_seconds"), 4.0);
+    assert_eq!(number(start, "planned_seconds"), 5.0);
     let low = number(start, "predicted_low");
     let middle = number(start, "predicted_bits_per_byte");
     assert!(low < middle && middle < number(start, "predicted_high"));
@@ -35,8 +39,9 @@ fn a_timed_run_says_what_it_expects_and_can_be_resumed() {
     let toml = String::from_utf8(place.read("timed/run.toml")).unwrap();
     assert!(toml.contains(&format!("steps = {steps}\n")), "{toml}");
 
-    let line = "train story.txt --time 60s --run part --json --set checkpoint.every=5";
-    let child = place.start(line, r#""event":"saved""#);
+    let line = format!("train story.txt --time 1h --run part --json {SMALL}");
+    let line = format!("{line} --set checkpoint.every=5");
+    let child = place.start(&line, r#""event":"saved""#);
     signal(&child, "-INT");
     child.wait_with_output().unwrap();
     let toml = String::from_utf8(place.read("part/run.toml")).unwrap();
@@ -46,8 +51,13 @@ fn a_timed_run_says_what_it_expects_and_can_be_resumed() {
         .unwrap();
     let planned: u64 = planned.trim_start_matches("steps = ").parse().unwrap();
     assert!(planned > steps);
-    let more = place.run("train --resume part --steps 40 --json");
-    assert_eq!(more.fine().events().last().unwrap()["step"], 40);
+    let stopped = common::parse(&String::from_utf8(place.read("part/events.jsonl")).unwrap());
+    let stopped = stopped.last().unwrap()["step"].as_u64().unwrap();
+    let more = place.run(&format!(
+        "train --resume part --steps {} --json",
+        stopped + 4
+    ));
+    assert_eq!(more.fine().events().last().unwrap()["step"], stopped + 4);
 }
 
 #[test]
