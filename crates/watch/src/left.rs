@@ -8,12 +8,10 @@ use run::{Eval, Start};
 pub(crate) struct TimeLeft {
     steps: u64,
     validation_tokens: u64,
-    /// Time of the first step.
-    first: Option<f64>,
-    /// Steps after it, and the seconds that they took.
-    later: (u64, f64),
-    /// Seconds per step that aren't training.
-    between: f64,
+    /// The session's first step and its time.
+    first: Option<(u64, f64)>,
+    /// Seconds from step to step since then, whatever was done between them.
+    pace: f64,
     /// Seconds of the evaluations after the last step.
     last: f64,
 }
@@ -29,12 +27,10 @@ impl TimeLeft {
     }
 
     /// A step ended.
-    pub fn step(&mut self, time: f64, seconds: f64) {
-        let first = *self.first.get_or_insert(time);
-        if time > first && seconds.is_finite() {
-            self.later.0 += 1;
-            self.later.1 += seconds;
-            self.between = (time - first - self.later.1).max(0.0) / self.later.0 as f64;
+    pub fn step(&mut self, step: u64, time: f64) {
+        let (first, began) = *self.first.get_or_insert((step, time));
+        if step > first {
+            self.pace = (time - began) / (step - first) as f64;
         }
     }
 
@@ -50,10 +46,10 @@ impl TimeLeft {
         }
     }
 
-    /// Seconds left after `step`, if a step takes this many.
+    /// Seconds left after `step`, if a step itself takes this many.
     pub fn after(&self, step: u64, seconds: f64) -> f64 {
         let steps = self.steps.saturating_sub(step) as f64;
-        steps * (seconds + self.between) + self.last
+        steps * seconds.max(self.pace) + self.last
     }
 }
 
@@ -69,7 +65,7 @@ mod tests {
             validation_tokens: 1000,
             ..Start::default()
         });
-        left.step(10.0, 1.0);
+        left.step(1, 10.0);
         assert_eq!(left.after(1, 1.0), 99.0);
         left.eval(&Eval {
             tokens: 100,
@@ -77,8 +73,8 @@ mod tests {
             ..Eval::default()
         });
         // Two steps of a second each, and two seconds of evaluation.
-        left.step(13.0, 1.0);
-        left.step(14.0, 1.0);
+        left.step(2, 13.0);
+        left.step(3, 14.0);
         assert_eq!(left.after(50, 1.0), 50.0 * 2.0 + 2.0 + 20.0);
     }
 }

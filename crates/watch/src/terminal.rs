@@ -128,7 +128,7 @@ impl<W: Write> TerminalLog<W> {
         if let Some(loss) = step.nats_per_token.or(step.mse) {
             self.mean.add(loss);
         }
-        self.left.step(time, step.step_seconds);
+        self.left.step(number, time);
         if step.step_seconds.is_finite() {
             self.recent.push_back(step.step_seconds);
             if self.recent.len() > RECENT {

@@ -198,8 +198,8 @@ mod tests {
     use super::*;
     use crate::verify::relative_error;
     use crate::{
-        Cpu, CpuSettings, Device, Field, Host, HostMut, Init, Plan, Purpose, Reference, Scalars,
-        Variable,
+        Cpu, CpuSettings, Descent, Device, Field, Host, HostMut, Init, Optimizer, Plan, Purpose,
+        Reference, Scalars, Variable,
     };
     use std::sync::Arc;
 
@@ -212,7 +212,8 @@ mod tests {
         let to = g.tokens("targets", targets.len());
         let (cost, _) = g.cross_entropy(x, to).unwrap();
         let graph = Arc::new(g);
-        device.create(graph.variables(), None).unwrap();
+        let rule = Optimizer::uniform(Descent::PLAIN, 0.0, None);
+        device.create(graph.variables(), Some(&rule)).unwrap();
         // Counted rows hold the same numbers wherever they are.
         let numbers = targets.iter().flat_map(|&target| {
             (0..WIDTH as u32).map(move |j| f64::from((target % 7) * 3 + j * j % 11) / 5.0)
@@ -246,7 +247,7 @@ mod tests {
             gradient(&mut Reference::new(), &padded),
             gradient(&mut cpu, &padded),
         ] {
-            assert!((found - cost).abs() < 1e-6, "{found} {cost}");
+            assert!((found - cost).abs() < 1e-5 * cost, "{found} {cost}");
             let rows: Vec<&[f64]> = all.chunks(19).collect();
             assert!(rows[1].iter().chain(rows[3]).all(|x| *x == 0.0));
             let error = relative_error(&[rows[0], rows[2]].concat(), &counted);
