@@ -30,6 +30,12 @@ pub struct Report {
     pub bad_records: BTreeMap<String, Skipped>,
     /// Skipped files of folders, by reason.
     pub skipped: BTreeMap<String, Skipped>,
+    /// Files that were read by a rule of their own, by rule.
+    #[serde(default)]
+    pub read_as: BTreeMap<String, u64>,
+    /// Characters replaced by U+FFFD with `--lossy`.
+    #[serde(default)]
+    pub replaced: u64,
     /// Length of the longest line in bytes.
     pub longest_line: u64,
     /// The file that contains it.
@@ -65,6 +71,11 @@ impl Report {
     pub(crate) fn skip(&mut self, path: &Path, reason: &str) {
         let skipped = self.skipped.entry(reason.to_owned()).or_default();
         skipped.add(path.display().to_string());
+    }
+
+    /// Records that a file was read by a rule.
+    pub(crate) fn read_as(&mut self, rule: &str) {
+        *self.read_as.entry(rule.to_owned()).or_default() += 1;
     }
 
     /// Records a skipped record.

@@ -1,6 +1,7 @@
 //! The first pass: finds documents, duplicates and characters.
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
+use crate::charset::Charset;
 use crate::control::Stage;
 use crate::destination::Scratch;
 use crate::document::{Document, DocumentHash, Fate, PieceHash, piece_hash};
@@ -87,6 +88,13 @@ pub fn scan(
     control: &JobControl,
 ) -> Result<Scan> {
     to.check()?;
+    if let Some(name) = options
+        .encoding
+        .iter()
+        .find(|e| Charset::named(e).is_none())
+    {
+        return Err(Error::Encoding { name: name.clone() });
+    }
     let scratch = Scratch(match to {
         Destination::Cache(_) => to.scratch(),
         _ => None,

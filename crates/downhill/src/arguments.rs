@@ -6,8 +6,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod reading;
 mod watching;
 
+pub use reading::Texts;
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -79,36 +81,6 @@ pub struct Configured {
     pub sets: Vec<String>,
 }
 
-/// How texts are read.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Texts {
-    /// The field or column that holds a record's text (data.field)
-    #[arg(long, value_name = "NAME")]
-    pub field: Option<String>,
-    /// Leave out and count records that hold no text (data.skip_bad)
-    #[arg(long)]
-    pub skip_bad: bool,
-    /// Leave out of folders what a .gitignore names (data.gitignore)
-    #[arg(long)]
-    pub gitignore: bool,
-    /// Replace bytes that are not UTF-8 by U+FFFD (data.lossy)
-    #[arg(long)]
-    pub lossy: bool,
-}
-
-impl Texts {
-    /// The flags as assignments.
-    pub fn assignments(&self) -> [(&'static str, Option<String>); 4] {
-        let yes = |flag: bool| flag.then(|| "true".to_owned());
-        [
-            ("data.field", self.field.clone()),
-            ("data.skip_bad", yes(self.skip_bad)),
-            ("data.gitignore", yes(self.gitignore)),
-            ("data.lossy", yes(self.lossy)),
-        ]
-    }
-}
-
 /// Flags of `train`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TrainFlags {
@@ -130,7 +102,7 @@ pub struct TrainFlags {
     #[arg(long, requires = "run")]
     pub overwrite: bool,
     /// Go on with a run exactly where it stopped; with --steps also beyond its end
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "encoding", "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"])]
     pub resume: Option<PathBuf>,
     /// A validation text of its own; then all of the other text trains
     #[arg(long, value_name = "FILE")]

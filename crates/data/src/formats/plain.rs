@@ -1,51 +1,83 @@
 //! Plain text: a file is a document.
 
+use crate::Result;
 use crate::documents::{Left, Reading, broken};
-use crate::{Error, Result};
 use std::io::BufRead;
 use text::Utf8Stream;
 
 /// Reads one document. Line ends stay as they are.
 pub(crate) fn read(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
-    // Raw bytes and lossy decoding apply to files that the user named; other files that aren't
-    // UTF-8 count as binary.
-    let raw = r.options.raw_bytes && r.input.named;
+    // Lossy decoding applies to files that the user named; other files that aren't UTF-8 count as
+    // binary.
     let lossy = r.options.lossy && r.input.named;
+    let mut characters = Utf8Stream::new();
     let mut check = Check::default();
-    let mut replaced = Utf8Stream::new();
     loop {
-        let block = stream.fill_buf().map_err(|e| broken(&r.input.path, &e))?;
+        let block = stream.fill_buf().map_err(|e| broken(r.path(), &e))?;
         let length = block.len();
         if length == 0 {
             break;
         }
-        if raw {
-            r.batcher.push(block)?;
-        } else if lossy {
-            r.batcher.push(replaced.push(block).as_bytes())?;
+        if lossy {
+            r.push(&characters.push(block))?;
         } else if let Err(at) = check.push(block) {
-            return not_text(r, at, check.is_utf16);
+            r.batcher.abort()?;
+            return r.not_utf8(at, block);
         } else {
             r.batcher.push(block)?;
         }
         stream.consume(length);
     }
-    if lossy && !raw {
-        r.batcher.push(replaced.finish().as_bytes())?;
-    } else if let (false, Err(at)) = (raw, check.finish()) {
-        return not_text(r, at, check.is_utf16);
+    if lossy {
+        r.push(&characters.finish())?;
+    } else if let Err(at) = check.finish() {
+        r.batcher.abort()?;
+        return r.not_utf8(at, &[]);
     }
     r.batcher.end()?;
     Ok(Left::Read)
 }
 
-fn not_text(r: &mut Reading, offset: u64, is_utf16: bool) -> Result<Left> {
-    r.batcher.abort()?;
-    let path = r.input.path.clone();
-    match (r.input.named, is_utf16) {
-        (false, _) => Ok(Left::Skipped("not UTF-8 text")),
-        (true, true) => Err(Error::Utf16 { path }),
-        (true, false) => Err(Error::NotUtf8 { path, offset }),
+/// Reads one document of any bytes.
+pub(crate) fn read_bytes(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
+    loop {
+        let block = stream.fill_buf().map_err(|e| broken(r.path(), &e))?;
+        let length = block.len();
+        if length == 0 {
+            break;
+        }
+        r.batcher.push(block)?;
+        stream.consume(length);
+    }
+    r.batcher.end()?;
+    Ok(Left::Read)
+}
+
+/// Passes on a text in whole characters. Returns an outcome if it isn't UTF-8.
+pub(crate) fn each_block(
+    r: &mut Reading,
+    stream: &mut dyn BufRead,
+    each: &mut dyn FnMut(&mut Reading, &str) -> Result<()>,
+) -> Result<Option<Left>> {
+    let mut characters = Utf8Stream::new();
+    let mut check = Check::default();
+    loop {
+        let block = stream.fill_buf().map_err(|e| broken(r.path(), &e))?;
+        let length = block.len();
+        let valid = match length {
+            0 => check.finish(),
+            _ => check.push(block),
+        };
+        if let (Err(at), false) = (valid, r.options.lossy && r.input.named) {
+            r.batcher.abort()?;
+            return r.not_utf8(at, block).map(Some);
+        }
+        if length == 0 {
+            each(r, &characters.finish())?;
+            return Ok(None);
+        }
+        each(r, &characters.push(block))?;
+        stream.consume(length);
     }
 }
 
@@ -56,15 +88,11 @@ struct Check {
     good: u64,
     /// The incomplete character at the end of the last block.
     begun: Vec<u8>,
-    is_utf16: bool,
 }
 
 impl Check {
     /// The error is the offset of the first invalid byte.
     fn push(&mut self, block: &[u8]) -> std::result::Result<(), u64> {
-        let first = self.good == 0 && self.begun.is_empty();
-        self.is_utf16 |=
-            first && (block.starts_with(b"\xFF\xFE") || block.starts_with(b"\xFE\xFF"));
         let mut rest = block;
         while !self.begun.is_empty() {
             let Some((&byte, tail)) = rest.split_first() else {
