@@ -182,16 +182,27 @@ pub(crate) fn read(
                 });
             }
             Left::Read => {}
-            Left::Skipped(reason) => report.skip(&input.path, &reason),
+            Left::Skipped(reason) => report.skip(&input.path, &reason, input.stamp.bytes),
         }
     }
     report.empty = batcher.empty;
-    Ok(())
+    let given = inputs.iter().zip(&*files).find(|(input, _)| input.held_out);
+    match given {
+        Some((input, first)) if *first == batcher.documents() => Err(Error::Empty {
+            path: input.path.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn read_file(r: &mut Reading, control: &JobControl) -> Result<Left> {
     let path = &r.input.path;
     let fail = |e: io::Error| Error::reading(path, &e);
+    if !r.input.named && run::is_output(path) {
+        return Ok(Left::Skipped(
+            "a page or picture that downhill wrote".into(),
+        ));
+    }
     let file = File::open(path).map_err(fail)?;
     unchanged(r.input, &file)?;
     let counted = Counted {

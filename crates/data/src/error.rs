@@ -137,6 +137,28 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A disk that is nearly full.
+    #[error("{}: only {free} MiB are free, and some are kept as a reserve: free some space, or choose another folder", folder.display())]
+    Space {
+        /// Where it was to be written.
+        folder: PathBuf,
+        /// What is free, in MiB.
+        free: u64,
+    },
+    /// A text that doesn't fit into the cache.
+    #[error(
+        "the text takes more than the {limit} MiB that the cache may have: give --cache-limit, or prepare it with downhill data prepare"
+    )]
+    CacheLimit {
+        /// The limit in MiB.
+        limit: u64,
+    },
+    /// Folders of which most can't be read.
+    #[error("{summary}: more than half of the bytes would be left out; --skip-bad leaves them out")]
+    MostSkipped {
+        /// What was read and what wasn't.
+        summary: String,
+    },
     /// Ctrl-C.
     #[error("stopped: finished work is kept; the same command continues from there")]
     Stopped,

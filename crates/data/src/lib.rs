@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod cache;
 mod charset;
 mod control;
 mod destination;
@@ -34,12 +35,14 @@ mod prepared;
 mod report;
 mod scan;
 mod shard;
+mod space;
 mod split;
 mod stats;
 mod tokens;
 
 mod writer;
 
+pub use cache::{Cached, cache_limit, cached};
 pub use control::{JobControl, Progress, Stage};
 pub use destination::Destination;
 pub use document::CorpusPart;

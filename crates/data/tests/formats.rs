@@ -204,3 +204,50 @@ fn json_of_other_programs_is_read() {
         "{told}"
     );
 }
+
+#[test]
+fn what_downhill_wrote_is_never_read() {
+    let files = Files::new();
+    files.put("d/a.txt", "a text");
+    files.put("d/runs/r/run.toml", "kind = 'language'");
+    files.put("d/runs/r/events.jsonl", "{}");
+    files.put("d/runs/r/checkpoints/readme.md", "not this");
+    files.put("d/report.html", run::marked("<p>not this</p>"));
+    assert_eq!(texts(&files.path("d"), &all()), ["a text"]);
+    let p = read(&[files.path("d")], &all()).unwrap();
+    assert_eq!(p.report.skipped.len(), 2, "{:?}", p.report.skipped);
+    let told = error(&files.path("d/runs/r"), &all());
+    assert!(told.contains("train --resume"), "{told}");
+    if cfg!(unix) {
+        let told = error(std::path::Path::new("/dev/zero"), &all());
+        assert!(told.contains("a device"), "{told}");
+    }
+}
+
+#[test]
+fn a_line_separates_documents() {
+    let files = Files::new();
+    let text = "<|endoftext|>\none\n  two\n<|endoftext|>\r\nthree <|endoftext|>";
+    let path = files.put("a.txt", text);
+    let o = ReadOptions {
+        separator: Some("<|endoftext|>".into()),
+        ..all()
+    };
+    let two = ["one\n  two\n", "three <|endoftext|>"];
+    assert_eq!(texts(&path, &o), two);
+    let p = read(&[path], &all()).unwrap();
+    assert_eq!((p.report.documents, p.report.end_marks), (1, 1));
+}
+
+#[test]
+fn an_empty_validation_text_is_said_to_be_empty() {
+    let files = Files::new();
+    let text = files.put("a.txt", "a text to train on");
+    let validation = files.put("empty.txt", "");
+    let to = data::Destination::Memory;
+    let control = data::JobControl::silent();
+    let o = ReadOptions::default();
+    let told = data::scan(&[text], Some(&validation), &o, 0, to, &control);
+    let told = told.err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(told.contains("empty.txt: the file is empty"), "{told}");
+}

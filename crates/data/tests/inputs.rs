@@ -225,8 +225,12 @@ fn folders_are_sorted_and_other_files_skipped() {
     let first = files.put("first.txt", "[first]");
     let o = ReadOptions {
         gitignore: true,
+        skip_bad: true,
         ..all()
     };
+    let told = error(&files.path("d"), &all());
+    assert!(told.contains("read 5 of 10 files; skipped: "), "{told}");
+    assert!(told.contains("half of the bytes"), "{told}");
     let p = read(&[first, files.path("d")], &o).unwrap();
     let found = documents(&p.tokenizer, &p.train.all().unwrap());
     assert_eq!(found, ["[first]", "fn main() {}", "[az]", "[b]", "[f]"]);

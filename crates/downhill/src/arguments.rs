@@ -9,7 +9,7 @@ use std::process::ExitCode;
 mod reading;
 mod watching;
 
-pub use reading::Texts;
+pub use reading::{DataCache, Texts, size};
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -109,6 +109,9 @@ pub struct TrainFlags {
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
+    /// How much the cache of prepared texts may take, as 20GB [default: a quarter of the free space]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub cache_limit: Option<u64>,
     /// Print events as JSON, one object a line
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
@@ -132,8 +135,8 @@ pub struct TrainFlags {
 /// `train`
 #[derive(Debug, Args)]
 pub struct Train {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
-    /// these; `-` is text from standard input; or one folder that `data prepare` made
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
+    /// html, epub, subtitles, and gz or zst of these; `-` is text from standard input; or one folder that `data prepare` made
     #[arg(value_name = "TEXT")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -320,17 +323,19 @@ pub struct ConfigFlags {
 pub enum Data {
     /// Turn texts into tokens on the disk; `train DIR` then starts at once
     Prepare(DataPrepare),
-    /// Show what a prepared folder holds, and what was skipped and why
+    /// Show what texts or a prepared folder hold, how they are read, what is skipped and why
     Inspect(DataInspect),
     /// Show some documents of a prepared folder
     Sample(DataSample),
+    /// List the texts that `train` prepared in its cache
+    Cache(DataCache),
 }
 
 /// `data prepare`
 #[derive(Debug, Args)]
 pub struct DataPrepare {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
-    /// these; `-` is text from standard input
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
+    /// html, epub, subtitles, and gz or zst of these; `-` is text from standard input
     #[arg(value_name = "TEXT", required = true)]
     pub paths: Vec<PathBuf>,
     /// The folder to make; a preparation that was interrupted there goes on
@@ -357,9 +362,11 @@ pub struct DataPrepare {
 /// `data inspect`
 #[derive(Debug, Args)]
 pub struct DataInspect {
-    /// A prepared folder
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
+    /// A prepared folder, or files and folders of text
+    #[arg(value_name = "DIR|TEXT", required = true)]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub texts: Texts,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

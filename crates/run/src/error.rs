@@ -29,6 +29,14 @@ pub enum Error {
         /// The system's error.
         error: io::Error,
     },
+    /// A file that this program didn't write is where an output shall go.
+    #[error(
+        "{path} exists and wasn't written by downhill: choose another name, or replace it with --overwrite"
+    )]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process has locked the event log.
     #[error(
         "{path} is being written by another process: wait until that run ends, or choose another folder with --run"

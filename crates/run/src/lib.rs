@@ -25,6 +25,7 @@ mod kind;
 mod log;
 mod machine;
 mod manifest;
+mod output;
 mod probe;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Which};
@@ -38,4 +39,5 @@ pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
+pub use output::{is_output, marked, write_output};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};

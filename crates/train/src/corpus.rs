@@ -1,7 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
-use data::{Destination, JobControl, Prepared, ReadOptions, Tokens};
+use data::{Destination, JobControl, Prepared, ReadOptions, Report, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,8 @@ pub struct Corpus {
     pub validation: Vec<u32>,
     /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub sampled: Option<u64>,
+    /// What was read and what was skipped; none for the built-in stories.
+    pub report: Option<Report>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
 }
@@ -160,6 +162,7 @@ impl Corpus {
             },
             chosen: from.tokenizer.kind(),
             sampled,
+            report: Some(from.report),
             tokenizer: from.tokenizer,
             train: from.train,
             validation: from.validation.all()?,
@@ -228,7 +231,8 @@ pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &DataConfig) -> Resul
     Ok(tokens)
 }
 
-fn options(data: &DataConfig) -> ReadOptions {
+/// How texts are read according to the config.
+pub fn options(data: &DataConfig) -> ReadOptions {
     ReadOptions {
         raw_bytes: data.tokenizer == TokenizerKind::Bytes,
         lossy: data.lossy,
@@ -273,6 +277,7 @@ fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
         tokenizer,
         chosen,
         sampled: None,
+        report: None,
         source: TextSource {
             corpus: text.name.clone(),
             paths: Vec::new(),

@@ -27,7 +27,7 @@ mod state;
 mod task;
 mod trainer;
 
-pub use corpus::{Corpus, TextSource, prepare, tokens_of};
+pub use corpus::{Corpus, TextSource, cache_folder, options, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::LanguageTask;
 pub use saved::{Settings, check_unchanged};

@@ -108,7 +108,7 @@ fn stamp(line: &str) -> Option<usize> {
 }
 
 /// Passes on each line with its end.
-fn each_line(
+pub(super) fn each_line(
     r: &mut Reading,
     stream: &mut dyn BufRead,
     each: &mut dyn FnMut(&mut Reading, &str) -> Result<()>,

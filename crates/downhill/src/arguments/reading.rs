@@ -51,3 +51,31 @@ impl Texts {
         ]
     }
 }
+
+/// `data cache`
+#[derive(Debug, Args)]
+pub struct DataCache {
+    /// Print one JSON object a text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A number of bytes, with a unit or without.
+pub fn size(text: &str) -> Result<u64, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let factor = match lower[digits.len()..].trim() {
+        "" | "b" => Some(1.0),
+        "k" | "kb" => Some(1e3),
+        "m" | "mb" => Some(1e6),
+        "g" | "gb" => Some(1e9),
+        "t" | "tb" => Some(1e12),
+        _ => None,
+    };
+    match (digits.parse::<f64>(), factor) {
+        (Ok(number), Some(factor)) if (0.0..1e15).contains(&(number * factor)) => {
+            Ok((number * factor) as u64)
+        }
+        _ => Err("use a number of bytes, such as 500MB or 20GB".into()),
+    }
+}

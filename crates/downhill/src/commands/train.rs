@@ -1,5 +1,6 @@
 //! `downhill train`: from a text to a model.
 
+use super::data::{end_marks, fewer_tokens, plain};
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
@@ -141,6 +142,9 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
             "the tokenizer is learned from a sample of the text, {sample}"
         )?;
     }
+    if !f.json && !f.quiet {
+        tell(&corpus)?;
+    }
     let choice = choice(&f.run, f.overwrite, &corpus.source.corpus);
     let settings = Settings {
         config,
@@ -211,8 +215,34 @@ fn watched(
 ) -> Result<Corpus> {
     let line = ProgressLine::new(f.json || f.quiet);
     let show = |progress| line.show(progress);
-    let control = JobControl::new(threads(config.train.threads), stop, &show);
+    let mut control = JobControl::new(threads(config.train.threads), stop, &show);
+    control.cache_limit = f.cache_limit;
     Ok(read(&control)?)
+}
+
+/// Says what of a text was left out, and how it was read.
+fn tell(corpus: &Corpus) -> Result<()> {
+    let mut out = stdout().lock();
+    if let Some(told) = fewer_tokens(&corpus.chosen, &corpus.tokenizer) {
+        writeln!(out, "{told}")?;
+    }
+    let Some(report) = &corpus.report else {
+        return Ok(());
+    };
+    if let Some(summary) = report.summary() {
+        writeln!(out, "{}", plain(&summary))?;
+    }
+    for (rule, files) in &report.read_as {
+        writeln!(out, "read as {rule}: {files} files")?;
+    }
+    if report.replaced > 0 {
+        let lost = report.replaced;
+        writeln!(out, "{lost} characters were replaced by U+FFFD")?;
+    }
+    if report.end_marks > 0 {
+        writeln!(out, "{}", end_marks(report))?;
+    }
+    Ok(())
 }
 
 /// Where events are shown: as lines of JSON, or as the log that people know.
