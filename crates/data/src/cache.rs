@@ -1,8 +1,9 @@
 //! The cache of prepared texts: what it holds, and its bound.
 
-use crate::prepared::{DATA, Index};
+use crate::shard::DATA;
 use crate::space;
 use run::{Disk, Files};
+use serde::Deserialize;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -87,9 +88,15 @@ fn used(folder: &Path) -> SystemTime {
     found.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+/// What data.json has about them.
+#[derive(Deserialize)]
+struct Sources {
+    sources: Vec<PathBuf>,
+}
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let json = std::fs::read(folder.join(DATA)).unwrap_or_default();
-    let index = serde_json::from_slice::<Index>(&json);
+    let index = serde_json::from_slice::<Sources>(&json);
     index.map(|index| index.sources).unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
 //! Where prepared data goes.
 
 use crate::cache::{self, SPOOL};
-use crate::prepared::DATA;
+use crate::shard::DATA;
 use crate::writer::{JOURNAL, WORK};
 use crate::{Error, Result};
 use run::{Disk, Files};

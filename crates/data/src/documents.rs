@@ -34,6 +34,9 @@ pub(crate) enum Left {
     Skipped(Cow<'static, str>),
 }
 
+/// Why a file is skipped that nobody misses.
+const OURS: &str = "a page or picture that downhill wrote";
+
 /// With `--lossy`, more characters may be lost than this, and then no larger share of all.
 const FEW_LOST: u64 = 16;
 const LOST_OF: u64 = 100;
@@ -182,7 +185,10 @@ pub(crate) fn read(
                 });
             }
             Left::Read => {}
-            Left::Skipped(reason) => report.skip(&input.path, &reason, input.stamp.bytes),
+            Left::Skipped(reason) => {
+                let missed = if reason == OURS { 0 } else { input.stamp.bytes };
+                report.skip(&input.path, &reason, missed);
+            }
         }
     }
     report.empty = batcher.empty;
@@ -199,9 +205,7 @@ fn read_file(r: &mut Reading, control: &JobControl) -> Result<Left> {
     let path = &r.input.path;
     let fail = |e: io::Error| Error::reading(path, &e);
     if !r.input.named && run::is_output(path) {
-        return Ok(Left::Skipped(
-            "a page or picture that downhill wrote".into(),
-        ));
+        return Ok(Left::Skipped(OURS.into()));
     }
     let file = File::open(path).map_err(fail)?;
     unchanged(r.input, &file)?;
@@ -260,8 +264,8 @@ fn unpacked(r: &mut Reading, decoder: impl Read) -> Result<Left> {
     text_format(r, &mut stream, &inner)
 }
 
-/// Reads a text by the format that its name gives. One look at the beginning finds its charset, for
-/// every format.
+/// Reads a text by the format that its name gives. One look at the beginning finds its charset,
+/// for every format.
 fn text_format(r: &mut Reading, stream: &mut dyn BufRead, extension: &str) -> Result<Left> {
     let fail = |r: &Reading, e: &io::Error| broken(r.path(), e);
     let mut head = Vec::new();
@@ -300,8 +304,8 @@ fn text_format(r: &mut Reading, stream: &mut dyn BufRead, extension: &str) -> Re
     format.read(r, &mut decoded)
 }
 
-/// The charset of a text without a byte order mark: UTF-8, or the one that was given, or that a page
-/// declares.
+/// The charset of a text without a byte order mark: UTF-8, or the one that was given, or that a
+/// page declares.
 fn unmarked(r: &Reading, head: &[u8], format: Format) -> Charset {
     let utf8 = charset::is_utf8(head);
     match &r.options.encoding {

@@ -3,9 +3,9 @@
 use crate::cache::{cache_limit, claim, make_room};
 use crate::control::Stage;
 use crate::encode::encode;
-use crate::prepared::{DATA, Index, PartIndex, Prepared, TOKENIZER, corpus_name};
+use crate::prepared::{Index, PartIndex, Prepared, TOKENIZER, corpus_name};
 use crate::scan::Scan;
-use crate::shard::Width;
+use crate::shard::{DATA, Width};
 use crate::writer::{Journal, PartWriter, shards};
 use crate::{CorpusPart, Destination, Error, JobControl, Result, Tokens};
 use run::{Disk, sha256};

@@ -1,6 +1,6 @@
 //! A tokenized corpus, prepared just now or opened from a folder.
 
-use crate::shard::{SHARD_TOKENS, ShardEntry, Width};
+use crate::shard::{DATA, SHARD_TOKENS, ShardEntry, Width};
 use crate::tokens::CHECKED_AT_ONCE;
 use crate::{CorpusPart, Error, Report, Result, Tokens};
 use run::{Files, sha256, write_atomic};
@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::random::{Random, RandomUse};
 use text::{Tokenizer, TokenizerKind};
-
-/// The file that describes a prepared folder.
-pub(crate) const DATA: &str = "data.json";
 
 /// The tokenizer beside it.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";

@@ -102,14 +102,20 @@ pub struct TrainFlags {
     #[arg(long, requires = "run")]
     pub overwrite: bool,
     /// Go on with a run exactly where it stopped; with --steps also beyond its end
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "encoding", "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"])]
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val",
+            "encoding", "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad",
+            "gitignore"]
+    )]
     pub resume: Option<PathBuf>,
     /// A validation text of its own; then all of the other text trains
     #[arg(long, value_name = "FILE")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
-    /// How much the cache of prepared texts may take, as 20GB [default: a quarter of the free space]
+    /// How much the cache of prepared texts may take, as 20GB [default: a quarter of what is free]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub cache_limit: Option<u64>,
     /// Print events as JSON, one object a line

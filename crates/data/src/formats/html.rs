@@ -1,7 +1,7 @@
 //! Web pages and what is written like them: the text, without tags, scripts and styles.
 
 use super::LONGEST_RECORD;
-use super::plain::each_block;
+use super::characters::each_block;
 use crate::documents::{Left, Reading};
 use crate::{Error, Result};
 use html5ever::tendril::StrTendril;

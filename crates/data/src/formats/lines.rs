@@ -1,10 +1,10 @@
 //! Texts whose lines follow a rule: subtitles, and chats as WhatsApp exports them.
 
-use super::LONGEST_RECORD;
+use super::characters::each_line;
 use super::html::Page;
-use super::plain::each_block;
+
+use crate::Result;
 use crate::documents::{Left, Reading};
-use crate::{Error, Result};
 use std::io::BufRead;
 
 /// How they are read, for people.
@@ -105,30 +105,4 @@ fn stamp(line: &str) -> Option<usize> {
         && dated
         && time.chars().all(known);
     is_time.then_some(time.len() + end)
-}
-
-/// Passes on each line with its end.
-pub(super) fn each_line(
-    r: &mut Reading,
-    stream: &mut dyn BufRead,
-    each: &mut dyn FnMut(&mut Reading, &str) -> Result<()>,
-) -> Result<Option<Left>> {
-    let mut held = String::new();
-    let skipped = each_block(r, stream, &mut |r, block| {
-        for part in block.split_inclusive('\n') {
-            held += part;
-            if part.ends_with('\n') {
-                each(r, &held)?;
-                held.clear();
-            } else if held.len() > LONGEST_RECORD {
-                let why = format!("a line longer than {} MiB", LONGEST_RECORD >> 20);
-                return Err(Error::damaged(r.path(), why));
-            }
-        }
-        Ok(())
-    })?;
-    if skipped.is_none() && !held.is_empty() {
-        each(r, &held)?;
-    }
-    Ok(skipped)
 }

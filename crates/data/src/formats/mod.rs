@@ -1,5 +1,6 @@
 //! One file per format; each passes its documents to the [`Reading`](crate::documents::Reading).
 
+mod characters;
 mod chat;
 pub(crate) mod epub;
 mod html;
