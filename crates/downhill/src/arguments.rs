@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod reading;
 mod watching;
 
+pub use reading::{DataCache, Texts, size};
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -82,36 +84,6 @@ pub struct Configured {
     pub sets: Vec<String>,
 }
 
-/// How texts are read.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Texts {
-    /// The field or column that holds a record's text (data.field)
-    #[arg(long, value_name = "NAME")]
-    pub field: Option<String>,
-    /// Skip and count records without a text instead of failing (data.skip_bad)
-    #[arg(long)]
-    pub skip_bad: bool,
-    /// Skip files that a .gitignore excludes (data.gitignore)
-    #[arg(long)]
-    pub gitignore: bool,
-    /// Replace invalid UTF-8 with U+FFFD (data.lossy)
-    #[arg(long)]
-    pub lossy: bool,
-}
-
-impl Texts {
-    /// The flags as assignments.
-    pub fn assignments(&self) -> [(&'static str, Option<String>); 4] {
-        let yes = |flag: bool| flag.then(|| "true".to_owned());
-        [
-            ("data.field", self.field.clone()),
-            ("data.skip_bad", yes(self.skip_bad)),
-            ("data.gitignore", yes(self.gitignore)),
-            ("data.lossy", yes(self.lossy)),
-        ]
-    }
-}
-
 /// Flags of `train`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TrainFlags {
@@ -142,7 +114,12 @@ pub struct TrainFlags {
     pub overwrite: bool,
     /// Resume a run exactly where it stopped; --steps extends it beyond its end, and --set may
     /// change optim.lr, optim.lr_min, optim.matrix_lr, eval.*, checkpoint.* and sample.*
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "val", "encoding",
+            "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"]
+    )]
     pub resume: Option<PathBuf>,
     /// Resume from the checkpoint of this step instead of the newest sound one; newer ones are
     /// removed when the next is saved
@@ -157,6 +134,9 @@ pub struct TrainFlags {
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
+    /// Limit of the cache of prepared texts, as 20GB [default: a quarter of the free space]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub cache_limit: Option<u64>,
     /// Print events as JSON, one object per line
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
@@ -180,8 +160,9 @@ pub struct TrainFlags {
 /// `train`
 #[derive(Debug, Args)]
 pub struct Train {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and any of these as
-    /// gz or zst; `-` reads text from standard input; or one folder made by `data prepare`
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
+    /// html, epub, subtitles, and any of these as gz or zst; `-` reads text from standard input;
+    /// or one folder made by `data prepare`
     #[arg(value_name = "TEXT")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -389,17 +370,19 @@ pub struct ConfigFlags {
 pub enum Data {
     /// Tokenize texts to disk, so that `train DIR` starts immediately
     Prepare(DataPrepare),
-    /// Show what a prepared folder contains, and what was skipped and why
+    /// Show what texts or a prepared folder contain, how they are read, what is skipped and why
     Inspect(DataInspect),
     /// Show random documents from a prepared folder
     Sample(DataSample),
+    /// List the texts that `train` prepared in its cache
+    Cache(DataCache),
 }
 
 /// `data prepare`
 #[derive(Debug, Args)]
 pub struct DataPrepare {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and any of these as
-    /// gz or zst; `-` reads text from standard input
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
+    /// html, epub, subtitles, and any of these as gz or zst; `-` reads text from standard input
     #[arg(value_name = "TEXT", required = true)]
     pub paths: Vec<PathBuf>,
     /// Output folder; an interrupted preparation in it is resumed
@@ -426,9 +409,11 @@ pub struct DataPrepare {
 /// `data inspect`
 #[derive(Debug, Args)]
 pub struct DataInspect {
-    /// A prepared folder
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
+    /// A prepared folder, or files and folders of text
+    #[arg(value_name = "DIR|TEXT", required = true)]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub texts: Texts,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -68,7 +68,10 @@ impl From<data::Error> for Failure {
             eprintln!("{error}");
             return Failure::Interrupted;
         }
-        Failure::Failed(error.to_string())
+        match error {
+            data::Error::Encoding { .. } => Failure::Usage(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        }
     }
 }
 

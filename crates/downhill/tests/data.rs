@@ -14,7 +14,7 @@ fn with_texts() -> Place {
     place.write("notes/a.md", story().as_bytes());
     place.write("notes/b.txt", b"A short note, once.\n");
     place.write("notes/copy.txt", b"A short note, once.\n");
-    place.write("notes/picture.png", &[0x89, b'P', 0xFF]);
+    place.write("notes/picture.png", b"\x89PNG\r\n\x1A\n\0");
     let chats: String = (0..300)
         .map(|n| {
             format!(
@@ -36,7 +36,7 @@ fn prepared_once_inspected_sampled_and_trained_on() {
     let shown = place.run(line).fine().out;
     for part in [
         "302 documents in 4 files",
-        "1 × not UTF-8 text: notes/picture.png",
+        "1 × an image, not text: notes/picture.png",
         "train d",
     ] {
         assert!(shown.contains(part), "{shown}");
@@ -58,6 +58,9 @@ fn prepared_once_inspected_sampled_and_trained_on() {
             .out
             .contains("longest line")
     );
+    let all = place.run("data sample d -n 400 --json").fine().out;
+    let tokens: std::collections::BTreeSet<&str> = all.lines().collect();
+    assert_eq!(tokens.len(), all.lines().count(), "one was drawn twice");
     let shown = place.run("data sample d -n 2").fine().out;
     assert_eq!(shown.matches("── document at token").count(), 2, "{shown}");
     // Training on the files and on the prepared folder gives the same bits.
@@ -80,9 +83,13 @@ fn prepared_once_inspected_sampled_and_trained_on() {
         .run("train d notes --quiet")
         .fails(1, &["prepared data", "alone"]);
     place
-        .run("data inspect notes")
+        .run("data sample notes")
         .fails(1, &["no prepared data", "data prepare"]);
-    place.write("chats.jsonl", b"{\"text\": \"Changed.\"}\n");
+    place
+        .run("train one")
+        .fails(1, &["one: a run", "--resume one"]);
+    // A character that the tokenizer doesn't know isn't what is wrong.
+    place.write("chats.jsonl", "{\"text\": \"Ω\"}\n".as_bytes());
     place
         .run("train --resume two --steps 9 --quiet")
         .fails(1, &["its text changed"]);
@@ -138,6 +145,50 @@ fn a_large_text_is_prepared_in_the_cache_and_a_change_is_noticed() {
         let shown = place.run(look).fine().out;
         assert!(shown.contains("learned from a sample"), "{shown}");
     }
+}
+
+#[test]
+fn texts_are_inspected_before_one_trains() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("mixed")).unwrap();
+    let chat = r#"{"messages": [{"role": "user", "content": "Hi"}]}"#;
+    place.write("mixed/chat.jsonl", chat.as_bytes());
+    place.write("mixed/scan.pdf", &[&b"%PDF-1.7"[..], &[0; 200]].concat());
+    let told = "1 × a PDF, not text";
+    place
+        .run("train mixed --quiet")
+        .fails(1, &["read 1 of 2 files", told, "--skip-bad"]);
+    let out = place.run("data inspect mixed --skip-bad").fine().out;
+    for part in ["1 × chats", told, "user: Hi"] {
+        assert!(out.contains(part), "{part} is not in: {out}");
+    }
+    place.write("唐诗 三百首.txt", story().as_bytes());
+    let mut command = place.command("train");
+    command.arg("唐诗 三百首.txt").args(TINY.split(' '));
+    assert!(command.output().unwrap().status.success());
+    assert!(place.has("runs/唐诗-三百首/run.toml"));
+}
+
+#[test]
+fn the_cache_is_listed_and_bounded() {
+    let place = Place::new();
+    let line = |n: usize| format!("{n} and {} are numbers, and this is a line.\n", n * 7);
+    let text: String = (0..250_000).map(line).collect();
+    place.write("big.txt", text.as_bytes());
+    let train = format!("train big.txt --set data.tokenizer=bytes {TINY} --cache-limit");
+    place
+        .run(&format!("{train} 1MB"))
+        .fails(1, &["--cache-limit"]);
+    place.run(&format!("{train} 1GB")).fine();
+    let listed = place.run("data cache --json").fine().out;
+    let entry: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    assert!(entry["bytes"].as_u64().unwrap() > 10_000_000, "{listed}");
+    assert!(entry["sources"][0].as_str().unwrap().ends_with("big.txt"));
+    let shown = place.run("data cache").fine().out;
+    assert!(
+        shown.contains("big.txt") && shown.contains("may be removed"),
+        "{shown}"
+    );
 }
 
 #[test]

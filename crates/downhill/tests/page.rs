@@ -115,6 +115,13 @@ fn train_shows_the_page_and_prints_its_address() {
         .fine();
     assert!(!silent.out.contains("http://"));
     place.run("report r -o r.html --svg pictures").fine();
+    place.run("report r -o r.html --svg pictures").fine();
+    place.write("novel.txt", b"not to be lost");
+    place
+        .run("report r -o novel.txt")
+        .fails(1, &["novel.txt exists", "--overwrite"]);
+    assert_eq!(place.read("novel.txt"), b"not to be lost");
+    assert!(place.run("report r -o -").fine().out.contains("</svg>"));
     let report = String::from_utf8(place.read("r.html")).unwrap();
     assert!(report.contains("<svg") && !report.contains("<script") && !report.contains("src="));
     assert!(place.has("pictures/loss.svg"));

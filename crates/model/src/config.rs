@@ -2,6 +2,7 @@
 //! ranges and descriptions.
 
 mod conflict;
+mod delimiter;
 mod document;
 mod error;
 mod family;
@@ -130,8 +131,14 @@ pub struct CheckpointConfig {
 pub struct DataConfig {
     pub tokenizer: TokenizerKind,
     pub validation_bytes: usize,
+    pub encoding: String,
     pub lossy: bool,
     pub field: String,
+    #[serde(with = "delimiter")]
+    pub delimiter: Option<u8>,
+    pub quotes: bool,
+    pub separator: String,
+    pub raw: bool,
     pub skip_bad: bool,
     pub gitignore: bool,
     pub merge_dropout: f64,

@@ -29,6 +29,14 @@ pub enum Error {
         /// The system's error.
         error: io::Error,
     },
+    /// A file that this program didn't write is where an output should go.
+    #[error(
+        "{path} exists and wasn't written by downhill: choose another name, or replace it with --overwrite"
+    )]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process is writing there.
     #[error(
         "{path} is busy: {writer} is writing to it. Wait until that run ends, or choose another folder with --run"

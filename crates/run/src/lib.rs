@@ -27,6 +27,7 @@ mod lock;
 mod log;
 mod machine;
 mod manifest;
+mod output;
 mod probe;
 mod smoothed;
 
@@ -41,5 +42,6 @@ pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
+pub use output::{is_output, marked, write_output};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
 pub use smoothed::Smoothed;

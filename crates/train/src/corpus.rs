@@ -1,7 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
-use data::{Destination, JobControl, Prepared, ReadOptions, Scan, Tokens};
+use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,8 @@ pub struct Corpus {
     pub validation: Vec<u32>,
     /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub sampled: Option<u64>,
+    /// What was read and what was skipped; none for the built-in stories.
+    pub report: Option<Report>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
 }
@@ -168,6 +170,7 @@ impl Corpus {
             },
             chosen: from.tokenizer.kind(),
             sampled,
+            report: Some(from.report),
             tokenizer: from.tokenizer,
             train: from.train,
             validation: from.validation.all()?,
@@ -247,11 +250,17 @@ pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &DataConfig) -> Resul
     Ok(tokens)
 }
 
-fn options(data: &DataConfig) -> ReadOptions {
+/// How texts are read according to the config.
+pub fn options(data: &DataConfig) -> ReadOptions {
     ReadOptions {
         raw_bytes: data.tokenizer == TokenizerKind::Bytes,
         lossy: data.lossy,
         field: (data.field != "auto").then(|| data.field.clone()),
+        encoding: (data.encoding != "auto").then(|| data.encoding.clone()),
+        delimiter: data.delimiter,
+        quotes: data.quotes,
+        separator: (data.separator != "none").then(|| data.separator.clone()),
+        raw: data.raw,
         skip_bad: data.skip_bad,
         gitignore: data.gitignore,
         validation_bytes: data.validation_bytes as u64,
@@ -287,6 +296,7 @@ fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
         tokenizer,
         chosen,
         sampled: None,
+        report: None,
         source: TextSource {
             corpus: text.name.clone(),
             paths: Vec::new(),

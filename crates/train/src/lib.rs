@@ -30,7 +30,7 @@ mod state;
 mod task;
 mod trainer;
 
-pub use corpus::{Corpus, TextSource, choose, prepare, tokens_of};
+pub use corpus::{Corpus, TextSource, cache_folder, choose, options, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::LanguageTask;
 pub use resume::{Extension, Resumed, check_checkpoint};

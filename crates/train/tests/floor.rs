@@ -17,6 +17,7 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
         .unwrap();
     let measure = |floor_bits: f64| {
         let corpus = Corpus {
+            report: None,
             source: TextSource {
                 corpus: "floor".into(),
                 paths: Vec::new(),

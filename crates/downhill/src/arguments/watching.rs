@@ -23,12 +23,15 @@ pub struct Report {
     /// The run [default: the newest in runs/]
     #[arg(value_name = "RUN")]
     pub run: Option<PathBuf>,
-    /// Output file [default: report.html]
+    /// Output file; - for standard output [default: report.html]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Write each chart as an SVG file to this folder
     #[arg(long, value_name = "FOLDER")]
     pub svg: Option<PathBuf>,
+    /// Replace files that downhill didn't write
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// `compare`
@@ -51,6 +54,9 @@ pub struct Landscape {
     /// Write the view from above as SVG files, one per update rule, instead of showing the page
     #[arg(long, value_name = "FOLDER")]
     pub svg: Option<PathBuf>,
+    /// Replace files that downhill didn't write
+    #[arg(long, requires = "svg")]
+    pub overwrite: bool,
     /// Port on 127.0.0.1 [default: the first free one from 8311 up]
     #[arg(long, value_name = "PORT", conflicts_with = "svg")]
     pub port: Option<u16>,

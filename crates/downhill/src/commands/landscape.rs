@@ -4,7 +4,7 @@ use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
 use crate::session::stop_flag;
-use run::{Disk, Files, RunFolder, write_atomic};
+use run::{Disk, Files, RunFolder, write_output};
 use serve::Runs;
 use std::io::{Write, stdout};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub fn run(a: &Arguments) -> Result<()> {
         };
         let name: String = descent.name.replace(", ", "-").chars().map(plain).collect();
         let path = to.join(format!("{name}.svg"));
-        write_atomic(&Disk, &path, land.svg(descent).as_bytes())?;
+        write_output(&path, &land.svg(descent), a.overwrite)?;
         writeln!(stdout(), "{}", path.display())?;
     }
     Ok(())

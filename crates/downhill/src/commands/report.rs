@@ -3,7 +3,7 @@
 use crate::arguments::Report;
 use crate::failure::Result;
 use crate::session::open;
-use run::{Disk, Files, read_events, write_atomic};
+use run::{Disk, Files, marked, read_events, write_output};
 use std::io::{Write, stdout};
 use watch::{pictures, report};
 
@@ -15,7 +15,7 @@ pub fn run(a: &Report) -> Result<()> {
         Disk.create_folder(to)?;
         for (name, svg) in pictures(&events) {
             let path = to.join(format!("{name}.svg"));
-            write_atomic(&Disk, &path, svg.as_bytes())?;
+            write_output(&path, &svg, a.overwrite)?;
             writeln!(out, "{}", path.display())?;
         }
     }
@@ -23,8 +23,12 @@ pub fn run(a: &Report) -> Result<()> {
         let name = folder.path().display().to_string();
         let html = report(&name, &events, &folder.read_config()?);
         let path = a.output.clone().unwrap_or_else(|| "report.html".into());
-        write_atomic(&Disk, &path, html.as_bytes())?;
-        writeln!(out, "{}", path.display())?;
+        if path.as_os_str() == "-" {
+            out.write_all(marked(&html).as_bytes())?;
+        } else {
+            write_output(&path, &html, a.overwrite)?;
+            writeln!(out, "{}", path.display())?;
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod resume;
 
+use super::data::{end_marks, fewer_tokens, plain};
 use super::plan;
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
@@ -156,6 +157,9 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
             "the tokenizer is learned from a sample of the text ({sample})"
         )?;
     }
+    if !f.json && !f.quiet {
+        tell(&corpus)?;
+    }
     job(f, config, corpus, None)
 }
 
@@ -198,6 +202,31 @@ fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline
         notes: Vec::new(),
         deadline,
     })
+}
+
+/// Says what of a text was left out, and how it was read.
+fn tell(corpus: &Corpus) -> Result<()> {
+    let mut out = stdout().lock();
+    if let Some(told) = fewer_tokens(&corpus.chosen, &corpus.tokenizer) {
+        writeln!(out, "{told}")?;
+    }
+    let Some(report) = &corpus.report else {
+        return Ok(());
+    };
+    if let Some(summary) = report.summary() {
+        writeln!(out, "{}", plain(&summary))?;
+    }
+    for (rule, files) in &report.read_as {
+        writeln!(out, "read as {rule}: {files} files")?;
+    }
+    if report.replaced > 0 {
+        let lost = report.replaced;
+        writeln!(out, "{lost} characters were replaced by U+FFFD")?;
+    }
+    if report.end_marks > 0 {
+        writeln!(out, "{}", end_marks(report))?;
+    }
+    Ok(())
 }
 
 /// Where events are shown.
