@@ -53,7 +53,8 @@ pub struct Facts {
     pub token_bytes: f64,
     /// Tokens that exist.
     pub vocabulary: usize,
-    /// Loss of a trigram model of the validation part, in bits per byte: how hard the text is near by.
+    /// Loss of a trigram model on the validation part, in bits per byte: how hard the text is over
+    /// short distances.
     pub trigram_bits: f64,
     /// Bits per byte of the compressed training part: how much it repeats over longer distances.
     pub compressed_bits: f64,
