@@ -142,7 +142,8 @@ pub struct TrainFlags {
 #[derive(Debug, Args)]
 pub struct Train {
     /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
-    /// html, epub, subtitles, and gz or zst of these; `-` is text from standard input; or one folder that `data prepare` made
+    /// html, epub, subtitles, and gz or zst of these; `-` is text from standard input; or one
+    /// folder that `data prepare` made
     #[arg(value_name = "TEXT")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
