@@ -1,5 +1,6 @@
 //! The command line: every command with its flags.
 
+use crate::terminal;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -450,11 +451,11 @@ pub fn parse() -> Result<Command, ExitCode> {
             paths: Vec::new(),
             flags: train,
         })),
-        Err(error) => Err(tell(&error, arguments.get(1))),
+        Err(error) => Err(explain(&error, arguments.get(1))),
     }
 }
 
-fn tell(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
+fn explain(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
     let fine = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -467,12 +468,15 @@ fn tell(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
     let text = error.render().to_string();
     let mut lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     lines.truncate(11);
-    eprintln!("{}", lines.join("\n"));
+    terminal::tell(&lines.join("\n"));
     if let (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(path)) =
         (error.kind(), first)
         && std::path::Path::new(path).exists()
     {
-        eprintln!("To train on it: downhill train {}", path.display());
+        terminal::tell(&format!(
+            "To train on it: downhill train {}",
+            path.display()
+        ));
     }
     ExitCode::from(2)
 }

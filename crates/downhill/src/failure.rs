@@ -1,6 +1,7 @@
 //! How does the program end? With 0, or with one clear error on standard error and a code that
 //! scripts rely on: 2 for a wrong command line or config, 1 for anything else, 130 after Ctrl-C.
 
+use crate::terminal::tell;
 use std::process::ExitCode;
 
 /// Most lines of an error.
@@ -53,7 +54,7 @@ impl From<bench::Error> for Failure {
 impl From<data::Error> for Failure {
     fn from(error: data::Error) -> Failure {
         if let data::Error::Stopped = error {
-            eprintln!("{error}");
+            tell(&error.to_string());
             return Failure::Interrupted;
         }
         Failure::Failed(error.to_string())
@@ -96,6 +97,6 @@ pub fn exit(result: Result<()>) -> ExitCode {
         Err(Failure::Failed(message)) => (message, 1),
     };
     let lines: Vec<&str> = message.lines().take(LINES).collect();
-    eprintln!("error: {}", lines.join("\n"));
+    tell(&format!("error: {}", lines.join("\n")));
     ExitCode::from(code)
 }

@@ -98,3 +98,21 @@ fn a_folder_that_cannot_be_made_is_told() {
     let line = "train story.txt --preset tiny --steps 1 --run story.txt/run";
     place.run(line).fails(1, &["story.txt/run"]);
 }
+
+#[test]
+fn an_error_quotes_a_name_but_never_what_controls_a_terminal() {
+    let place = Place::new();
+    let name = "\u{1b}[2Ja\u{202e}b\u{9b}";
+    for arguments in [
+        ["sample", name],
+        ["train", name],
+        ["--preset", name],
+        ["--no-such\u{1b}[2J", name],
+    ] {
+        let output = place.command("").args(arguments).output().unwrap();
+        let run = common::Run::of(output);
+        assert_ne!(run.code, 0, "{arguments:?}");
+        let hidden = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!run.error.contains(hidden), "{:?}", run.error);
+    }
+}

@@ -4,10 +4,11 @@ use crate::arguments::{Data, DataInspect, DataPrepare, DataSample};
 use crate::failure::{Failure, Result};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, config, stop_flag, threads};
+use crate::terminal::{self, out};
 use data::{CorpusPart, Destination, JobControl, Prepared, Skipped};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 use watch::{amount, count, duration};
@@ -43,11 +44,11 @@ fn prepare(a: &DataPrepare) -> Result<()> {
         let mut object = object(&prepared);
         object["seconds"] = began.elapsed().as_secs_f64().into();
         object["peak_bytes"] = run::peak_bytes().into();
-        writeln!(stdout(), "{object}")?;
+        writeln!(out(), "{}", terminal::json(&object)?)?;
         return Ok(());
     }
     show(&prepared)?;
-    let mut out = stdout().lock();
+    let mut out = out();
     let seconds = began.elapsed().as_secs_f64();
     let rate = amount((prepared.report.bytes as f64 / seconds) as u64, "B");
     let memory = run::peak_bytes().map(|b| format!(" · {} of memory at most", amount(b, "B")));
@@ -72,7 +73,7 @@ fn open(folder: &Path) -> Result<Prepared> {
 fn inspect(a: &DataInspect) -> Result<()> {
     let prepared = open(&a.folder)?;
     if a.json {
-        writeln!(stdout(), "{}", object(&prepared))?;
+        writeln!(out(), "{}", terminal::json(&object(&prepared))?)?;
         return Ok(());
     }
     show(&prepared)
@@ -106,7 +107,7 @@ fn object(p: &Prepared) -> Value {
 
 fn show(p: &Prepared) -> Result<()> {
     let r = &p.report;
-    let mut out = stdout().lock();
+    let mut out = out();
     let tokens = (p.train.len() + p.validation.len()) as u64;
     if let Some(folder) = &p.folder {
         let (shards, bytes) = p.shards();
@@ -195,12 +196,10 @@ fn left_out(out: &mut impl Write, title: &str, all: &BTreeMap<String, Skipped>) 
 
 fn sample(a: &DataSample) -> Result<()> {
     let prepared = open(&a.folder)?;
-    let mut out = stdout().lock();
+    let mut out = out();
     for excerpt in prepared.sample(a.count, SHOWN, a.seed)? {
         if a.json {
-            let line = serde_json::to_string(&excerpt);
-            let line = line.map_err(|e| Failure::Failed(e.to_string()))?;
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", terminal::json(&excerpt)?)?;
             continue;
         }
         let tokens = excerpt.tokens.map(|n| format!(" · {} tokens", count(n)));

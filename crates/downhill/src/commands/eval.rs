@@ -3,9 +3,10 @@
 use crate::arguments::Eval;
 use crate::failure::{Failure, Result};
 use crate::session::{opened, threads};
+use crate::terminal::{self, out};
 use data::JobControl;
 use model::Config;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use train::{Corpus, Settings, tokens_of};
 
@@ -44,7 +45,7 @@ pub fn run(a: &Eval) -> Result<()> {
         }
     };
     let score = opened.session().score(&tokenizer, &tokens)?;
-    let mut out = stdout().lock();
+    let mut out = out();
     let (nats, bits) = (score.nats_per_token(), score.bits_per_byte());
     if a.json {
         let mut object = serde_json::json!({
@@ -58,7 +59,7 @@ pub fn run(a: &Eval) -> Result<()> {
         if let Some(floor) = floor {
             object["floor_bits_per_byte"] = floor.into();
         }
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", terminal::json(&object)?)?;
         return Ok(());
     }
     writeln!(out, "{} on {what}", opened.folder.display())?;

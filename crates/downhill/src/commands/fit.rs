@@ -4,13 +4,14 @@ use super::train::Output;
 use crate::arguments::Fit;
 use crate::failure::{Failure, Result};
 use crate::session::{assignments, choice, stop_flag};
+use crate::terminal::{self, out, tell};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
 use model::{Config, OptimizerName};
 use run::{Disk, End, Event, Kind, RunConfig, RunFolder, What};
 use serde_json::{Map, Value, json};
 use serve::Runs;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 use study::fit::{Curvature, FitTask, Line, Model, Points, column_names};
@@ -81,7 +82,7 @@ pub fn run(a: &Fit) -> Result<()> {
     if a.json
         && let Some(warning) = &warning
     {
-        eprintln!("warning: {warning}");
+        tell(&format!("warning: {warning}"));
     }
     let report = FitReport {
         model: task.model(&device)?,
@@ -92,8 +93,8 @@ pub fn run(a: &Fit) -> Result<()> {
         end,
     };
     match a.json {
-        true => writeln!(stdout(), "{}", report.json())?,
-        false => report.print(&mut stdout().lock())?,
+        true => writeln!(out(), "{}", terminal::json(&report.json())?)?,
+        false => report.print(&mut out())?,
     }
     if a.watch && outcome == Outcome::Finished {
         super::landscape::make(&folder)?;

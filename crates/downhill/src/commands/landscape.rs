@@ -4,9 +4,10 @@ use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
 use crate::session::stop_flag;
+use crate::terminal::out;
 use run::{Disk, Files, RunFolder, write_atomic};
 use serve::Runs;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::Arc;
 use study::fit::Points;
 use study::landscape::Landscape;
@@ -27,7 +28,7 @@ pub fn run(a: &Arguments) -> Result<()> {
         let name: String = descent.name.replace(", ", "-").chars().map(plain).collect();
         let path = to.join(format!("{name}.svg"));
         write_atomic(&Disk, &path, land.svg(descent).as_bytes())?;
-        writeln!(stdout(), "{}", path.display())?;
+        writeln!(out(), "{}", path.display())?;
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use crate::arguments::Predict;
 use crate::failure::Result;
+use crate::terminal::{self, out};
 use run::{Disk, RunFolder};
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use study::fit::Model;
 
@@ -11,9 +12,10 @@ pub fn run(a: &Predict) -> Result<()> {
     let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
     let model = Model::open(&folder)?;
     let predictions = model.predict(&a.file)?;
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = BufWriter::new(out());
     if a.json {
-        writeln!(out, "{}", serde_json::json!({ "predictions": predictions }))?;
+        let object = serde_json::json!({ "predictions": predictions });
+        writeln!(out, "{}", terminal::json(&object)?)?;
     } else {
         model.write_csv(&predictions, &mut out)?;
     }

@@ -3,14 +3,15 @@
 use crate::arguments::Report;
 use crate::failure::Result;
 use crate::session::open;
+use crate::terminal::out;
 use run::{Disk, Files, read_events, write_atomic};
-use std::io::{Write, stdout};
+use std::io::Write;
 use watch::{pictures, report};
 
 pub fn run(a: &Report) -> Result<()> {
     let folder = open(a.run.as_deref())?;
     let events = read_events(&folder.events_path())?;
-    let mut out = stdout().lock();
+    let mut out = out();
     if let Some(to) = &a.svg {
         Disk.create_folder(to)?;
         for (name, svg) in pictures(&events) {

@@ -3,9 +3,10 @@
 use crate::arguments::Sample;
 use crate::failure::{Failure, Result};
 use crate::session::{assignments, opened, stop_flag};
+use crate::terminal::{self, out};
 use model::Config;
 use session::{Sampling, begin, write_text};
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::atomic::Ordering;
 use train::Settings;
 
@@ -36,7 +37,7 @@ pub fn run(a: &Sample) -> Result<()> {
     let stop = stop_flag()?;
     let mut text = String::new();
     let mut written = Ok(());
-    let mut out = stdout().lock();
+    let mut out = out();
     if !a.json {
         write!(out, "{prompt_text}")?;
     }
@@ -62,7 +63,7 @@ pub fn run(a: &Sample) -> Result<()> {
         let object = serde_json::json!({
             "step": step, "prompt": prompt_text, "text": text, "seed": s.seed,
         });
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", terminal::json(&object)?)?;
     } else {
         writeln!(out)?;
     }

@@ -5,12 +5,12 @@ use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
-use crate::terminal;
+use crate::terminal::{self, out, tell};
 use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use data::JobControl;
 use model::Config;
 use run::{Disk, Event, Files, RunFolder, What, Which};
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,7 +73,7 @@ pub fn run(a: &Train) -> Result<()> {
             screen.event(event);
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
                 // The run has its own log.
-                eprintln!("warning: TensorBoard's file is left: {error}");
+                tell(&format!("warning: TensorBoard's file is left: {error}"));
                 board = None;
             }
         };
@@ -137,7 +137,7 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
         let sample = ::watch::amount(sample, "B");
         writeln!(
-            stdout(),
+            out(),
             "the tokenizer is learned from a sample of the text, {sample}"
         )?;
     }
@@ -180,9 +180,9 @@ fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job
         );
         // Standard output is for events alone where a script reads them.
         if f.json {
-            eprintln!("{told}");
+            tell(&told);
         } else {
-            writeln!(stdout(), "{told}")?;
+            writeln!(out(), "{told}")?;
         }
         return Ok(None);
     }
@@ -236,7 +236,12 @@ impl Output {
         if json {
             return Output::Json;
         }
-        let log = TerminalLog::new(stdout(), terminal::width(), terminal::color(), quiet);
+        let log = TerminalLog::new(
+            std::io::stdout(),
+            terminal::width(),
+            terminal::color(),
+            quiet,
+        );
         Output::People(Screen::new(log))
     }
 
@@ -247,7 +252,7 @@ impl Output {
         let thread = std::thread::spawn(move || match tui::show(&name, Events::Beside(receiver)) {
             Ok(Closed::User) => stop.store(true, Ordering::Relaxed),
             Ok(Closed::Over) => {}
-            Err(error) => eprintln!("warning: the screen can't be shown: {error}"),
+            Err(error) => tell(&format!("warning: the screen can't be shown: {error}")),
         });
         Output::Tui {
             sender,
@@ -260,8 +265,8 @@ impl Output {
     pub fn event(&mut self, event: &Event) {
         match self {
             Output::Json => {
-                if let Ok(line) = serde_json::to_string(event) {
-                    let mut out = stdout().lock();
+                if let Ok(line) = terminal::json(event) {
+                    let mut out = out();
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
             }
@@ -290,7 +295,7 @@ impl Output {
                 // A panic of the screen has been printed by its thread.
                 let _ = thread.join();
                 let (width, color) = (terminal::width(), terminal::color());
-                let mut log = TerminalLog::new(stdout(), width, color, true);
+                let mut log = TerminalLog::new(std::io::stdout(), width, color, true);
                 let _ = ends.iter().try_for_each(|event| log.event(event));
             }
         }

@@ -3,10 +3,10 @@
 use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
 use crate::session::{RUNS, open, stop_flag};
-use crate::terminal;
+use crate::terminal::{self, out, tell};
 use run::{Disk, Follow, RunFolder};
 use serve::{Control, Options, Runs, Server};
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,8 +59,8 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
         control: None,
     };
     let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
-    writeln!(stdout(), "page     {} · Ctrl-C ends it", server.address())?;
-    stdout().flush()?;
+    writeln!(out(), "page     {} · Ctrl-C ends it", server.address())?;
+    out().flush()?;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -94,7 +94,7 @@ impl Page {
         match start() {
             Ok(page) => Some(page),
             Err(why) => {
-                eprintln!("warning: {why}");
+                tell(&format!("warning: {why}"));
                 None
             }
         }
@@ -103,7 +103,7 @@ impl Page {
     /// Tells where it is.
     pub fn tell(&self) {
         // A reader that went away doesn't stop the training.
-        let mut out = stdout().lock();
+        let mut out = out();
         let _ = writeln!(out, "page     {}", self.server.address());
         if let Some(token) = &self.token {
             let _ = writeln!(out, "control  {token}");
