@@ -1,6 +1,6 @@
 //! The command line: every command with its flags.
 
-use crate::terminal;
+use crate::output;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -468,12 +468,12 @@ fn explain(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
     let text = error.render().to_string();
     let mut lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     lines.truncate(11);
-    terminal::tell(&lines.join("\n"));
+    output::tell(&lines.join("\n"));
     if let (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(path)) =
         (error.kind(), first)
         && std::path::Path::new(path).exists()
     {
-        terminal::tell(&format!(
+        output::tell(&format!(
             "To train on it: downhill train {}",
             path.display()
         ));

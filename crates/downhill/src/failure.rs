@@ -1,7 +1,7 @@
 //! How does the program end? With 0, or with one clear error on standard error and a code that
 //! scripts rely on: 2 for a wrong command line or config, 1 for anything else, 130 after Ctrl-C.
 
-use crate::terminal::tell;
+use crate::output::tell;
 use std::process::ExitCode;
 
 /// Most lines of an error.

@@ -9,6 +9,7 @@
 mod arguments;
 mod commands;
 mod failure;
+mod output;
 mod progress;
 mod session;
 mod terminal;

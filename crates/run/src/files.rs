@@ -3,8 +3,13 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::{Error, Result};
+
+/// How often, and how far apart, the lock of a file is tried.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Writes the bytes of a file, the same each time.
 type WriteContent<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
@@ -98,7 +103,7 @@ impl Files for Disk {
             .open(path)
             .map_err(|error| Error::at("opening", path, error))?;
         // A file system without locks is fine: the lock only guards against mistakes.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if let Err(TryLockError::WouldBlock) = locked(&file) {
             return Err(Error::Busy {
                 path: path.to_path_buf(),
             });
@@ -123,6 +128,17 @@ impl Files for Disk {
         }
         Ok(())
     }
+}
+
+/// Locks a file. Readers hold a shared lock for a moment, to see whether there is a writer.
+fn locked(file: &File) -> std::result::Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 struct DiskAppend {

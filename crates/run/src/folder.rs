@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use std::{fs, io};
 
+use serde::Serialize;
+
 use crate::files::parent;
 use crate::{AppendFile, Checkpoints, Error, EventLog, Files, Result, RunConfig, write_atomic};
 
@@ -28,6 +30,21 @@ pub enum Choice {
         /// Whether to remove an existing run there.
         overwrite: bool,
     },
+}
+
+/// How a run is doing, whatever its last event says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// A process is training it.
+    Live,
+    /// Its last session ended as it should.
+    #[default]
+    Ended,
+    /// Its last session stopped without an `end` event: it was killed, or its machine went down.
+    Stopped,
+    /// Its folder is gone.
+    Gone,
 }
 
 /// The folder of one run.
@@ -116,6 +133,24 @@ impl RunFolder {
     /// Opens its event log for appending.
     pub fn event_log(&self) -> Result<EventLog> {
         EventLog::open(self.files.as_ref(), &self.events_path())
+    }
+
+    /// How the run is doing. `ended` is whether the last session has an `end` event. If it hasn't,
+    /// the run is live as long as a process holds the lock of the event log.
+    pub fn condition(&self, ended: bool) -> Condition {
+        if !is_run(&self.path) {
+            return Condition::Gone;
+        }
+        if ended {
+            return Condition::Ended;
+        }
+        let lock = fs::File::open(self.events_path()).map(|file| file.try_lock_shared());
+        match lock {
+            Ok(Ok(())) => Condition::Stopped,
+            // Where a file system has no locks, only the events can tell.
+            Ok(Err(_)) => Condition::Live,
+            Err(_) => Condition::Stopped,
+        }
     }
 
     /// Its checkpoints.

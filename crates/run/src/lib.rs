@@ -32,7 +32,7 @@ pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
 pub use files::{AppendFile, Content, Disk, Files, NamedFile, absolute, write_atomic};
-pub use folder::{Choice, RunFolder};
+pub use folder::{Choice, Condition, RunFolder};
 pub use follow::{Follow, Followed};
 pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};

@@ -50,7 +50,8 @@ const sight = new IntersectionObserver(
 function changed() {
   for (const panel of panels) panel.dirty = true;
   state();
-  paint();
+  // What was drawn of a run that is gone stays.
+  if (!feed?.gone) paint();
 }
 
 function paint() {
@@ -75,10 +76,12 @@ function state() {
   if (!feed) return;
   const { news, start } = feed;
   const parts = [
-    news.live ? word("live") : word("ended"),
+    word(news.kind || feed.gone ? news.state : "waiting"),
     `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`,
   ];
-  if (news.live) parts.push(`${word("left")} ${duration(feed.left)}`);
+  if (news.state === "stopped" && start && !feed.regression)
+    parts.push(`${word("resume")}: downhill train --resume ${start.run}`);
+  if (feed.live) parts.push(`${word("left")} ${duration(feed.left)}`);
   if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
   if (feed.lost) parts.push(word("lost"));
   told.textContent = parts.join(" · ");

@@ -6,7 +6,7 @@ use crate::describe;
 use crate::guard::{Names, guard};
 use crate::pyramid::SERIES;
 use crate::sampler::{Sampler, Wish};
-use crate::shelf::Shelf;
+use crate::shelf::{Missing, Shelf};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -61,13 +61,19 @@ impl App {
     }
 
     fn folder(&self, id: usize) -> Answer<PathBuf> {
-        let folder = self.shelf().folder(id).map(PathBuf::from);
-        folder.ok_or_else(|| no_run(id))
+        Ok(self.shelf().folder(id)?.to_path_buf())
     }
 }
 
-fn no_run(id: usize) -> Refused {
-    (StatusCode::NOT_FOUND, format!("no run {id}"))
+impl From<Missing> for Refused {
+    fn from(why: Missing) -> Refused {
+        let code = match why {
+            Missing::Unknown => StatusCode::NOT_FOUND,
+            Missing::Gone => StatusCode::GONE,
+            Missing::Unreadable | Missing::Full => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (code, why.to_string())
+    }
 }
 
 fn failed(error: impl ToString) -> Refused {
@@ -127,7 +133,7 @@ async fn events(
     Query(from): Query<After>,
 ) -> Answer<Json<Value>> {
     let mut shelf = app.shelf();
-    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let run = shelf.get(id)?;
     let news = run.look().clone();
     Ok(Json(
         json!({"news": news, "events": run.events(from.after)}),
@@ -136,7 +142,7 @@ async fn events(
 
 async fn event(State(app): State<App>, Path((id, serial)): Path<(usize, u64)>) -> Answer<Response> {
     let mut shelf = app.shelf();
-    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let run = shelf.get(id)?;
     let line = run.event_line(serial).map_err(failed)?;
     let line = line.ok_or_else(|| (StatusCode::NOT_FOUND, "no such event".to_owned()))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], line).into_response())
@@ -168,7 +174,7 @@ async fn series(
     };
     let places = places.ok_or_else(unknown)?;
     let mut shelf = app.shelf();
-    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let run = shelf.get(id)?;
     let points = range.points.unwrap_or(2000).clamp(1, POINTS);
     let (from, to) = (range.from.unwrap_or(0.0), range.to.unwrap_or(f64::MAX));
     let slice = run.pyramid().slice(from, to, points).map_err(failed)?;
@@ -205,7 +211,7 @@ async fn follow(State(app): State<App>, Path(id): Path<usize>) -> Answer<Respons
         .clone()
         .try_acquire_owned()
         .map_err(|_| full())?;
-    let news = app.shelf().follow(id).ok_or_else(|| no_run(id))?;
+    let news = app.shelf().follow(id)?;
     let stream = WatchStream::new(news).map(move |news| {
         let _held = &permit;
         Event::default().json_data(news)

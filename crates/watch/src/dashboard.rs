@@ -1,7 +1,7 @@
 //! The terminal screen, drawn from the events so far. It reads neither the clock nor the terminal,
 //! so the same events at the same size always give the same screen.
 
-use crate::text::{line, lines};
+use crate::text::{argument, line, lines};
 use crate::units::{amount, duration};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,7 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
-use run::{Eval, Event, Ladder, Profile, Start, Step, What};
+use run::{Condition, Eval, Event, Ladder, Profile, Start, Step, What};
 
 /// Maximum points kept per curve; beyond that, only the min and max of every four points are kept.
 const MOST: usize = 8192;
@@ -33,6 +33,7 @@ pub struct Dashboard {
     sample: Option<(u64, String)>,
     warning: Option<String>,
     end: Option<String>,
+    condition: Condition,
 }
 
 impl Dashboard {
@@ -40,6 +41,7 @@ impl Dashboard {
     pub fn new(name: &str) -> Dashboard {
         Dashboard {
             name: name.to_owned(),
+            condition: Condition::Live,
             ..Dashboard::default()
         }
     }
@@ -79,6 +81,16 @@ impl Dashboard {
         }
     }
 
+    /// Whether the last session has an `end` event.
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Says how the run is doing; until then, it is taken to be live unless it has ended.
+    pub fn set_condition(&mut self, condition: Condition) {
+        self.condition = condition;
+    }
+
     /// Draws the screen.
     pub fn draw(&self, frame: &mut Frame) {
         let area = frame.area();
@@ -96,7 +108,7 @@ impl Dashboard {
         let [head, progress, body, foot] = Layout::vertical(rows).areas(area);
         frame.render_widget(self.head(), head);
         frame.render_widget(self.progress(), progress);
-        frame.render_widget(Line::from("q: quit").style(Modifier::DIM), foot);
+        frame.render_widget(Line::from(self.foot()).style(Modifier::DIM), foot);
         let numbers = self.numbers();
         let height = numbers.len() as u16 + 2;
         let (chart, side, text) = if area.width >= WIDE {
@@ -132,10 +144,13 @@ impl Dashboard {
     }
 
     fn head(&self) -> Line<'_> {
-        let state = match &self.end {
-            Some(reason) => reason.clone(),
-            None if self.start.is_some() => "training".into(),
-            None => "no events yet".into(),
+        let step = self.last.as_ref().map_or(0, |(step, _)| *step);
+        let state = match (&self.end, self.condition) {
+            (_, Condition::Gone) => "its folder is gone".into(),
+            (Some(reason), _) => line(reason),
+            (None, _) if self.start.is_none() => "no events yet".into(),
+            (None, Condition::Stopped) => format!("stopped unexpectedly at step {step}"),
+            (None, _) => "training".into(),
         };
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let mut spans = vec![
@@ -152,6 +167,16 @@ impl Dashboard {
             spans.push(Span::styled(format!(" · {}", line(warning)), yellow));
         }
         Line::from(spans)
+    }
+
+    fn foot(&self) -> String {
+        match self.condition {
+            Condition::Stopped if self.start.is_some() => {
+                let run = argument(&self.name);
+                format!("q: quit · resume: downhill train --resume {run}")
+            }
+            _ => "q: quit".into(),
+        }
     }
 
     fn progress(&self) -> Gauge<'_> {
@@ -201,7 +226,7 @@ impl Dashboard {
                 "gradient {:.3} · lr {:.2e}",
                 step.grad_norm, step.lr
             ));
-            if self.end.is_none() {
+            if self.end.is_none() && self.condition == Condition::Live {
                 lines.push(format!("left     {}", duration(seconds)));
             }
         }

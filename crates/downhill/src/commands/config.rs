@@ -2,8 +2,8 @@
 
 use crate::arguments::ConfigFlags;
 use crate::failure::Result;
+use crate::output::{self, out};
 use crate::session::config;
-use crate::terminal::{self, out};
 use serde_json::{Map, Value};
 use std::io::Write;
 
@@ -17,7 +17,7 @@ pub fn run(a: &ConfigFlags) -> Result<()> {
             let value = parsed.unwrap_or_else(|| key.value.clone().into());
             object.insert(key.key, value);
         }
-        writeln!(out, "{}", terminal::json(&object)?)?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     let mut section = String::new();

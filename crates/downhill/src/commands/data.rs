@@ -2,9 +2,9 @@
 
 use crate::arguments::{Data, DataInspect, DataPrepare, DataSample};
 use crate::failure::{Failure, Result};
+use crate::output::{self, out};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, config, stop_flag, threads};
-use crate::terminal::{self, out};
 use data::{CorpusPart, Destination, JobControl, Prepared, Skipped};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ fn prepare(a: &DataPrepare) -> Result<()> {
         let mut object = object(&prepared);
         object["seconds"] = began.elapsed().as_secs_f64().into();
         object["peak_bytes"] = run::peak_bytes().into();
-        writeln!(out(), "{}", terminal::json(&object)?)?;
+        writeln!(out(), "{}", output::json(&object)?)?;
         return Ok(());
     }
     show(&prepared)?;
@@ -73,7 +73,7 @@ fn open(folder: &Path) -> Result<Prepared> {
 fn inspect(a: &DataInspect) -> Result<()> {
     let prepared = open(&a.folder)?;
     if a.json {
-        writeln!(out(), "{}", terminal::json(&object(&prepared))?)?;
+        writeln!(out(), "{}", output::json(&object(&prepared))?)?;
         return Ok(());
     }
     show(&prepared)
@@ -199,7 +199,7 @@ fn sample(a: &DataSample) -> Result<()> {
     let mut out = out();
     for excerpt in prepared.sample(a.count, SHOWN, a.seed)? {
         if a.json {
-            writeln!(out, "{}", terminal::json(&excerpt)?)?;
+            writeln!(out, "{}", output::json(&excerpt)?)?;
             continue;
         }
         let tokens = excerpt.tokens.map(|n| format!(" · {} tokens", count(n)));

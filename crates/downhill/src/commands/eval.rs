@@ -2,8 +2,8 @@
 
 use crate::arguments::Eval;
 use crate::failure::{Failure, Result};
+use crate::output::{self, out};
 use crate::session::{opened, threads};
-use crate::terminal::{self, out};
 use data::JobControl;
 use model::Config;
 use std::io::Write;
@@ -59,7 +59,7 @@ pub fn run(a: &Eval) -> Result<()> {
         if let Some(floor) = floor {
             object["floor_bits_per_byte"] = floor.into();
         }
-        writeln!(out, "{}", terminal::json(&object)?)?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     writeln!(out, "{} on {what}", opened.folder.display())?;

@@ -3,8 +3,8 @@
 use super::train::Output;
 use crate::arguments::Fit;
 use crate::failure::{Failure, Result};
+use crate::output::{self, out, tell};
 use crate::session::{assignments, choice, stop_flag};
-use crate::terminal::{self, out, tell};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
 use model::{Config, OptimizerName};
@@ -93,7 +93,7 @@ pub fn run(a: &Fit) -> Result<()> {
         end,
     };
     match a.json {
-        true => writeln!(out(), "{}", terminal::json(&report.json())?)?,
+        true => writeln!(out(), "{}", output::json(&report.json())?)?,
         false => report.print(&mut out())?,
     }
     if a.watch && outcome == Outcome::Finished {

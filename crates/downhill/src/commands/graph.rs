@@ -2,8 +2,8 @@
 
 use crate::arguments::Graph as Arguments;
 use crate::failure::Result;
+use crate::output::{self, out};
 use crate::session::config;
-use crate::terminal::{self, out};
 use engine::{
     Graph, Item, NodeId, Origin, Place, Plan, Spec, Totals, ValueId, Work, Write as To, dry_run,
 };
@@ -32,7 +32,7 @@ pub fn run(a: &Arguments) -> Result<()> {
             "bytes_peak": totals.bytes,
             "steps": steps,
         });
-        writeln!(out, "{}", terminal::json(&object)?)?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     print_totals(&mut out, &plan, &config, vocabulary, &totals)?;

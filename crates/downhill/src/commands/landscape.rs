@@ -3,8 +3,8 @@
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
+use crate::output::out;
 use crate::session::stop_flag;
-use crate::terminal::out;
 use run::{Disk, Files, RunFolder, write_atomic};
 use serve::Runs;
 use std::io::Write;

@@ -2,7 +2,7 @@
 
 use crate::arguments::Predict;
 use crate::failure::Result;
-use crate::terminal::{self, out};
+use crate::output::{self, out};
 use run::{Disk, RunFolder};
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub fn run(a: &Predict) -> Result<()> {
     let mut out = BufWriter::new(out());
     if a.json {
         let object = serde_json::json!({ "predictions": predictions });
-        writeln!(out, "{}", terminal::json(&object)?)?;
+        writeln!(out, "{}", output::json(&object)?)?;
     } else {
         model.write_csv(&predictions, &mut out)?;
     }

@@ -2,8 +2,8 @@
 
 use crate::arguments::Report;
 use crate::failure::Result;
+use crate::output::out;
 use crate::session::open;
-use crate::terminal::out;
 use run::{Disk, Files, read_events, write_atomic};
 use std::io::Write;
 use watch::{pictures, report};

@@ -2,8 +2,8 @@
 
 use crate::arguments::Sample;
 use crate::failure::{Failure, Result};
+use crate::output::{self, out};
 use crate::session::{assignments, opened, stop_flag};
-use crate::terminal::{self, out};
 use model::Config;
 use session::{Sampling, begin, write_text};
 use std::io::Write;
@@ -63,7 +63,7 @@ pub fn run(a: &Sample) -> Result<()> {
         let object = serde_json::json!({
             "step": step, "prompt": prompt_text, "text": text, "seed": s.seed,
         });
-        writeln!(out, "{}", terminal::json(&object)?)?;
+        writeln!(out, "{}", output::json(&object)?)?;
     } else {
         writeln!(out)?;
     }

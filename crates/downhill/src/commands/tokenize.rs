@@ -2,6 +2,7 @@
 
 use crate::arguments::Tokenize;
 use crate::failure::{Failure, Result};
+use crate::output;
 use crate::session::open;
 use crate::terminal;
 use run::Which;
@@ -33,7 +34,7 @@ pub fn run(a: &Tokenize) -> Result<()> {
             "bytes": text.len(),
             "bytes_per_token": per_token,
         });
-        writeln!(out, "{}", terminal::json(&object)?)?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     let mut line = Vec::new();

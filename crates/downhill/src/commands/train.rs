@@ -3,9 +3,10 @@
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
+use crate::output::{self, out, tell};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
-use crate::terminal::{self, out, tell};
+use crate::terminal;
 use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use data::JobControl;
 use model::Config;
@@ -265,7 +266,7 @@ impl Output {
     pub fn event(&mut self, event: &Event) {
         match self {
             Output::Json => {
-                if let Ok(line) = terminal::json(event) {
+                if let Ok(line) = output::json(event) {
                     let mut out = out();
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }

@@ -2,8 +2,9 @@
 
 use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
+use crate::output::{out, tell};
 use crate::session::{RUNS, open, stop_flag};
-use crate::terminal::{self, out, tell};
+use crate::terminal;
 use run::{Disk, Follow, RunFolder};
 use serve::{Control, Options, Runs, Server};
 use std::io::Write;
@@ -39,7 +40,7 @@ fn screen(a: &Watch) -> Result<()> {
         None => RunFolder::newest(Arc::new(Disk), Path::new(RUNS))?,
     };
     let name = folder.path().display().to_string();
-    let events = Events::Follow(Follow::new(folder.events_path()));
+    let events = Events::Follow(Follow::new(folder.events_path()), folder);
     tui::show(&name, events)?;
     Ok(())
 }
