@@ -83,7 +83,9 @@ function state() {
     parts.push(`${word("resume")}: downhill train --resume ${start.run}`);
   if (feed.live) parts.push(`${word("left")} ${duration(feed.left)}`);
   if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
-  if (feed.lost) parts.push(word("lost"));
+  // The server of a run that is over closes with the program.
+  if (feed.lost && (feed.live || !start)) parts.push(word("lost"));
+  else if (feed.lost) parts.push(`${word("closed")}: downhill watch ${start?.run}`);
   told.textContent = parts.join(" · ");
   document.title = `${news.last?.step ?? 0} · ${start?.run ?? "downhill"}`;
 }

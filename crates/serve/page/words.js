@@ -15,6 +15,7 @@ const WORDS = {
   step: ["step", "步"],
   of: ["of", "/"],
   lost: ["connection lost, retrying", "连接已断开，正在重试"],
+  closed: ["page closed, open it again with", "页面已关闭，重新打开"],
   broken: ["unreadable lines in events.jsonl", "行 events.jsonl 记录无法解析"],
   none: ["No data yet.", "暂无数据。"],
   loss: ["Loss", "损失"],

@@ -25,6 +25,8 @@ const HEADER_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(3600);
+/// How long open pages can still read what happened when the server is about to close.
+const LINGER: Duration = Duration::from_millis(1500);
 /// Polling interval.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -68,9 +70,17 @@ impl Server {
         let work = move || {
             priority::lower();
             runtime.block_on(async {
+                let open = app.clone();
+                let closes = async move {
+                    let _ = stopped.await;
+                    // The end of a run is an event like the others: it reaches the pages.
+                    if open.shelf().look() {
+                        tokio::time::sleep(LINGER).await;
+                    }
+                };
                 tokio::select! {
                     () = accept(listener, app, port) => {}
-                    _ = stopped => {}
+                    () = closes => {}
                 }
             });
         };

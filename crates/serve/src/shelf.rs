@@ -141,9 +141,12 @@ impl Shelf {
         Ok(&mut self.open[last])
     }
 
-    /// Reads new events of all subscribed runs, and notifies the subscribers.
-    pub fn look(&mut self) {
+    /// Reads new events of all subscribed runs, and notifies the subscribers. Returns whether there
+    /// are any.
+    pub fn look(&mut self) -> bool {
+        let mut any = false;
         for book in self.open.iter_mut().filter(|book| !book.news.is_closed()) {
+            any = true;
             let news = book.shown.look().clone();
             book.news.send_if_modified(|old| {
                 let changed = *old != news;
@@ -151,6 +154,7 @@ impl Shelf {
                 changed
             });
         }
+        any
     }
 }
 

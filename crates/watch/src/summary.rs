@@ -165,6 +165,7 @@ fn commands(end: &End, steps: u64, prompt: Option<&str>, fit: bool) -> Vec<Strin
     }
     vec![
         sample,
+        format!("downhill watch {run}"),
         format!("downhill eval {run}"),
         format!(
             "downhill train --resume {run} --steps {}",

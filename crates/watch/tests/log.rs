@@ -249,6 +249,7 @@ quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
 cost     50s training · 1m03s total · 62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
+  downhill watch runs/tales
   downhill eval runs/tales
   downhill train --resume runs/tales --steps 2000
 "#;
@@ -287,6 +288,7 @@ quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
 cost     50s training · 1m03s total · 62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
+  downhill watch runs/tales
   downhill eval runs/tales
   downhill train --resume runs/tales --steps 2000
 "#;
@@ -337,6 +339,7 @@ cost     50s training · 1m03s total
          62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
+  downhill watch runs/tales
   downhill eval runs/tales
   downhill train --resume runs/tales --steps 2000
 "#;

@@ -91,10 +91,9 @@ pub fn run(a: &Train) -> Result<()> {
             trainer.run()
         })
     };
-    drop(page);
     screen.finish();
     match outcome? {
-        Outcome::Finished => Ok(()),
+        Outcome::Finished => page.map_or(Ok(()), |page| page.stay(&stop)),
         Outcome::Interrupted => Err(Failure::Interrupted),
     }
 }

@@ -7,12 +7,16 @@ use crate::session::{RUNS, open, stop_flag};
 use crate::terminal;
 use run::{Disk, Follow, RunFolder};
 use serve::{Control, Options, Runs, Server};
-use std::io::Write;
+use std::io::{Write, stdin};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use watch::tui::{self, Events};
+
+/// How often it is checked whether Ctrl-C was pressed.
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub fn run(a: &Watch) -> Result<()> {
     if a.tui {
@@ -63,7 +67,7 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
     writeln!(out(), "page     {} · Ctrl-C ends it", server.address())?;
     out().flush()?;
     while !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(PAUSE);
     }
     Ok(())
 }
@@ -99,6 +103,28 @@ impl Page {
                 None
             }
         }
+    }
+
+    /// Keeps the page until Enter or Ctrl-C, where somebody at a terminal can press them.
+    pub fn stay(&self, stop: &AtomicBool) -> Result<()> {
+        if !terminal::is_attended() {
+            return Ok(());
+        }
+        let address = self.server.address();
+        writeln!(out(), "\npage     {address} · press Enter to close it")?;
+        let (sender, enter) = channel();
+        // It ends with the program, if nobody presses Enter.
+        let wait = move || {
+            let _ = stdin().read_line(&mut String::new());
+            let _ = sender.send(());
+        };
+        if std::thread::Builder::new().spawn(wait).is_err() {
+            return Ok(());
+        }
+        while !stop.load(Ordering::Relaxed)
+            && enter.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout)
+        {}
+        Ok(())
     }
 
     /// Tells where it is.
