@@ -26,6 +26,7 @@ mod log;
 mod machine;
 mod manifest;
 mod probe;
+mod rote;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Which};
 pub use error::{Error, Result};
@@ -39,3 +40,4 @@ pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
+pub use rote::Rote;

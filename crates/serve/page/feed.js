@@ -6,7 +6,8 @@ const MOST = 1024;
 /**
  * @typedef {Record<string, any>} Event
  * @typedef {{epoch: number, serial: number, steps: number, last: Event | null,
- *   kind: string | null, state: "live" | "ended" | "stopped" | "gone", broken: number}} News
+ *   kind: string | null, state: "live" | "ended" | "stopped" | "gone", broken: number,
+ *   rote: number | null}} News
  * @typedef {{first: number[], last: number[], time: number[]} & Record<string, any>} Series
  */
 
@@ -45,6 +46,7 @@ export class Feed {
       kind: null,
       state: "ended",
       broken: 0,
+      rote: null,
     };
     this.lost = false;
     /** @type {EventSource | null} */

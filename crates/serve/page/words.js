@@ -71,6 +71,11 @@ const WORDS = {
     "Better than trigrams: the model uses more than the previous two tokens.",
     "优于三元模型：利用的上下文不止前两个词元。",
   ],
+  stageRote: [
+    "Learning by rote since step {}: validation rises while training falls. " +
+      "More text, a smaller model or fewer steps would help.",
+    "自第 {} 步起在死记硬背：训练损失下降，验证损失却在上升。更多文本、更小的模型或更少的步数会有帮助。",
+  ],
   stageFloor: [
     "Within 10% of the entropy floor: little is left to learn.",
     "距熵下限不到 10%：可学的已经不多。",

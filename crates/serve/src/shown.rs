@@ -3,7 +3,7 @@
 
 use crate::line;
 use crate::pyramid::Pyramid;
-use run::{Condition, Disk, Event, Follow, Followed, Kind, RunFolder, What};
+use run::{Condition, Disk, Event, Follow, Followed, Kind, Rote, RunFolder, What};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ pub struct News {
     pub kind: Option<Kind>,
     /// How the run is doing.
     pub state: Condition,
+    /// The step since which the model learns by rote.
+    pub rote: Option<u64>,
     /// Lines that aren't events.
     pub broken: u64,
 }
@@ -61,8 +63,7 @@ pub struct Shown {
     first: Vec<u8>,
     /// Bytes of events.jsonl that the pyramid covered when it was opened.
     covered: u64,
-    /// The last line of a step that was skipped because the pyramid covered it.
-    skipped: Option<(u64, usize)>,
+    rote: Rote,
     pyramid: Pyramid,
     kept: Vec<Kept>,
     /// The number of events kept of each kind.
@@ -84,7 +85,7 @@ impl Shown {
             pyramid: Pyramid::open(Arc::new(Disk), &folder.path().join("pyramid"))?,
             first: Vec::new(),
             covered: 0,
-            skipped: None,
+            rote: Rote::default(),
             kept: Vec::new(),
             counts: BTreeMap::new(),
             news: News::default(),
@@ -107,10 +108,6 @@ impl Shown {
             self.restart();
         }
         self.log = log;
-        if let Some((place, length)) = self.skipped.take() {
-            let line = self.log.read_at(place, length).unwrap_or_default();
-            self.news.last = Event::parse(&line).ok().flatten();
-        }
         self.news.steps = self.pyramid.len();
         self.news.state = self.folder.condition(self.ended);
         let live = self.news.state == Condition::Live;
@@ -130,7 +127,7 @@ impl Shown {
         self.first.clear();
         self.covered = 0;
         self.ended = false;
-        self.skipped = None;
+        self.rote = Rote::default();
         self.kept.clear();
         self.counts.clear();
         let _ = self.pyramid.clear();
@@ -151,22 +148,20 @@ impl Shown {
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
-        // A run may have a million steps: use the fast parser, and skip those that the pyramid
-        // covers.
+        // A run may have a million steps: use the fast parser.
         let read = match line.starts_with(br#"{"event":"step""#) {
-            true if place < self.covered => {
-                self.skipped = Some((place, line.len()));
-                return;
-            }
             true => line::step(line).map_or_else(|| Event::parse(line), |step| Ok(Some(step))),
             false => Event::parse(line),
         };
         match read {
             Ok(Some(event)) => match &event.what {
                 What::Step(step) => {
-                    self.skipped = None;
-                    let number = event.step.unwrap_or_default();
-                    self.pyramid.push(event.time, number, step);
+                    self.rote.event(&event);
+                    // The pyramid covers the steps that it had when it was opened.
+                    if place >= self.covered {
+                        let number = event.step.unwrap_or_default();
+                        self.pyramid.push(event.time, number, step);
+                    }
                     if self.pyramid.waiting() > WAITING {
                         // If this fails, the records stay buffered and are written later.
                         let _ = self.pyramid.flush();
@@ -187,6 +182,8 @@ impl Shown {
             self.go_back(event, place);
         }
         self.ended = matches!(event.what, What::End(_));
+        self.rote.event(event);
+        self.news.rote = self.rote.since();
         let kind = event.what.name();
         let small = kind != "lens";
         self.news.serial += 1;

@@ -9,7 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
-use run::{Condition, Eval, Event, Ladder, Profile, Start, Step, What};
+use run::{Condition, Eval, Event, Ladder, Profile, Rote, Start, Step, What};
 
 /// Maximum points kept per curve; beyond that, only the min and max of every four points are kept.
 const MOST: usize = 8192;
@@ -34,6 +34,7 @@ pub struct Dashboard {
     warning: Option<String>,
     end: Option<String>,
     condition: Condition,
+    rote: Rote,
 }
 
 impl Dashboard {
@@ -49,6 +50,7 @@ impl Dashboard {
     /// Updates the state with an event.
     pub fn event(&mut self, event: &Event) {
         let done = event.step.unwrap_or_default();
+        self.rote.event(event);
         match &event.what {
             What::Start(e) => {
                 let undone = |step: u64| event.undoes(Some(step));
@@ -202,11 +204,11 @@ impl Dashboard {
         if let Some((done, step)) = last {
             let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
             lines.push(format!("step     {done} of {}", start.steps));
-            lines.push(format!("train    {loss:.4}"));
+            lines.push(format!("train    {}", known(loss, 4)));
         }
         if let Some((_, eval)) = &self.eval {
             let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
-            lines.push(format!("val      {loss:.4}{}", self.stage(loss)));
+            lines.push(format!("val      {}{}", known(loss, 4), self.stage(loss)));
         }
         if let Some((done, step)) = last {
             let seconds = start.steps.saturating_sub(*done) as f64 * step.step_seconds;
@@ -223,8 +225,9 @@ impl Dashboard {
                 amount(start.bytes_peak, "B")
             ));
             lines.push(format!(
-                "gradient {:.3} · lr {:.2e}",
-                step.grad_norm, step.lr
+                "gradient {} · lr {:.2e}",
+                known(step.grad_norm, 3),
+                step.lr
             ));
             if self.end.is_none() && self.condition == Condition::Live {
                 lines.push(format!("left     {}", duration(seconds)));
@@ -241,10 +244,13 @@ impl Dashboard {
         lines
     }
 
-    /// The best n-gram model that this loss beats.
-    fn stage(&self, loss: f64) -> &'static str {
+    /// Whether the model learns by rote, or else the best n-gram model that this loss beats.
+    fn stage(&self, loss: f64) -> String {
+        if let Some(step) = self.rote.since() {
+            return format!(" · by rote since step {step}");
+        }
         let Some(ladder) = &self.ladder else {
-            return "";
+            return String::new();
         };
         match loss {
             l if l < ladder.trigram => " · better than trigrams",
@@ -252,6 +258,7 @@ impl Dashboard {
             l if l < ladder.unigram => " · better than unigrams",
             _ => "",
         }
+        .into()
     }
 
     fn text(&self) -> Paragraph<'_> {
@@ -303,6 +310,14 @@ impl Dashboard {
             .labels(["0".into(), format!("{right:.0}")]);
         let block = Block::bordered().title("loss (log scale)");
         frame.render_widget(Chart::new(sets).block(block).x_axis(x).y_axis(y), area);
+    }
+}
+
+/// A number with so many decimals; a dash if it isn't finite.
+fn known(number: f64, decimals: usize) -> String {
+    match number.is_finite() {
+        true => format!("{number:.decimals$}"),
+        false => "–".into(),
     }
 }
 

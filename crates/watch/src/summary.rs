@@ -1,6 +1,6 @@
 //! The head and the end of the log.
 
-use run::{End, Kind, Start};
+use run::{End, Kind, Rote, Start};
 
 use crate::table::percent;
 use crate::text::{argument, line, wrap};
@@ -80,7 +80,18 @@ fn batch(start: &Start) -> Vec<String> {
         format!("{} × {} tokens", count(start.batch), count(start.context)),
         format!("{} per step", count(start.tokens_per_step)),
         plural(start.steps, "step"),
+        passes(start),
     ]
+}
+
+/// How often the training text is read; empty if it isn't known.
+fn passes(start: &Start) -> String {
+    let tokens = start.steps as f64 * start.tokens_per_step as f64;
+    match tokens / start.train_tokens as f64 {
+        passes if !passes.is_finite() || start.train_tokens == 0 => String::new(),
+        passes if passes < 9.95 => format!("{passes:.1} passes over the text"),
+        passes => format!("{} passes over the text", count(passes as u64)),
+    }
 }
 
 /// The last lines of the log: run, quality, cost, and the commands to run next.
@@ -88,6 +99,7 @@ pub(crate) fn end(
     (done, end): (u64, &End),
     start: Option<&Start>,
     prompt: Option<&str>,
+    rote: &Rote,
     width: usize,
 ) -> Vec<String> {
     let fit = start.is_some_and(|start| start.kind() == Kind::Fit);
@@ -110,6 +122,9 @@ pub(crate) fn end(
     if !quality.is_empty() {
         add("quality", &quality);
     }
+    if rote.since().is_some() {
+        add("rote", &[self::rote(rote)]);
+    }
     let mut cost = vec![
         format!("{} training", duration(end.train_seconds)),
         format!("{} total", duration(end.wall_seconds)),
@@ -124,6 +139,16 @@ pub(crate) fn end(
     let commands = commands(end, steps, prompt, fit);
     lines.extend(commands.into_iter().map(|command| format!("  {command}")));
     lines
+}
+
+/// What is said of a run that learns by rote; empty otherwise.
+pub(crate) fn rote(rote: &Rote) -> String {
+    rote.since().map_or(String::new(), |step| {
+        format!(
+            "learning by rote since step {}: validation rises while training falls",
+            count(step)
+        )
+    })
 }
 
 fn quality(end: &End) -> Vec<String> {

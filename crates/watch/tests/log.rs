@@ -218,7 +218,7 @@ const GOLDEN_PIPE: &str = r#"
 downhill 0.1.0
 corpus   tales · 1.80 M training tokens · 0.20 M validation · vocabulary 65
 model    qwen3 · 0.81 M parameters · 3.93 GFLOP per step
-batch    12 × 64 tokens · 768 per step · 1,000 steps
+batch    12 × 64 tokens · 768 per step · 1,000 steps · 0.4 passes over the text
 machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
 run      runs/tales · seed 1
 floor    0.9100 bits/byte, the lowest any model can reach
@@ -257,7 +257,7 @@ const GOLDEN_80: &str = r#"
 downhill 0.1.0
 corpus   tales · 1.80 M training tokens · 0.20 M validation · vocabulary 65
 model    qwen3 · 0.81 M parameters · 3.93 GFLOP per step
-batch    12 × 64 tokens · 768 per step · 1,000 steps
+batch    12 × 64 tokens · 768 per step · 1,000 steps · 0.4 passes over the text
 machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
 run      runs/tales · seed 1
 floor    0.9100 bits/byte, the lowest any model can reach
@@ -301,6 +301,7 @@ model    qwen3 · 0.81 M parameters
          3.93 GFLOP per step
 batch    12 × 64 tokens · 768 per step
          1,000 steps
+         0.4 passes over the text
 machine  2 threads
          Example Processor @ 2.50GHz
          f32 · 41.0 MB planned
