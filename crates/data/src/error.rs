@@ -113,6 +113,11 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The system has no thread to give.
+    #[error(
+        "a thread can't be started: {0}. Use fewer (train.threads), or raise the limit (ulimit -u)"
+    )]
+    Thread(std::io::Error),
     /// Ctrl-C.
     #[error("stopped: finished work is kept; the same command continues from there")]
     Stopped,

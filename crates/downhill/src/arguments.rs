@@ -1,13 +1,18 @@
 //! The command line: every command with its flags.
 
 use crate::output;
-use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod hints;
+mod runs;
 mod watching;
+
+pub use runs::{Completions, List, Man, Remove};
 
 pub use watching::{Compare, Landscape, Report, Watch};
 
@@ -64,6 +69,14 @@ pub enum Command {
     Data(Data),
     /// Show how a text is cut into tokens
     Tokenize(Tokenize),
+    /// List the runs of a folder: model, size, steps, best loss, state
+    List(List),
+    /// Remove runs
+    Rm(Remove),
+    /// Print a shell's completions
+    Completions(Completions),
+    /// Write the man pages to a folder
+    Man(Man),
 }
 
 /// Where a config comes from.
@@ -188,9 +201,12 @@ pub struct Saved {
 pub struct Sample {
     #[command(flatten)]
     pub saved: Saved,
-    /// What the text begins with
+    /// What the text begins with; - reads standard input
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
+    /// A file that holds what the text begins with
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub prompt_file: Option<PathBuf>,
     /// How many tokens to write
     #[arg(long, value_name = "N")]
     pub tokens: Option<String>,
@@ -436,6 +452,11 @@ fn which(text: &str) -> Result<run::Which, String> {
     }
 }
 
+/// The command line as a whole, for completions and man pages.
+pub fn command() -> clap::Command {
+    CommandLine::command()
+}
+
 /// Reads the command line; what is wrong with it is told here, in a few lines.
 pub fn parse() -> Result<Command, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -456,11 +477,17 @@ pub fn parse() -> Result<Command, ExitCode> {
 }
 
 fn explain(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
-    let fine = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
-    if fine {
+    if error.kind() == ErrorKind::DisplayVersion {
+        let commit = match env!("DOWNHILL_COMMIT") {
+            "" => String::new(),
+            commit => format!(" ({commit})"),
+        };
+        let (version, processor) = (env!("CARGO_PKG_VERSION"), engine::processor());
+        // As below.
+        let _ = writeln!(output::out(), "downhill {version}{commit} on {processor}");
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelp {
         // A reader that goes away (`downhill --help | head -1`) is no error.
         let _ = error.print();
         return ExitCode::SUCCESS;
@@ -468,15 +495,23 @@ fn explain(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
     let text = error.render().to_string();
     let mut lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     lines.truncate(11);
-    output::tell(&lines.join("\n"));
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => {
+            hints::key(flag)
+        }
+        _ => None,
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(String::from).collect();
+    if let Some(hint) = unknown {
+        lines.retain(|line| !line.trim_start().starts_with("tip:"));
+        lines.insert(1, hint);
+    }
     if let (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(path)) =
         (error.kind(), first)
-        && std::path::Path::new(path).exists()
+        && Path::new(path).exists()
     {
-        output::tell(&format!(
-            "To train on it: downhill train {}",
-            path.display()
-        ));
+        lines.push(hints::path(Path::new(path)));
     }
+    output::tell_error(&lines.join("\n"), 2);
     ExitCode::from(2)
 }

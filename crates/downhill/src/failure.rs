@@ -1,7 +1,7 @@
 //! How does the program end? With 0, or with one clear error on standard error and a code that
 //! scripts rely on: 2 for a wrong command line or config, 1 for anything else, 130 after Ctrl-C.
 
-use crate::output::tell;
+use crate::output::{has_flag, tell, tell_error};
 use std::process::ExitCode;
 
 /// Most lines of an error.
@@ -97,6 +97,11 @@ pub fn exit(result: Result<()>) -> ExitCode {
         Err(Failure::Failed(message)) => (message, 1),
     };
     let lines: Vec<&str> = message.lines().take(LINES).collect();
-    tell(&format!("error: {}", lines.join("\n")));
+    let text = lines.join("\n");
+    let text = match has_flag("--json") {
+        true => text,
+        false => format!("error: {text}"),
+    };
+    tell_error(&text, code);
     ExitCode::from(code)
 }

@@ -17,6 +17,7 @@ mod terminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    output::catch_signals();
     match arguments::parse() {
         Ok(command) => failure::exit(commands::run(command)),
         Err(code) => code,

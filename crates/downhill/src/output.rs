@@ -4,6 +4,8 @@
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, StdoutLock, Write, stdout};
+#[cfg(unix)]
+use std::sync::Arc;
 
 /// Standard output. On a terminal, characters that could control it are replaced by visible ones; a
 /// pipe gets every byte as it is.
@@ -42,6 +44,32 @@ impl<W: Write> Write for Out<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+}
+
+/// Makes a write beyond the limit of a file's size (ulimit -f) an error like others.
+pub fn catch_signals() {
+    #[cfg(unix)]
+    {
+        // If it can't be caught, it ends the program, as it would have.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    }
+}
+
+/// Whether the command line has this flag, also where it couldn't be read.
+pub fn has_flag(name: &str) -> bool {
+    std::env::args_os().any(|argument| argument == name)
+}
+
+/// Prints an error on standard error: as one JSON object where `--json` was given.
+pub fn tell_error(text: &str, code: u8) {
+    if has_flag("--json") {
+        let object = serde_json::json!({ "error": text, "code": code });
+        if let Ok(line) = json(&object) {
+            tell(&line);
+        }
+    } else {
+        tell(text);
     }
 }
 

@@ -2,14 +2,19 @@
 
 use crate::arguments::{Configured, Saved};
 use crate::failure::{Failure, Result};
+use crate::output::{self, tell};
 use ::session::{Opened, Use};
 use engine::{Cpu, CpuSettings, cores};
 use model::Config;
-use run::{Choice, Disk, Kind, RunFolder};
+use run::{Choice, Disk, Kind, RunConfig, RunFolder};
+use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use train::TextSource;
 
+/// Threads for each core, at most.
+const MOST_THREADS: usize = 4;
 /// Folder of all runs.
 pub const RUNS: &str = "runs";
 
@@ -25,9 +30,21 @@ pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
             }
             None => None,
         };
+    // The run.toml of a run holds a config and more.
+    let run = c.config.as_deref().zip(text.as_deref());
+    let run = run.and_then(|(path, text)| RunConfig::parse(path, text).ok());
+    let text = run.map(|run| run.config).or(text);
     let file = c.config.as_deref().zip(text.as_deref());
     let sets: Vec<String> = c.sets.iter().chain(flags).cloned().collect();
     Ok(Config::load(c.preset.as_deref(), file, &sets)?)
+}
+
+/// The text that a run.toml given by `--config` names; nothing for other files.
+pub fn config_source(c: &Configured) -> Option<TextSource> {
+    let path = c.config.as_deref()?;
+    let text = std::fs::read_to_string(path).ok()?;
+    let run = RunConfig::parse(path, &text).ok()?;
+    run.section(&Kind::Language).ok()
 }
 
 /// Assignments for the flags that were given.
@@ -38,9 +55,23 @@ pub fn assignments(flags: &[(&str, Option<String>)]) -> Vec<String> {
     given.collect()
 }
 
-/// Threads to use.
-pub fn threads(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(cores)
+/// Threads to use: all cores, or as many as asked for. More than there are cores only make it
+/// slower, which is told once.
+pub fn threads(asked: Option<usize>) -> Result<usize> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let (cores, threads) = (cores(), asked.unwrap_or_else(cores));
+    if threads > MOST_THREADS * cores {
+        return Err(Failure::Usage(format!(
+            "{threads} threads: this machine runs {cores} at once, so use at most {}",
+            MOST_THREADS * cores
+        )));
+    }
+    if threads > cores && !output::has_flag("--quiet") && !TOLD.swap(true, Ordering::Relaxed) {
+        tell(&format!(
+            "warning: {threads} threads on a machine that runs {cores} at once are slower than {cores}"
+        ));
+    }
+    Ok(threads)
 }
 
 /// The processor, with this many threads.
@@ -64,10 +95,10 @@ pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
 
 /// The run that was asked for, or else the newest of a language model.
 pub fn open(run: Option<&Path>) -> Result<RunFolder> {
-    let files = Arc::new(Disk);
     if let Some(path) = run {
-        return Ok(RunFolder::open(files, path)?);
+        return open_at(path);
     }
+    let files = Arc::new(Disk);
     let all = RunFolder::list(files.clone(), Path::new(RUNS))?;
     let language = |folder: &RunFolder| folder.config().is_ok_and(|c| c.kind == Kind::Language);
     match all.into_iter().find(language) {
@@ -76,16 +107,33 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
     }
 }
 
+/// The run at a path: its folder, or one of its checkpoints.
+pub fn open_at(path: &Path) -> Result<RunFolder> {
+    let open = |path: &Path| RunFolder::open(Arc::new(Disk), path);
+    open(path).or_else(|error| {
+        // A checkpoint lies in RUN/checkpoints.
+        let within = path
+            .parent()
+            .is_some_and(|parent| parent.ends_with("checkpoints"));
+        let run = path.ancestors().nth(2).filter(|_| within);
+        run.and_then(|run| open(run).ok())
+            .ok_or_else(|| error.into())
+    })
+}
+
 /// The model that was asked for, and the run that it is of: none where it lies in another folder.
 pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
     let how = Use {
-        threads: threads(saved.threads.map(|n| n as usize)),
+        threads: threads(saved.threads.map(|n| n as usize))?,
         sequences: 1,
     };
     let path = match &saved.run {
         Some(path) => path.clone(),
         None => open(None)?.path().to_path_buf(),
     };
+    if saved.run.is_none() && stderr().is_terminal() {
+        tell(&format!("run      {}", path.display()));
+    }
     let opened = Opened::open(&path, saved.checkpoint, how)?;
     // A checkpoint lies in RUN/checkpoints.
     let run = opened.folder.ancestors().nth(2);

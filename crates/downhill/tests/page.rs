@@ -120,7 +120,7 @@ fn a_training_shows_its_page_and_says_where() {
     assert!(place.has("pictures/loss.svg"));
 }
 
-/// Clients that are slow, or ask for much and read nothing, neither shut others out nor fill memory.
+/// Clients that are slow, or ask for much and read nothing, don't shut others out or fill memory.
 #[test]
 fn nobody_can_hold_the_page() {
     let place = hostile_run();

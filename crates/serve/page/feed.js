@@ -2,6 +2,8 @@
 
 /** Maximum events kept per kind; beyond that, every second one of the older events is dropped. */
 const MOST = 1024;
+/** How often a compared run is read, in milliseconds. */
+const POLL = 3000;
 
 /**
  * @typedef {Record<string, any>} Event
@@ -36,6 +38,8 @@ export class Feed {
   /** @param {number} id @param {() => void} changed */
   constructor(id, changed) {
     this.id = id;
+    /** @type {number} */
+    this.timer = 0;
     this.changed = changed;
     /** @type {News} */
     this.news = {
@@ -94,8 +98,15 @@ export class Feed {
     };
   }
 
+  /** Reads a compared run now and then: a browser has few connections for streams. */
+  async poll() {
+    await this.fetch();
+    this.timer = window.setInterval(() => this.fetch(), POLL);
+  }
+
   close() {
     this.source?.close();
+    clearInterval(this.timer);
   }
 
   async fetch() {

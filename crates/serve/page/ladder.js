@@ -43,8 +43,7 @@ export function gauge(where, feed) {
   const losses = feed.all("eval").map((e) => Number(e.val_nats_per_token));
   const learned = loss >= (all[0]?.[1] ?? 0) ? Math.min(...losses) : loss;
   const told = stage(feed, learned);
-  const said =
-    told === "stageRote" ? word(told).replace("{}", String(feed.news.rote)) : word(told);
+  const said = told === "stageRote" ? word(told).replace("{}", String(feed.news.rote)) : word(told);
   const high = Math.max(all[0]?.[1] ?? 1, loss);
   const low = Math.min(all.at(-1)?.[1] ?? 0, loss) * 0.97;
   const place = (/** @type {number} */ nats) => `left:${((high - nats) / (high - low)) * 100}%`;
@@ -69,13 +68,7 @@ export function gauge(where, feed) {
   rail.append(make("div", { class: "here", style: place(loss), title: loss.toFixed(4) }));
   fill(
     where,
-    make(
-      "p",
-      {},
-      make("b", {}, `${word("stage")}: `),
-      said,
-      ` (${loss.toFixed(3)})`,
-    ),
+    make("p", {}, make("b", {}, `${word("stage")}: `), said, ` (${loss.toFixed(3)})`),
     rail,
   );
   // A name that would overlap another moves further out.

@@ -9,13 +9,15 @@ use tokio::sync::watch;
 
 /// Maximum number of runs offered, and open at the same time.
 const OFFERED: usize = 200;
-const OPEN: usize = 16;
+const OPEN: usize = 64;
 
 /// Which runs to show.
 #[derive(Debug, Clone)]
 pub enum Runs {
     /// These runs; the first is selected.
     These(Vec<PathBuf>),
+    /// These runs, laid over each other.
+    Compared(Vec<PathBuf>),
     /// All runs of a folder; the newest is selected.
     Folder(PathBuf),
 }
@@ -67,7 +69,7 @@ impl Shelf {
     /// A shelf of these runs.
     pub fn new(runs: Runs) -> Shelf {
         let known = match &runs {
-            Runs::These(paths) => paths.clone(),
+            Runs::These(paths) | Runs::Compared(paths) => paths.clone(),
             Runs::Folder(_) => Vec::new(),
         };
         Shelf {
@@ -76,6 +78,11 @@ impl Shelf {
             open: Vec::new(),
             clock: 0,
         }
+    }
+
+    /// Whether the runs are to be laid over each other.
+    pub fn is_comparison(&self) -> bool {
+        matches!(self.runs, Runs::Compared(_))
     }
 
     /// The runs that exist now.

@@ -9,6 +9,8 @@ use crate::units::{amount, count, duration};
 /// Maximum width of the head and the end.
 const WIDEST: usize = 100;
 const LABEL: usize = 9;
+/// From this time on, the header tells how long a step takes, in seconds.
+const SLOW: f64 = 3.0;
 
 /// The first lines of the log: data, model, batch, machine.
 pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
@@ -44,6 +46,9 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     if start.bytes_peak > 0 {
         machine.push(format!("{} planned", amount(start.bytes_peak, "B")));
     }
+    if let Some(seconds) = step_seconds(start).filter(|s| *s >= SLOW) {
+        machine.push(format!("about {} per step", duration(seconds)));
+    }
     add("machine", &machine);
     let mut run = vec![line(&start.run), format!("seed {}", start.seed)];
     if start.first_step > 0 {
@@ -55,6 +60,12 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
         add("floor", &[floor]);
     }
     lines
+}
+
+/// The time of a step by the processor's peak, of which training reaches about half.
+fn step_seconds(start: &Start) -> Option<f64> {
+    let peak = start.peak_flops_per_second?;
+    Some(2.0 * start.flops_per_step as f64 / peak)
 }
 
 fn corpus(start: &Start) -> Vec<String> {

@@ -36,7 +36,7 @@ fn prepare(a: &DataPrepare) -> Result<()> {
     let prepared = {
         let line = ProgressLine::new(a.json);
         let show = |progress| line.show(progress);
-        let control = JobControl::new(threads(config.train.threads), &stop, &show);
+        let control = JobControl::new(threads(config.train.threads)?, &stop, &show);
         let to = Destination::Folder(a.out.clone());
         train::prepare(&a.paths, a.val.as_deref(), &config.data, to, &control)?.0
     };
@@ -51,7 +51,7 @@ fn prepare(a: &DataPrepare) -> Result<()> {
     let mut out = out();
     let seconds = began.elapsed().as_secs_f64();
     let rate = amount((prepared.report.bytes as f64 / seconds) as u64, "B");
-    let memory = run::peak_bytes().map(|b| format!(" · {} of memory at most", amount(b, "B")));
+    let memory = run::peak_bytes().map(|b| format!(" · {} peak memory", amount(b, "B")));
     let memory = memory.unwrap_or_default();
     writeln!(out, "time         {} · {rate}/s{memory}", duration(seconds))?;
     writeln!(out, "next\n  downhill train {}", a.out.display())?;

@@ -30,7 +30,7 @@ pub fn run(a: &Eval) -> Result<()> {
         }
         (None, Some(run), Some(settings)) => {
             let (config, source) = (&settings.config, &settings.source);
-            let threads = threads(a.saved.threads.map(|n| n as usize));
+            let threads = threads(a.saved.threads.map(|n| n as usize))?;
             let never = AtomicBool::new(false);
             let control = JobControl::new(threads, &never, &|_| {});
             let corpus = Corpus::of_run(run, source, config, tokenizer.clone(), &control)?;
@@ -55,6 +55,9 @@ pub fn run(a: &Eval) -> Result<()> {
             "tokens": score.tokens,
             "bytes": score.bytes,
             "step": opened.step,
+            "run": run.as_ref().map(|run| run.path().display().to_string()),
+            "checkpoint": opened.folder.display().to_string(),
+            "text": what,
         });
         if let Some(floor) = floor {
             object["floor_bits_per_byte"] = floor.into();

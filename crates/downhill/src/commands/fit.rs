@@ -113,7 +113,7 @@ fn points(a: &Fit) -> Result<Points> {
         (Some(file), None) => {
             let columns = study::fit::listed(&column_names(file)?);
             Err(Failure::Usage(format!(
-                "which column shall be predicted? Say it with --target; {} has {columns}",
+                "Which column should be predicted? Choose it with --target; {} has {columns}",
                 file.display()
             )))
         }

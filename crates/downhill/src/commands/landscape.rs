@@ -4,20 +4,30 @@ use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
 use crate::output::out;
-use crate::session::stop_flag;
-use run::{Disk, Files, RunFolder, write_atomic};
+use crate::session::{open_at, stop_flag};
+use run::{Disk, Files, Kind, RunFolder, write_atomic};
 use serve::Runs;
 use std::io::Write;
-use std::sync::Arc;
 use study::fit::Points;
 use study::landscape::Landscape;
 
 pub fn run(a: &Arguments) -> Result<()> {
     let stop = stop_flag()?;
-    let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
+    let folder = open_at(&a.run)?;
+    if folder.config()?.kind == Kind::Language {
+        let run = a.run.display();
+        return Err(Failure::Failed(format!(
+            "{run} is a language model run; `landscape` draws the cost of a line that `downhill fit` \
+             fitted to one column. To look at this run: downhill watch {run}"
+        )));
+    }
     let land = make(&folder)?;
     let Some(to) = &a.svg else {
-        return show(Runs::These(vec![a.run.clone()]), a.port, &stop);
+        return show(
+            Runs::These(vec![folder.path().to_path_buf()]),
+            a.port,
+            &stop,
+        );
     };
     Disk.create_folder(to)?;
     for descent in &land.descents {

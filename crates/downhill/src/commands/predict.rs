@@ -3,13 +3,12 @@
 use crate::arguments::Predict;
 use crate::failure::Result;
 use crate::output::{self, out};
-use run::{Disk, RunFolder};
+use crate::session::open_at;
 use std::io::{BufWriter, Write};
-use std::sync::Arc;
 use study::fit::Model;
 
 pub fn run(a: &Predict) -> Result<()> {
-    let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
+    let folder = open_at(&a.run)?;
     let model = Model::open(&folder)?;
     let predictions = model.predict(&a.file)?;
     let mut out = BufWriter::new(out());

@@ -6,9 +6,22 @@ use crate::output::{self, out};
 use crate::session::{assignments, opened, stop_flag};
 use model::Config;
 use session::{Sampling, begin, write_text};
-use std::io::Write;
+use std::io::{Write, stdin};
 use std::sync::atomic::Ordering;
 use train::Settings;
+
+/// The prompt that was given: as text, in a file, or on standard input.
+fn prompt(a: &Sample) -> Result<Option<String>> {
+    let (name, text) = match (&a.prompt, &a.prompt_file) {
+        (Some(text), _) if text == "-" => {
+            ("standard input".into(), std::io::read_to_string(stdin()))
+        }
+        (text, None) => return Ok(text.clone()),
+        (_, Some(path)) => (path.display().to_string(), std::fs::read_to_string(path)),
+    };
+    let text = text.map_err(|e| Failure::Failed(format!("{name}: can't be read: {e}")))?;
+    Ok(Some(text))
+}
 
 pub fn run(a: &Sample) -> Result<()> {
     let flags = assignments(&[
@@ -19,14 +32,29 @@ pub fn run(a: &Sample) -> Result<()> {
         ("sample.seed", a.seed.clone()),
     ]);
     // What is wrong with the flags is reported before a run is looked for.
-    let defaults = Config::load(None, None, &flags)?;
+    let defaults = Config::load(None, None, &flags).map_err(|error| {
+        let name = |flag: &String| {
+            let (key, value) = flag.split_once('=')?;
+            let flag = key.strip_prefix("sample.")?.replace('_', "-");
+            Some((
+                format!("{key} = {value} (--set)"),
+                format!("--{flag} {value}"),
+            ))
+        };
+        let named = flags.iter().filter_map(name);
+        let text = named.fold(error.to_string(), |text, (set, flag)| {
+            text.replace(&set, &flag)
+        });
+        Failure::Usage(text)
+    })?;
     let (mut opened, run) = opened(&a.saved)?;
     let s = match run {
         Some(folder) => Settings::read(&folder, &flags)?.config.sample,
         None => defaults.sample,
     };
     let (tokenizer, step) = (opened.tokenizer.clone(), opened.step);
-    let prompt_text = a.prompt.as_deref().unwrap_or(&s.prompt);
+    let given = prompt(a)?;
+    let prompt_text = given.as_deref().unwrap_or(&s.prompt);
     let prompt = begin(&tokenizer, prompt_text)?;
     let sampling = Sampling {
         temperature: s.temperature,

@@ -5,7 +5,7 @@ use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::output::{self, out, tell};
 use crate::progress::ProgressLine;
-use crate::session::{assignments, choice, config, cpu, stop_flag, threads};
+use crate::session::{self, assignments, choice, config, cpu, stop_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use data::JobControl;
@@ -47,7 +47,7 @@ pub fn run(a: &Train) -> Result<()> {
             None => return Ok(()),
         },
     };
-    let threads = threads(job.settings.config.train.threads);
+    let threads = threads(job.settings.config.train.threads)?;
     let mut device = cpu(threads);
     let from = match job.resumed {
         true => Some(job.folder.checkpoints().open(Which::Last)?),
@@ -127,11 +127,17 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     flags.extend(assignments(&f.texts.assignments()));
     let mut config = config(&f.configured, &flags)?;
     config.train.precision = config.train.precision.settled();
-    if a.paths.is_empty() && f.val.is_some() {
+    // Where no text is named, that of the run whose run.toml is the config.
+    let source = session::config_source(&f.configured).filter(|_| a.paths.is_empty());
+    let (paths, val) = match &source {
+        Some(source) => (&source.paths, f.val.as_ref().or(source.validation.as_ref())),
+        None => (&a.paths, f.val.as_ref()),
+    };
+    if paths.is_empty() && f.val.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
     let corpus = watched(&config, f, stop, |control| {
-        Corpus::read(&a.paths, f.val.as_deref(), &config, control)
+        Corpus::read(paths, val.map(PathBuf::as_path), &config, control)
     })?;
     config.data.tokenizer = corpus.chosen.clone();
     if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
@@ -211,7 +217,7 @@ fn watched(
 ) -> Result<Corpus> {
     let line = ProgressLine::new(f.json || f.quiet);
     let show = |progress| line.show(progress);
-    let control = JobControl::new(threads(config.train.threads), stop, &show);
+    let control = JobControl::new(threads(config.train.threads)?, stop, &show);
     Ok(read(&control)?)
 }
 
@@ -224,7 +230,7 @@ pub enum Output {
     /// A screen in the terminal, on a thread of its own; the end is told by the log after it.
     Tui {
         sender: Sender<Event>,
-        thread: JoinHandle<()>,
+        thread: Option<JoinHandle<()>>,
         /// First and last event, for the log.
         ends: Vec<Event>,
     },
@@ -249,11 +255,13 @@ impl Output {
     fn tui(folder: &RunFolder, stop: Arc<AtomicBool>) -> Output {
         let (sender, receiver) = channel();
         let name = folder.path().display().to_string();
-        let thread = std::thread::spawn(move || match tui::show(&name, Events::Beside(receiver)) {
+        let show = move || match tui::show(&name, Events::Beside(receiver)) {
             Ok(Closed::User) => stop.store(true, Ordering::Relaxed),
             Ok(Closed::Over) => {}
             Err(error) => tell(&format!("warning: the screen can't be shown: {error}")),
-        });
+        };
+        // Without it, only the end is told.
+        let thread = std::thread::Builder::new().spawn(show).ok();
         Output::Tui {
             sender,
             thread,
@@ -293,7 +301,7 @@ impl Output {
             } => {
                 drop(sender);
                 // A panic of the screen has been printed by its thread.
-                let _ = thread.join();
+                let _ = thread.map(JoinHandle::join);
                 let (width, color) = (terminal::width(), terminal::color());
                 let mut log = TerminalLog::new(std::io::stdout(), width, color, true);
                 let _ = ends.iter().try_for_each(|event| log.event(event));

@@ -3,12 +3,12 @@
 use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
 use crate::output::{out, tell};
-use crate::session::{RUNS, open, stop_flag};
+use crate::session::{RUNS, open_at, stop_flag};
 use crate::terminal;
 use run::{Disk, Follow, RunFolder};
 use serve::{Control, Options, Runs, Server};
 use std::io::{Write, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -26,8 +26,8 @@ pub fn run(a: &Watch) -> Result<()> {
         RunFolder::newest(Arc::new(Disk), folder).map(|_| Runs::Folder(folder.to_path_buf()))
     };
     let runs = match &a.run {
-        Some(path) => match RunFolder::open(Arc::new(Disk), path) {
-            Ok(_) => Runs::These(vec![path.clone()]),
+        Some(path) => match open_at(path) {
+            Ok(run) => Runs::These(vec![run.path().to_path_buf()]),
             // A folder that is no run, but holds some, shows all of them.
             Err(error) => all(path).map_err(|_| error)?,
         },
@@ -40,7 +40,7 @@ pub fn run(a: &Watch) -> Result<()> {
 fn screen(a: &Watch) -> Result<()> {
     terminal::needed("--tui")?;
     let folder = match &a.run {
-        Some(path) => RunFolder::open(Arc::new(Disk), path)?,
+        Some(path) => open_at(path)?,
         None => RunFolder::newest(Arc::new(Disk), Path::new(RUNS))?,
     };
     let name = folder.path().display().to_string();
@@ -50,10 +50,14 @@ fn screen(a: &Watch) -> Result<()> {
 }
 
 pub fn compare(a: &Compare) -> Result<()> {
+    let mut runs: Vec<PathBuf> = Vec::new();
     for path in &a.runs {
-        open(Some(path))?;
+        let run = open_at(path)?.path().to_path_buf();
+        if !runs.contains(&run) {
+            runs.push(run);
+        }
     }
-    show(Runs::These(a.runs.clone()), a.port, stop_flag()?.as_ref())
+    show(Runs::Compared(runs), a.port, stop_flag()?.as_ref())
 }
 
 /// Shows the page until Ctrl-C.
