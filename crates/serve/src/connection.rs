@@ -1,5 +1,5 @@
-//! The connections, of which no client can hold all: their number is bounded, one that isn't read is
-//! closed, and where there is no room for a new one, the slowest idle one makes it.
+//! The connections, of which no client can hold all: their number is bounded, one that isn't read
+//! is closed, and where there is no room for a new one, the slowest idle one makes it.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
