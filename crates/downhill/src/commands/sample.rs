@@ -33,18 +33,17 @@ pub fn run(a: &Sample) -> Result<()> {
     ]);
     // What is wrong with the flags is reported before a run is looked for.
     let defaults = Config::load(None, None, &flags).map_err(|error| {
-        let name = |flag: &String| {
-            let (key, value) = flag.split_once('=')?;
-            let flag = key.strip_prefix("sample.")?.replace('_', "-");
-            Some((
-                format!("{key} = {value} (--set)"),
-                format!("--{flag} {value}"),
-            ))
+        let name = |text: String, flag: &String| {
+            let Some((key, value)) = flag.split_once('=') else {
+                return text;
+            };
+            let named = key.trim_start_matches("sample.").replace('_', "-");
+            let named = format!("--{named} {value}");
+            // A value that isn't a number is quoted.
+            let text = text.replace(&format!("{key} = {value} (--set)"), &named);
+            text.replace(&format!("{key} = {value:?} (--set)"), &named)
         };
-        let named = flags.iter().filter_map(name);
-        let text = named.fold(error.to_string(), |text, (set, flag)| {
-            text.replace(&set, &flag)
-        });
+        let text = flags.iter().fold(error.to_string(), name);
         Failure::Usage(text)
     })?;
     let (mut opened, run) = opened(&a.saved)?;
