@@ -203,7 +203,7 @@ impl PreparedStep {
         let (batch, time) = (config.train.batch, config.model.context);
         let tokens = random_tokens(batch * time + 1, model.vocabulary);
         let (inputs, targets) = (tokens[..batch * time].to_vec(), tokens[1..].to_vec());
-        decoder.fill(&mut device, ready, &inputs, &targets)?;
+        training.fill(&mut device, ready, &inputs, &targets)?;
         let scalars = Scalars {
             seed: config.train.seed,
             step: 0,

@@ -29,6 +29,8 @@ pub struct Progress {
 pub struct JobControl<'a> {
     /// Number of worker threads.
     pub threads: usize,
+    /// How many bytes the cache may have; by default a share of the free space.
+    pub cache_limit: Option<u64>,
     stop: &'a AtomicBool,
     show: &'a (dyn Fn(Progress) + Sync),
     done: AtomicU64,
@@ -41,6 +43,7 @@ impl<'a> JobControl<'a> {
     pub fn new(threads: usize, stop: &'a AtomicBool, show: &'a (dyn Fn(Progress) + Sync)) -> Self {
         JobControl {
             threads,
+            cache_limit: None,
             stop,
             show,
             done: AtomicU64::new(0),

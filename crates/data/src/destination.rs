@@ -1,9 +1,11 @@
 //! Where prepared data goes.
 
-use crate::prepared::DATA;
+use crate::cache::{self, SPOOL};
+use crate::shard::DATA;
 use crate::writer::{JOURNAL, WORK};
 use crate::{Error, Result};
 use run::{Disk, Files};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Texts up to this size are prepared in memory unless the caller wants them on disk.
@@ -55,7 +57,7 @@ impl Destination {
     pub(crate) fn scratch(&self) -> Option<PathBuf> {
         let name = match self {
             Destination::Folder(_) => WORK.to_owned(),
-            _ => format!("input-{}", std::process::id()),
+            _ => format!("{SPOOL}{}", std::process::id()),
         };
         self.root().map(|root| root.join(name))
     }
@@ -83,12 +85,28 @@ impl Destination {
     }
 }
 
-/// A temporary folder for a preparation, removed on drop.
-pub(crate) struct Scratch(pub Option<PathBuf>);
+/// A temporary folder for a preparation, removed on drop. While it is there it is claimed, so that
+/// another process doesn't take it for one that was left behind.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub folder: Option<PathBuf>,
+    claim: Option<File>,
+}
+
+impl Scratch {
+    /// Makes the folder.
+    pub fn new(folder: PathBuf) -> Scratch {
+        Scratch {
+            claim: cache::claim(&folder),
+            folder: Some(folder),
+        }
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Some(folder) = self.0.take().filter(|folder| folder.exists()) {
+        self.claim = None;
+        if let Some(folder) = self.folder.take().filter(|folder| folder.exists()) {
             // Leftovers are harmless.
             let _ = Disk.remove_folder(&folder);
         }

@@ -1,9 +1,11 @@
 //! From files to documents. The format of a file follows from its first bytes and its name.
 
 use crate::batch::Batcher;
-use crate::formats;
+use crate::charset::{self, Charset, Decoded, LOOK, Undecodable};
+use crate::formats::{self, Format};
 use crate::inputs::{Input, Stamp};
-use crate::{Error, JobControl, ReadOptions, Report, Result};
+use crate::{Error, JobControl, ReadOptions, Report, Result, kinds};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -17,6 +19,11 @@ pub(crate) struct Reading<'a, 'b> {
     pub options: &'a ReadOptions,
     pub batcher: &'a mut Batcher<'b>,
     pub report: &'a mut Report,
+    /// Of this file, with `--lossy`: characters, and how many of them are U+FFFD.
+    characters: u64,
+    replaced: u64,
+    /// What its bytes look like, if they aren't UTF-8.
+    looks_like: Option<Charset>,
 }
 
 /// The outcome of reading a file.
@@ -24,11 +31,18 @@ pub(crate) enum Left {
     /// Its documents were taken.
     Read,
     /// It was found in a folder and has no text for us.
-    Skipped(&'static str),
+    Skipped(Cow<'static, str>),
 }
 
-impl Reading<'_, '_> {
-    pub fn path(&self) -> &Path {
+/// Why a file is skipped that nobody misses.
+const OURS: &str = "a page or picture that downhill wrote";
+
+/// With `--lossy`, more characters may be lost than this, and then no larger share of all.
+const FEW_LOST: u64 = 16;
+const LOST_OF: u64 = 100;
+
+impl<'a> Reading<'a, '_> {
+    pub fn path(&self) -> &'a Path {
         &self.input.path
     }
 
@@ -52,15 +66,94 @@ impl Reading<'_, '_> {
                 path: self.path().to_owned(),
                 reason,
             }),
-            false => Ok(Left::Skipped("records without the text field")),
+            false => Ok(Left::Skipped("records without the text field".into())),
         }
+    }
+
+    /// Handles a file that is no text: an error if the user named it.
+    pub fn no_text(&self, what: &'static str) -> Result<Left> {
+        match self.input.named {
+            true => Err(Error::damaged(self.path(), what)),
+            false => Ok(Left::Skipped(what.into())),
+        }
+    }
+
+    /// Handles a file that isn't UTF-8, from this offset on.
+    pub fn not_utf8(&self, offset: u64, sample: &[u8]) -> Result<Left> {
+        let looks_like = self.looks_like.or_else(|| charset::guess(sample));
+        let looks_like = looks_like.map(Charset::name);
+        let path = self.path().to_owned();
+        Err(match (self.input.named, looks_like) {
+            (false, None) => return Ok(Left::Skipped("not UTF-8 text".into())),
+            (false, Some(name)) => {
+                let name_lower = name.to_ascii_lowercase();
+                let why = format!(
+                    "not UTF-8 text, but perhaps {name} (--encoding {name_lower} reads it)"
+                );
+                return Ok(Left::Skipped(why.into()));
+            }
+            (true, looks_like) => Error::NotUtf8 {
+                path,
+                offset,
+                hint: hint(looks_like),
+            },
+        })
     }
 
     /// Adds a document.
     pub fn document(&mut self, text: &str) -> Result<()> {
-        self.batcher.push(text.as_bytes())?;
+        self.push(text)?;
         self.batcher.end()
     }
+
+    /// Adds text to the current document.
+    pub fn push(&mut self, text: &str) -> Result<()> {
+        if self.options.lossy {
+            self.characters += text.chars().count() as u64;
+            self.replaced += text.matches(char::REPLACEMENT_CHARACTER).count() as u64;
+        }
+        self.batcher.push(text.as_bytes())
+    }
+
+    /// Adds the text of a record.
+    pub fn text(&mut self, text: &[u8], place: &str) -> Result<()> {
+        match std::str::from_utf8(text) {
+            Ok(text) => self.document(text),
+            Err(_) if self.options.lossy => self.document(&String::from_utf8_lossy(text)),
+            Err(e) => {
+                let detail = self.invalid(&e, "text");
+                self.bad(place, "not UTF-8", &detail)
+            }
+        }
+    }
+
+    /// Where a record isn't UTF-8, and what helps.
+    pub fn invalid(&self, error: &std::str::Utf8Error, of: &str) -> String {
+        let hint = hint(self.looks_like.map(Charset::name));
+        format!(" at byte {} of the {of}{hint}", error.valid_up_to())
+    }
+
+    /// Refuses a file of which `--lossy` loses too much.
+    fn check_lost(&mut self) -> Result<()> {
+        self.report.replaced += self.replaced;
+        match self.replaced > FEW_LOST.max(self.characters / LOST_OF) {
+            false => Ok(()),
+            true => Err(Error::TooLossy {
+                path: self.path().to_owned(),
+                lost: self.replaced,
+                of: self.characters,
+                hint: hint(self.looks_like.map(Charset::name)),
+            }),
+        }
+    }
+}
+
+fn hint(looks_like: Option<&str>) -> String {
+    let each = looks_like.map(|name| {
+        let option = name.to_ascii_lowercase();
+        format!("; it looks like {name}, which --encoding {option} reads")
+    });
+    each.unwrap_or_default()
 }
 
 /// Reads all inputs in order. `files` receives the number of the first document of each.
@@ -80,6 +173,9 @@ pub(crate) fn read(
             options: o,
             batcher,
             report,
+            characters: 0,
+            replaced: 0,
+            looks_like: None,
         };
         match read_file(&mut reading, control)? {
             Left::Read if batcher.documents() > before.0 => report.files += 1,
@@ -89,16 +185,28 @@ pub(crate) fn read(
                 });
             }
             Left::Read => {}
-            Left::Skipped(reason) => report.skip(&input.path, reason),
+            Left::Skipped(reason) => {
+                let missed = if reason == OURS { 0 } else { input.stamp.bytes };
+                report.skip(&input.path, &reason, missed);
+            }
         }
     }
     report.empty = batcher.empty;
-    Ok(())
+    let given = inputs.iter().zip(&*files).find(|(input, _)| input.held_out);
+    match given {
+        Some((input, first)) if *first == batcher.documents() => Err(Error::Empty {
+            path: input.path.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn read_file(r: &mut Reading, control: &JobControl) -> Result<Left> {
     let path = &r.input.path;
     let fail = |e: io::Error| Error::reading(path, &e);
+    if !r.input.named && run::is_output(path) {
+        return Ok(Left::Skipped(OURS.into()));
+    }
     let file = File::open(path).map_err(fail)?;
     unchanged(r.input, &file)?;
     let counted = Counted {
@@ -107,8 +215,11 @@ fn read_file(r: &mut Reading, control: &JobControl) -> Result<Left> {
     };
     let mut stream = BufReader::with_capacity(BLOCK, counted);
     let magic = stream.fill_buf().map_err(fail)?;
+    let epub = kinds::is_epub(magic) && !r.options.raw;
     let magic = &magic[..magic.len().min(4)];
-    let left = if magic == b"PAR1" {
+    let left = if epub {
+        formats::epub::read(r, file.try_clone().map_err(fail)?)?
+    } else if magic == b"PAR1" {
         formats::parquet::read(r, file.try_clone().map_err(fail)?)?
     } else if magic.starts_with(&[0x1F, 0x8B]) {
         unpacked(r, flate2::bufread::MultiGzDecoder::new(stream))?
@@ -116,9 +227,10 @@ fn read_file(r: &mut Reading, control: &JobControl) -> Result<Left> {
         let decoder = zstd::stream::read::Decoder::with_buffer(stream).map_err(fail)?;
         unpacked(r, decoder)?
     } else {
-        text_format(r, &mut stream, extension(path))?
+        text_format(r, &mut stream, &extension(path))?
     };
     unchanged(r.input, &file)?;
+    r.check_lost()?;
     Ok(left)
 }
 
@@ -149,43 +261,75 @@ fn unpacked(r: &mut Reading, decoder: impl Read) -> Result<Left> {
         false => whole,
     };
     let mut stream = BufReader::with_capacity(BLOCK, decoder);
-    let start = stream.fill_buf().map_err(|e| broken(path, &e))?;
-    let archive = start.get(257..262) == Some(b"ustar");
-    if archive || start.starts_with(b"PAR1") {
-        let what = match archive {
-            true => "an archive: unpack it first",
-            false => "a compressed parquet file: unpack it first (parquet compresses inside)",
-        };
-        return match r.input.named {
-            true => Err(Error::damaged(path, what)),
-            false => Ok(Left::Skipped(what)),
-        };
-    }
-    text_format(r, &mut stream, inner)
+    text_format(r, &mut stream, &inner)
 }
 
-fn text_format(r: &mut Reading, stream: &mut dyn BufRead, extension: String) -> Result<Left> {
-    skip_byte_order_mark(r.path(), stream)?;
-    match extension.as_str() {
-        "jsonl" | "ndjson" => formats::json::read_lines(r, stream),
-        "json" => formats::json::read_values(r, stream),
-        "csv" => formats::table::read(r, stream, b','),
-        "tsv" => formats::table::read(r, stream, b'\t'),
-        _ => formats::plain::read(r, stream),
+/// Reads a text by the format that its name gives. One look at the beginning finds its charset,
+/// for every format.
+fn text_format(r: &mut Reading, stream: &mut dyn BufRead, extension: &str) -> Result<Left> {
+    let fail = |r: &Reading, e: &io::Error| broken(r.path(), e);
+    let mut head = Vec::new();
+    let looked = (&mut *stream).take(LOOK as u64).read_to_end(&mut head);
+    looked.map_err(|e| fail(r, &e))?;
+    let format = match r.options.raw {
+        true => Format::Plain,
+        false => Format::of(extension, &head),
+    };
+    // Raw bytes apply to plain files that the user named.
+    if r.options.raw_bytes && r.input.named && format == Format::Plain {
+        let mark = head.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(&head);
+        return formats::plain::read_bytes(r, &mut mark.chain(stream));
     }
+    if let Some(what) = kinds::not_text(&head) {
+        return r.no_text(what);
+    }
+    let marked = charset::marked(&head);
+    let (charset, mark) = marked.unwrap_or((unmarked(r, &head, format), 0));
+    if marked.is_none() && charset == Charset::UTF_8 {
+        let wide = charset::wide(&head);
+        let utf8 = charset::is_utf8(&head);
+        r.looks_like = if utf8 { wide } else { charset::guess(&head) };
+        let refused = !utf8 && !r.input.named && format == Format::Plain;
+        if wide.is_some() || refused {
+            return r.not_utf8(0, &head);
+        }
+    }
+    let mut stream = head[mark..].chain(stream);
+    if charset == Charset::UTF_8 {
+        return format.read(r, &mut stream);
+    }
+    r.report
+        .read_as(&format!("decoded from {}", charset.name()));
+    let mut decoded = Decoded::new(&mut stream, charset, r.options.lossy);
+    format.read(r, &mut decoded)
 }
 
-/// A byte order mark tells the encoding and is not part of the text.
-fn skip_byte_order_mark(path: &Path, stream: &mut dyn BufRead) -> Result<()> {
-    let start = stream.fill_buf().map_err(|e| broken(path, &e))?;
-    if start.starts_with(&[0xEF, 0xBB, 0xBF]) {
-        stream.consume(3);
+/// The charset of a text without a byte order mark: UTF-8, or the one that was given, or that a
+/// page declares.
+fn unmarked(r: &Reading, head: &[u8], format: Format) -> Charset {
+    let utf8 = charset::is_utf8(head);
+    match &r.options.encoding {
+        // A folder may have texts of both kinds.
+        Some(_) if utf8 && !head.is_ascii() => Charset::UTF_8,
+        Some(name) => Charset::named(name).unwrap_or(Charset::UTF_8),
+        None if format == Format::Html && !utf8 => {
+            charset::declared(head).unwrap_or(Charset::UTF_8)
+        }
+        None => Charset::UTF_8,
     }
-    Ok(())
 }
 
 /// The error of a stream that fails in the middle: usually the compressed data is damaged.
 pub(crate) fn broken(path: &Path, error: &io::Error) -> Error {
+    let undecodable = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<Undecodable>());
+    if let Some(undecodable) = undecodable {
+        return Error::Undecodable {
+            path: path.to_owned(),
+            reason: undecodable.to_string(),
+        };
+    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::damaged(
             path,

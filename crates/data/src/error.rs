@@ -48,9 +48,9 @@ pub enum Error {
     NoPaths,
     /// A named file that isn't UTF-8.
     #[error(
-        "{}: not UTF-8 text: the byte at offset {offset} is invalid; \
-         use --lossy to replace such bytes with U+FFFD, \
-         or --set data.tokenizer=bytes to train on raw bytes",
+        "{}: not UTF-8 text: the byte at offset {offset} is invalid{hint}; \
+         --lossy replaces such bytes by U+FFFD, \
+         and --set data.tokenizer=bytes trains on raw bytes",
         path.display()
     )]
     NotUtf8 {
@@ -58,12 +58,36 @@ pub enum Error {
         path: PathBuf,
         /// Offset of the first invalid byte, after decompression.
         offset: u64,
+        /// Which encoding it looks like, appended to the message.
+        hint: String,
     },
-    /// A text in UTF-16.
-    #[error("{}: the text is UTF-16: convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)", path.display())]
-    Utf16 {
+    /// A text that isn't in the encoding that it is decoded from.
+    #[error("{}: {reason}; choose another with --encoding, or replace them by U+FFFD with --lossy", path.display())]
+    Undecodable {
         /// The file.
         path: PathBuf,
+        /// Which bytes, and of which encoding.
+        reason: String,
+    },
+    /// No encoding has this name.
+    #[error(
+        "--encoding {name}: no such encoding; use gb18030, windows-1252, shift_jis, utf-16le or another name of the Encoding Standard"
+    )]
+    Encoding {
+        /// The name.
+        name: String,
+    },
+    /// A text of which `--lossy` would lose too much.
+    #[error("{}: {lost} of {of} characters would be lost{hint}", path.display())]
+    TooLossy {
+        /// The file.
+        path: PathBuf,
+        /// Characters replaced by U+FFFD.
+        lost: u64,
+        /// All characters.
+        of: u64,
+        /// Which encoding it looks like, appended to the message.
+        hint: String,
     },
     /// A bad record.
     #[error("{}, {place}: {reason}; --skip-bad leaves such records out and counts them", path.display())]
@@ -118,6 +142,28 @@ pub enum Error {
         "a thread can't be started: {0}. Use fewer (train.threads), or raise the limit (ulimit -u)"
     )]
     Thread(std::io::Error),
+    /// A disk that is nearly full.
+    #[error("{}: only {free} MiB are free, and some are kept as a reserve: free some space, or choose another folder", folder.display())]
+    Space {
+        /// Where it was to be written.
+        folder: PathBuf,
+        /// What is free, in MiB.
+        free: u64,
+    },
+    /// A text that doesn't fit into the cache.
+    #[error(
+        "the text takes more than the {limit} MiB that the cache may have: give --cache-limit, or prepare it with downhill data prepare"
+    )]
+    CacheLimit {
+        /// The limit in MiB.
+        limit: u64,
+    },
+    /// Folders of which most can't be read.
+    #[error("{summary}: more than half of the bytes would be left out; --skip-bad leaves them out")]
+    MostSkipped {
+        /// What was read and what wasn't.
+        summary: String,
+    },
     /// Ctrl-C.
     #[error("stopped: finished work is kept; the same command continues from there")]
     Stopped,

@@ -1,11 +1,13 @@
 //! Selects the files to read and their order.
 
-use crate::{Destination, Error, ReadOptions, Report, Result};
+use crate::control::Stage;
+use crate::{Destination, Error, JobControl, Prepared, ReadOptions, Report, Result, space};
 use ignore::WalkBuilder;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// A file to read.
@@ -38,6 +40,9 @@ impl Stamp {
     }
 }
 
+/// Bytes of a stream that are copied between two looks at the free space.
+const SPOOLED: u64 = 16 << 20;
+
 /// The name of standard input.
 pub const STANDARD_INPUT: &str = "-";
 
@@ -50,6 +55,7 @@ pub(crate) fn list(
     o: &ReadOptions,
     to: &Destination,
     report: &mut Report,
+    control: &JobControl,
 ) -> Result<Vec<Input>> {
     if paths.is_empty() {
         return Err(Error::NoPaths);
@@ -60,12 +66,19 @@ pub(crate) fn list(
         let before = inputs.len();
         if path.as_os_str() == STANDARD_INPUT {
             let mut stdin = io::stdin().lock();
-            inputs.push(spool(path, &mut stdin, to, before, held_out)?);
+            inputs.push(spool(path, &mut stdin, to, (before, held_out), control)?);
             continue;
         }
         let metadata = std::fs::metadata(path).map_err(|e| Error::reading(path, &e))?;
         if metadata.is_dir() {
+            not_ours(path)?;
             walk(path, held_out, o, to, report, &mut inputs)?;
+            if held_out && inputs.len() == before {
+                return Err(Error::NoText {
+                    path: path.to_owned(),
+                    skipped: report.skipped_in_words(),
+                });
+            }
         } else if metadata.is_file() {
             inputs.push(Input {
                 path: path.to_owned(),
@@ -73,21 +86,69 @@ pub(crate) fn list(
                 held_out,
                 stamp: Stamp::of(&metadata),
             });
+        } else if is_device(&metadata) {
+            let why = "a device, not a text: - reads standard input";
+            return Err(Error::damaged(path, why));
         } else {
             let mut pipe = File::open(path).map_err(|e| Error::reading(path, &e))?;
-            inputs.push(spool(path, &mut pipe, to, before, held_out)?);
+            inputs.push(spool(path, &mut pipe, to, (before, held_out), control)?);
         }
     }
     Ok(inputs)
 }
 
+/// Whether it can be read only once.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    let found = || std::fs::metadata(path);
+    path.as_os_str() == STANDARD_INPUT || found().is_ok_and(|m| !m.is_dir() && !m.is_file())
+}
+
+/// Whether it gives bytes without end, or those of a whole disk.
+fn is_device(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = metadata.file_type();
+        kind.is_char_device() || kind.is_block_device()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        false
+    }
+}
+
+/// What a folder is that this program made: never a text.
+fn made_here(folder: &Path) -> Option<&'static str> {
+    if folder.join("run.toml").is_file() && folder.join("events.jsonl").is_file() {
+        return Some("a run of downhill");
+    }
+    Prepared::is_in(folder).then_some("prepared data")
+}
+
+/// Refuses a folder that this program made.
+fn not_ours(folder: &Path) -> Result<()> {
+    let shown = folder.display();
+    match made_here(folder) {
+        None => Ok(()),
+        Some(what) if what.contains("run") => Err(Error::damaged(
+            folder,
+            format!("{what}, not a text: to go on with it, use downhill train --resume {shown}"),
+        )),
+        Some(what) => Err(Error::damaged(
+            folder,
+            format!("{what}, which can't be combined with other texts: train on it alone"),
+        )),
+    }
+}
+
 /// Copies a stream into a file, since texts are read twice.
 fn spool(
     path: &Path,
-    from: &mut dyn io::Read,
+    from: &mut dyn Read,
     to: &Destination,
-    number: usize,
-    held_out: bool,
+    (number, held_out): (usize, bool),
+    control: &JobControl,
 ) -> Result<Input> {
     let Some(scratch) = to.scratch() else {
         return Err(Error::damaged(
@@ -96,15 +157,19 @@ fn spool(
         ));
     };
     let kept = scratch.join(format!("input-{number}"));
-    let mut copy = || {
-        std::fs::create_dir_all(&scratch)?;
-        let mut file = File::create(&kept)?;
-        io::copy(from, &mut file)?;
-        file.metadata()
-    };
-    let metadata = copy().map_err(|e| run::Error::at("writing", &kept, e))?;
+    let fail = |e| Error::from(run::Error::at("writing", &kept, e));
+    std::fs::create_dir_all(&scratch).map_err(fail)?;
+    let mut file = File::create(&kept).map_err(fail)?;
+    loop {
+        space::check(&scratch, SPOOLED)?;
+        let count = io::copy(&mut from.take(SPOOLED), &mut file).map_err(fail)?;
+        control.tick(Stage::Reading)?;
+        if count == 0 {
+            break;
+        }
+    }
     Ok(Input {
-        stamp: Stamp::of(&metadata),
+        stamp: Stamp::of(&file.metadata().map_err(fail)?),
         path: kept,
         named: true,
         held_out,
@@ -121,6 +186,8 @@ fn walk(
     inputs: &mut Vec<Input>,
 ) -> Result<()> {
     let exclude = to.root().and_then(|p| p.canonicalize().ok());
+    let ours = Arc::new(Mutex::new(Vec::new()));
+    let found = ours.clone();
     let mut walk = WalkBuilder::new(folder);
     walk.standard_filters(false)
         .hidden(true)
@@ -129,9 +196,14 @@ fn walk(
         .require_git(false)
         .follow_links(true)
         .sort_by_file_name(OsStr::cmp)
-        .filter_entry(move |entry| match &exclude {
-            Some(exclude) => entry.path().canonicalize().ok().as_ref() != Some(exclude),
-            None => true,
+        .filter_entry(move |entry| {
+            let path = entry.path();
+            if let Some(what) = path.is_dir().then(|| made_here(path)).flatten() {
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.push((path.to_owned(), what));
+                return false;
+            }
+            exclude.is_none() || path.canonicalize().ok() != exclude
         });
     for entry in walk.build() {
         let entry = match entry {
@@ -156,9 +228,12 @@ fn walk(
                 held_out,
             });
         } else if kind.is_some_and(|kind| !kind.is_dir()) {
-            report.skip(entry.path(), "neither a file nor a folder");
+            report.skip(entry.path(), "neither a file nor a folder", 0);
         }
     }
+    let ours = ours.lock().unwrap_or_else(PoisonError::into_inner);
+    ours.iter()
+        .for_each(|(path, what)| report.skip(path, what, 0));
     Ok(())
 }
 
@@ -166,9 +241,9 @@ fn walk(
 fn not_walked(folder: &Path, error: &ignore::Error, report: &mut Report) -> Result<()> {
     let path = path_of(error).unwrap_or(folder).to_owned();
     match error.io_error() {
-        None => report.skip(&path, "a link to a parent folder"),
+        None => report.skip(&path, "a link to a parent folder", 0),
         Some(e) if e.kind() == io::ErrorKind::NotFound => {
-            report.skip(&path, "a broken link");
+            report.skip(&path, "a broken link", 0);
         }
         Some(e) => return Err(Error::reading(&path, e)),
     }

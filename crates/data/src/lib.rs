@@ -17,6 +17,8 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod cache;
+mod charset;
 mod control;
 mod destination;
 mod document;
@@ -25,6 +27,7 @@ mod encode;
 mod error;
 mod formats;
 mod inputs;
+mod kinds;
 mod loader;
 mod pipeline;
 mod prepare;
@@ -32,12 +35,14 @@ mod prepared;
 mod report;
 mod scan;
 mod shard;
+mod space;
 mod split;
 mod stats;
 mod tokens;
 
 mod writer;
 
+pub use cache::{Cached, cache_limit, cached};
 pub use control::{JobControl, Progress, Stage};
 pub use destination::Destination;
 pub use document::CorpusPart;
@@ -59,6 +64,16 @@ pub struct ReadOptions {
     pub lossy: bool,
     /// The field or column that contains the text of a record; by default `text`, then `content`.
     pub field: Option<String>,
+    /// The encoding of texts that aren't UTF-8.
+    pub encoding: Option<String>,
+    /// What stands between the fields of a table; by default what its name and header say.
+    pub delimiter: Option<u8>,
+    /// The fields of .tsv files may be quoted, as those of .csv files.
+    pub quotes: bool,
+    /// The line between two documents of a plain text.
+    pub separator: Option<String>,
+    /// The content of every file is one text, whatever its format.
+    pub raw: bool,
     /// Bad records are counted and left out.
     pub skip_bad: bool,
     /// Files listed in .gitignore are left out of folders.
@@ -73,6 +88,11 @@ impl Default for ReadOptions {
             raw_bytes: false,
             lossy: false,
             field: None,
+            encoding: None,
+            delimiter: None,
+            quotes: false,
+            separator: None,
+            raw: false,
             skip_bad: false,
             gitignore: false,
             validation_bytes: 2_000_000,

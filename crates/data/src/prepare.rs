@@ -1,10 +1,11 @@
 //! Encoding and writing: texts that were scanned become tokens.
 
+use crate::cache::{cache_limit, claim, make_room};
 use crate::control::Stage;
 use crate::encode::encode;
-use crate::prepared::{DATA, Index, PartIndex, Prepared, TOKENIZER, corpus_name};
+use crate::prepared::{Index, PartIndex, Prepared, TOKENIZER, corpus_name};
 use crate::scan::Scan;
-use crate::shard::Width;
+use crate::shard::{DATA, Width};
 use crate::writer::{Journal, PartWriter, shards};
 use crate::{CorpusPart, Destination, Error, JobControl, Result, Tokens};
 use run::{Disk, sha256};
@@ -40,6 +41,16 @@ impl Scan {
             let tokenizer = self.tokenizer(kind, given, control)?;
             return self.in_memory(tokenizer, control);
         };
+        let mut limit = None;
+        let _claim = match &self.to {
+            Destination::Cache(Some(root)) => {
+                let most = control.cache_limit.unwrap_or_else(|| cache_limit(root));
+                make_room(root, &folder, self.report.bytes / 2, most);
+                limit = Some(most);
+                claim(&folder)
+            }
+            _ => None,
+        };
         if folder.join(DATA).exists() {
             let there = Prepared::open(&folder)?;
             return match there.key() == key {
@@ -52,6 +63,7 @@ impl Scan {
             };
         }
         let mut journal = Journal::open(&Disk, &folder, &key)?;
+        journal.limit = limit;
         let tokenizer = match journal.tokenizer()? {
             Some(begun) => begun,
             None => {
@@ -62,7 +74,11 @@ impl Scan {
         };
         self.into_folder(&tokenizer, &mut journal, (recipe, key), control)?;
         journal.remove()?;
-        Prepared::open_written(&folder)
+        let written = Prepared::open_written(&folder)?;
+        if let (Some(limit), Some(root)) = (limit, folder.parent()) {
+            make_room(root, &folder, written.shards().1, limit);
+        }
+        Ok(written)
     }
 
     /// The tokenizer's name in the key, and the key, which determines all output. A given tokenizer

@@ -1,17 +1,15 @@
 //! A tokenized corpus, prepared just now or opened from a folder.
 
-use crate::shard::{SHARD_TOKENS, ShardEntry, Width};
+use crate::shard::{DATA, SHARD_TOKENS, ShardEntry, Width};
 use crate::tokens::CHECKED_AT_ONCE;
 use crate::{CorpusPart, Error, Report, Result, Tokens};
 use run::{Files, sha256, write_atomic};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::random::{Random, RandomUse};
 use text::{Tokenizer, TokenizerKind};
-
-/// The file that describes a prepared folder.
-pub(crate) const DATA: &str = "data.json";
 
 /// The tokenizer beside it.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
@@ -201,8 +199,14 @@ impl Prepared {
         let documents: u64 = shards.iter().map(|s| s.documents).sum();
         let mut random = Random::new(seed, RandomUse::Documents, 0);
         let mut excerpts = Vec::new();
-        for _ in 0..count.min(documents as usize) {
-            let mut number = random.below(documents);
+        let mut drawn = BTreeSet::new();
+        // Each set of documents is equally likely (Floyd; Bentley, 1987).
+        for last in documents.saturating_sub(count as u64)..documents {
+            let mut number = random.below(last + 1);
+            if !drawn.insert(number) {
+                number = last;
+                drawn.insert(number);
+            }
             let mut shard = 0;
             while number >= shards[shard].documents {
                 number -= shards[shard].documents;
@@ -232,8 +236,11 @@ impl Prepared {
     }
 }
 
-/// A name for a corpus derived from its first path and usable as a folder name: letters, digits,
-/// `.`, `_` and `-`, no leading `.`.
+/// Bytes of a name: a folder's name has 255 at most, and a number may follow.
+const LONGEST_NAME: usize = 80;
+
+/// A name for a corpus derived from its first path and usable as a folder name: letters and digits
+/// of any script, `.`, `_` and `-`, no leading `.`, at most 80 bytes.
 pub(crate) fn corpus_name(path: &Path) -> String {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let stem = if real.is_dir() {
@@ -242,12 +249,13 @@ pub(crate) fn corpus_name(path: &Path) -> String {
         path.file_stem()
     };
     let stem = stem.map(|s| s.to_string_lossy()).unwrap_or_default();
-    let allowed = |c: char| match c.is_ascii_alphanumeric() || "._-".contains(c) {
+    let allowed = |c: char| match c.is_alphanumeric() || "._-".contains(c) {
         true => c,
         false => '-',
     };
     let name: String = stem.chars().map(allowed).collect();
     let name = name.trim_start_matches(['.', '-']);
+    let name = &name[..name.floor_char_boundary(LONGEST_NAME)];
     match name.is_empty() {
         true => "text".to_owned(),
         false => name.to_owned(),
@@ -264,7 +272,8 @@ mod tests {
             ("..", None),
             ("a/.hidden", Some("hidden")),
             ("My novel!.txt", Some("My-novel-")),
-            ("\u{4F60}.txt", Some("text")),
+            ("唐诗 300.txt", Some("唐诗-300")),
+            ("!!.txt", Some("text")),
         ] {
             let name = corpus_name(Path::new(path));
             assert!(!name.is_empty() && !name.starts_with('.'), "{name}");

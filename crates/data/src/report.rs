@@ -30,6 +30,15 @@ pub struct Report {
     pub bad_records: BTreeMap<String, Skipped>,
     /// Skipped files of folders, by reason.
     pub skipped: BTreeMap<String, Skipped>,
+    /// Files that were read by a rule of their own, by rule.
+    #[serde(default)]
+    pub read_as: BTreeMap<String, u64>,
+    /// Lines `<|endoftext|>` in plain texts, when no separator was given.
+    #[serde(default)]
+    pub end_marks: u64,
+    /// Characters replaced by U+FFFD with `--lossy`.
+    #[serde(default)]
+    pub replaced: u64,
     /// Length of the longest line in bytes.
     pub longest_line: u64,
     /// The file that contains it.
@@ -47,6 +56,9 @@ pub struct Report {
 pub struct Skipped {
     /// How many.
     pub count: u64,
+    /// The size of the files.
+    #[serde(default)]
+    pub bytes: u64,
     /// The first few, as examples.
     pub examples: Vec<String>,
 }
@@ -62,15 +74,34 @@ impl Skipped {
 
 impl Report {
     /// Records a skipped file.
-    pub(crate) fn skip(&mut self, path: &Path, reason: &str) {
+    pub(crate) fn skip(&mut self, path: &Path, reason: &str, bytes: u64) {
         let skipped = self.skipped.entry(reason.to_owned()).or_default();
+        skipped.bytes += bytes;
         skipped.add(path.display().to_string());
+    }
+
+    /// Records that a file was read by a rule.
+    pub(crate) fn read_as(&mut self, rule: &str) {
+        *self.read_as.entry(rule.to_owned()).or_default() += 1;
     }
 
     /// Records a skipped record.
     pub(crate) fn bad_record(&mut self, path: &Path, place: &str, reason: &str) {
         let skipped = self.bad_records.entry(reason.to_owned()).or_default();
         skipped.add(format!("{}, {place}", path.display()));
+    }
+
+    /// "read 1 of 5 files; skipped: …", if anything was skipped.
+    pub fn summary(&self) -> Option<String> {
+        let skipped: u64 = self.skipped.values().map(|s| s.count).sum();
+        let all = self.files + skipped;
+        let words = self.skipped_in_words();
+        (!words.is_empty()).then(|| format!("read {} of {all} files{words}", self.files))
+    }
+
+    /// Bytes of the files that were skipped.
+    pub(crate) fn skipped_bytes(&self) -> u64 {
+        self.skipped.values().map(|s| s.bytes).sum()
     }
 
     /// A clause for messages that lists what was skipped; empty if nothing was.

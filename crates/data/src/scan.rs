@@ -1,6 +1,7 @@
 //! The first pass: finds documents, duplicates and characters.
 
 use crate::batch::{Batcher, DocumentBatch, Piece};
+use crate::charset::Charset;
 use crate::control::Stage;
 use crate::destination::Scratch;
 use crate::document::{Document, DocumentHash, Fate, PieceHash, piece_hash};
@@ -8,8 +9,8 @@ use crate::inputs::Input;
 use crate::split::CorpusSplit;
 use crate::stats::Stats;
 use crate::{
-    CorpusPart, Destination, Error, JobControl, ReadOptions, Report, Result, documents, inputs,
-    pipeline,
+    CorpusPart, Destination, Error, JobControl, ReadOptions, Report, Result, cache, documents,
+    inputs, pipeline,
 };
 use run::{absolute, hex};
 use sha2::{Digest, Sha256};
@@ -39,6 +40,11 @@ impl Scan {
     /// All of the text, or a sample of the requested size: the parts with the smallest hashes.
     pub fn sample(&self) -> &[Vec<u8>] {
         &self.sample
+    }
+
+    /// What was read and what was skipped.
+    pub fn report(&self) -> &Report {
+        &self.report
     }
 
     /// The SHA-256 of the text: equal for equal texts, regardless of their paths and file formats.
@@ -87,13 +93,24 @@ pub fn scan(
     control: &JobControl,
 ) -> Result<Scan> {
     to.check()?;
-    let scratch = Scratch(match to {
-        Destination::Cache(_) => to.scratch(),
-        _ => None,
-    });
+    if let Some(name) = options
+        .encoding
+        .iter()
+        .find(|e| Charset::named(e).is_none())
+    {
+        return Err(Error::Encoding { name: name.clone() });
+    }
+    let mut scratch = Scratch::default();
+    if let Destination::Cache(Some(root)) = &to {
+        cache::sweep(root);
+        let mut all = paths.iter().map(PathBuf::as_path).chain(validation);
+        if all.any(inputs::is_stream) {
+            scratch = to.scratch().map(Scratch::new).unwrap_or_default();
+        }
+    }
     let mut report = Report::default();
-    let inputs = inputs::list(paths, validation, options, &to, &mut report)?;
-    let kept = |input: &Input| scratch.0.iter().any(|s| input.path.starts_with(s));
+    let inputs = inputs::list(paths, validation, options, &to, &mut report, control)?;
+    let kept = |input: &Input| scratch.folder.iter().any(|s| input.path.starts_with(s));
     let once = inputs.iter().any(kept);
     let (files, collected) = read(&inputs, options, sample_bytes, &mut report, control)?;
     let Collected {
@@ -111,6 +128,12 @@ pub fn scan(
         return Err(Error::NoText {
             path: paths.first().cloned().unwrap_or_default(),
             skipped: report.skipped_in_words(),
+        });
+    }
+    let all: u64 = inputs.iter().map(|input| input.stamp.bytes).sum();
+    if !options.skip_bad && 2 * report.skipped_bytes() > all {
+        return Err(Error::MostSkipped {
+            summary: report.summary().unwrap_or_default(),
         });
     }
     let mut scan = Scan {

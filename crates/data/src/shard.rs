@@ -18,6 +18,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+/// The file that describes a prepared folder.
+pub(crate) const DATA: &str = "data.json";
+
 /// Tokens per shard, except for the last one of a part.
 pub(crate) const SHARD_TOKENS: u64 = 1 << 24;
 

@@ -1,7 +1,7 @@
 //! The tokens of a part, in memory or on disk.
 
 use crate::shard::{self, Layout, SHARD_TOKENS, ShardEntry, Width};
-use crate::{Error, Result};
+use crate::{Error, Result, cache};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -37,6 +37,8 @@ struct Shards {
     tokenizer_sha256: String,
     entries: Vec<ShardEntry>,
     open: Mutex<Open>,
+    /// Keeps a folder of the cache from being removed.
+    _claim: Option<File>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +92,7 @@ impl Tokens {
                 ..Open::default()
             }),
             entries,
+            _claim: cache::claim_cached(folder),
         };
         for (number, entry) in shards.entries.iter().enumerate() {
             let path = folder.join(&entry.file);

@@ -3,7 +3,7 @@
 
 use crate::prepared::TOKENIZER;
 use crate::shard::{self, SHARD_TOKENS, ShardEntry, Width};
-use crate::{CorpusPart, Error, Result};
+use crate::{CorpusPart, Error, Result, space};
 use run::{AppendFile, Files, sha256, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -56,6 +56,8 @@ pub(crate) struct Journal<'a> {
     pub entries: Vec<Entry>,
     /// The tokenizer that it started with; empty before.
     pub tokenizer_sha256: String,
+    /// How many bytes all shards may have.
+    pub limit: Option<u64>,
 }
 
 impl<'a> Journal<'a> {
@@ -86,6 +88,7 @@ impl<'a> Journal<'a> {
             append,
             entries,
             tokenizer_sha256,
+            limit: None,
         })
     }
 
@@ -146,6 +149,17 @@ impl<'a> Journal<'a> {
         let name = shard::file_name(full.part, full.number);
         let tokenizer = &self.tokenizer_sha256;
         let file = shard::file(width, tokenizer, &full.documents, &full.stored);
+        space::check(self.folder, file.len() as u64)?;
+        let written = CorpusPart::ALL
+            .map(|part| shards(&self.entries, part))
+            .concat();
+        let written: u64 = written.iter().map(|shard| shard.bytes).sum();
+        if let Some(limit) = self
+            .limit
+            .filter(|most| written + file.len() as u64 > *most)
+        {
+            return Err(Error::CacheLimit { limit: limit >> 20 });
+        }
         write_atomic(self.files, &self.folder.join(&name), &file)?;
         self.add(Entry::Shard {
             part: full.part,

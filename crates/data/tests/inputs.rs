@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Files, all, documents, error, gz, parquet, read, texts, zst};
+use common::{Files, POEM, all, documents, error, gbk, gz, parquet, read, texts, zip, zst};
 use data::ReadOptions;
 
 #[test]
@@ -14,13 +14,13 @@ fn every_format_gives_its_documents() {
     let json =
         "[\n{\"text\": \"first\\nline\", \"x\": [\"]\"]},\n {\"content\": \"second 你好\"} ]\n";
     let csv = "id,text\n1,\"first\nline\"\n2,second 你好\n";
-    let tsv = "content\tid\r\n\"first\nline\"\t1\r\nsecond 你好\t2\r\n";
+    let european = "id;Text \n1;\"first\nline\"\n2;second 你好\n";
     let columns = parquet(&two.map(|t| Some(t.as_bytes())));
     for (name, content) in [
         ("a.jsonl", jsonl.as_bytes().to_vec()),
         ("b.json", json.into()),
         ("c.csv", csv.into()),
-        ("d.tsv", tsv.into()),
+        ("d.csv", european.into()),
         ("e.data", columns),
         ("f.jsonl.gz", gz(jsonl.as_bytes())),
         ("g.csv.zst", zst(csv.as_bytes())),
@@ -162,11 +162,25 @@ fn damaged_files_are_named() {
         ("b.txt.zst", cut(zst(text.as_bytes())), "cut short"),
         ("c.parquet", cut(columns.clone()), "parquet"),
         ("d.txt.gz", flipped, "damaged"),
-        ("e.txt", b"\xFF\xFEa\0b\0".to_vec(), "UTF-16"),
+        (
+            "e.txt",
+            b"o\0n\0e\0 \0t\0w\0o\0".to_vec(),
+            "--encoding utf-16le reads",
+        ),
         ("f.tar.gz", gz(&tar()), "archive"),
         ("g.parquet.gz", gz(&columns), "compressed parquet"),
         ("h.json", b"[\"a\", \"b\"".to_vec(), "never closed"),
         ("i.txt", b"abc\xFFdef".to_vec(), "offset 3 is invalid"),
+        ("j.txt", gbk(POEM), "--encoding gbk reads"),
+        (
+            "k.csv",
+            gbk(&format!("text\n{POEM}")),
+            "--encoding gbk reads",
+        ),
+        ("l.txt", b"%PDF-1.7\n%\xE2\xE3".to_vec(), "a PDF"),
+        ("m.docx", zip(&[("word/document.xml", "<w/>")]), "Word"),
+        ("n.jpg", b"\xFF\xD8\xFF\xE0\0".to_vec(), "an image"),
+        ("o.zip", zip(&[("a.txt", "a")]), "archive"),
     ] {
         let told = error(&files.put(name, &content), &all());
         assert!(told.contains(words) && told.contains(name), "{told}");
@@ -196,7 +210,7 @@ fn folders_are_sorted_and_other_files_skipped() {
     files.put("d/a/z.md", "[az]");
     files.put("d/a/code.rs", "fn main() {}");
     files.put("d/.git/x.txt", "[hidden]");
-    files.put("d/c.png", b"\x89PNG\xFF");
+    files.put("d/c.dat", b"\x89\0\xFF");
     files.put("d/package.json", "{\"name\": \"x\"}");
     files.put("d/late.bin", [&[b'a'; 2_000_000][..], b"\xFF"].concat());
     files.put("d/e", "");
@@ -211,16 +225,20 @@ fn folders_are_sorted_and_other_files_skipped() {
     let first = files.put("first.txt", "[first]");
     let o = ReadOptions {
         gitignore: true,
+        skip_bad: true,
         ..all()
     };
+    let told = error(&files.path("d"), &all());
+    assert!(told.contains("read 5 of 10 files; skipped: "), "{told}");
+    assert!(told.contains("half of the bytes"), "{told}");
     let p = read(&[first, files.path("d")], &o).unwrap();
     let found = documents(&p.tokenizer, &p.train.all().unwrap());
     assert_eq!(found, ["[first]", "fn main() {}", "[az]", "[b]", "[f]"]);
     let r = &p.report;
     assert_eq!((r.duplicates, r.empty, r.documents, r.files), (1, 1, 5, 5));
     let skipped = |word: &str| {
-        let found = r.skipped.iter().find(|(reason, _)| reason.contains(word));
-        found.map_or(0, |(_, s)| s.count)
+        let found = r.skipped.iter().filter(|(why, _)| why.contains(word));
+        found.map(|(_, s)| s.count).sum::<u64>()
     };
     assert_eq!(
         (skipped("UTF-8"), skipped("field")),

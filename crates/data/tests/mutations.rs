@@ -135,6 +135,39 @@ fn csv() {
 }
 
 #[test]
+fn pages_and_books() {
+    let page = "<html><title>T</title><body><p>a &amp; b<br>c<pre> d</pre><script>x</script>";
+    let words: &[&[u8]] = &[
+        b"<", b">", b"</p>", b"<svg>", b"&#", b"<!--", b"\xFF", b"<pre>",
+    ];
+    read_mutations("a.html", &[page.as_bytes().to_vec()], words);
+    let package = "<package><item id='a' href='a.xhtml'/><spine><itemref idref='a'/></spine>";
+    let book = common::zip(&[
+        ("mimetype", "application/epub+zip"),
+        ("META-INF/container.xml", "<rootfile full-path='p.opf'/>"),
+        ("p.opf", package),
+        ("a.xhtml", page),
+    ]);
+    let words: &[&[u8]] = &[b"PK\x03\x04", b"PK\x01\x02", &[0xFF; 4], &[0; 4]];
+    read_mutations("a.epub", &[book], words);
+}
+
+#[test]
+fn chats_and_subtitles() {
+    let chat = r#"{"messages": [{"role": "a", "content": ["b", {"text": "c\uD83D"}], "n": NaN}]}"#;
+    let notebook = r##"{"cells": [{"source": ["# A\n", "b"]}, {"source": "c"}]}"##;
+    let seeds = [chat, notebook].map(|seed| seed.as_bytes().to_vec());
+    read_mutations("a.json", &seeds, JSON_WORDS);
+    let subtitles = "1\r\n00:01 --> 00:02\r\n<i>Hi</i> {\\an8}you\r\n\r\n";
+    let words: &[&[u8]] = &[b"-->", b"{\\", b"}", b"\n", b"<", b"\xFF"];
+    read_mutations("a.srt", &[subtitles.as_bytes().to_vec()], words);
+    let whatsapp = "[31.12.20, 21:15:03] Ann: Hi\n[31.12.20, 21:16:00] Bob: a\nb\n";
+    let words: &[&[u8]] = &[b"[", b"] ", b", ", b" - ", b"\xE2\x80\x8E", b"\xFF\xFE"];
+    let wide = whatsapp.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    read_mutations("a.txt", &[whatsapp.into(), wide], words);
+}
+
+#[test]
 fn parquet_files() {
     let texts: Vec<String> = (0..50).map(|n| format!("text {}", n % 7)).collect();
     let each: Vec<Option<&[u8]>> = texts

@@ -7,13 +7,15 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 mod hints;
+mod reading;
 mod runs;
 mod watching;
 
+pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
-
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -26,7 +28,7 @@ pub use watching::{Compare, Landscape, Report, Watch};
     args_conflicts_with_subcommands = true
 )]
 #[command(
-    after_help = "Without a command, `downhill` is `downhill train` on the built-in stories."
+    after_help = "Without a command, `downhill` runs `downhill train` on the built-in stories."
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -40,34 +42,36 @@ struct CommandLine {
 pub enum Command {
     /// Train a language model on text files or folders (default: the built-in stories)
     Train(Train),
-    /// Let a trained model write
+    /// Generate text with a trained model
     Sample(Sample),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),
     /// Show runs on a page in the browser, live or finished
     Watch(Watch),
-    /// Lay runs over each other on one page
+    /// Compare runs on one page
     Compare(Compare),
-    /// Tell a run in one HTML file, or in single pictures
+    /// Write a run's report to one HTML file, or its charts to SVG files
     Report(Report),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
-    /// Draw the cost of a fitted line as a mountain, and a crowd that walks down it
+    /// Show the cost of a fitted line as a mountain, with a crowd walking down it
     Landscape(Landscape),
     /// Predict with a fitted line
     Predict(Predict),
-    /// Check every gradient on this very machine
+    /// Check every gradient on this machine, or the checkpoints of a run
     Verify(Verify),
-    /// Show every step of a training step: shape, FLOPs, bytes, lifetime, offset
+    /// List the operations of a training step: shape, FLOPs, bytes, lifetime, offset
     Graph(Graph),
-    /// Measure this machine, and how near training comes to what it can do
+    /// Measure this machine, and how close training comes to its limits
     Bench(Bench),
-    /// Show every key of the config, its value and its comment
+    /// Plan a timed run without training: sizes, rates and the expected loss
+    Plan(Train),
+    /// Show every config key with its value and description
     Config(ConfigFlags),
-    /// Prepare texts once, look at what was prepared
+    /// Prepare texts for training, and inspect what was prepared
     #[command(subcommand)]
     Data(Data),
-    /// Show how a text is cut into tokens
+    /// Show how a text is split into tokens
     Tokenize(Tokenize),
     /// List the runs of a folder: model, size, steps, best loss, state
     List(List),
@@ -82,45 +86,15 @@ pub enum Command {
 /// Where a config comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Configured {
-    /// Begin with these values: tiny, default, gpt2-cpu, gpt2-char or gpt2-124m
+    /// Start from a preset: tiny, default, gpt2-cpu, gpt2-char or gpt2-124m
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// Read values from a TOML file (see `downhill config`)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Set one value, as optim.lr=1e-3; may be repeated
+    /// Set one value, e.g. optim.lr=1e-3; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-}
-
-/// How texts are read.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Texts {
-    /// The field or column that holds a record's text (data.field)
-    #[arg(long, value_name = "NAME")]
-    pub field: Option<String>,
-    /// Leave out and count records that hold no text (data.skip_bad)
-    #[arg(long)]
-    pub skip_bad: bool,
-    /// Leave out of folders what a .gitignore names (data.gitignore)
-    #[arg(long)]
-    pub gitignore: bool,
-    /// Replace bytes that are not UTF-8 by U+FFFD (data.lossy)
-    #[arg(long)]
-    pub lossy: bool,
-}
-
-impl Texts {
-    /// The flags as assignments.
-    pub fn assignments(&self) -> [(&'static str, Option<String>); 4] {
-        let yes = |flag: bool| flag.then(|| "true".to_owned());
-        [
-            ("data.field", self.field.clone()),
-            ("data.skip_bad", yes(self.skip_bad)),
-            ("data.gitignore", yes(self.gitignore)),
-            ("data.lossy", yes(self.lossy)),
-        ]
-    }
 }
 
 /// Flags of `train`.
@@ -131,42 +105,67 @@ pub struct TrainFlags {
     /// Number of steps (train.steps)
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Seed of weights, data order and dropout (train.seed)
+    /// Train the best model that this much time allows, as 90s, 10m or 1h30m; sizes, rates and
+    /// steps are chosen [default: 3m, if nothing else says how long]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration,
+          conflicts_with_all = ["steps", "preset", "resume"])]
+    pub time: Option<Duration>,
+    /// With --time: show which other sizes were considered
+    #[arg(long)]
+    pub explain: bool,
+    /// Seed for weights, data order and dropout (train.seed)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Threads that compute (train.threads)
+    /// Number of threads (train.threads)
     #[arg(long, value_name = "N")]
     pub threads: Option<u64>,
-    /// Folder of the run [default: runs/CORPUS, runs/CORPUS-2, …]
+    /// Run folder [default: runs/CORPUS, runs/CORPUS-2, …]
     #[arg(long, value_name = "FOLDER")]
     pub run: Option<PathBuf>,
-    /// Replace the run that lies in the folder given by --run
+    /// Replace the run in the folder given by --run
     #[arg(long, requires = "run")]
     pub overwrite: bool,
-    /// Go on with a run exactly where it stopped; with --steps also beyond its end
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["run", "overwrite", "preset", "config", "sets", "seed", "val", "field", "skip_bad", "gitignore", "lossy"])]
+    /// Resume a run exactly where it stopped; --steps extends it beyond its end, and --set may
+    /// change optim.lr, optim.lr_min, optim.matrix_lr, eval.*, checkpoint.* and sample.*
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "val", "encoding",
+            "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"]
+    )]
     pub resume: Option<PathBuf>,
-    /// A validation text of its own; then all of the other text trains
+    /// Resume from the checkpoint of this step instead of the newest sound one; newer ones are
+    /// removed when the next is saved
+    #[arg(long, value_name = "STEP", requires = "resume")]
+    pub checkpoint: Option<u64>,
+    /// When --steps extends a resumed run: keep leaves the learning rate at the end of the old
+    /// schedule, extend stretches the schedule over all steps (as without this flag)
+    #[arg(long, value_enum, requires = "resume")]
+    pub schedule: Option<Extension>,
+    /// Separate validation text; all other text is used for training
     #[arg(long, value_name = "FILE")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
-    /// Print events as JSON, one object a line
+    /// Limit of the cache of prepared texts, as 20GB [default: a quarter of the free space]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub cache_limit: Option<u64>,
+    /// Print events as JSON, one object per line
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
-    /// Print only the end
+    /// Print only the final summary
     #[arg(long)]
     pub quiet: bool,
-    /// Don't show the page in the browser (it isn't with --json and --quiet)
+    /// Don't serve the live page (implied by --json and --quiet)
     #[arg(long)]
     pub no_page: bool,
-    /// Show a screen in the terminal instead of the log
+    /// Show a full-screen view in the terminal instead of the log
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub tui: bool,
-    /// Write event files for TensorBoard to the run's folder too
+    /// Also write TensorBoard event files to the run folder
     #[arg(long)]
     pub tensorboard: bool,
-    /// Let the page save and stop, by a token that is printed
+    /// Let the page save and stop the run, with a token that is printed at the start
     #[arg(long, conflicts_with_all = ["no_page", "json", "quiet"])]
     pub allow_control: bool,
 }
@@ -174,8 +173,9 @@ pub struct TrainFlags {
 /// `train`
 #[derive(Debug, Args)]
 pub struct Train {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
-    /// these; `-` is text from standard input; or one folder that `data prepare` made
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
+    /// html, epub, subtitles, and any of these as gz or zst; `-` reads text from standard input;
+    /// or one folder made by `data prepare`
     #[arg(value_name = "TEXT")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -191,7 +191,7 @@ pub struct Saved {
     /// Which checkpoint: best (by validation loss), last, or a step
     #[arg(long, value_name = "best|last|STEP", default_value = "best", value_parser = which)]
     pub checkpoint: run::Which,
-    /// Threads that compute [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
 }
@@ -201,28 +201,28 @@ pub struct Saved {
 pub struct Sample {
     #[command(flatten)]
     pub saved: Saved,
-    /// What the text begins with; - reads standard input
+    /// Text to continue; - reads standard input
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
-    /// A file that holds what the text begins with
+    /// A file with the text to continue
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub prompt_file: Option<PathBuf>,
-    /// How many tokens to write
+    /// Number of tokens to generate
     #[arg(long, value_name = "N")]
     pub tokens: Option<String>,
-    /// Below 1 the likely tokens get likelier; 0 always takes the likeliest
+    /// Values below 1 favor likely tokens; 0 always takes the most likely one
     #[arg(long, value_name = "X", allow_hyphen_values = true)]
     pub temperature: Option<String>,
-    /// Draw only among the K likeliest tokens
+    /// Sample only from the K most likely tokens
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     pub top_k: Option<String>,
-    /// Draw only among the likeliest tokens that together have this probability
+    /// Sample only from the most likely tokens whose probabilities add up to P
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     pub top_p: Option<String>,
-    /// Seed of the drawing
+    /// Seed for sampling
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seed: Option<String>,
-    /// Print one JSON object at the end instead of the text as it comes
+    /// Print one JSON object at the end instead of streaming the text
     #[arg(long)]
     pub json: bool,
 }
@@ -232,7 +232,7 @@ pub struct Sample {
 pub struct Eval {
     #[command(flatten)]
     pub saved: Saved,
-    /// Measure on this text instead of the run's validation part
+    /// Evaluate on this text instead of the run's validation part
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
     /// Print one JSON object
@@ -249,25 +249,25 @@ pub struct Fit {
     /// The column to predict
     #[arg(long, value_name = "COLUMN")]
     pub target: Option<String>,
-    /// Most steps
+    /// Maximum number of steps
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Set one value, as optim.lr=0.1; may be repeated
+    /// Set one value, e.g. optim.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Then show the cost as a mountain, and a crowd that walks down it
+    /// Then show the cost as a mountain, with a crowd walking down it
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub watch: bool,
-    /// Folder of the run [default: runs/fit, runs/fit-2, …]
+    /// Run folder [default: runs/fit, runs/fit-2, …]
     #[arg(long, value_name = "FOLDER")]
     pub run: Option<PathBuf>,
-    /// Replace the run that lies in the folder given by --run
+    /// Replace the run in the folder given by --run
     #[arg(long, requires = "run")]
     pub overwrite: bool,
     /// Print one JSON object
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
-    /// Print only the end
+    /// Print only the final summary
     #[arg(long)]
     pub quiet: bool,
 }
@@ -286,9 +286,30 @@ pub struct Predict {
     pub json: bool,
 }
 
+/// What happens to the schedule of a run that is extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Extension {
+    /// The old schedule, then its last rate
+    Keep,
+    /// One schedule over all steps
+    Extend,
+}
+
+impl From<Extension> for train::Extension {
+    fn from(extension: Extension) -> train::Extension {
+        match extension {
+            Extension::Keep => train::Extension::Keep,
+            Extension::Extend => train::Extension::Extend,
+        }
+    }
+}
+
 /// `verify`
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// Check every file of every checkpoint of this run instead
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -307,15 +328,15 @@ pub struct Graph {
 /// What `bench` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Peaks, bandwidth and barriers, for each number of threads
+    /// Peak FLOP/s, bandwidth and barriers, for each number of threads
     Machine,
     /// Each operation alone, forward and backward
     Ops,
     /// Whole training steps, and where their time goes
     Step,
-    /// Matrix products, from three plain loops to the kernels, rung by rung
+    /// Matrix products, from three plain loops to the kernels
     Gemm,
-    /// Writing, token by token
+    /// Text generation, token by token
     Generate,
     /// Everything
     All,
@@ -327,13 +348,13 @@ pub struct Bench {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     pub part: Part,
-    /// Only these models (as S,M or L-qwen3) and operations (as linear), by name
+    /// Only these models (e.g. S,M or L-qwen3) and operations (e.g. linear)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Threads that compute [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
-    /// Number format of the products: f32, or bf16 where the processor has it
+    /// Number format of matrix products; bf16 only if the processor supports it
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: Products,
     /// Print one JSON object
@@ -341,12 +362,12 @@ pub struct Bench {
     pub json: bool,
 }
 
-/// Number format of the products that `bench` measures.
+/// Number format of the matrix products that `bench` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Products {
     /// 32-bit numbers
     F32,
-    /// Operands rounded to 16 bits, added up in f32
+    /// Operands rounded to bf16, summed in f32
     Bf16,
 }
 
@@ -363,38 +384,40 @@ pub struct ConfigFlags {
 /// `data`
 #[derive(Debug, Subcommand)]
 pub enum Data {
-    /// Turn texts into tokens on the disk; `train DIR` then starts at once
+    /// Tokenize texts to disk, so that `train DIR` starts immediately
     Prepare(DataPrepare),
-    /// Show what a prepared folder holds, and what was skipped and why
+    /// Show what texts or a prepared folder contain, how they are read, what is skipped and why
     Inspect(DataInspect),
-    /// Show some documents of a prepared folder
+    /// Show random documents from a prepared folder
     Sample(DataSample),
+    /// List the texts that `train` prepared in its cache
+    Cache(DataCache),
 }
 
 /// `data prepare`
 #[derive(Debug, Args)]
 pub struct DataPrepare {
-    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, and gz or zst of
-    /// these; `-` is text from standard input
+    /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
+    /// html, epub, subtitles, and any of these as gz or zst; `-` reads text from standard input
     #[arg(value_name = "TEXT", required = true)]
     pub paths: Vec<PathBuf>,
-    /// The folder to make; a preparation that was interrupted there goes on
+    /// Output folder; an interrupted preparation in it is resumed
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// How text is cut into tokens (data.tokenizer)
+    /// How text is split into tokens (data.tokenizer)
     #[arg(long, value_name = "NAME")]
     pub tokenizer: Option<String>,
-    /// A validation text of its own; then all of the other text trains
+    /// Separate validation text; all other text is used for training
     #[arg(long, value_name = "FILE")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
-    /// Threads that work (train.threads)
+    /// Number of threads (train.threads)
     #[arg(long, value_name = "N")]
     pub threads: Option<u64>,
     #[command(flatten)]
     pub configured: Configured,
-    /// Print one JSON object: that of `data inspect`, seconds and peak_bytes
+    /// Print one JSON object: that of `data inspect` plus seconds and peak_bytes
     #[arg(long)]
     pub json: bool,
 }
@@ -402,9 +425,11 @@ pub struct DataPrepare {
 /// `data inspect`
 #[derive(Debug, Args)]
 pub struct DataInspect {
-    /// A prepared folder
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
+    /// A prepared folder, or files and folders of text
+    #[arg(value_name = "DIR|TEXT", required = true)]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub texts: Texts,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -416,13 +441,13 @@ pub struct DataSample {
     /// A prepared folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// How many documents
+    /// Number of documents
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 5)]
     pub count: usize,
-    /// Seed of the drawing
+    /// Seed for choosing the documents
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Print one JSON object a document
+    /// Print one JSON object per document
     #[arg(long)]
     pub json: bool,
 }
@@ -430,7 +455,7 @@ pub struct DataSample {
 /// `tokenize`
 #[derive(Debug, Args)]
 pub struct Tokenize {
-    /// The text; - reads standard input
+    /// The text; `-` reads standard input
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     pub text: String,
     /// A run, a tokenizer.json, or a folder with one [default: the newest run in runs/]
@@ -447,17 +472,17 @@ fn which(text: &str) -> Result<run::Which, String> {
         "last" => Ok(run::Which::Last),
         step => match step.parse() {
             Ok(step) => Ok(run::Which::Step(step)),
-            Err(_) => Err("use best, last, or the number of a step".into()),
+            Err(_) => Err("use best, last, or a step number".into()),
         },
     }
 }
 
-/// The command line as a whole, for completions and man pages.
+/// The whole command line, for completions and man pages.
 pub fn command() -> clap::Command {
     CommandLine::command()
 }
 
-/// Reads the command line; what is wrong with it is told here, in a few lines.
+/// Parses the command line. Prints a short error if it is wrong.
 pub fn parse() -> Result<Command, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match CommandLine::try_parse_from(&arguments) {
@@ -472,11 +497,11 @@ pub fn parse() -> Result<Command, ExitCode> {
             paths: Vec::new(),
             flags: train,
         })),
-        Err(error) => Err(explain(&error, arguments.get(1))),
+        Err(error) => Err(report(&error, arguments.get(1))),
     }
 }
 
-fn explain(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
+fn report(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
     if error.kind() == ErrorKind::DisplayVersion {
         let commit = match env!("DOWNHILL_COMMIT") {
             "" => String::new(),
@@ -488,7 +513,7 @@ fn explain(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.kind() == ErrorKind::DisplayHelp {
-        // A reader that goes away (`downhill --help | head -1`) is no error.
+        // A closed pipe (`downhill --help | head -1`) is no error.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }

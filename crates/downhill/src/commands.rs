@@ -1,4 +1,4 @@
-//! One file a command.
+//! One file per command.
 
 mod bench;
 mod config;
@@ -8,6 +8,7 @@ mod fit;
 mod graph;
 mod landscape;
 mod list;
+mod plan;
 mod predict;
 mod program;
 mod report;
@@ -31,6 +32,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Compare(a) => watch::compare(&a),
         Command::Fit(a) => fit::run(&a),
         Command::Landscape(a) => landscape::run(&a),
+        Command::Plan(a) => plan::run(&a),
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),
         Command::Graph(a) => graph::run(&a),

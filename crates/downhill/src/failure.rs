@@ -1,10 +1,10 @@
-//! How does the program end? With 0, or with one clear error on standard error and a code that
-//! scripts rely on: 2 for a wrong command line or config, 1 for anything else, 130 after Ctrl-C.
+//! Exit codes: 0, or one clear error on standard error and a code that scripts rely on: 2 for a
+//! wrong command line or config, 1 for any other failure, 130 after Ctrl-C.
 
 use crate::output::{has_flag, tell, tell_error};
 use std::process::ExitCode;
 
-/// Most lines of an error.
+/// Maximum number of lines in an error.
 const LINES: usize = 12;
 
 /// A failed command.
@@ -16,13 +16,23 @@ pub enum Failure {
     Failed(String),
     /// Stopped by Ctrl-C, state saved.
     Interrupted,
-    /// Ended wrongly, and everything has been said.
-    Told,
-    /// The reader of standard output went away: nobody is there to be told.
+    /// Failed, and the details are already printed.
+    Reported,
+    /// The reader of standard output went away.
     Quiet,
 }
 
-/// What a command gives.
+impl Failure {
+    /// The error without its code.
+    pub fn message(&self) -> String {
+        match self {
+            Failure::Usage(message) | Failure::Failed(message) => message.clone(),
+            Failure::Interrupted | Failure::Reported | Failure::Quiet => String::new(),
+        }
+    }
+}
+
+/// What a command returns.
 pub type Result<T> = std::result::Result<T, Failure>;
 
 impl From<model::ConfigError> for Failure {
@@ -34,7 +44,9 @@ impl From<model::ConfigError> for Failure {
 impl From<train::Error> for Failure {
     fn from(error: train::Error) -> Failure {
         match error {
-            train::Error::Config { .. } => Failure::Usage(error.to_string()),
+            train::Error::Config { .. } | train::Error::Fixed(_) => {
+                Failure::Usage(error.to_string())
+            }
             train::Error::Data(error) => error.into(),
             _ => Failure::Failed(error.to_string()),
         }
@@ -57,7 +69,10 @@ impl From<data::Error> for Failure {
             tell(&error.to_string());
             return Failure::Interrupted;
         }
-        Failure::Failed(error.to_string())
+        match error {
+            data::Error::Encoding { .. } => Failure::Usage(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        }
     }
 }
 
@@ -87,12 +102,12 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Tells the error and gives the exit code.
+/// Prints the error and returns the exit code.
 pub fn exit(result: Result<()>) -> ExitCode {
     let (message, code) = match result {
         Ok(()) | Err(Failure::Quiet) => return ExitCode::SUCCESS,
         Err(Failure::Interrupted) => return ExitCode::from(130),
-        Err(Failure::Told) => return ExitCode::FAILURE,
+        Err(Failure::Reported) => return ExitCode::FAILURE,
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Failed(message)) => (message, 1),
     };

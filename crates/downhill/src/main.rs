@@ -1,9 +1,9 @@
 //! Pretrain a language model from scratch on the machine at hand, and watch it learn.
 //!
-//! The command line. Begin with `arguments` (what can be asked) and `commands` (one file for each
-//! subcommand). What always holds: a command reads its arguments, calls the crates below and prints
-//! what they return; release builds don't optimize this crate, so no work belongs here. Mistakes
-//! of usage end with exit code 2, failures with 1 (`failure`).
+//! The command line. Start with `arguments` (every command and flag) and `commands` (one file per
+//! subcommand). A command reads its arguments, calls the crates below and prints what they return.
+//! Release builds don't optimize this crate, so no work belongs here. Usage errors exit with code
+//! 2, failures with 1 (`failure`).
 #![forbid(unsafe_code)]
 
 mod arguments;

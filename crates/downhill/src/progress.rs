@@ -1,17 +1,37 @@
-//! A line that says how far the preparation of a text is: on a terminal only, on standard error.
+//! A progress line for preparing a text, on standard error and in a terminal only.
 
-use data::{Progress, Stage};
+use crate::arguments::TrainFlags;
+use crate::failure::Result;
+use crate::session::threads;
+use ::train::Corpus;
+use data::{JobControl, Progress, Stage};
+use model::Config;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// Time between two looks of the line, and before the first: short work shows none.
+/// Time between two updates, and before the first one: short work shows no line.
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Cells of the bar.
 const CELLS: u64 = 16;
 
-/// The line; a clone of it would be a second one.
+/// Reads a text, with a progress line if that takes time.
+pub fn with_progress(
+    config: &Config,
+    f: &TrainFlags,
+    stop: &AtomicBool,
+    read: impl FnOnce(&JobControl) -> ::train::Result<Corpus>,
+) -> Result<Corpus> {
+    let line = ProgressLine::new(f.json || f.quiet);
+    let show = |progress| line.show(progress);
+    let mut control = JobControl::new(threads(config.train.threads)?, stop, &show);
+    control.cache_limit = f.cache_limit;
+    Ok(read(&control)?)
+}
+
+/// The progress line.
 pub struct ProgressLine {
     terminal: bool,
     state: Mutex<State>,
@@ -39,7 +59,7 @@ impl ProgressLine {
         }
     }
 
-    /// Shows how far the work is, now and then.
+    /// Shows the progress, at most once every [`EVERY`].
     pub fn show(&self, p: Progress) {
         let Ok(mut state) = self.state.lock() else {
             return;
@@ -52,7 +72,7 @@ impl ProgressLine {
             return;
         }
         (state.shown, state.visible) = (now, true);
-        // A line that is broken in two couldn't be written over.
+        // A line that wraps can't be overwritten.
         let width = terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0));
         let room = if width > 0 { width - 1 } else { 79 };
         let line: String = line(p, now - state.began).chars().take(room).collect();
@@ -62,7 +82,7 @@ impl ProgressLine {
 }
 
 impl Drop for ProgressLine {
-    /// Takes the line away.
+    /// Clears the line.
     fn drop(&mut self) {
         if self.state.lock().is_ok_and(|state| state.visible) {
             let _ = write!(stderr(), "\r\x1b[K");
@@ -73,7 +93,7 @@ impl Drop for ProgressLine {
 fn line(p: Progress, spent: Duration) -> String {
     let what = match p.stage {
         Stage::Reading => "reading ",
-        Stage::Tokenizer => return "making the tokenizer".into(),
+        Stage::Tokenizer => return "building the tokenizer".into(),
         Stage::Encoding => "encoding",
     };
     let (done, total) = (p.done.min(p.total), p.total.max(1));
@@ -82,7 +102,7 @@ fn line(p: Progress, spent: Duration) -> String {
     let rate = done as f64 / spent.as_secs_f64().max(1e-3);
     let left = (total - done) as f64 / rate.max(1.0);
     format!(
-        "{what} {full}{rest} {:3} % · {} of {} · {}/s · {} left",
+        "{what} {full}{rest} {:3}% · {} of {} · {}/s · {} left",
         done * 100 / total,
         watch::amount(done, "B"),
         watch::amount(p.total, "B"),
@@ -96,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_how_far_how_fast_and_how_long() {
+    fn the_line_shows_progress_rate_and_time_left() {
         let p = Progress {
             stage: Stage::Encoding,
             done: 250_000_000,
@@ -105,7 +125,7 @@ mod tests {
         let line = line(p, Duration::from_secs(10));
         for part in [
             "encoding",
-            " 25 %",
+            " 25% ·",
             "250 MB of 1.00 GB",
             "25.0 MB/s",
             "30s left",

@@ -1,24 +1,24 @@
-//! What commands share: the config from flags, the device, the run asked for, Ctrl-C.
+//! What commands share: the config from flags, the device, the chosen run, Ctrl-C.
 
-use crate::arguments::{Configured, Saved};
+use crate::arguments::{Configured, Saved, Train};
 use crate::failure::{Failure, Result};
 use crate::output::{self, tell};
 use ::session::{Opened, Use};
 use engine::{Cpu, CpuSettings, cores};
 use model::Config;
 use run::{Choice, Disk, Kind, RunConfig, RunFolder};
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use train::TextSource;
 
-/// Threads for each core, at most.
+/// Maximum number of threads per core.
 const MOST_THREADS: usize = 4;
 /// Folder of all runs.
 pub const RUNS: &str = "runs";
 
-/// The merged config; `flags` are assignments from flags of their own, the last word.
+/// The merged config; assignments in `flags` override all others.
 pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
     let text =
         match &c.config {
@@ -39,8 +39,23 @@ pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
     Ok(Config::load(c.preset.as_deref(), file, &sets)?)
 }
 
-/// The text that a run.toml given by `--config` names; nothing for other files.
-pub fn config_source(c: &Configured) -> Option<TextSource> {
+/// The text to train on: the one that is named, or else that of the run whose run.toml is the
+/// config.
+pub fn text(a: &Train) -> Result<(Vec<PathBuf>, Option<PathBuf>)> {
+    let source = config_source(&a.flags.configured).filter(|_| a.paths.is_empty());
+    let val = a.flags.val.clone();
+    let (paths, val) = match source {
+        Some(source) => (source.paths, val.or(source.validation)),
+        None => (a.paths.clone(), val),
+    };
+    if paths.is_empty() && val.is_some() {
+        return Err(Failure::Usage("--val needs a text to train on".into()));
+    }
+    Ok((paths, val))
+}
+
+/// The text named by a run.toml that is the config; `None` for other files.
+fn config_source(c: &Configured) -> Option<TextSource> {
     let path = c.config.as_deref()?;
     let text = std::fs::read_to_string(path).ok()?;
     let run = RunConfig::parse(path, &text).ok()?;
@@ -55,8 +70,8 @@ pub fn assignments(flags: &[(&str, Option<String>)]) -> Vec<String> {
     given.collect()
 }
 
-/// Threads to use: all cores, or as many as asked for. More than there are cores only make it
-/// slower, which is told once.
+/// Threads to use: the given number, or all cores. Warns once if there are more threads than cores,
+/// which is slower.
 pub fn threads(asked: Option<usize>) -> Result<usize> {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let (cores, threads) = (cores(), asked.unwrap_or_else(cores));
@@ -79,7 +94,7 @@ pub fn cpu(threads: usize) -> Cpu {
     Cpu::new(CpuSettings::with_threads(threads))
 }
 
-/// Where a new run goes: to the folder of `--run`, or to one of its own named after this.
+/// Where a new run goes: the folder of `--run`, or the next free one called `name`.
 pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
     match run {
         Some(path) => Choice::Exact {
@@ -93,7 +108,7 @@ pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
     }
 }
 
-/// The run that was asked for, or else the newest of a language model.
+/// The given run, or else the newest run of a language model.
 pub fn open(run: Option<&Path>) -> Result<RunFolder> {
     if let Some(path) = run {
         return open_at(path);
@@ -111,7 +126,7 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
 pub fn open_at(path: &Path) -> Result<RunFolder> {
     let open = |path: &Path| RunFolder::open(Arc::new(Disk), path);
     open(path).or_else(|error| {
-        // A checkpoint lies in RUN/checkpoints.
+        // Checkpoints are in RUN/checkpoints.
         let within = path
             .parent()
             .is_some_and(|parent| parent.ends_with("checkpoints"));
@@ -121,7 +136,7 @@ pub fn open_at(path: &Path) -> Result<RunFolder> {
     })
 }
 
-/// The model that was asked for, and the run that it is of: none where it lies in another folder.
+/// The chosen model, and its run if it is in one.
 pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
     let how = Use {
         threads: threads(saved.threads.map(|n| n as usize))?,
@@ -135,19 +150,42 @@ pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
         tell(&format!("run      {}", path.display()));
     }
     let opened = Opened::open(&path, saved.checkpoint, how)?;
-    // A checkpoint lies in RUN/checkpoints.
+    for skipped in &opened.skipped {
+        tell(&format!("warning: {skipped}"));
+    }
+    if let (Some(step), false) = (opened.step, opened.skipped.is_empty()) {
+        tell(&format!(
+            "warning: using the checkpoint of step {step} instead"
+        ));
+    }
+    // Checkpoints are in RUN/checkpoints.
     let run = opened.folder.ancestors().nth(2);
     let run = run.and_then(|run| RunFolder::open(Arc::new(Disk), run).ok());
     Ok((opened, run))
 }
 
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
+/// A flag that Ctrl-C sets; a second Ctrl-C exits immediately.
 pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    answering_flag(None)
+}
+
+/// The flag of a training; the first Ctrl-C is answered at once, unless a screen has the terminal.
+pub fn saving_flag(screen: bool) -> Result<Arc<AtomicBool>> {
+    let answer = "stopping and saving; Ctrl-C again quits now";
+    answering_flag((!screen).then_some(answer))
+}
+
+fn answering_flag(answer: Option<&'static str>) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
+        }
+        if let Some(answer) = answer {
+            // The terminal has shown ^C on this line.
+            let gap = if stderr().is_terminal() { "\n" } else { "" };
+            let _ = writeln!(stderr(), "{gap}{answer}");
         }
     };
     ctrlc::set_handler(handler)

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use std::io::{IsTerminal, stdin, stdout};
 
-/// Columns of the terminal; none in a pipe.
+/// Columns of the terminal; `None` in a pipe.
 pub fn width() -> Option<usize> {
     if !stdout().is_terminal() {
         return None;
@@ -17,8 +17,8 @@ pub fn color() -> bool {
     stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
 }
 
-/// Whether somebody is at the terminal: both ends are one, and the program runs in the foreground,
-/// so that it may read.
+/// Whether somebody is at the terminal: input and output are one, and the program runs in the
+/// foreground, so that it may read.
 pub fn is_attended() -> bool {
     #[cfg(unix)]
     let foreground = {
@@ -30,12 +30,12 @@ pub fn is_attended() -> bool {
     foreground && stdout().is_terminal() && stdin().is_terminal()
 }
 
-/// Refuses what can only be shown in a terminal.
+/// Fails unless standard input and output are a terminal.
 pub fn needed(flag: &str) -> Result<()> {
     match stdout().is_terminal() && stdin().is_terminal() {
         true => Ok(()),
         false => Err(Failure::Usage(format!(
-            "{flag} needs a terminal: leave it out in a pipe"
+            "{flag} needs a terminal: omit it in a pipe"
         ))),
     }
 }

@@ -6,14 +6,14 @@ mod common;
 use common::Place;
 
 #[test]
-fn a_wrong_config_is_told_at_once() {
+fn a_wrong_config_is_refused_before_anything_runs() {
     let place = Place::with_story();
-    let said = place
+    let run = place
         .run("--set optim.lrr=1 --set model.heads=3 --set train.batch=0 --set data.tokeniker=x");
-    let said = said
+    let error = run
         .fails(2, &["optim.lr?", "train.batch", "data.tokenizer?"])
         .error;
-    assert!(said.contains("mistakes"), "{said}");
+    assert!(error.contains("mistakes"), "{error}");
     place
         .run("config --set model.heads=3")
         .fails(2, &["model.heads", "model.width"]);
@@ -34,7 +34,7 @@ fn a_wrong_config_is_told_at_once() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told_with_what_was_meant() {
+fn a_wrong_command_line_gets_a_suggestion() {
     let place = Place::with_story();
     place.run("trian").fails(2, &["train"]);
     place
@@ -73,7 +73,7 @@ fn a_wrong_command_line_is_told_with_what_was_meant() {
 }
 
 #[test]
-fn a_bad_text_is_told_and_leaves_no_run_behind() {
+fn a_bad_text_is_an_error_and_leaves_no_run_behind() {
     let place = Place::with_story();
     place.write("empty.txt", b"");
     place.write("short.txt", b"Too short.");
@@ -96,7 +96,7 @@ fn a_bad_text_is_told_and_leaves_no_run_behind() {
 }
 
 #[test]
-fn bytes_that_are_not_text_need_a_word() {
+fn invalid_utf8_needs_a_flag_or_the_bytes_tokenizer() {
     let place = Place::new();
     let mut text = common::story().into_bytes();
     text[1234] = 0xff;
@@ -111,7 +111,7 @@ fn bytes_that_are_not_text_need_a_word() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_told() {
+fn a_folder_that_cannot_be_created_is_an_error() {
     let place = Place::with_story();
     let line = "train story.txt --preset tiny --steps 1 --run story.txt/run";
     place.run(line).fails(1, &["story.txt/run"]);

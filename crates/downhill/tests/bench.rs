@@ -1,4 +1,4 @@
-//! `downhill bench`: every part at a tiny size. No test looks at how long anything took.
+//! `downhill bench`: every part at a tiny size. No test depends on timing.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::Place;
 use serde_json::Value;
 
-/// Names of an object's fields, and of those within, in order; of a list its first entry's.
+/// Names of the fields of an object, nested ones too, in order; a list counts as its first entry.
 fn fields(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -25,7 +25,7 @@ fn fields(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The fields of an object without those of a spread, which are alike everywhere.
+/// The fields of an object without those of a spread, which are the same everywhere.
 fn own(value: &Value) -> String {
     let mut found = Vec::new();
     fields(value, "", &mut found);

@@ -1,5 +1,5 @@
-//! The live page as people see it, in a real browser. Each test prints a line and ends where there
-//! is no Chromium; CI has one. Pictures of what they saw lie in the folder `screenshots`.
+//! The live page in a real browser. Without Chromium each test prints a line and ends; CI has it.
+//! Screenshots go to the folder `screenshots`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 mod common;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
-/// Words of the page itself, not of a corpus, a model or an option.
+/// Elements with text of the page itself, not of a corpus, a model or an option.
 const WORDS: &str = "h2, h3, .note, th, small.mouse, .bar > button, .bar > label, #time-cards small, \
                      #loss-stage p, .gauge .name, .legendtext, #run-events td:last-child";
 
@@ -44,11 +44,11 @@ fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
             browser.picture(&format!("page-{device}-{language}-{theme}"));
             let wide = browser.run("return document.documentElement.scrollWidth");
             assert!(wide.as_u64() <= Some(width.into()), "{device}: {wide}");
-            let untold = browser.run(&format!(
+            let untranslated = browser.run(&format!(
                 "return [...document.querySelectorAll(`{WORDS}`)].map((e) => e.textContent.trim())
                    .filter((t) => /\\p{{L}}/u.test(t) && /\\p{{Script=Han}}/u.test(t) !== ('{language}' === 'zh'))"
             ));
-            assert_eq!(untold, json!([]), "{language}");
+            assert_eq!(untranslated, json!([]), "{language}");
             let back = "return getComputedStyle(document.body).backgroundColor";
             let dark = browser.run(back) == json!("rgb(18, 21, 28)");
             assert_eq!(dark, theme == "dark");
@@ -67,17 +67,17 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.size(1280, 1000);
     open(&browser, &page);
     browser.wait("document.querySelector('#loss-chart .scatterlayer .trace')");
-    keys_lead_everywhere(&browser);
-    the_loss_can_be_looked_into(&browser);
-    films_play_and_a_checkpoint_writes(&browser);
+    keyboard_reaches_everything(&browser);
+    loss_chart_zooms_and_changes_axes(&browser);
+    film_plays_and_a_checkpoint_generates(&browser);
     browser.is_clean(&page.address());
 }
 
-fn keys_lead_everywhere(browser: &Browser) {
-    // The first stop leads past the head.
+fn keyboard_reaches_everything(browser: &Browser) {
+    // The first tab stop skips the header.
     browser.press("\u{e004}\u{e007}");
     browser.wait("document.activeElement.id === 'panels'");
-    // The focus can be seen, and goes through the page in order.
+    // The focus is visible and moves through the page in order.
     browser.press("\u{e004}\u{e004}");
     let seen = "const e = document.activeElement; const s = getComputedStyle(e);
                 return e !== document.body && s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2";
@@ -105,8 +105,8 @@ fn keys_lead_everywhere(browser: &Browser) {
     }
 }
 
-/// Nearer by a key, then log axes, tokens and time, and past the first fall.
-fn the_loss_can_be_looked_into(browser: &Browser) {
+/// Zooms by key, switches to a log axis, to tokens and time, and skips the initial drop.
+fn loss_chart_zooms_and_changes_axes(browser: &Browser) {
     browser.wait("document.querySelector('#loss-chart').layout?.xaxis?.range?.[1] > 39");
     browser.run("document.getElementById('loss-chart').focus()");
     browser.press("+");
@@ -127,8 +127,8 @@ fn the_loss_can_be_looked_into(browser: &Browser) {
     browser.wait("document.getElementById('loss-past').ariaPressed === 'true'");
 }
 
-/// The film plays, the lens follows a click and an arrow, and a checkpoint writes.
-fn films_play_and_a_checkpoint_writes(browser: &Browser) {
+/// The film plays, the lens follows a click and an arrow key, and a checkpoint generates text.
+fn film_plays_and_a_checkpoint_generates(browser: &Browser) {
     browser.press("2");
     browser.wait(
         "document.activeElement.id === 'film' && document.querySelector('#film-strip button')",
@@ -166,7 +166,7 @@ fn the_mountain_turns_and_the_crowd_walks() {
     open(&browser, &page);
     browser.wait("document.querySelector('#mountain-3d canvas')");
     browser.wait("document.querySelectorAll('#mountain-flat .scatterlayer .trace').length >= 3");
-    // A picture that isn't blank has many colors; it is read in the moment it is drawn.
+    // A canvas that isn't blank has many colors. Its pixels can be read only right after drawing.
     let colors = "const plot = document.getElementById('mountain-3d')._fullLayout.scene._scene.glplot;
         plot.redraw();
         const gl = plot.gl, [w, h] = [gl.drawingBufferWidth, gl.drawingBufferHeight], bytes = new Uint8Array(w * h * 4);
@@ -174,8 +174,8 @@ fn the_mountain_turns_and_the_crowd_walks() {
         return new Set(new Uint32Array(bytes.buffer)).size";
     let many = browser.run(colors).as_u64().unwrap();
     assert!(many > 200, "{many} colors");
-    // Rates: one does well, one crawls, one blows up; the mean cost is told.
-    let told = |rule: u64, step: u64| -> (f64, f64) {
+    // Of three rates one does well, one crawls and one diverges, by the mean cost that is shown.
+    let cost = |rule: u64, step: u64| -> (f64, f64) {
         browser.run(&format!(
             "const s = document.querySelector('#mountain select'); s.value = '{rule}'; s.dispatchEvent(new Event('change'))"
         ));
@@ -195,18 +195,18 @@ fn the_mountain_turns_and_the_crowd_walks() {
             .collect();
         (numbers[0], numbers[1])
     };
-    let start = told(0, 0).0;
-    let [well, low, high] = [0, 1, 2].map(|rule| told(rule, 60));
+    let start = cost(0, 0).0;
+    let [well, low, high] = [0, 1, 2].map(|rule| cost(rule, 60));
     assert!(
         well.0 < start / 50.0 && low.0 > start / 40.0 && low.0 < start && high.0 > start,
         "{start} {well:?} {low:?} {high:?}"
     );
     assert!(high.1 > low.1, "{high:?}");
-    told(4, 14);
+    cost(4, 14);
     browser.picture("mountain-adam");
-    told(2, 8);
+    cost(2, 8);
     browser.picture("mountain-too-high");
-    told(3, 10);
+    cost(3, 10);
     browser.picture("mountain-momentum");
     browser.size(390, 2600);
     browser.wait("document.documentElement.scrollWidth <= 390");
@@ -214,7 +214,7 @@ fn the_mountain_turns_and_the_crowd_walks() {
     browser.is_clean(&page.address());
 }
 
-/// Texts that would do harm, or look like harm, if they could become more than text.
+/// Texts that would do harm if they were taken for markup, script or control codes.
 fn hostile_texts() -> Vec<String> {
     let mut all: Vec<String> = [
         "<script>window.hacked = 1</script>",
@@ -234,7 +234,7 @@ fn hostile_texts() -> Vec<String> {
     all
 }
 
-/// Events of what a model could write one day: every text, whole.
+/// Appends events with every text in every field that shows text.
 fn write_all(texts: &[String], events: &Path) {
     let mut log = std::fs::OpenOptions::new()
         .append(true)
@@ -340,7 +340,7 @@ fn a_training_is_live_and_saves_and_stops_from_the_page() {
     };
     browser.size(1280, 3400);
     open(&browser, &page);
-    // It grows without being touched.
+    // It updates by itself.
     let step = "Number(document.title.split(' ')[0])";
     browser.wait(&format!("{step} > 0"));
     let before = browser.run(&format!("return {step}")).as_f64().unwrap();

@@ -1,4 +1,4 @@
-//! A page that is left open for a day holds no more than after half of it.
+//! A page left open for a day uses no more memory than after half a day.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 mod common;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::time::Duration;
 
-/// The loss of one step in a day.
+/// The loss of the one step that spikes.
 const SPIKE: f64 = 9.5;
 
-/// A day at one step a second, and more measurements than the page keeps, written in parts.
+/// A day at one step per second, with more measurements than the page keeps, written in parts.
 struct Day {
     log: std::fs::File,
     templates: Vec<Value>,
@@ -33,14 +33,14 @@ impl Day {
         }
     }
 
-    /// Appends so many measurements, each after so many steps.
-    fn go_on(&mut self, measurements: u64, steps: u64) {
+    /// Appends measurements, each after the given number of steps.
+    fn append(&mut self, measurements: u64, steps: u64) {
         let mut text = String::new();
         for _ in 0..measurements {
             for _ in 0..steps {
                 self.step += 1;
                 let (step, wave) = (self.step, (self.step as f64 / 50.0).sin());
-                // One step in a day goes wrong: it must be seen at its end.
+                // One step spikes; it must still be visible at the end of the day.
                 let loss = if step == 5_000 {
                     SPIKE
                 } else {
@@ -60,8 +60,8 @@ impl Day {
     }
 }
 
-/// What the page holds while it draws nothing: bytes, nodes and listeners. What a drawing lets go
-/// counts until it is collected, so a reading amid drawings says little.
+/// Heap, nodes and listeners of the page while it draws nothing. What a drawing frees counts until
+/// it is collected, so readings during drawings say little.
 fn held(browser: &Browser) -> (f64, u64, u64) {
     browser.run("window.still = true");
     let drawn = || browser.run("return window.drawn").as_u64().unwrap();
@@ -74,7 +74,7 @@ fn held(browser: &Browser) -> (f64, u64, u64) {
         }
         before = now;
     }
-    // What the first collection finalises goes with the second.
+    // What the first collection finalizes is freed by the second.
     browser.heap();
     let heap = browser.heap() / 1e6;
     let counters = browser.command("Memory.getDOMCounters", &json!({}));
@@ -88,12 +88,12 @@ fn a_page_left_open_for_a_day_does_not_grow() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    // A day of one step a second; DOWNHILL_LONG=1 goes on for three.
+    // One day at one step per second; with DOWNHILL_LONG=1, three.
     let long = std::env::var_os("DOWNHILL_LONG").is_some();
     let place = language_run();
     let page = Page::watch(&place, "watch r");
     let mut day = Day::new(&place);
-    // Time runs a hundred times as fast for the page, so that it draws as often as it can.
+    // The page's clock runs a hundred times as fast, so that it draws as often as it can.
     let faster = "const now = performance.now.bind(performance); performance.now = () => now() * 100;
         window.drawn = 0; let plotly;
         Object.defineProperty(window, 'Plotly', { configurable: true, get: () => plotly, set: (value) => {
@@ -110,10 +110,10 @@ fn a_page_left_open_for_a_day_does_not_grow() {
     open(&browser, &page);
     all_drawn(&browser);
     let parts = if long { 30 } else { 10 };
-    // So many that the bound on what is kept is reached in the first half.
+    // The first half already exceeds what the page keeps.
     let mut half = (0.0, 0, 0);
     for part in 1..=parts {
-        day.go_on(240, 36);
+        day.append(240, 36);
         browser.wait(&format!("document.title.startsWith('{} ')", day.step));
         let drawn = browser.run("return window.drawn").as_u64().unwrap();
         browser.wait(&format!("window.drawn >= {drawn} + 16"));

@@ -1,4 +1,4 @@
-//! `downhill data`, and training on whatever people bring.
+//! `downhill data`, and training on files of many formats.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -14,7 +14,7 @@ fn with_texts() -> Place {
     place.write("notes/a.md", story().as_bytes());
     place.write("notes/b.txt", b"A short note, once.\n");
     place.write("notes/copy.txt", b"A short note, once.\n");
-    place.write("notes/picture.png", &[0x89, b'P', 0xFF]);
+    place.write("notes/picture.png", b"\x89PNG\r\n\x1A\n\0");
     let chats: String = (0..300)
         .map(|n| {
             format!(
@@ -33,13 +33,13 @@ const TINY: &str = "--preset tiny --steps 3 --quiet";
 fn prepared_once_inspected_sampled_and_trained_on() {
     let place = with_texts();
     let line = "data prepare notes chats.jsonl --tokenizer chars --out d";
-    let told = place.run(line).fine().out;
+    let shown = place.run(line).fine().out;
     for part in [
         "302 documents in 4 files",
-        "1 × not UTF-8 text: notes/picture.png",
+        "1 × an image, not text: notes/picture.png",
         "train d",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(shown.contains(part), "{shown}");
     }
     let seen = place.run("data inspect d --json").fine().json();
     assert_eq!(
@@ -58,9 +58,12 @@ fn prepared_once_inspected_sampled_and_trained_on() {
             .out
             .contains("longest line")
     );
+    let all = place.run("data sample d -n 400 --json").fine().out;
+    let tokens: std::collections::BTreeSet<&str> = all.lines().collect();
+    assert_eq!(tokens.len(), all.lines().count(), "one was drawn twice");
     let shown = place.run("data sample d -n 2").fine().out;
     assert_eq!(shown.matches("── document at token").count(), 2, "{shown}");
-    // The same text from its files, and again from what is prepared: the same bits.
+    // Training on the files and on the prepared folder gives the same bits.
     place.run(&format!("train d {TINY} --run one")).fine();
     let raw = format!("train notes chats.jsonl --set data.tokenizer=chars {TINY} --run two");
     place.run(&raw).fine();
@@ -69,7 +72,7 @@ fn prepared_once_inspected_sampled_and_trained_on() {
     place.run("train --resume two --steps 6 --quiet").fine();
     assert!(bits(&place, "one", 6) == bits(&place, "two", 6));
     place.run("eval one --json").fine();
-    // Nothing is done twice, and nothing is overwritten.
+    // Preparing again does nothing, and never overwrites other data.
     place.run(line).fine();
     let other = "data prepare notes --tokenizer chars --out d";
     place.run(other).fails(
@@ -80,9 +83,13 @@ fn prepared_once_inspected_sampled_and_trained_on() {
         .run("train d notes --quiet")
         .fails(1, &["prepared data", "alone"]);
     place
-        .run("data inspect notes")
+        .run("data sample notes")
         .fails(1, &["no prepared data", "data prepare"]);
-    place.write("chats.jsonl", b"{\"text\": \"Changed.\"}\n");
+    place
+        .run("train one")
+        .fails(1, &["one: a run", "--resume one"]);
+    // A character that the tokenizer doesn't know isn't what is wrong.
+    place.write("chats.jsonl", "{\"text\": \"Ω\"}\n".as_bytes());
     place
         .run("train --resume two --steps 9 --quiet")
         .fails(1, &["its text changed"]);
@@ -129,15 +136,59 @@ fn a_large_text_is_prepared_in_the_cache_and_a_change_is_noticed() {
     assert_eq!(caches(), 1, "refused before anything is encoded");
     place.run(&format!("{train} three")).fine();
     assert_eq!(caches(), 2);
-    // What the tokenizer has seen of it is said.
+    // The sample that the tokenizer has learned from is reported.
     place
         .run("data prepare big.txt --tokenizer bpe:300 --out d")
         .fine();
     let tiny = TINY.replace(" --quiet", "");
     for look in ["data inspect d", &format!("train d {tiny} --run four")] {
-        let said = place.run(look).fine().out;
-        assert!(said.contains("learned from a sample"), "{said}");
+        let shown = place.run(look).fine().out;
+        assert!(shown.contains("learned from a sample"), "{shown}");
     }
+}
+
+#[test]
+fn texts_are_inspected_before_one_trains() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("mixed")).unwrap();
+    let chat = r#"{"messages": [{"role": "user", "content": "Hi"}]}"#;
+    place.write("mixed/chat.jsonl", chat.as_bytes());
+    place.write("mixed/scan.pdf", &[&b"%PDF-1.7"[..], &[0; 200]].concat());
+    let told = "1 × a PDF, not text";
+    place
+        .run("train mixed --quiet")
+        .fails(1, &["read 1 of 2 files", told, "--skip-bad"]);
+    let out = place.run("data inspect mixed --skip-bad").fine().out;
+    for part in ["1 × chats", told, "user: Hi"] {
+        assert!(out.contains(part), "{part} is not in: {out}");
+    }
+    place.write("唐诗 三百首.txt", story().as_bytes());
+    let mut command = place.command("train");
+    command.arg("唐诗 三百首.txt").args(TINY.split(' '));
+    assert!(command.output().unwrap().status.success());
+    assert!(place.has("runs/唐诗-三百首/run.toml"));
+}
+
+#[test]
+fn the_cache_is_listed_and_bounded() {
+    let place = Place::new();
+    let line = |n: usize| format!("{n} and {} are numbers, and this is a line.\n", n * 7);
+    let text: String = (0..250_000).map(line).collect();
+    place.write("big.txt", text.as_bytes());
+    let train = format!("train big.txt --set data.tokenizer=bytes {TINY} --cache-limit");
+    place
+        .run(&format!("{train} 1MB"))
+        .fails(1, &["--cache-limit"]);
+    place.run(&format!("{train} 1GB")).fine();
+    let listed = place.run("data cache --json").fine().out;
+    let entry: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    assert!(entry["bytes"].as_u64().unwrap() > 10_000_000, "{listed}");
+    assert!(entry["sources"][0].as_str().unwrap().ends_with("big.txt"));
+    let shown = place.run("data cache").fine().out;
+    assert!(
+        shown.contains("big.txt") && shown.contains("may be removed"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -161,7 +212,7 @@ fn standard_input_is_a_text() {
         "{}",
         String::from_utf8_lossy(&ended.stderr)
     );
-    // What was read once is found again.
+    // Resuming finds the text that was read.
     place.run("train --resume r --steps 5 --quiet").fine();
 }
 
@@ -173,8 +224,8 @@ fn bad_records_can_be_skipped() {
     place
         .run(line)
         .fails(1, &["bad.jsonl, line 2: not JSON", "--skip-bad"]);
-    let told = place.run(&format!("{line} --skip-bad")).fine().out;
-    assert!(told.contains("1 × not JSON: bad.jsonl, line 2"), "{told}");
+    let shown = place.run(&format!("{line} --skip-bad")).fine().out;
+    assert!(shown.contains("1 × not JSON: bad.jsonl, line 2"), "{shown}");
     place
         .run("data prepare chats.jsonl --field body --out e")
         .fails(1, &["no field `body`", "--field"]);
@@ -182,7 +233,7 @@ fn bad_records_can_be_skipped() {
 }
 
 #[test]
-fn interrupted_by_a_signal_it_goes_on() {
+fn a_killed_preparation_resumes_to_the_same_bytes() {
     let place = Place::new();
     let text = "Whoever stops may go on.\n".repeat(2_000_000);
     place.write("big.txt", text.as_bytes());
@@ -215,8 +266,8 @@ fn interrupted_by_a_signal_it_goes_on() {
     }
 }
 
-/// 20 MB of texts that are hard on a program that reads line by line or word by word; the same at
-/// 1 GB is `scripts/bench_data.py`.
+/// 20 MB of texts that are hard to read line by line or word by word; `scripts/bench_data.py` does
+/// the same at 1 GB.
 #[test]
 fn strange_texts_need_no_more_memory() {
     const SIZE: usize = 20_000_000;

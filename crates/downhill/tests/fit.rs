@@ -1,4 +1,4 @@
-//! `downhill fit` and `downhill predict`, as their users run them.
+//! `downhill fit` and `downhill predict`.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -7,13 +7,13 @@ use common::{Place, parse};
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Numbers that look random, the same each time, between -1 and 1.
+/// Reproducible numbers between -1 and 1 that look random.
 fn numbers(count: usize) -> Vec<f64> {
     let at = |i: usize| ((i * i * 7919 + i * 104_729) % 20_011) as f64 / 10_005.0 - 1.0;
     (1..=count).map(at).collect()
 }
 
-/// A table of y = 2a - 3b + c/2 + 7, with a third column that is nearly `a` where `close` is small.
+/// A table of y = 2a - 3b + c/2 + 7; for small `close`, column c is nearly column a.
 fn plane(close: f64) -> String {
     let mut text = String::from("a,y,b,c\n");
     for row in numbers(600).chunks(3) {
@@ -32,7 +32,7 @@ fn assert_close(found: &Value, expected: &Value, bound: f64) {
 }
 
 #[test]
-fn the_built_in_line_is_found_and_said() {
+fn the_built_in_line_is_fitted_and_reported() {
     let place = Place::new();
     let fit = place.run("fit --json").fine().json();
     let closed = &fit["closed_form"];
@@ -42,9 +42,9 @@ fn the_built_in_line_is_found_and_said() {
     assert!(fit["r2"].as_f64().unwrap() > 0.9 && fit["mse"].as_f64().unwrap() < 2.0);
     assert_eq!(fit["reason"], "target");
 
-    let told = place.run("fit").fine().out;
+    let shown = place.run("fit").fine().out;
     for words in ["grad", "R²", "closed form", "true", "1e-7 of the first"] {
-        assert!(told.contains(words), "{words} is not in: {told}");
+        assert!(shown.contains(words), "{words} is not in: {shown}");
     }
     assert!(place.has("runs/fit/run.toml") && place.has("runs/fit-2/run.toml"));
     let events = parse(&String::from_utf8(place.read("runs/fit-2/events.jsonl")).unwrap());
@@ -57,7 +57,7 @@ fn the_built_in_line_is_found_and_said() {
 }
 
 #[test]
-fn a_plane_is_found_whatever_its_units_and_predicts() {
+fn a_plane_is_fitted_whatever_its_units_and_predicts() {
     let place = Place::new();
     place.write("plane.csv", plane(1.0).as_bytes());
     let fit = place.run("fit plane.csv --target y --json").fine().json();
@@ -68,10 +68,10 @@ fn a_plane_is_found_whatever_its_units_and_predicts() {
     }
     // Other columns, in another order, and one that isn't a number.
     place.write("new.csv", b"c,name,b,a\n2,Anna,0,1000\n");
-    let told = place.run("predict runs/fit new.csv").fine().out;
-    let told: Vec<&str> = told.lines().collect();
-    assert_eq!(told[0], "y");
-    assert!((told[1].parse::<f64>().unwrap() - 2008.0).abs() < 1e-4);
+    let shown = place.run("predict runs/fit new.csv").fine().out;
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines[0], "y");
+    assert!((lines[1].parse::<f64>().unwrap() - 2008.0).abs() < 1e-4);
     let json = place.run("predict runs/fit new.csv --json").fine().json();
     assert_close(&json["predictions"][0], &2008.0.into(), 1e-7);
     place.write("less.csv", b"a,b\n1,2\n");
@@ -85,7 +85,7 @@ fn a_plane_is_found_whatever_its_units_and_predicts() {
 }
 
 #[test]
-fn a_run_says_of_which_kind_it_is_and_others_are_refused() {
+fn a_run_names_its_kind_and_other_kinds_are_refused() {
     let place = Place::with_story();
     place.run("fit --quiet --steps 5 --run f").fine();
     let train = "train story.txt --preset tiny --steps 2 --quiet --run t";
@@ -96,7 +96,7 @@ fn a_run_says_of_which_kind_it_is_and_others_are_refused() {
         assert!(text.starts_with(&line), "{text}");
         let events = parse(&String::from_utf8(place.read(&format!("{run}/events.jsonl"))).unwrap());
         assert_eq!(common::kind(&events, "start")[0]["kind"], kind);
-        // As it was before runs named their kind.
+        // Older runs don't name their kind.
         place.write(
             &format!("{run}/run.toml"),
             text.replace(&line, "").as_bytes(),
@@ -119,7 +119,7 @@ fn a_run_says_of_which_kind_it_is_and_others_are_refused() {
 }
 
 #[test]
-fn weights_hold_up_to_the_condition_number_100_and_above_it_warns() {
+fn weights_are_exact_up_to_condition_number_100_and_above_it_a_warning() {
     let place = Place::new();
     place.write("near.csv", plane(0.03).as_bytes());
     let fit = place.run("fit near.csv --target y --json").fine().json();
@@ -135,10 +135,10 @@ fn weights_hold_up_to_the_condition_number_100_and_above_it_warns() {
     assert!(run.error.contains("condition number"), "{}", run.error);
     assert_eq!(run.json()["reason"], "finished");
     place.write("twice.csv", b"a,b,y\n1,2,1\n2,4,3\n3,6,2\n5,10,4\n");
-    let told = place.run("fit twice.csv --target y").fine().out;
+    let shown = place.run("fit twice.csv --target y").fine().out;
     assert!(
-        told.contains("warning: some columns are linearly dependent"),
-        "{told}"
+        shown.contains("warning: some columns are linearly dependent"),
+        "{shown}"
     );
 }
 
@@ -199,5 +199,5 @@ fn each_bad_table_is_one_clear_error() {
     place
         .run("fit good.csv --target y --steps 0")
         .fails(2, &["train.steps"]);
-    assert!(!place.has("runs"), "a mistake leaves nothing behind");
+    assert!(!place.has("runs"), "a mistake left a run behind");
 }

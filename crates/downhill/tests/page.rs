@@ -1,4 +1,4 @@
-//! The live page, as an attacker sees it.
+//! The live page under attack.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// A text whose every line would run a script, if it could become markup.
+/// A text whose every line would run a script if it were taken for markup.
 fn hostile() -> String {
     let lines = [
         "<script>window.hacked = 1</script>",
@@ -22,7 +22,7 @@ fn hostile() -> String {
         .collect()
 }
 
-/// Sends a request as it is; gives all that comes back.
+/// Sends a request unchanged and returns the whole answer.
 fn raw(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream
@@ -30,7 +30,7 @@ fn raw(port: u16, request: &str) -> String {
         .unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    // A server that refuses may close at once.
+    // A server that refuses may close the connection early.
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -51,7 +51,7 @@ fn hostile_run() -> Place {
 }
 
 #[test]
-fn nobody_but_our_own_page_is_answered() {
+fn only_our_own_page_is_answered() {
     let place = hostile_run();
     let page = Page::watch(&place, "watch r");
     let port = page.port;
@@ -90,7 +90,7 @@ fn nobody_but_our_own_page_is_answered() {
     for origin in ["", &format!("origin: http://127.0.0.1:{port}\r\n")] {
         assert!(post(origin).starts_with("HTTP/1.1 403"));
     }
-    // Bounds: headers and bodies.
+    // Headers and bodies are bounded.
     let long = format!("{ours}x: {}\r\n", "x".repeat(40_000));
     assert!(!get(port, "/", &long).starts_with("HTTP/1.1 200"));
     let big = format!(
@@ -100,21 +100,28 @@ fn nobody_but_our_own_page_is_answered() {
 }
 
 #[test]
-fn a_training_shows_its_page_and_says_where() {
+fn train_shows_the_page_and_prints_its_address() {
     let place = Place::with_story();
-    let told = place
+    let shown = place
         .run("train story.txt --preset tiny --steps 5 --run r")
         .fine();
     assert!(
-        told.out.contains("page     http://127.0.0.1:"),
+        shown.out.contains("page     http://127.0.0.1:"),
         "{}",
-        told.out
+        shown.out
     );
     let silent = place
         .run("train story.txt --preset tiny --steps 5 --run n --no-page")
         .fine();
     assert!(!silent.out.contains("http://"));
     place.run("report r -o r.html --svg pictures").fine();
+    place.run("report r -o r.html --svg pictures").fine();
+    place.write("novel.txt", b"not to be lost");
+    place
+        .run("report r -o novel.txt")
+        .fails(1, &["novel.txt exists", "--overwrite"]);
+    assert_eq!(place.read("novel.txt"), b"not to be lost");
+    assert!(place.run("report r -o -").fine().out.contains("</svg>"));
     let report = String::from_utf8(place.read("r.html")).unwrap();
     assert!(report.contains("<svg") && !report.contains("<script") && !report.contains("src="));
     assert!(place.has("pictures/loss.svg"));

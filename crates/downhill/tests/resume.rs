@@ -1,9 +1,9 @@
-//! `downhill train --resume`: to the same bits as a run that nobody stopped.
+//! `downhill train --resume`: the same bits as a run that was never stopped.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{Place, Run, bits, signal};
+use common::{Place, Run, bits, kind, signal};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -18,7 +18,7 @@ fn whole() -> Place {
 }
 
 #[test]
-fn a_run_stopped_by_ctrl_c_goes_on_to_the_same_bits() {
+fn a_run_stopped_by_ctrl_c_resumes_to_the_same_bits() {
     let place = whole();
     let child = place.start(&format!("{LINE} --run part --json"), r#""step","time""#);
     signal(&child, "-INT");
@@ -33,7 +33,7 @@ fn a_run_stopped_by_ctrl_c_goes_on_to_the_same_bits() {
 }
 
 #[test]
-fn ctrl_c_says_how_to_go_on() {
+fn ctrl_c_prints_how_to_resume() {
     let place = Place::with_story();
     let line = "train story.txt --preset tiny --steps 100000 --run part";
     let child = place.command(line).stdout(Stdio::piped()).spawn();
@@ -52,7 +52,7 @@ fn ctrl_c_says_how_to_go_on() {
 }
 
 #[test]
-fn a_run_killed_after_a_checkpoint_goes_on_to_the_same_bits() {
+fn a_run_killed_after_a_checkpoint_resumes_to_the_same_bits() {
     let place = whole();
     let mut child = place.start(&format!("{LINE} --run part --json"), r#""event":"saved""#);
     child.kill().unwrap();
@@ -93,12 +93,12 @@ fn everything_that_learns_goes_on_to_the_same_bits() {
 }
 
 #[test]
-fn a_finished_run_says_so_and_goes_on_when_told_to() {
+fn a_finished_run_says_so_and_can_be_extended() {
     let place = whole();
-    let said = place.run("train --resume whole").fine().out;
+    let shown = place.run("train --resume whole").fine().out;
     assert!(
-        said.contains("30 of 30") && said.contains("--steps"),
-        "{said}"
+        shown.contains("30 of 30") && shown.contains("--steps"),
+        "{shown}"
     );
     let events = place
         .run("train --resume whole --steps 33 --json")
@@ -110,51 +110,175 @@ fn a_finished_run_says_so_and_goes_on_when_told_to() {
 }
 
 #[test]
-fn a_run_that_is_not_what_it_was_does_not_go_on() {
+fn a_changed_config_or_text_is_not_resumed() {
     let place = whole();
     let toml = String::from_utf8(place.read("whole/run.toml")).unwrap();
     place.write(
         "whole/run.toml",
-        toml.replace("lr = 0.003", "lr = 0.004").as_bytes(),
+        toml.replace("beta1 = 0.9", "beta1 = 0.8").as_bytes(),
     );
-    let go_on = "train --resume whole --steps 40";
+    let resume = "train --resume whole --steps 40";
     place
-        .run(go_on)
-        .fails(1, &["optim.lr was 0.003 and is 0.004"]);
+        .run(resume)
+        .fails(1, &["optim.beta1 was 0.9 and is 0.8"]);
     place.write("whole/run.toml", toml.as_bytes());
     place.write(
         "story.txt",
         common::story().replace("kite", "boat").as_bytes(),
     );
-    place.run(go_on).fails(1, &["text changed", "story.txt"]);
+    place.run(resume).fails(1, &["text changed", "story.txt"]);
     place.run("eval whole").fails(1, &["text changed"]);
     let refused = "train story.txt --resume whole";
-    place.run(refused).fails(2, &["leave the text out"]);
+    place.run(refused).fails(2, &["omit the text"]);
     place
         .run("train --resume nowhere")
         .fails(1, &["nowhere", "whole"]);
 }
 
-#[test]
-fn a_damaged_checkpoint_is_noticed() {
-    let place = whole();
-    let file = "whole/checkpoints/step-000030/model.safetensors";
+/// Changes one bit in the middle of a file.
+fn flip(place: &Place, file: &str) {
     let mut content = place.read(file);
     let middle = content.len() / 2;
     content[middle] ^= 1;
     place.write(file, &content);
+}
+
+fn warnings(run: &Run) -> String {
+    let events = run.events();
+    let messages = kind(&events, "warning").into_iter();
+    messages.map(|w| w["message"].to_string()).collect()
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_and_told() {
+    let place = whole();
+    let expected = bits(&place, "whole", 30);
+    let file = "whole/checkpoints/step-000030/model.safetensors";
+    flip(&place, file);
+    let named = [
+        "step-000030/model.safetensors",
+        "damaged",
+        "--checkpoint 20",
+    ];
     for line in [
-        "train --resume whole --steps 40",
+        "train --resume whole --checkpoint 30",
         "sample whole --checkpoint 30",
     ] {
-        place.run(line).fails(
-            1,
-            &[
-                "step-000030/model.safetensors",
-                "damaged",
-                "--checkpoint 20",
-            ],
-        );
+        place.run(line).fails(1, &named);
     }
-    place.run("sample whole --checkpoint 20 --tokens 3").fine();
+    let sample = place.run("sample whole --checkpoint last --tokens 3");
+    assert_eq!(sample.code, 0);
+    for words in [named[0], "step 20 instead"] {
+        assert!(sample.error.contains(words), "{}", sample.error);
+    }
+    let verified = place.run("verify whole --json");
+    assert_eq!(verified.code, 1);
+    let sound = verified.json();
+    let sound: Vec<bool> = sound["checkpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["sound"].as_bool().unwrap())
+        .collect();
+    assert_eq!(sound, [true, true, false]);
+    let resumed = place.run("train --resume whole --json").fine();
+    assert_eq!(resumed.events()[0]["first_step"], 20);
+    let told = warnings(&resumed);
+    assert!(
+        told.contains(named[0]) && told.contains("step 20 instead"),
+        "{told}"
+    );
+    assert!(bits(&place, "whole", 30) == expected);
+    assert!(
+        place
+            .run("verify whole")
+            .fine()
+            .out
+            .contains("step 30        sound")
+    );
+}
+
+#[test]
+fn a_run_goes_back_to_a_checkpoint_or_to_the_beginning() {
+    let place = whole();
+    let expected = bits(&place, "whole", 30);
+    place
+        .run("train --resume whole --checkpoint 10 --quiet")
+        .fine();
+    assert!(bits(&place, "whole", 30) == expected);
+    // The course that was left doesn't come back.
+    let stopped = "train --resume whole --checkpoint 10 --steps 15 --quiet";
+    place.run(stopped).fine();
+    assert!(!place.has("whole/checkpoints/step-000030"));
+    std::fs::remove_dir_all(place.path("whole/checkpoints")).unwrap();
+    let again = place.run("train --resume whole --steps 30 --json").fine();
+    assert!(warnings(&again).contains("starting again at step 0"));
+    assert!(bits(&place, "whole", 30) == expected);
+}
+
+#[test]
+fn a_start_that_is_refused_changes_nothing() {
+    let place = Place::with_story();
+    let line = "train story.txt --preset tiny --steps 100000 --run part --json";
+    let mut child = place.start(line, r#""event":"step""#);
+    let before = place.read("part/run.toml");
+    let busy = ["part", "busy", &format!("process {}", child.id())];
+    place
+        .run("train --resume part --steps 7777")
+        .fails(1, &busy);
+    place
+        .run("train story.txt --preset tiny --run part --overwrite")
+        .fails(1, &busy);
+    assert!(place.read("part/run.toml") == before);
+    assert!(child.try_wait().unwrap().is_none(), "it goes on");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place
+        .run("train story.txt --preset tiny --steps 1 --quiet --run part --overwrite")
+        .fine();
+}
+
+#[test]
+fn a_run_whose_folder_was_moved_is_saved_beside_it_and_ends() {
+    let place = Place::with_story();
+    let line = "train story.txt --preset tiny --steps 100000 --run part --json \
+                --set checkpoint.every=1 --set eval.tokens=1";
+    let child = place.start(line, r#""event":"saved""#);
+    std::fs::rename(place.path("part"), place.path("moved")).unwrap();
+    let ended = Run::of(child.wait_with_output().unwrap());
+    ended.fails(1, &["part was moved or removed", "train --resume part"]);
+    let again = place.run("train --resume part --checkpoint 100000 --quiet");
+    again.fails(1, &["Available steps: "]);
+}
+
+#[test]
+fn settings_that_may_change_do_and_are_told() {
+    let place = whole();
+    let resume = "train --resume whole --steps 40 --json";
+    place
+        .run(&format!("{resume} --set train.batch=3"))
+        .fails(2, &["train.batch", "optim.lr"]);
+    let sets = "--set optim.lr=0.5 --set eval.every=5";
+    let changed = place.run(&format!("{resume} {sets}")).fine();
+    let told = warnings(&changed);
+    for words in [
+        "optim.lr = 0.5 (was 0.003)",
+        "eval.every = 5",
+        "rises again to",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    // Too high a rate makes it worse: the figures at the end are of the best checkpoint.
+    let end = changed.events().pop().unwrap();
+    assert_eq!(end["best_step"], 30);
+    let eval = place.run("eval whole --json").fine().json();
+    assert_eq!(eval["step"], 30);
+    assert_eq!(end["val_nats_per_token"], eval["nats_per_token"]);
+    assert_eq!(end["val_bits_per_byte"], eval["bits_per_byte"]);
+    let kept = place
+        .run("train --resume whole --checkpoint 30 --steps 40 --set optim.lr=0.003 --schedule keep --json")
+        .fine();
+    let events = kept.events();
+    let rates: Vec<&serde_json::Value> = kind(&events, "step").iter().map(|s| &s["lr"]).collect();
+    assert!(rates.iter().all(|rate| *rate == rates[0]), "{rates:?}");
 }

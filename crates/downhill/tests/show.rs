@@ -1,4 +1,4 @@
-//! `downhill config`, `graph` and `verify`: what the program says of itself.
+//! `downhill config`, `graph` and `verify`: what the program shows about itself.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -45,7 +45,7 @@ fn graph_lists_every_step_with_its_place_in_time_and_memory() {
             assert!(step["offset"].as_u64().unwrap() + 4 * numbers <= peak);
         }
     }
-    // The first micro-batch sets a weight's gradient, the others add to it.
+    // The first micro-batch sets a weight's gradient; the others add to it.
     let mut written = steps.iter().map(|s| &s["write"]["norm.weight"]);
     let written: Vec<_> = written.by_ref().filter(|w| w.is_string()).collect();
     assert_eq!(written, ["set", "add", "add", "add"]);

@@ -1,4 +1,4 @@
-//! `downhill tokenize`, and models with BPE, by the command line.
+//! `downhill tokenize`, and models with a BPE tokenizer.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -21,7 +21,7 @@ fn a_model_with_bpe_is_used_like_any_other() {
     let place = trained();
     let config = String::from_utf8(place.read("runs/mixed/run.toml")).unwrap();
     assert!(config.contains("tokenizer = \"bpe:300\""), "{config}");
-    // Any prompt has tokens, and `Run::of` refuses what is not UTF-8.
+    // Any prompt can be encoded, and `Run::of` refuses invalid UTF-8.
     place
         .run("sample --prompt Ж🦀<|endoftext|> --tokens 100 --temperature 1.5")
         .fine();
@@ -30,7 +30,7 @@ fn a_model_with_bpe_is_used_like_any_other() {
     place
         .run("train --resume runs/mixed --steps 8 --quiet")
         .fine();
-    // A run's tokenizer serves another run, and a resumed one doesn't need its file any more.
+    // Another run can use a run's tokenizer, and resuming that run doesn't need the file.
     let checkpoint = "runs/mixed/checkpoints/step-000005";
     std::fs::rename(place.path(checkpoint), place.path("outside")).unwrap();
     let line = "train mixed.txt --preset tiny --steps 5 --quiet --run runs/b --set data.tokenizer";

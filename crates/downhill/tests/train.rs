@@ -1,4 +1,4 @@
-//! `downhill train`: what lies on the disk, what is said, and where the run folder goes.
+//! `downhill train`: its files, its output, and where the run folder goes.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -8,7 +8,7 @@ use common::{Place, bits, kind, parse};
 const TINY: &str = "train story.txt --preset tiny --threads 2";
 
 #[test]
-fn events_on_the_screen_are_those_on_the_disk() {
+fn printed_events_equal_those_on_disk() {
     let place = Place::with_story();
     let run = place.run(&format!("{TINY} --steps 20 --json")).fine();
     let events = run.events();
@@ -31,7 +31,7 @@ fn events_on_the_screen_are_those_on_the_disk() {
     let evals = kind(&events, "eval");
     let (first, last) = (&evals[0], &evals[evals.len() - 1]);
     let nats = |e: &serde_json::Value| e["val_nats_per_token"].as_f64().unwrap();
-    assert!(nats(last) < nats(first) - 0.1, "it has learned nothing");
+    assert!(nats(last) < nats(first) - 0.1, "the model has not learned");
     let end = events.last().unwrap();
     assert_eq!((&end["event"], &end["step"]), (&"end".into(), &20.into()));
     assert_eq!(nats(end), nats(last));
@@ -86,7 +86,7 @@ fn the_log_is_plain_in_a_pipe_and_quiet_shows_the_end() {
 }
 
 #[test]
-fn a_run_never_replaces_another_unless_told_to() {
+fn a_run_replaces_another_only_with_overwrite() {
     let place = Place::with_story();
     for folder in ["runs/story", "runs/story-2"] {
         place.run(&format!("{TINY} --steps 1 --quiet")).fine();
@@ -150,4 +150,7 @@ fn numbers_that_blow_up_stop_the_run_with_the_last_checkpoint_intact() {
         ))
         .fails(1, &["step ", "not finite", "r is intact", "optim.lr"]);
     place.run("eval r --checkpoint last --json").fine();
+    // The advice works.
+    let lower = "train --resume r --checkpoint 0 --steps 40 --json --set optim.lr=0.001";
+    place.run(lower).fine();
 }

@@ -13,7 +13,7 @@ fn trained() -> Place {
 }
 
 #[test]
-fn the_same_seed_writes_the_same_text() {
+fn the_same_seed_generates_the_same_text() {
     let place = trained();
     let line = "sample --prompt Anna --tokens 90 --temperature 1.1 --top-k 20 --top-p 0.9 --seed";
     let text = place.run(&format!("{line} 7")).fine().out;
@@ -35,7 +35,7 @@ fn the_same_seed_writes_the_same_text() {
 }
 
 #[test]
-fn what_cannot_be_sampled_is_told() {
+fn what_cannot_be_sampled_is_an_error() {
     let place = trained();
     place
         .run("sample --prompt Ännä")
@@ -71,9 +71,9 @@ fn bytes_come_out_as_valid_text() {
     place.write("中文.txt", text.as_bytes());
     let line = "train 中文.txt --preset tiny --steps 5 --quiet --set data.tokenizer=bytes";
     place.run(line).fine();
-    // Names of folders are plain letters, on every system.
+    // Folder names are plain ASCII, on every system.
     assert!(place.has("runs/text"));
-    // `Run::of` refuses what is not UTF-8.
+    // `Run::of` refuses invalid UTF-8.
     place
         .run("sample --prompt 小狗é --tokens 100 --temperature 1.5")
         .fine();

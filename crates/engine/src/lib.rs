@@ -47,7 +47,7 @@ pub use draw::{Draw, Example};
 pub use error::{Error, Result};
 pub use graph::{Graph, Node, NodeId, Origin, Value, ValueId};
 pub use op::{BackwardF64, Element, ForwardF64, In, Operation, Outputs, Reads, Spec};
-pub use ops::{Angles, Heads, Pages, Places};
+pub use ops::{Angles, Heads, Pages, Places, UNCOUNTED};
 pub use plan::{Place, Plan};
 pub use precision::Precision;
 pub use random::{RandomPurpose, Stream};

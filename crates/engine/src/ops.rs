@@ -19,6 +19,7 @@ mod swiglu;
 
 pub use append::{Pages, Places};
 pub use attention::Heads;
+pub use cross_entropy::UNCOUNTED;
 pub use rope::Angles;
 
 macro_rules! list {

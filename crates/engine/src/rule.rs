@@ -19,6 +19,9 @@ pub trait Rule: Any + Debug + Send + Sync {
     /// Lengths of the state kept from step to step for a variable of this many rows and columns.
     fn states(&self, shape: [usize; 2]) -> Vec<usize>;
 
+    /// Whether a state holds means of squares, which are never negative.
+    fn is_square(&self, state: usize) -> bool;
+
     /// Length of the scratch space that an update needs for intermediate results.
     fn scratch(&self, shape: [usize; 2]) -> usize;
 

@@ -40,15 +40,13 @@ pub enum Purpose {
     Train(Optimizer),
 }
 
-/// Largest number of sequences of `time` positions in a micro-batch: the largest divisor of
-/// `batch` with at most `tokens` tokens. A function of the shape alone, so that bits don't depend
-/// on the machine.
+/// Number of sequences of `time` positions in a micro-batch: the batch in as few parts of at most
+/// `tokens` tokens as possible, as even as possible. The last part may be shorter by less than one
+/// sequence for each part; it is filled up with sequences that don't count ([`crate::UNCOUNTED`]).
+/// A function of the shape alone, so that bits don't depend on the machine.
 pub fn micro_batch(batch: usize, time: usize, tokens: usize) -> usize {
     let most = (tokens / time.max(1)).clamp(1, batch.max(1));
-    (1..=most)
-        .rev()
-        .find(|m| batch.is_multiple_of(*m))
-        .unwrap_or(1)
+    batch.div_ceil(batch.div_ceil(most).max(1)).max(1)
 }
 
 /// Writes out the whole step for `micros` micro-batches; in training, it ends with this many

@@ -99,6 +99,12 @@ impl Optimizer {
         assignment.map_or(Vec::new(), |a| a.rule.states(variable.matrix()))
     }
 
+    /// Whether a variable's state holds means of squares, which are never negative.
+    pub fn is_square(&self, variable: &Variable, state: usize) -> bool {
+        let assignment = self.assignment(variable);
+        assignment.is_some_and(|a| a.rule.is_square(state))
+    }
+
     /// All updates of a step, assignment by assignment, variables in the order given.
     pub fn updates(&self, variables: &[Variable]) -> Vec<Updates> {
         let mut all = Vec::new();

@@ -32,6 +32,10 @@ impl Rule for Stretched {
         vec![rows * columns, rows]
     }
 
+    fn is_square(&self, _: usize) -> bool {
+        false
+    }
+
     fn scratch(&self, [rows, _]: [usize; 2]) -> usize {
         rows * rows
     }

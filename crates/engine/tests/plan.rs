@@ -285,20 +285,22 @@ fn micro_batches_add_up_to_the_batch() {
 }
 
 #[test]
-fn a_micro_batch_divides_the_batch_and_keeps_to_the_limit() {
+fn a_micro_batch_keeps_to_the_limit_and_none_is_nearly_empty() {
     for (batch, time) in (1..40).flat_map(|b| (1..20).map(move |t| (b, t))) {
         for tokens in [1, 7, 64, 1000] {
             let found = micro_batch(batch, time, tokens);
-            assert!(batch.is_multiple_of(found));
             assert!(
                 found * time <= tokens || found == 1,
                 "{batch} {time} {tokens}"
             );
-            let larger = found + 1..=batch;
-            let fits = |m: &usize| batch.is_multiple_of(*m) && m * time <= tokens;
-            assert_eq!(larger.clone().find(fits), None, "{batch} {time} {tokens}");
+            let micros = batch.div_ceil(found);
+            assert!(micros * found < batch + micros, "{batch} {time} {tokens}");
+            let least = batch.div_ceil((tokens / time).clamp(1, batch));
+            assert_eq!(micros, least, "{batch} {time} {tokens}");
         }
     }
+    assert_eq!(micro_batch(37, 64, 2048), 19);
+    assert_eq!(micro_batch(1021, 64, 2048), 32);
 }
 
 /// A line y = w·x, in two micro-batches, of which the second makes the step non-finite.

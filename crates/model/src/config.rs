@@ -2,6 +2,7 @@
 //! ranges and descriptions.
 
 mod conflict;
+mod delimiter;
 mod document;
 mod error;
 mod family;
@@ -10,6 +11,7 @@ mod merge;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::Pace;
 use engine::{Adam, Assignment, Descent, Group, Muon};
 use serde::{Deserialize, Serialize};
 use text::TokenizerKind;
@@ -74,6 +76,8 @@ pub struct OptimConfig {
     pub matrix_block: usize,
     pub lr_min: f64,
     pub schedule: Schedule,
+    #[serde(with = "all")]
+    pub schedule_steps: Option<usize>,
     pub warmup: usize,
     pub decay: f64,
     pub momentum: f64,
@@ -95,6 +99,8 @@ pub struct TrainConfig {
     pub steps: usize,
     pub seed: u64,
     pub average: f64,
+    #[serde(with = "none")]
+    pub pace: Option<Pace>,
     #[serde(with = "all")]
     pub threads: Option<usize>,
     pub precision: PrecisionSetting,
@@ -125,8 +131,14 @@ pub struct CheckpointConfig {
 pub struct DataConfig {
     pub tokenizer: TokenizerKind,
     pub validation_bytes: usize,
+    pub encoding: String,
     pub lossy: bool,
     pub field: String,
+    #[serde(with = "delimiter")]
+    pub delimiter: Option<u8>,
+    pub quotes: bool,
+    pub separator: String,
+    pub raw: bool,
     pub skip_bad: bool,
     pub gitignore: bool,
     pub merge_dropout: f64,
@@ -166,6 +178,16 @@ const SECOND: f64 = 0.9;
 /// Share of the weight decay that embedding and output head get beside Muon: AdamW's rates are
 /// smaller, and rare tokens have few gradients to hold against it.
 const TABLE_DECAY: f64 = 0.1;
+
+impl TrainConfig {
+    /// How far each step is.
+    pub fn pace(&self) -> Pace {
+        match &self.pace {
+            Some(pace) => pace.clone(),
+            None => Pace::steps(self.steps as u64),
+        }
+    }
+}
 
 impl OptimConfig {
     /// For the engine.

@@ -9,6 +9,7 @@ mod config;
 mod decoder;
 pub mod hugging_face;
 mod init;
+mod pace;
 mod recorded;
 mod tensors;
 mod training;
@@ -20,6 +21,7 @@ pub use config::{
 };
 pub use decoder::decoder;
 pub use init::initialize;
+pub use pace::Pace;
 pub use recorded::{Decoder, Mode};
 pub use tensors::{TensorFiles, TensorInput, TensorOutput, write_tensors};
 pub use training::{Training, micro_tokens};

@@ -146,30 +146,40 @@ impl TensorFiles {
     /// A tensor's values, row-major: F64 is rounded to the nearest f32.
     ///
     /// # Errors
-    /// If there is no such tensor, its type is not real, or the file can't be read.
+    /// If there is no such tensor, its type is not real, a number is not finite, or the file can't
+    /// be read.
     pub fn real(&mut self, name: &str) -> io::Result<Vec<f32>> {
         let dtype = self.info(name).map(|info| info.dtype);
         let bytes = self.bytes(name)?;
-        match dtype {
-            Some(Dtype::F32) => Ok(numbers(&bytes, f32::from_le_bytes)),
-            Some(Dtype::F64) => Ok(numbers(&bytes, |b| f64::from_le_bytes(b) as f32)),
-            Some(Dtype::F16) => Ok(numbers(&bytes, |b| f16::from_le_bytes(b).to_f32())),
-            Some(Dtype::BF16) => Ok(numbers(&bytes, |b| bf16::from_le_bytes(b).to_f32())),
-            other => Err(damaged(&format!("{name} is {other:?}, not real numbers"))),
+        let numbers = match dtype {
+            Some(Dtype::F32) => numbers(&bytes, f32::from_le_bytes),
+            Some(Dtype::F64) => numbers(&bytes, |b| f64::from_le_bytes(b) as f32),
+            Some(Dtype::F16) => numbers(&bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Some(Dtype::BF16) => numbers(&bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            other => return Err(damaged(&format!("{name} is {other:?}, not real numbers"))),
+        };
+        match numbers.iter().all(|x| x.is_finite()) {
+            true => Ok(numbers),
+            false => Err(not_finite(name)),
         }
     }
 
     /// A tensor's exact values.
     ///
     /// # Errors
-    /// If there is no such tensor, it isn't F32 or F64, or the file can't be read.
+    /// If there is no such tensor, it isn't F32 or F64, a number is not finite, or the file can't
+    /// be read.
     pub fn double(&mut self, name: &str) -> io::Result<Vec<f64>> {
         let dtype = self.info(name).map(|info| info.dtype);
         let bytes = self.bytes(name)?;
-        match dtype {
-            Some(Dtype::F64) => Ok(numbers(&bytes, f64::from_le_bytes)),
-            Some(Dtype::F32) => Ok(numbers(&bytes, |b| f64::from(f32::from_le_bytes(b)))),
-            other => Err(damaged(&format!("{name} is {other:?}, not F32 or F64"))),
+        let numbers = match dtype {
+            Some(Dtype::F64) => numbers(&bytes, f64::from_le_bytes),
+            Some(Dtype::F32) => numbers(&bytes, |b| f64::from(f32::from_le_bytes(b))),
+            other => return Err(damaged(&format!("{name} is {other:?}, not F32 or F64"))),
+        };
+        match numbers.iter().all(|x| x.is_finite()) {
+            true => Ok(numbers),
+            false => Err(not_finite(name)),
         }
     }
 
@@ -187,6 +197,10 @@ impl TensorFiles {
 
 fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|b| number(*b)).collect()
+}
+
+fn not_finite(name: &str) -> io::Error {
+    damaged(&format!("{name} has a number that is not finite"))
 }
 
 fn damaged(reason: &str) -> io::Error {

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::decoder::decoder;
 use crate::recorded::{Decoder, Mode};
-use engine::{Error, Plan, Purpose, micro_batch};
+use engine::{Device, Error, Plan, Purpose, Ready, UNCOUNTED, micro_batch};
 
 /// The most tokens in a micro-batch: keeps a layer's activations close to the cache size and limits
 /// memory for any batch size. A constant, so that the bits don't depend on the machine.
@@ -23,7 +23,7 @@ pub struct Training {
     pub decoder: Decoder,
     /// Sequences of a micro-batch.
     pub sequences: usize,
-    /// Micro-batches of a step.
+    /// Micro-batches of a step; the last may have fewer sequences that count.
     pub micros: usize,
     /// 1 / number of targets in the whole step.
     pub loss_weight: f64,
@@ -40,9 +40,31 @@ impl Training {
         Ok(Training {
             decoder: decoder(&config.model, vocabulary, (sequences, time), Mode::Train)?,
             sequences,
-            micros: batch / sequences,
+            micros: batch.div_ceil(sequences),
             loss_weight: 1.0 / (batch * time) as f64,
         })
+    }
+
+    /// Writes a batch [B·T]: tokens and targets. What is missing in the last micro-batch is filled
+    /// up with tokens that don't count.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn fill(
+        &self,
+        device: &mut dyn Device,
+        ready: Ready,
+        tokens: &[u32],
+        targets: &[u32],
+    ) -> Result<(), Error> {
+        let rows = self.micros * self.sequences * self.decoder.time;
+        let filled = |numbers: &[u32], with: u32| {
+            let mut numbers = numbers.to_vec();
+            numbers.resize(rows, with);
+            numbers
+        };
+        let (tokens, targets) = (filled(tokens, 0), filled(targets, UNCOUNTED));
+        self.decoder.fill(device, ready, &tokens, &targets)
     }
 
     /// Plans the whole step, with the config's optimizer and precision.

@@ -29,11 +29,11 @@ fn key_names_are_stable() {
     let promised = [
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
-        "optim: name lr matrix_lr matrix_block lr_min schedule warmup decay momentum beta1 beta2 epsilon weight_decay cautious clip",
-        "train: batch steps seed average threads precision",
+        "optim: name lr matrix_lr matrix_block lr_min schedule schedule_steps warmup decay momentum beta1 beta2 epsilon weight_decay cautious clip",
+        "train: batch steps seed average pace threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
-        "data: tokenizer validation_bytes lossy field skip_bad gitignore merge_dropout",
+        "data: tokenizer validation_bytes encoding lossy field delimiter quotes separator raw skip_bad gitignore merge_dropout",
         "sample: prompt tokens temperature top_k top_p seed",
     ];
     let promised: Vec<String> = promised
@@ -60,7 +60,14 @@ fn every_key_has_a_value_prose_and_an_enforced_range() {
             assert!(prose.len() > 15 && allowed.ends_with('.'), "{}", key.key);
             let of_a_preset = load(preset, &[&format!("{}={}", key.key, key.value)]);
             assert_eq!(of_a_preset, load(preset, &[]), "{} in {preset}", key.key);
-            if !["sample.prompt", "data.field"].contains(&key.key.as_str()) {
+            if ![
+                "sample.prompt",
+                "data.field",
+                "data.encoding",
+                "data.separator",
+            ]
+            .contains(&key.key.as_str())
+            {
                 refused(
                     load(preset, &[&format!("{}=nonsense", key.key)]),
                     &[&key.key],

@@ -6,12 +6,13 @@
 //! new one is in place.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
-use crate::files::parent;
+use crate::files::{open_regular, parent, write_atomic};
 use crate::hash::Hasher;
 use crate::manifest::{Entry, MANIFEST, Manifest, check_names};
 use crate::{Content, Error, Files, NamedFile, Result};
@@ -45,6 +46,17 @@ pub struct Checkpoint {
     /// Its folder.
     pub path: PathBuf,
     manifest: Manifest,
+    /// Files whose hashes have been checked.
+    verified: Vec<String>,
+}
+
+/// A checkpoint, and what was passed over to find it.
+#[derive(Debug)]
+pub struct Selection {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Why each checkpoint that would have been preferred isn't it.
+    pub skipped: Vec<String>,
 }
 
 impl Checkpoints {
@@ -58,7 +70,9 @@ impl Checkpoints {
     /// replaced. If anything fails, older checkpoints are unchanged.
     pub fn save(&self, step: u64, loss: Option<f64>, contents: Vec<NamedFile>) -> Result<PathBuf> {
         check_names(&contents)?;
-        self.files.create_folder(&self.folder)?;
+        if self.files.create_folder(&self.folder)? {
+            self.files.sync_folder(parent(&self.folder))?;
+        }
         self.sweep()?;
         let partial = self.hidden(step, "partial");
         let written = self
@@ -73,32 +87,102 @@ impl Checkpoints {
 
     /// All checkpoints with a valid manifest, in order of step.
     pub fn list(&self) -> Result<Vec<Checkpoint>> {
-        let found = find(&self.folder)?;
-        let sound = found
-            .iter()
-            .filter_map(|(&step, path)| Checkpoint::load(step, path).ok());
-        Ok(sound.collect())
+        let all = self.all()?.into_iter();
+        Ok(all.filter_map(|(_, checkpoint)| checkpoint.ok()).collect())
     }
 
-    /// Opens a checkpoint and reads its manifest; its files are checked when they are read.
+    /// All checkpoints in order of step, those whose manifest is damaged too.
+    pub fn all(&self) -> Result<Vec<(u64, Result<Checkpoint>)>> {
+        let found = find(&self.folder)?.into_iter();
+        Ok(found
+            .map(|(step, path)| (step, Checkpoint::load(step, &path)))
+            .collect())
+    }
+
+    /// Opens a checkpoint and reads its manifest; its files are checked when they are read. Instead
+    /// of one whose manifest is damaged the next best or next older one is opened.
     pub fn open(&self, which: Which) -> Result<Checkpoint> {
+        Ok(self.choose(which, &|_| Ok(()))?.checkpoint)
+    }
+
+    /// Chooses the first checkpoint that is `sound`: from the best or from the last, or the one of
+    /// a step and no other.
+    ///
+    /// # Errors
+    /// If there is none, or none is sound: then what is wrong with the preferred one.
+    pub fn choose(
+        &self,
+        which: Which,
+        sound: &dyn Fn(&mut Checkpoint) -> Result<()>,
+    ) -> Result<Selection> {
         let found = find(&self.folder)?;
-        let load = |(&step, path): (&u64, &PathBuf)| Checkpoint::load(step, path);
-        let Some(last) = found.last_key_value() else {
-            return Err(self.missing(String::new(), &found));
-        };
-        match which {
-            Which::Last => load(last),
-            Which::Step(step) => match found.get_key_value(&step) {
-                Some(entry) => load(entry),
-                None => Err(self.missing(format!(" at step {step}"), &found)),
+        let mut loaded: Vec<Result<Checkpoint>> = match which {
+            Which::Step(asked) => match found.get(&asked) {
+                Some(path) => vec![Checkpoint::load(asked, path)],
+                None => return Err(self.missing(format!(" at step {asked}"), &found)),
             },
-            Which::Best => {
-                let mut all = found.iter().map(load).collect::<Result<Vec<_>>>()?;
-                let best = best(&all).unwrap_or(all.len() - 1);
-                Ok(all.swap_remove(best))
+            _ => {
+                let all = found.iter().rev();
+                all.map(|(&step, path)| Checkpoint::load(step, path))
+                    .collect()
+            }
+        };
+        if which == Which::Best {
+            // The damaged ones first, so that they are told; then by loss, the earlier on a tie;
+            // then those without a loss, the latest first.
+            loaded.sort_by(|a, b| match (a, b) {
+                (Ok(a), Ok(b)) => better(a, b),
+                (a, b) => a.is_ok().cmp(&b.is_ok()),
+            });
+        }
+        let (mut skipped, mut first) = (Vec::new(), None);
+        for checkpoint in loaded {
+            let checked = checkpoint.and_then(|mut c| sound(&mut c).map(|()| c));
+            match checked {
+                Ok(checkpoint) => {
+                    return Ok(Selection {
+                        checkpoint,
+                        skipped,
+                    });
+                }
+                Err(error) => {
+                    skipped.push(error.what());
+                    first.get_or_insert(error);
+                }
             }
         }
+        Err(first.unwrap_or_else(|| self.missing(String::new(), &found)))
+    }
+
+    /// Records the validation loss of a checkpoint that was saved before it was measured.
+    ///
+    /// # Errors
+    /// If there is no such checkpoint, or its manifest can't be written; then it is unchanged.
+    pub fn mark(&self, step: u64, loss: f64) -> Result<()> {
+        let checkpoint = self.open(Which::Step(step))?;
+        let manifest = Manifest::new(step, Some(loss), checkpoint.manifest.files);
+        let path = checkpoint.path.join(MANIFEST);
+        let text = manifest.text();
+        let text = text.map_err(|error| Error::at("writing", &path, error))?;
+        write_atomic(self.files.as_ref(), &path, &text)
+    }
+
+    /// Removes the checkpoints above `step` except the one of `kept`: they belong to a course of
+    /// the run that was left when it went back to `step`.
+    pub fn remove_above(&self, step: u64, kept: u64) -> Result<()> {
+        for (&above, path) in find(&self.folder)?.range(step + 1..) {
+            if above != kept {
+                self.remove(above, path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a checkpoint, hidden first by one atomic rename: a part of one is never visible.
+    fn remove(&self, step: u64, path: &Path) -> Result<()> {
+        let removed = self.hidden(step, "removed");
+        self.files.rename(path, &removed)?;
+        self.files.remove_folder(&removed)
     }
 
     /// Removes all but the last `keep` checkpoints and the best. Damaged ones are left to the user.
@@ -108,10 +192,7 @@ impl Checkpoints {
         let best = best(&all);
         for (index, checkpoint) in all.iter().enumerate() {
             if index + keep < all.len() && Some(index) != best {
-                // Hidden by one atomic rename, so a half-removed checkpoint is never visible.
-                let removed = self.hidden(checkpoint.step, "removed");
-                self.files.rename(&checkpoint.path, &removed)?;
-                self.files.remove_folder(&removed)?;
+                self.remove(checkpoint.step, &checkpoint.path)?;
             }
         }
         Ok(())
@@ -136,9 +217,8 @@ impl Checkpoints {
         }
         let manifest = Manifest::new(step, loss, entries);
         let path = partial.join(MANIFEST);
-        let mut text = serde_json::to_vec_pretty(&manifest)
-            .map_err(|error| Error::at("writing", &path, error.into()))?;
-        text.push(b'\n');
+        let text = manifest.text();
+        let text = text.map_err(|error| Error::at("writing", &path, error))?;
         self.write_checked(&path, &|to| to.write_all(&text))?;
         self.files.sync_folder(partial)
     }
@@ -245,15 +325,41 @@ impl Checkpoint {
                 entry.bytes
             )));
         }
+        if self.verified.iter().any(|known| known == name) {
+            return Ok(path);
+        }
         let hash = || {
             let mut hasher = Hasher::new(io::sink());
-            io::copy(&mut fs::File::open(&path)?, &mut hasher)?;
+            io::copy(&mut open_regular(&path)?, &mut hasher)?;
             Ok::<_, io::Error>(hasher.finish().1)
         };
         if hash().map_err(|error| damaged(error.to_string()))? != entry.sha256 {
             return Err(damaged("its hash doesn't match the manifest".to_string()));
         }
         Ok(path)
+    }
+
+    /// Checks the size and hash of every file that is `wanted`; afterwards reading one doesn't hash
+    /// it again.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub fn verify(&mut self, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let names: Vec<String> = self
+            .names()
+            .filter(|name| wanted(name))
+            .map(String::from)
+            .collect();
+        names
+            .iter()
+            .try_for_each(|name| self.check(name).map(drop))?;
+        self.verified = names;
+        Ok(())
+    }
+
+    /// The size of all its files in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.manifest.files.iter().map(|entry| entry.bytes).sum()
     }
 
     /// Reads a file and checks its size and hash.
@@ -274,6 +380,7 @@ impl Checkpoint {
                 loss: manifest.loss,
                 path: path.to_path_buf(),
                 manifest,
+                verified: Vec::new(),
             }),
             Err(reason) => Err(Self::damaged(&path.join(MANIFEST), step, reason)),
         }
@@ -286,6 +393,11 @@ impl Checkpoint {
                 fs::metadata(path.join(&entry.name)).is_ok_and(|m| m.len() == entry.bytes)
             })
         })
+    }
+
+    /// The error of a file in this checkpoint that can't be used.
+    pub fn unusable(&self, name: &str, reason: String) -> Error {
+        Self::damaged(&self.path.join(name), self.step, reason)
     }
 
     fn damaged(file: &Path, step: u64, reason: String) -> Error {
@@ -309,10 +421,19 @@ impl Checkpoint {
 
 /// The index of the lowest loss; the first on a tie.
 fn best(all: &[Checkpoint]) -> Option<usize> {
-    let measured = all.iter().enumerate();
-    let measured = measured.filter_map(|(index, c)| Some((index, c.loss?)));
-    let best = measured.min_by(|a, b| a.1.total_cmp(&b.1));
+    let measured = all.iter().enumerate().filter(|(_, c)| c.loss.is_some());
+    let best = measured.min_by(|(_, a), (_, b)| better(a, b));
     best.map(|(index, _)| index)
+}
+
+/// Less is better: the lower loss, the earlier on a tie; of those without a loss, which come last,
+/// the later.
+fn better(a: &Checkpoint, b: &Checkpoint) -> Ordering {
+    match (a.loss, b.loss) {
+        (Some(one), Some(other)) => one.total_cmp(&other).then(a.step.cmp(&b.step)),
+        (None, None) => b.step.cmp(&a.step),
+        (one, other) => one.is_none().cmp(&other.is_none()),
+    }
 }
 
 fn name(step: u64) -> String {
@@ -347,8 +468,8 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, u64, String)>> {
             Some(hidden) => hidden.rsplit_once('.').unwrap_or((hidden, "?")),
             None => (text.as_ref(), ""),
         };
-        let step = visible.strip_prefix("step-").and_then(|n| n.parse().ok());
-        if let Some(step) = step.filter(|&step| name(step) == visible) {
+        let step: Option<u64> = visible.strip_prefix("step-").and_then(|n| n.parse().ok());
+        if let Some(step) = step.filter(|&step| step < u64::MAX && name(step) == visible) {
             let suffix = suffix.to_string();
             found.push((path, step, suffix));
         }

@@ -29,13 +29,31 @@ pub enum Error {
         /// The system's error.
         error: io::Error,
     },
-    /// Another process has locked the event log.
+    /// A file that this program didn't write is where an output should go.
     #[error(
-        "{path} is being written by another process: wait until that run ends, or choose another folder with --run"
+        "{path} exists and wasn't written by downhill: choose another name, or replace it with --overwrite"
+    )]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process is writing there.
+    #[error(
+        "{path} is busy: {writer} is writing to it. Wait until that run ends, or choose another folder with --run"
     )]
     Busy {
-        /// The event log.
+        /// The run folder or file.
         path: PathBuf,
+        /// "process 4711", or "another process".
+        writer: String,
+    },
+    /// The run's folder was moved or removed while it was trained.
+    #[error("the folder {path} was moved or removed while the run was training. {advice}")]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+        /// Where the run was saved instead.
+        advice: String,
     },
     /// Any other system error.
     #[error("{action} {path} failed: {error}")]
@@ -46,16 +64,6 @@ pub enum Error {
         path: PathBuf,
         /// The system's error.
         error: io::Error,
-    },
-    /// A line of an event log that isn't an event.
-    #[error("{path}, line {line}: not an event ({reason}). Remove that line to read the others")]
-    BrokenLine {
-        /// The event log.
-        path: PathBuf,
-        /// Line number, from 1.
-        line: usize,
-        /// The JSON parser's error.
-        reason: String,
     },
     /// A file of a run that can't be parsed.
     #[error("{path}: {reason}")]
@@ -122,6 +130,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong, without the advice.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Damaged { path, reason, .. } => {
+                format!("{} is damaged: {reason}", path.display())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// The error of an `action` (such as "writing") on `path`, classified by what the user can do.
     pub fn at(action: &'static str, path: &Path, error: io::Error) -> Self {
         let path = path.to_path_buf();

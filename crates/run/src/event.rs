@@ -63,6 +63,8 @@ kinds! {
     "start" = Start(Box<Start>),
     /// One training step was done.
     "step" = Step(Step),
+    /// A run that ends on time corrected its number of steps.
+    "pace" = Pacing(Pacing),
     /// The validation loss was measured.
     "eval" = Eval(Eval),
     /// The model generated a text.
@@ -179,6 +181,9 @@ pub struct Start {
     /// Steps done before this session, 0 for a new run: the event's own step. The first `step`
     /// event has the next number.
     pub first_step: u64,
+    /// The smoothed training loss at the first step, in a session that goes on with a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoothed_loss: Option<f64>,
     /// Total steps of the run.
     pub steps: u64,
     /// Windows in a batch.
@@ -200,6 +205,18 @@ pub struct Start {
     pub processor: String,
     /// The precision of matrix products: `f32`, `bf16` or `f64`.
     pub precision: String,
+    /// The time that the run was given, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_seconds: Option<f64>,
+    /// The validation loss that the plan expects at the end, in bits per byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_bits_per_byte: Option<f64>,
+    /// The low end of the interval around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_low: Option<f64>,
+    /// The high end of the interval around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_high: Option<f64>,
     /// The seed of every random number.
     pub seed: u64,
     /// The entropy of the validation text in bits per byte, if known.
@@ -241,6 +258,13 @@ pub struct Step {
     /// Tokens (rows for `fit`) per second.
     #[serde(deserialize_with = "number")]
     pub tokens_per_second: f64,
+}
+
+/// How many steps a run that ends on time will have, as estimated now.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Pacing {
+    /// Steps in all.
+    pub steps: u64,
 }
 
 /// One measurement of the validation loss.
@@ -317,7 +341,8 @@ pub struct End {
     /// Seconds from start to end.
     #[serde(deserialize_with = "number")]
     pub wall_seconds: f64,
-    /// The last validation loss in nats; language models only.
+    /// The validation loss of the best checkpoint in nats; language models only. All figures of
+    /// quality here are of that checkpoint: on the whole validation part if the run is finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_nats_per_token: Option<f64>,
     /// The same in bits per raw byte.
@@ -344,7 +369,7 @@ pub struct End {
     /// Passes over the training part.
     #[serde(default, deserialize_with = "number")]
     pub epochs: f64,
-    /// The step of the best checkpoint.
+    /// The step of the best checkpoint on disk whose loss was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_step: Option<u64>,
     /// Why it ended: `finished`, `interrupted` or `target`.

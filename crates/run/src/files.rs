@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::{Error, Result};
 
-/// How often, and how far apart, the lock of a file is tried.
-const LOCK_TRIES: u32 = 5;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// Further attempts to lock a file, and the pause before each: a reader that asks whether a run is
+/// live holds the lock for a moment.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Writes the bytes of a file, the same each time.
 type WriteContent<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
@@ -97,16 +98,21 @@ impl Files for Disk {
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(|error| Error::at("opening", path, error))?;
+        let mut options = OpenOptions::new();
+        let file = regular(path).and_then(|()| options.append(true).create(true).open(path));
+        let file = file.map_err(|error| Error::at("opening", path, error))?;
         // A file system without locks is fine: the lock only guards against mistakes.
-        if let Err(TryLockError::WouldBlock) = locked(&file) {
-            return Err(Error::Busy {
-                path: path.to_path_buf(),
-            });
+        for attempt in 0.. {
+            let Err(TryLockError::WouldBlock) = file.try_lock() else {
+                break;
+            };
+            if attempt == ATTEMPTS {
+                return Err(Error::Busy {
+                    path: path.to_path_buf(),
+                    writer: "another process".into(),
+                });
+            }
+            std::thread::sleep(PAUSE);
         }
         let path = path.to_path_buf();
         Ok(Box::new(DiskAppend { path, file }))
@@ -128,17 +134,6 @@ impl Files for Disk {
         }
         Ok(())
     }
-}
-
-/// Locks a file. Readers hold a shared lock for a moment, to see whether there is a writer.
-fn locked(file: &File) -> std::result::Result<(), TryLockError> {
-    for _ in 1..LOCK_TRIES {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            other => return other,
-        }
-    }
-    file.try_lock()
 }
 
 struct DiskAppend {
@@ -166,6 +161,20 @@ impl AppendFile for DiskAppend {
 /// The absolute path; unchanged if the working folder no longer exists.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Refuses what exists and isn't a file: a pipe or a device may block whoever opens it.
+fn regular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it isn't a regular file")),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a regular file for reading.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    regular(path)?;
+    File::open(path)
 }
 
 /// The parent folder of a path: `.` for a bare name.

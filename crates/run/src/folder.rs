@@ -1,13 +1,14 @@
 //! Run folders: creating them and finding them again.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use std::{fs, io};
 
 use serde::Serialize;
 
 use crate::files::parent;
+use crate::lock::{self, Lock};
 use crate::{AppendFile, Checkpoints, Error, EventLog, Files, Result, RunConfig, write_atomic};
 
 const CONFIG: &str = "run.toml";
@@ -52,10 +53,24 @@ pub enum Condition {
 pub struct RunFolder {
     path: PathBuf,
     files: Arc<dyn Files>,
+    /// The right to write to it, which this process holds until the last clone is dropped; `None`
+    /// in a folder opened for reading.
+    writer: Option<Arc<Writer>>,
+}
+
+struct Writer {
+    _lock: Lock,
+    /// Which folder it is, wherever it is moved to.
+    identity: (u64, u64),
+    /// The text of run.toml as last written.
+    config: Mutex<String>,
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run.
+    /// Creates the folder of a new run and locks it for writing.
+    ///
+    /// # Errors
+    /// If it exists and may not be replaced, or another process is writing to it.
     pub fn create(files: Arc<dyn Files>, choice: &Choice) -> Result<Self> {
         let path = match choice {
             Choice::Next { root, name } => next(files.as_ref(), root, &plain(name))?,
@@ -74,14 +89,43 @@ impl RunFolder {
             }
         };
         files.sync_folder(parent(&path))?;
-        Ok(Self { path, files })
+        Self::locked(files, path)
     }
 
-    /// Opens the folder of an existing run.
+    /// Opens the folder of an existing run for writing: everything that a session writes there is
+    /// written under this lock.
+    ///
+    /// # Errors
+    /// If there is no run, or another process is writing to it.
+    pub fn open_to_write(files: Arc<dyn Files>, path: &Path) -> Result<Self> {
+        let Self { path, files, .. } = Self::open(files, path)?;
+        Self::locked(files, path)
+    }
+
+    fn locked(files: Arc<dyn Files>, path: PathBuf) -> Result<Self> {
+        let lock = Lock::take(files.as_ref(), &path)?;
+        let identity = lock::identity(&path).map_err(|e| Error::at("reading", &path, e))?;
+        let writer = Arc::new(Writer {
+            _lock: lock,
+            identity,
+            config: Mutex::default(),
+        });
+        Ok(Self {
+            path,
+            files,
+            writer: Some(writer),
+        })
+    }
+
+    /// Opens the folder of an existing run for reading.
     pub fn open(files: Arc<dyn Files>, path: &Path) -> Result<Self> {
         if is_run(path) {
             let path = path.to_path_buf();
-            return Ok(Self { path, files });
+            return Ok(Self {
+                path,
+                files,
+                writer: None,
+            });
         }
         let reason = if !path.exists() {
             "doesn't exist"
@@ -116,6 +160,7 @@ impl RunFolder {
         let open = |path| Self {
             path,
             files: files.clone(),
+            writer: None,
         };
         Ok(runs.into_iter().map(open).collect())
     }
@@ -130,13 +175,41 @@ impl RunFolder {
         self.path.join(EVENTS)
     }
 
+    /// Whether the folder locked by this process is still in its place: `false` once it was moved
+    /// or removed, so that writing would create another one.
+    pub fn in_place(&self) -> bool {
+        let own = |writer: &Arc<Writer>| {
+            lock::identity(&self.path).is_ok_and(|found| found == writer.identity)
+        };
+        self.writer.as_ref().is_none_or(own)
+    }
+
+    /// A new folder beside this one with the same run.toml, for a run whose folder isn't in its
+    /// place any more.
+    pub fn beside(&self) -> Result<Self> {
+        let name = self.path.file_name().unwrap_or_default();
+        let choice = Choice::Next {
+            root: parent(&self.path).to_path_buf(),
+            name: name.to_string_lossy().into_owned(),
+        };
+        let new = Self::create(self.files.clone(), &choice)?;
+        if let Some(writer) = &self.writer {
+            let config = writer.config.lock().unwrap_or_else(PoisonError::into_inner);
+            new.write_config(&config)?;
+        }
+        Ok(new)
+    }
+
     /// Opens its event log for appending.
     pub fn event_log(&self) -> Result<EventLog> {
-        EventLog::open(self.files.as_ref(), &self.events_path())
+        let log = EventLog::open(self.files.as_ref(), &self.events_path())?;
+        // A power cut must not take the log's entry in the folder.
+        self.files.sync_folder(&self.path)?;
+        Ok(log)
     }
 
     /// How the run is doing. `ended` is whether the last session has an `end` event. If it hasn't,
-    /// the run is live as long as a process holds the lock of the event log.
+    /// the run is live as long as a process holds its lock.
     pub fn condition(&self, ended: bool) -> Condition {
         if !is_run(&self.path) {
             return Condition::Gone;
@@ -144,12 +217,9 @@ impl RunFolder {
         if ended {
             return Condition::Ended;
         }
-        let lock = fs::File::open(self.events_path()).map(|file| file.try_lock_shared());
-        match lock {
-            Ok(Ok(())) => Condition::Stopped,
-            // Where a file system has no locks, only the events can tell.
-            Ok(Err(_)) => Condition::Live,
-            Err(_) => Condition::Stopped,
+        match self.writer.is_none() && lock::is_free(&self.path) {
+            true => Condition::Stopped,
+            false => Condition::Live,
         }
     }
 
@@ -169,13 +239,20 @@ impl RunFolder {
             self.files.as_ref(),
             &self.path.join(CONFIG),
             text.as_bytes(),
-        )
+        )?;
+        if let Some(writer) = &self.writer {
+            let mut config = writer.config.lock().unwrap_or_else(PoisonError::into_inner);
+            text.clone_into(&mut config);
+        }
+        Ok(())
     }
 
     /// Atomically writes a file that an event or a plot needs to the run's `probes/`.
     pub fn write_probe(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let folder = self.path.join("probes");
-        self.files.create_folder(&folder)?;
+        if self.files.create_folder(&folder)? {
+            self.files.sync_folder(&self.path)?;
+        }
         let path = folder.join(name);
         write_atomic(self.files.as_ref(), &path, bytes)?;
         Ok(path)
@@ -190,6 +267,14 @@ impl RunFolder {
     /// The content of run.toml.
     pub fn config(&self) -> Result<RunConfig> {
         RunConfig::parse(&self.path.join(CONFIG), &self.read_config()?)
+    }
+}
+
+/// A name in a folder; one in the current folder isn't shown as `./name`.
+fn inside(folder: &Path, name: impl AsRef<Path>) -> PathBuf {
+    match folder == Path::new(".") {
+        true => name.as_ref().to_path_buf(),
+        false => folder.join(name),
     }
 }
 
@@ -209,12 +294,7 @@ fn runs_in(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            // A name in the current folder isn't shown as `./name`.
-            let path = match folder == Path::new(".") {
-                true => PathBuf::from(name),
-                false => folder.join(name),
-            };
+            let path = inside(folder, entry.ok()?.file_name());
             is_run(&path).then_some(path)
         })
         .collect();
@@ -249,10 +329,11 @@ fn no_run(path: &Path, reason: &'static str, near: Vec<PathBuf>) -> Error {
 fn next(files: &dyn Files, root: &Path, name: &str) -> Result<PathBuf> {
     let mut number = 1;
     loop {
-        let path = match number {
-            1 => root.join(name),
-            _ => root.join(format!("{name}-{number}")),
+        let name = match number {
+            1 => name.to_owned(),
+            _ => format!("{name}-{number}"),
         };
+        let path = inside(root, &name);
         let taken = fs::symlink_metadata(&path).is_ok();
         if !taken && files.create_folder(&path)? {
             return Ok(path);
@@ -261,13 +342,21 @@ fn next(files: &dyn Files, root: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Removes the path if it is a run or an empty folder.
+/// Removes the path if it is a run that nobody writes to, or an empty folder.
 fn remove_old(files: &dyn Files, path: &Path) -> Result<()> {
-    let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    // A start that was killed before it wrote run.toml leaves the lock alone.
+    let own = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|e| e.file_name() == lock::NAME);
+    let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.all(own));
     let link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
     if link || !(is_run(path) || empty) {
         let path = path.to_path_buf();
         return Err(Error::NotReplaced { path });
+    }
+    let lock = Lock::take(files, path)?;
+    if cfg!(windows) {
+        // Windows doesn't remove files that are open.
+        drop(lock);
+        return files.remove_folder(path);
     }
     files.remove_folder(path)
 }

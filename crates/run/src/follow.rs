@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use crate::files::open_regular;
+
 /// Bytes per read, and the length at which a line is cut.
 const CHUNK: usize = 1 << 20;
 const LONGEST: usize = 16 << 20;
@@ -88,7 +90,7 @@ impl Follow {
 
     /// The file at the current offset; `None` if it is missing or a different file.
     fn open(&self) -> io::Result<Option<File>> {
-        let mut file = match File::open(&self.path) {
+        let mut file = match open_regular(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -114,7 +116,7 @@ impl Follow {
     /// # Errors
     /// If the file can't be read or is too short.
     pub fn read_at(&self, place: u64, length: usize) -> io::Result<Vec<u8>> {
-        let mut file = File::open(&self.path)?;
+        let mut file = open_regular(&self.path)?;
         file.seek(SeekFrom::Start(place))?;
         let mut bytes = vec![0; length];
         file.read_exact(&mut bytes)?;

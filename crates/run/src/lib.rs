@@ -4,6 +4,7 @@
 //! runs/NAME/
 //!   run.toml        the run's kind, the complete config as used, the sources of its text
 //!   events.jsonl    every event, appended: the source of every screen and report
+//!   writer.lock     locked by the process that writes to the run
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
 //!
@@ -22,15 +23,18 @@ mod follow;
 mod hash;
 mod json;
 mod kind;
+mod lock;
 mod log;
 mod machine;
 mod manifest;
+mod output;
 mod probe;
 mod rote;
+mod smoothed;
 
-pub use checkpoints::{Checkpoint, Checkpoints, Which};
+pub use checkpoints::{Checkpoint, Checkpoints, Selection, Which};
 pub use error::{Error, Result};
-pub use event::{End, Eval, Event, Sample, Saved, Start, Step, Warning, What};
+pub use event::{End, Eval, Event, Pacing, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
 pub use files::{AppendFile, Content, Disk, Files, NamedFile, absolute, write_atomic};
 pub use folder::{Choice, Condition, RunFolder};
@@ -39,5 +43,7 @@ pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
+pub use output::{is_output, marked, write_output};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
 pub use rote::Rote;
+pub use smoothed::Smoothed;

@@ -1,9 +1,10 @@
 //! The event log, `events.jsonl`: appended during training, read by everything else.
 
-use std::fs;
+use std::io::Read;
 use std::path::Path;
 
-use crate::{AppendFile, Error, Event, Files, Result, What};
+use crate::files::open_regular;
+use crate::{AppendFile, Error, Event, Files, Result, Warning, What};
 
 /// The event log of a run, open for appending. Each event is one write of one line; the file is
 /// synced only when a checkpoint was saved and at the end.
@@ -20,7 +21,7 @@ impl EventLog {
     /// Opens the log, creating it if needed. A last line cut off by a crash is removed.
     pub fn open(files: &dyn Files, path: &Path) -> Result<Self> {
         let mut file = files.append(path)?;
-        let old = fs::read(path).map_err(|error| Error::at("reading", path, error))?;
+        let old = read(path)?;
         let start = old.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         let tail = &old[start..];
         let mut length = old.len() as u64;
@@ -65,9 +66,11 @@ impl EventLog {
 }
 
 /// Reads a whole event log as one curve: where a later session resumed from an earlier step, the
-/// events it undid are dropped. Unknown kinds and fields are ignored, as is a truncated last line.
+/// events it undid are dropped. Unknown kinds and fields are ignored, as is a truncated last line;
+/// a warning at the end counts broken lines.
 pub fn read_events(path: &Path) -> Result<Vec<Event>> {
-    let bytes = fs::read(path).map_err(|error| Error::at("reading", path, error))?;
+    let bytes = read(path)?;
+    let mut broken: Option<(usize, usize, String)> = None;
     let mut events: Vec<Event> = Vec::new();
     let mut lines = bytes.split(|&b| b == b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
@@ -84,14 +87,26 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>> {
             Ok(None) => {}
             // Nothing follows, not even a newline: it was cut off, or is being written right now.
             Err(_) if lines.peek().is_none() => {}
-            Err(reason) => {
-                return Err(Error::BrokenLine {
-                    path: path.to_path_buf(),
-                    line: index + 1,
-                    reason: reason.to_string(),
-                });
-            }
+            Err(reason) => match &mut broken {
+                Some((count, ..)) => *count += 1,
+                None => broken = Some((1, index + 1, reason.to_string())),
+            },
         }
     }
+    if let Some((count, first, reason)) = broken {
+        let message = format!(
+            "{}: lines that are not events were skipped: {count}, the first is line {first} ({reason})",
+            path.display()
+        );
+        let time = events.last().map_or(0.0, |event| event.time);
+        events.push(Event::new(time, 0, Warning { message }));
+    }
     Ok(events)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = open_regular(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| Error::at("reading", path, error))?;
+    Ok(bytes)
 }

@@ -1,16 +1,19 @@
 //! The manifest of a checkpoint: its files, with sizes and hashes.
 
-use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, NamedFile, Result};
+use crate::files::open_regular;
+use crate::{Error, NamedFile, Result, sha256};
 
 /// The manifest's own name, which no other file of a checkpoint may have.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// The version without a hash of its own.
+const UNHASHED: u64 = 1;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -19,6 +22,9 @@ pub(crate) struct Manifest {
     /// Validation loss: nats per token, or mean squared error. `null` where it wasn't measured.
     pub loss: Option<f64>,
     pub files: Vec<Entry>,
+    /// SHA-256 of this manifest as JSON without this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,18 +41,50 @@ impl Manifest {
             step,
             loss: loss.filter(|loss| loss.is_finite()),
             files,
+            sha256: None,
         }
+    }
+
+    /// The manifest's own hash.
+    fn hash(&self) -> serde_json::Result<String> {
+        let bare = Self {
+            sha256: None,
+            ..self.clone()
+        };
+        Ok(sha256(&serde_json::to_vec(&bare)?))
+    }
+
+    /// The content of its file.
+    pub(crate) fn text(&self) -> io::Result<Vec<u8>> {
+        let hashed = Self {
+            sha256: Some(self.hash()?),
+            ..self.clone()
+        };
+        let mut text = serde_json::to_vec_pretty(&hashed)?;
+        text.push(b'\n');
+        Ok(text)
     }
 
     /// Reads and checks the manifest in a checkpoint's folder; the error says what is wrong.
     pub(crate) fn read(folder: &Path, step: u64) -> std::result::Result<Self, String> {
-        let text = fs::read(folder.join(MANIFEST)).map_err(|error| error.to_string())?;
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-        if manifest.version != VERSION {
-            return Err(format!(
-                "its version is {}, but this program reads version {VERSION}",
-                manifest.version
-            ));
+        let read = || -> io::Result<Self> {
+            let mut text = Vec::new();
+            open_regular(&folder.join(MANIFEST))?.read_to_end(&mut text)?;
+            Ok(serde_json::from_slice(&text)?)
+        };
+        let manifest = read().map_err(|error| error.to_string())?;
+        let hash = manifest.hash().map_err(|error| error.to_string())?;
+        let whole = match manifest.version {
+            VERSION => manifest.sha256.as_ref() == Some(&hash),
+            UNHASHED => manifest.sha256.is_none(),
+            version => {
+                return Err(format!(
+                    "its version is {version}, but this program reads version {VERSION}"
+                ));
+            }
+        };
+        if !whole {
+            return Err("it doesn't match its own hash".to_string());
         }
         if manifest.step != step {
             return Err(format!(

@@ -89,14 +89,117 @@ fn damage_is_reported_and_another_checkpoint_offered() {
     }
     std::fs::write(last.join("manifest.json"), "{").unwrap();
     for which in [Which::Best, Which::Last] {
-        let error = checkpoints.open(which).unwrap_err().to_string();
-        assert!(
-            error.contains("manifest.json") && error.contains("--checkpoint 100"),
-            "{error}"
-        );
+        assert_eq!(checkpoints.open(which).unwrap().step, 100);
     }
-    assert_eq!(checkpoints.open(Which::Step(100)).unwrap().step, 100);
+    let error = checkpoints.open(Which::Step(200)).unwrap_err().to_string();
+    assert!(
+        error.contains("manifest.json") && error.contains("--checkpoint 100"),
+        "{error}"
+    );
     assert_eq!(steps(&checkpoints), [100]);
+}
+
+#[test]
+fn the_first_sound_one_is_chosen_and_what_was_passed_over_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let losses = [
+        (100, Some(2.0)),
+        (200, Some(1.0)),
+        (300, Some(3.0)),
+        (400, None),
+    ];
+    let checkpoints = saved(folder.path(), &losses);
+    let damage = |step: u64| {
+        let file = format!("checkpoints/step-000{step}/config.json");
+        std::fs::write(folder.path().join(file), "{ }").unwrap();
+    };
+    let choose = |which| {
+        let chosen = checkpoints.choose(which, &|checkpoint| checkpoint.verify(|_| true));
+        chosen.map(|chosen| (chosen.checkpoint.step, chosen.skipped.len()))
+    };
+    assert_eq!(choose(Which::Best).unwrap(), (200, 0));
+    assert_eq!(choose(Which::Last).unwrap(), (400, 0));
+    damage(200);
+    damage(400);
+    assert_eq!(choose(Which::Best).unwrap(), (100, 1));
+    assert_eq!(choose(Which::Last).unwrap(), (300, 1));
+    let error = choose(Which::Step(400)).unwrap_err().to_string();
+    assert!(error.contains("step-000400/config.json"), "{error}");
+    damage(100);
+    damage(300);
+    let error = choose(Which::Last).unwrap_err().to_string();
+    assert!(error.contains("step-000400/config.json"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_may_be_marked_with_its_loss_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = saved(folder.path(), &[(100, Some(2.0)), (200, None)]);
+    assert_eq!(checkpoints.open(Which::Best).unwrap().step, 100);
+    checkpoints.mark(200, 1.0).unwrap();
+    let mut best = checkpoints.open(Which::Best).unwrap();
+    assert_eq!((best.step, best.loss), (200, Some(1.0)));
+    best.verify(|_| true).unwrap();
+}
+
+#[test]
+fn going_back_removes_the_course_that_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let losses = [100, 200, 300, 400].map(|step| (step, None));
+    let checkpoints = saved(folder.path(), &losses);
+    std::fs::write(
+        folder.path().join("checkpoints/step-000300/manifest.json"),
+        "{",
+    )
+    .unwrap();
+    checkpoints.remove_above(100, 200).unwrap();
+    assert_eq!(steps(&checkpoints), [100, 200]);
+    let left = std::fs::read_dir(folder.path().join("checkpoints")).unwrap();
+    assert_eq!(left.count(), 2);
+}
+
+#[test]
+fn no_bit_of_a_manifest_can_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = saved(folder.path(), &[(100, Some(0.5))]);
+    let path = folder.path().join("checkpoints/step-000100/manifest.json");
+    let whole = std::fs::read(&path).unwrap();
+    let known = checkpoints.open(Which::Last).unwrap().loss;
+    for at in 0..whole.len() {
+        for bit in 0..7 {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            std::fs::write(&path, &flipped).unwrap();
+            let accepted = checkpoints.open(Which::Last);
+            // White space means nothing.
+            let blank = whole[at].is_ascii_whitespace();
+            assert!(blank || accepted.is_err(), "byte {at}, bit {bit}");
+            assert!(accepted.is_err() || accepted.unwrap().loss == known);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_a_run_folder_is_refused_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = saved(folder.path(), &[(100, None)]);
+    let pipe = |name: &str| {
+        let path = folder.path().join(name);
+        let _ = std::fs::remove_file(&path);
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        path
+    };
+    let events = pipe("events.jsonl");
+    assert!(run::read_events(&events).is_err());
+    assert!(run::EventLog::open(&Disk, &events).is_err());
+    assert!(run::Follow::new(events).look(|_, _| {}).is_err());
+    pipe("checkpoints/step-000100/config.json");
+    let checkpoint = checkpoints.open(Which::Last).unwrap();
+    assert!(checkpoint.read("config.json").is_err());
+    pipe("checkpoints/step-000100/manifest.json");
+    assert!(checkpoints.open(Which::Last).is_err());
 }
 
 /// Every visible checkpoint is complete, and 100 and 200 exist (100 in its old or new form).

@@ -6,7 +6,7 @@ use std::io::ErrorKind::PermissionDenied;
 use std::path::Path;
 use std::sync::Arc;
 
-use run::{Choice, Disk, Error, Faulty, Files, Kind, RunConfig, RunFolder};
+use run::{Choice, Condition, Disk, Error, Faulty, Files, Kind, RunConfig, RunFolder};
 
 fn disk() -> Arc<dyn Files> {
     Arc::new(Disk)
@@ -53,10 +53,17 @@ fn overwrite_replaces_a_run_and_nothing_else() {
     run.write_config("a = 1\n").unwrap();
     run.write_config("a = 2\n").unwrap();
     assert_eq!(run.read_config().unwrap(), "a = 2\n");
-    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+    let files = || std::fs::read_dir(&path).unwrap().count();
+    // The config and the lock.
+    assert_eq!(files(), 2);
     assert!(matches!(exact(&path, false), Err(Error::Exists { .. })));
+    let live = exact(&path, true).err().unwrap().to_string();
+    let own = format!("process {}", std::process::id());
+    assert!(live.contains("busy") && live.contains(&own), "{live}");
+    assert_eq!(files(), 2);
+    drop(run);
     exact(&path, true).unwrap();
-    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+    assert_eq!(files(), 1);
     // An empty folder may be replaced.
     exact(&path, true).unwrap();
     let thesis = path.join("thesis.txt");
@@ -65,6 +72,38 @@ fn overwrite_replaces_a_run_and_nothing_else() {
         assert!(matches!(exact(place, true), Err(Error::NotReplaced { .. })));
     }
     assert!(thesis.exists());
+}
+
+#[test]
+fn one_process_writes_to_a_run_and_others_know_it_is_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine");
+    let run = exact(&path, false).unwrap();
+    run.write_config("a = 1\n").unwrap();
+    let reader = RunFolder::open(disk(), &path).unwrap();
+    assert_eq!(reader.condition(false), Condition::Live);
+    let second = RunFolder::open_to_write(disk(), &path);
+    assert!(matches!(second, Err(Error::Busy { .. })));
+    drop(run);
+    assert_eq!(reader.condition(false), Condition::Stopped);
+    RunFolder::open_to_write(disk(), &path).unwrap();
+}
+
+#[test]
+fn a_folder_that_was_moved_is_noticed_and_the_run_goes_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine");
+    let run = exact(&path, false).unwrap();
+    run.write_config("a = 1\n").unwrap();
+    assert!(run.in_place());
+    std::fs::rename(&path, folder.path().join("moved")).unwrap();
+    assert!(!run.in_place());
+    std::fs::create_dir(&path).unwrap();
+    assert!(!run.in_place(), "another folder of this name");
+    let beside = run.beside().unwrap();
+    assert_eq!(beside.path(), folder.path().join("mine-2"));
+    assert_eq!(beside.read_config().unwrap(), "a = 1\n");
+    assert!(beside.in_place());
 }
 
 #[test]

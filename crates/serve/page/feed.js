@@ -143,6 +143,7 @@ export class Feed {
     this.seen = sent.serial;
     const list = (this.kinds[sent.kind] ??= []);
     list.push({ step: sent.step, ...sent.event, serial: sent.serial });
+    if (sent.kind === "pace" && this.start) this.start.steps = sent.event.steps;
     if (list.length > MOST)
       this.kinds[sent.kind] = list.filter((_, i) => i % 2 === 0 || i > MOST - 16);
   }

@@ -30,6 +30,9 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// The caller's flag was set.
+    #[error("stopped")]
+    Stopped,
     /// A sequence that was released or never existed.
     #[error("no such sequence in this session")]
     NoSequence,

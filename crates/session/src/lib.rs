@@ -24,7 +24,7 @@ mod session;
 mod write;
 
 pub use error::{Error, Result};
-pub use opened::{Opened, TOKENIZER, TOKENIZER_CONFIG, Use, tokenizer};
+pub use opened::{Opened, TOKENIZER, TOKENIZER_CONFIG, Use, check_sound, tokenizer};
 pub use plans::{Plans, SequenceId};
 pub use sampling::Sampling;
 pub use score::{Inside, Score};

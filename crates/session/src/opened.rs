@@ -35,12 +35,15 @@ pub struct Opened {
     pub folder: PathBuf,
     /// Steps it was trained for, if known from a run.
     pub step: Option<u64>,
+    /// Why each checkpoint that would have been preferred wasn't opened.
+    pub skipped: Vec<String>,
     device: Cpu,
     plans: Plans,
 }
 
 impl Opened {
-    /// Opens a run (at the given checkpoint), or a model's folder.
+    /// Opens a run, at the given checkpoint or at the next best or older one if that is damaged; or
+    /// a model's folder.
     ///
     /// # Errors
     /// If there is no model, a file is damaged, or the model is not supported.
@@ -48,7 +51,14 @@ impl Opened {
         if !path.join(CONFIG).is_file() {
             let folder = RunFolder::open(Arc::new(Disk), path)?;
             folder.config()?.expect(&Kind::Language)?;
-            return Opened::of(&folder.checkpoints().open(which)?, how);
+            let needed =
+                |name: &str| [CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG].contains(&name);
+            let sound = |checkpoint: &mut Checkpoint| check_sound(checkpoint, needed);
+            let chosen = folder.checkpoints().choose(which, &sound)?;
+            return Ok(Opened {
+                skipped: chosen.skipped,
+                ..Opened::of(&chosen.checkpoint, how)?
+            });
         }
         if let Some(checkpoint) = Checkpoint::at(path)? {
             return Opened::of(&checkpoint, how);
@@ -101,6 +111,7 @@ impl Opened {
             tokenizer,
             folder: folder.to_path_buf(),
             step,
+            skipped: Vec::new(),
             device,
         })
     }
@@ -117,6 +128,27 @@ fn in_folder(folder: &Path) -> impl Fn(HuggingFaceError) -> Error {
         folder: folder.to_path_buf(),
         error,
     }
+}
+
+/// Checks a checkpoint's files that are `wanted`: their sizes and hashes, and that every number in
+/// them is finite.
+///
+/// # Errors
+/// What is wrong with the first that isn't sound.
+pub fn check_sound(checkpoint: &mut Checkpoint, wanted: impl Fn(&str) -> bool) -> run::Result<()> {
+    checkpoint.verify(&wanted)?;
+    let tensors = |name: &&str| name.ends_with(".safetensors") && wanted(name);
+    for name in checkpoint.names().filter(tensors) {
+        let path = checkpoint.check(name)?;
+        let finite = TensorFiles::open(&[path]).and_then(|mut files| {
+            let names: Vec<String> = files.names().map(String::from).collect();
+            names
+                .iter()
+                .try_for_each(|tensor| files.double(tensor).map(drop))
+        });
+        finite.map_err(|error| checkpoint.unusable(name, error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Reads a checkpoint's tokenizer.

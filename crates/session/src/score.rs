@@ -102,6 +102,7 @@ impl Session<'_> {
     }
 
     fn windows(&mut self, tokens: &[u32], from: usize, size: (usize, usize)) -> Result<Vec<f32>> {
+        self.check_stop()?;
         let rows = size.0 * size.1;
         let device = &mut *self.device;
         let r = self.plans.ready(device, Mode::Score, size)?;
@@ -145,6 +146,7 @@ impl Session<'_> {
     /// If a token doesn't exist or the device fails.
     pub fn look(&mut self, tokens: &[u32], sequences: usize) -> Result<Inside> {
         self.check(tokens)?;
+        self.check_stop()?;
         let (vocabulary, width) = (self.plans.vocabulary, self.plans.model.width);
         let size = (sequences, tokens.len() / sequences);
         let device = &mut *self.device;

@@ -6,11 +6,13 @@ use crate::plans::{CHUNK, Plans, Sequence, SequenceId, TOGETHER};
 use crate::sampling::Sampling;
 use engine::{Device, Host, HostMut, Scalars};
 use model::Mode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A trained model in use, on a device whose store contains its weights.
 pub struct Session<'a> {
     pub(crate) device: &'a mut dyn Device,
     pub(crate) plans: &'a mut Plans,
+    stop: Option<&'a AtomicBool>,
 }
 
 /// Part of a sequence that is read in one pass.
@@ -24,7 +26,25 @@ struct Stretch {
 impl<'a> Session<'a> {
     /// A session on a device, with plans made for it.
     pub fn new(device: &'a mut dyn Device, plans: &'a mut Plans) -> Session<'a> {
-        Session { device, plans }
+        Session {
+            device,
+            plans,
+            stop: None,
+        }
+    }
+
+    /// A session that gives up with [`Error::Stopped`] before its next pass once the flag is set.
+    #[must_use]
+    pub fn until(mut self, stop: &'a AtomicBool) -> Session<'a> {
+        self.stop = Some(stop);
+        self
+    }
+
+    pub(crate) fn check_stop(&self) -> Result<()> {
+        match self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            true => Err(Error::Stopped),
+            false => Ok(()),
+        }
     }
 
     /// The context: the most tokens that the model sees.
@@ -140,6 +160,7 @@ impl<'a> Session<'a> {
     /// Runs one recording over stretches of at most `time` tokens each. The results for padding
     /// rows and padding sequences are unused.
     fn read(&mut self, stretches: &[Stretch], time: usize) -> Result<()> {
+        self.check_stop()?;
         let (context, vocabulary) = (self.plans.model.context, self.plans.vocabulary);
         let sequences = stretches.len().next_power_of_two();
         let (mut tokens, mut positions) = (Vec::new(), Vec::new());

@@ -37,8 +37,9 @@ pub enum Error {
     },
     /// A text with too few tokens.
     #[error(
-        "{what} is too short: {tokens} tokens, but at least {needed} are needed; \
-         give more text or set a smaller model.context"
+        "{what} is too short: {tokens} tokens, but at least {needed} are needed; give more text{}",
+        // Two is the least: one to read and one to predict.
+        if *needed > 2 { " or set a smaller model.context" } else { "" }
     )]
     TooShort {
         /// Which text.

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use engine::{Device, Field, Host, HostMut, Variable};
-use model::{TensorFiles, TensorOutput, write_tensors};
+use model::{Pace, TensorFiles, TensorOutput, write_tensors};
 use run::{Checkpoint, NamedFile};
 use safetensors::Dtype;
 use std::io;
@@ -22,41 +22,35 @@ const LOOKS: f64 = 16.0;
 /// An exponential average of all weights: E ← E + κ (W − E), κ = 1 − exp(−interval / constant).
 /// It begins as the weights of the first step that it sees.
 pub struct Average {
-    /// Steps done when it begins.
-    from: u64,
-    /// The step at which it looks for the last time.
-    last: u64,
-    interval: u64,
-    gain: f64,
+    /// The share of the run that it spans.
+    share: f64,
     /// One set of numbers for each variable; empty before it begins.
     values: Vec<Vec<f32>>,
 }
 
 impl Average {
-    /// Over the last `share` of `steps`; never begins where the share is 0.
-    pub fn new(share: f64, steps: u64) -> Average {
-        let length = (share * steps as f64).round();
-        let constant = length / CONSTANTS;
-        let interval = (constant / LOOKS).round().max(1.0);
-        let never = length < 1.0;
+    /// Over the last `share` of a run; never begins where the share is 0.
+    pub fn new(share: f64) -> Average {
         Average {
-            from: if never {
-                u64::MAX
-            } else {
-                steps - length as u64
-            },
-            last: steps,
-            interval: interval as u64,
-            gain: 1.0 - libm::exp(-interval / constant.max(1.0)),
+            share,
             values: Vec::new(),
         }
     }
 
+    /// Steps done when it begins, steps between two looks, and the gain of a look.
+    fn plan(&self, pace: &Pace) -> (u64, u64, f64) {
+        let (from, total) = pace.first_at(pace.places() as f64 * (1.0 - self.share));
+        let constant = total.saturating_sub(from) as f64 / CONSTANTS;
+        let interval = (constant / LOOKS).round().max(1.0);
+        let gain = 1.0 - libm::exp(-interval / constant.max(1.0));
+        (from.max(1), interval as u64, gain)
+    }
+
     /// Bytes it takes for these variables.
     pub fn bytes(&self, variables: &[Variable]) -> u64 {
-        match self.from {
-            u64::MAX => 0,
-            _ => variables.iter().map(|v| 4 * v.len() as u64).sum(),
+        match self.share > 0.0 {
+            true => variables.iter().map(|v| 4 * v.len() as u64).sum(),
+            false => 0,
         }
     }
 
@@ -69,9 +63,18 @@ impl Average {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn look(&mut self, device: &dyn Device, variables: &[Variable], step: u64) -> Result<()> {
-        let due = step == self.last || step.wrapping_sub(self.from).is_multiple_of(self.interval);
-        if step < self.from || !due {
+    pub fn look(
+        &mut self,
+        device: &dyn Device,
+        variables: &[Variable],
+        (step, pace): (u64, &Pace),
+    ) -> Result<()> {
+        if self.share == 0.0 {
+            return Ok(());
+        }
+        let (from, interval, gain) = self.plan(pace);
+        let due = step == pace.total() || step.wrapping_sub(from).is_multiple_of(interval);
+        if step < from || !due {
             return Ok(());
         }
         let first = !self.exists();
@@ -82,7 +85,7 @@ impl Average {
                 continue;
             }
             for (average, weight) in self.values[index].iter_mut().zip(weights) {
-                *average += (self.gain * f64::from(weight - *average)) as f32;
+                *average += (gain * f64::from(weight - *average)) as f32;
             }
         }
         Ok(())
@@ -135,8 +138,10 @@ impl Average {
         variables: &[Variable],
         from: &Checkpoint,
         (step, averaged): (u64, bool),
+        pace: &Pace,
     ) -> Result<()> {
-        if step < self.from && !averaged {
+        let begun = self.share > 0.0 && step >= self.plan(pace).0;
+        if !begun && !averaged {
             return Ok(());
         }
         let name = if averaged { RAW } else { AVERAGE };
@@ -160,7 +165,7 @@ impl Average {
             self.swap(device, variables)?;
         }
         // A longer schedule averages its own end.
-        if step < self.from {
+        if !begun {
             self.values.clear();
         }
         Ok(())

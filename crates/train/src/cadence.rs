@@ -25,10 +25,15 @@ impl Cadence {
     /// The cadence given by a config.
     pub fn new(config: &Config) -> Cadence {
         Cadence {
-            steps: config.train.steps as u64,
+            steps: config.train.pace().total(),
             evaluate: config.eval.every.max(1) as u64,
             save: config.checkpoint.every.max(1) as u64,
         }
+    }
+
+    /// Takes a corrected number of steps.
+    pub fn correct(&mut self, steps: u64) {
+        self.steps = steps;
     }
 
     /// Whether all steps are done.

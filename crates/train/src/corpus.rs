@@ -1,7 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
-use data::{Destination, JobControl, Prepared, ReadOptions, Tokens};
+use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,8 @@ pub struct Corpus {
     pub validation: Vec<u32>,
     /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub sampled: Option<u64>,
+    /// What was read and what was skipped; none for the built-in stories.
+    pub report: Option<Report>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
 }
@@ -75,6 +77,7 @@ impl Corpus {
         validation: Option<&Path>,
         config: &Config,
         control: &JobControl,
+        choose: &dyn Fn(&Scan) -> TokenizerKind,
     ) -> Result<Corpus> {
         let corpus = match paths {
             [] => stories(&config.data, None)?,
@@ -95,7 +98,8 @@ impl Corpus {
                     return Err(Error::Task(told));
                 }
                 let to = Destination::Cache(cache_folder());
-                let (prepared, chosen) = prepare(paths, validation, &config.data, to, control)?;
+                let (prepared, chosen) =
+                    prepare(paths, validation, &config.data, to, control, choose)?;
                 Corpus {
                     chosen,
                     ..Corpus::prepared(prepared, paths, validation)?
@@ -105,7 +109,8 @@ impl Corpus {
         corpus.long_enough(config)
     }
 
-    /// The text of an existing run, encoded with the run's own tokenizer.
+    /// The text of an existing run, encoded with the run's own tokenizer, or, where no checkpoint
+    /// holds one yet, with one made as the config says.
     ///
     /// # Errors
     /// As [`Corpus::read`]; also if it is not the text that the run was trained on.
@@ -113,20 +118,25 @@ impl Corpus {
         run: &RunFolder,
         source: &TextSource,
         config: &Config,
-        tokenizer: Tokenizer,
+        tokenizer: Option<Tokenizer>,
         control: &JobControl,
     ) -> Result<Corpus> {
         let (paths, validation) = (&source.paths[..], source.validation.as_deref());
         let corpus = match paths {
-            [] => stories(&config.data, Some(tokenizer))?,
+            [] => stories(&config.data, tokenizer)?,
             [folder] if Prepared::is_in(folder) => {
                 Corpus::prepared(Prepared::open(folder)?, paths, None)?
             }
             _ => {
                 let to = Destination::Cache(cache_folder());
-                let scan = data::scan(paths, validation, &options(&config.data), 0, to, control)?;
+                let sample = match tokenizer {
+                    Some(_) => 0,
+                    None => sample_bytes(&config.data),
+                };
+                let options = options(&config.data);
+                let scan = data::scan(paths, validation, &options, sample, to, control)?;
                 source.check(run, scan.text_sha256())?;
-                let prepared = scan.encode(&config.data.tokenizer, Some(&tokenizer), control)?;
+                let prepared = scan.encode(&config.data.tokenizer, tokenizer.as_ref(), control)?;
                 Corpus::prepared(prepared, paths, validation)?
             }
         };
@@ -160,6 +170,7 @@ impl Corpus {
             },
             chosen: from.tokenizer.kind(),
             sampled,
+            report: Some(from.report),
             tokenizer: from.tokenizer,
             train: from.train,
             validation: from.validation.all()?,
@@ -181,8 +192,13 @@ impl Corpus {
     }
 }
 
-/// Prepares texts according to the config. Also returns the kind of tokenizer: `auto` is resolved,
-/// a path is absolute.
+/// The tokenizer for a text whose time is not limited: characters where there are few of them.
+pub fn choose(scan: &Scan) -> TokenizerKind {
+    text::choose(&scan.sample().concat())
+}
+
+/// Prepares texts according to the config; `choose` resolves the tokenizer `auto`. Also returns the
+/// kind of tokenizer: `auto` is resolved, a path is absolute.
 ///
 /// # Errors
 /// If a text can't be read or the destination can't be written to.
@@ -192,14 +208,20 @@ pub fn prepare(
     data: &DataConfig,
     to: Destination,
     control: &JobControl,
+    choose: &dyn Fn(&Scan) -> TokenizerKind,
 ) -> Result<(Prepared, TokenizerKind)> {
-    let sample_bytes = match data.tokenizer {
+    let sample = sample_bytes(data);
+    let scan = data::scan(paths, validation, &options(data), sample, to, control)?;
+    let kind = settled(&data.tokenizer, || choose(&scan));
+    Ok((scan.encode(&kind, None, control)?, kind))
+}
+
+/// Bytes of the text from which the tokenizer is learned or chosen.
+fn sample_bytes(data: &DataConfig) -> usize {
+    match data.tokenizer {
         TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
         _ => 0,
-    };
-    let scan = data::scan(paths, validation, &options(data), sample_bytes, to, control)?;
-    let kind = settled(&data.tokenizer, || text::choose(&scan.sample().concat()));
-    Ok((scan.encode(&kind, None, control)?, kind))
+    }
 }
 
 /// The tokenizer that a config asks for, once the text is known.
@@ -228,11 +250,17 @@ pub fn tokens_of(path: &Path, tokenizer: &Tokenizer, data: &DataConfig) -> Resul
     Ok(tokens)
 }
 
-fn options(data: &DataConfig) -> ReadOptions {
+/// How texts are read according to the config.
+pub fn options(data: &DataConfig) -> ReadOptions {
     ReadOptions {
         raw_bytes: data.tokenizer == TokenizerKind::Bytes,
         lossy: data.lossy,
         field: (data.field != "auto").then(|| data.field.clone()),
+        encoding: (data.encoding != "auto").then(|| data.encoding.clone()),
+        delimiter: data.delimiter,
+        quotes: data.quotes,
+        separator: (data.separator != "none").then(|| data.separator.clone()),
+        raw: data.raw,
         skip_bad: data.skip_bad,
         gitignore: data.gitignore,
         validation_bytes: data.validation_bytes as u64,
@@ -268,6 +296,7 @@ fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
         tokenizer,
         chosen,
         sampled: None,
+        report: None,
         source: TextSource {
             corpus: text.name.clone(),
             paths: Vec::new(),

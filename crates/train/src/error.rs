@@ -34,17 +34,12 @@ pub enum Error {
         /// All mistakes found.
         error: model::ConfigError,
     },
-    /// The loss or the gradient is not finite.
-    #[error(
-        "step {step}: the {what} is not finite, so the step was not applied. {advice} \
-         A lower learning rate often helps (--set optim.lr=...)"
-    )]
+    /// A number that is not finite.
+    #[error("{what}. {advice}")]
     NotFinite {
-        /// The step, from 1.
-        step: u64,
-        /// Loss or gradient.
-        what: &'static str,
-        /// Where the last checkpoint is.
+        /// Which number, after which step, and what was not done therefore.
+        what: String,
+        /// Where the last checkpoint is, and how to go on from it.
         advice: String,
     },
     /// A run that changed since its last checkpoint.
@@ -77,6 +72,18 @@ pub enum Error {
         /// The share asked for.
         share: f64,
     },
+    /// The time is too short for the text.
+    #[error(
+        "there is too little time to learn anything from this text: give it at least \
+         {seconds:.0}s (--time)"
+    )]
+    TooShort {
+        /// The least that makes sense, in seconds.
+        seconds: f64,
+    },
+    /// Settings that a resumed run can't change.
+    #[error("{0}")]
+    Fixed(String),
     /// An error specific to a task.
     #[error("{0}")]
     Task(String),

@@ -14,6 +14,7 @@ use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
 use session::{
     Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, tokenizer, write_text,
 };
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use text::MergeDropout;
 
@@ -136,8 +137,8 @@ impl Task for LanguageTask {
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
         let batch = self.loader.batch(step)?;
-        let decoder = &self.training.decoder;
-        decoder.fill(device, ready, &batch.inputs, &batch.targets)?;
+        self.training
+            .fill(device, ready, &batch.inputs, &batch.targets)?;
         if self.cadence.evaluates(step + 1) {
             let variables = self.training.decoder.graph.variables();
             self.probe.remember(device, variables)?;
@@ -153,11 +154,16 @@ impl Task for LanguageTask {
         false
     }
 
-    fn evaluate(&mut self, device: &mut dyn Device, full: bool) -> Result<Measured> {
+    fn evaluate(
+        &mut self,
+        device: &mut dyn Device,
+        full: bool,
+        stop: &AtomicBool,
+    ) -> Result<Measured> {
         let from = Instant::now();
         let full = full || self.scored(false) == self.scored(true);
         let tokens = &self.corpus.validation[..self.scored(full)];
-        let mut session = Session::new(device, &mut self.plans);
+        let mut session = Session::new(device, &mut self.plans).until(stop);
         let score = session.score(&self.corpus.tokenizer, tokens)?;
         if let (true, Some(floor)) = (full, self.corpus.floor_bits) {
             let found = score.nats / std::f64::consts::LN_2;
@@ -179,7 +185,7 @@ impl Task for LanguageTask {
         })
     }
 
-    fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>> {
+    fn sample(&mut self, device: &mut dyn Device, stop: &AtomicBool) -> Result<Option<Sample>> {
         let s = &self.config.sample;
         let tokenizer = &self.corpus.tokenizer;
         let sampling = Sampling {
@@ -194,7 +200,7 @@ impl Task for LanguageTask {
             text.push_str(piece);
             true
         };
-        let mut session = Session::new(device, &mut self.plans);
+        let mut session = Session::new(device, &mut self.plans).until(stop);
         write_text(&mut session, tokenizer, &prompt, s.tokens, &sampling, piece)?;
         Ok(Some(Sample {
             prompt: s.prompt.clone(),
@@ -204,7 +210,12 @@ impl Task for LanguageTask {
         }))
     }
 
-    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<What>> {
+    fn probe(
+        &mut self,
+        device: &mut dyn Device,
+        step: u64,
+        stop: &AtomicBool,
+    ) -> Result<Vec<What>> {
         let mut seen = Vec::new();
         let (tokenizer, corpus) = (&self.corpus.tokenizer, &self.corpus);
         if self.cadence.climbs(step) {
@@ -215,7 +226,7 @@ impl Task for LanguageTask {
             seen.extend(ladder.map(What::from));
         }
         let (text, looks) = (&corpus.validation, self.cadence.looks(step, self.looked));
-        let mut session = Session::new(device, &mut self.plans);
+        let mut session = Session::new(device, &mut self.plans).until(stop);
         let (stream, lens) = self.probe.look(&mut session, tokenizer, text, looks)?;
         if let Some(lens) = lens {
             self.looked = Some(step);

@@ -15,22 +15,26 @@
 
 mod average;
 mod cadence;
+mod clock;
 mod corpus;
 mod error;
 mod ladder;
 mod language;
+pub mod planner;
 mod probe;
 mod profile;
+mod resume;
 mod saved;
 mod schedule;
 mod state;
 mod task;
 mod trainer;
 
-pub use corpus::{Corpus, TextSource, prepare, tokens_of};
+pub use corpus::{Corpus, TextSource, cache_folder, choose, options, prepare, tokens_of};
 pub use error::{Error, Result};
 pub use language::LanguageTask;
-pub use saved::{Settings, check_unchanged};
+pub use resume::{Extension, Resumed, check_checkpoint};
+pub use saved::Settings;
 pub use schedule::rate;
 pub use task::{Measured, Recording, Task};
-pub use trainer::{Outcome, Trainer, TrainerSettings};
+pub use trainer::{Deadline, Outcome, Trainer, TrainerSettings};

@@ -2,7 +2,6 @@
 
 use crate::corpus::TextSource;
 use crate::error::{Error, Result};
-use crate::state;
 use engine::{Device, Field, Host, Variable};
 use model::{Config, ModelConfig, TensorFiles, hugging_face};
 use run::{Checkpoint, Kind, RunConfig, RunFolder};
@@ -41,41 +40,6 @@ impl Settings {
         let config = config.map_err(|error| Error::Config { path, error })?;
         Ok(Settings { config, source })
     }
-}
-
-/// Refuses to resume a run whose config changed since its last checkpoint in a way that affects the
-/// training.
-///
-/// # Errors
-/// Names every changed key.
-pub fn check_unchanged(folder: &RunFolder, settings: &Settings, last: &Checkpoint) -> Result<()> {
-    let then = state::load(last)?.config;
-    let path = last.path.join("trainer_state.json");
-    let then = Config::load(None, Some((&path, &then)), &[]);
-    let then = then.map_err(|error| Error::Config { path, error })?;
-    let free = |key: &str| {
-        ["train.steps", "train.threads"].contains(&key)
-            || ["eval.", "checkpoint.", "sample."]
-                .iter()
-                .any(|section| key.starts_with(section))
-    };
-    let changed = settings.config.differences(&then);
-    let changed = changed.iter().filter(|d| !free(&d.key));
-    let told: Vec<String> = changed
-        .map(|d| format!("{} was {} and is {}", d.key, d.theirs, d.mine))
-        .collect();
-    if told.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Changed {
-        run: folder.path().to_path_buf(),
-        what: format!(
-            "its config changed since step {}: {}",
-            last.step,
-            told.join("; ")
-        ),
-        advice: "Restore run.toml, or start a new run",
-    })
 }
 
 /// Copies a checkpoint's weights to a device whose store has these variables.

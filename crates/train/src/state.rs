@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use engine::{Device, Field, Host, HostMut, Optimizer, Variable};
 use model::{TensorFiles, TensorOutput, write_tensors};
-use run::{Checkpoint, NamedFile};
+use run::{Checkpoint, NamedFile, Smoothed};
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use std::io::{self, Write};
 /// File with the optimizer's state.
 const OPTIMIZER: &str = "optimizer.safetensors";
 /// File with the trainer's state.
-const TRAINER: &str = "trainer_state.json";
+pub const TRAINER: &str = "trainer_state.json";
 
 /// The trainer's own state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,8 +26,32 @@ pub struct State {
     /// Whether the model's file has the average of the last steps' weights.
     #[serde(default)]
     pub averaged: bool,
+    /// The smoothed training loss.
+    #[serde(default)]
+    pub smoothed: Smoothed,
     /// The config in run.toml.
     pub config: String,
+}
+
+/// The first variable whose weights or optimizer state on the device have a number that is not
+/// finite.
+pub fn not_finite<'a>(
+    device: &dyn Device,
+    variables: &'a [Variable],
+    optimizer: &Optimizer,
+) -> Result<Option<&'a str>> {
+    for variable in variables {
+        let states = optimizer.states(variable).into_iter().enumerate();
+        let states = states.map(|(state, len)| (Field::State(state), len));
+        for (field, len) in [(Field::Weight, variable.len())].into_iter().chain(states) {
+            let mut numbers = vec![0.0f64; len];
+            device.read_variable(&variable.name, field, HostMut::Double(&mut numbers))?;
+            if !numbers.iter().all(|x| x.is_finite()) {
+                return Ok(Some(&variable.name));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The checkpoint files with the training state.
@@ -96,7 +120,13 @@ fn output<'a>(
 /// Reads the trainer's own state.
 pub fn load(from: &Checkpoint) -> Result<State> {
     let bytes = from.read(TRAINER)?;
-    serde_json::from_slice(&bytes).map_err(|e| broken(from, TRAINER, e.to_string()))
+    let state: State =
+        serde_json::from_slice(&bytes).map_err(|e| broken(from, TRAINER, e.to_string()))?;
+    if state.step != from.step {
+        let reason = format!("it is of step {}, not {}", state.step, from.step);
+        return Err(broken(from, TRAINER, reason));
+    }
+    Ok(state)
 }
 
 /// Copies the optimizer's state to the device.
@@ -117,6 +147,10 @@ pub fn restore(
                 let reason = format!("{name} has {} numbers, not {len}", numbers.len());
                 return Err(broken(from, OPTIMIZER, reason));
             }
+            if optimizer.is_square(variable, state) && numbers.iter().any(|&x| x < 0.0) {
+                let reason = format!("{name} has a negative number, but holds means of squares");
+                return Err(broken(from, OPTIMIZER, reason));
+            }
             let field = Field::State(state);
             device.write_variable(&variable.name, field, Host::Double(&numbers))?;
         }
@@ -125,6 +159,5 @@ pub fn restore(
 }
 
 fn broken(from: &Checkpoint, file: &str, reason: String) -> Error {
-    let path = from.path.join(file);
-    run::Error::Broken { path, reason }.into()
+    from.unusable(file, reason).into()
 }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use engine::{Device, Graph, Ready, ValueId};
 use run::{Checkpoint, Eval, NamedFile, Sample, Start, Step, What};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A task's recorded step.
 pub struct Recording {
@@ -70,23 +71,31 @@ pub trait Task {
     /// Whether training can stop before its last step, given the gradient norm of a step.
     fn settled(&mut self, step: u64, norm: f64) -> bool;
 
-    /// Evaluates the model on all of the validation part, or on a fixed subset of it.
+    /// Evaluates the model on all of the validation part, or on a fixed subset of it. Like the two
+    /// below, it looks at `stop` after every batch.
     ///
     /// # Errors
-    /// If the device fails or the result is impossible.
-    fn evaluate(&mut self, device: &mut dyn Device, full: bool) -> Result<Measured>;
+    /// If the device fails or the result is impossible; [`session::Error::Stopped`] once `stop` is
+    /// set.
+    fn evaluate(
+        &mut self,
+        device: &mut dyn Device,
+        full: bool,
+        stop: &AtomicBool,
+    ) -> Result<Measured>;
 
     /// Generates a sample, if the task has one.
     ///
     /// # Errors
-    /// If the device fails.
-    fn sample(&mut self, device: &mut dyn Device) -> Result<Option<Sample>>;
+    /// If the device fails, or once `stop` is set.
+    fn sample(&mut self, device: &mut dyn Device, stop: &AtomicBool) -> Result<Option<Sample>>;
 
     /// Further events after `step` steps, for viewers.
     ///
     /// # Errors
-    /// If the device fails.
-    fn probe(&mut self, device: &mut dyn Device, step: u64) -> Result<Vec<What>>;
+    /// If the device fails, or once `stop` is set.
+    fn probe(&mut self, device: &mut dyn Device, step: u64, stop: &AtomicBool)
+    -> Result<Vec<What>>;
 
     /// The files from which other programs load the model. Their content is read from the device
     /// while it is written, so that a checkpoint doesn't need a second copy in memory.

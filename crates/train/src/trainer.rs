@@ -1,20 +1,22 @@
 //! The training loop: fill a batch, run the planned step, report; between steps evaluate, sample
 //! and save. The trainer emits events and knows nothing of the screen.
 
+mod saving;
+
 use crate::average::Average;
 use crate::cadence::Cadence;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::profile::Profiler;
 use crate::schedule::rate;
-use crate::state::{self, State};
+use crate::state;
 use crate::task::{Recording, Task};
 use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
-use model::Config;
+use model::{Config, Pace};
 use run::{
-    Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Saved, Start, Step, Warning, What,
-    now, peak_bytes,
+    Checkpoint, End, Eval, Event, EventLog, Kind, Pacing, RunFolder, Smoothed, Start, Step,
+    Warning, What, Which, now, peak_bytes,
 };
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -27,8 +29,26 @@ pub struct TrainerSettings<'a> {
     pub threads: usize,
     /// When the program started, for `wall_seconds`.
     pub began: Instant,
-    /// Set by Ctrl-C: the run ends after the current step and saves its state.
+    /// When the run has to be over, for one that ends on time.
+    pub deadline: Option<Deadline>,
+    /// Set by Ctrl-C: the run ends after the current step, or batch of an evaluation, and saves its
+    /// state.
     pub stop: &'a AtomicBool,
+}
+
+/// Bytes of a checkpoint that are surely written in a second.
+const SAVED_PER_SECOND: f64 = 2e8;
+
+/// The end of a run that has to be over on time.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// Seconds from the program's start to the end of the run.
+    pub seconds: f64,
+    /// The measured duration of a training step, in seconds.
+    pub step_seconds: f64,
+    /// The expected loss at the end in bits per byte: the low end of an interval, the most likely
+    /// value, and the high end.
+    pub forecast: Option<[f64; 3]>,
 }
 
 /// How a run ended.
@@ -38,6 +58,15 @@ pub enum Outcome {
     Finished,
     /// Stopped by the user; the state is saved.
     Interrupted,
+}
+
+/// The best checkpoint on disk.
+struct Best {
+    step: u64,
+    /// Its loss on the fixed subset.
+    loss: f64,
+    /// Its figures, as far as they are known.
+    eval: Eval,
 }
 
 /// The trainer.
@@ -53,17 +82,27 @@ pub struct Trainer<'a> {
     ready: Ready,
     optimizer: Optimizer,
     average: Average,
+    pace: Pace,
+    clock: Option<Clock>,
     /// Steps done.
     step: u64,
     train_seconds: f64,
     first_norm: f64,
-    best: Option<(f64, u64)>,
+    smoothed: Smoothed,
+    /// The least loss measured on the fixed subset, whether or not a checkpoint was saved there.
+    least: Option<f64>,
+    best: Option<Best>,
     /// The last evaluation.
     last: Eval,
+    /// The last loss on the fixed subset, and its step.
+    loss: Option<(u64, f64)>,
     /// The `start` event.
     about: Start,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
+    /// The step that this session began with, until it has saved: newer checkpoints are of a course
+    /// that was left.
+    began: Option<u64>,
     /// Set to request a checkpoint after the current step.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
@@ -98,12 +137,11 @@ impl<'a> Trainer<'a> {
                 "train.average is for language models: set it to 0".into(),
             ));
         }
-        let average = Average::new(train.average, train.steps as u64);
+        let (average, pace) = (Average::new(train.average), train.pace());
         let log = folder.event_log()?;
-        let best = folder.checkpoints().list()?.into_iter();
-        let best = best.filter_map(|c| Some((c.loss?, c.step)));
         let mut trainer = Trainer {
-            best: best.min_by(|a, b| a.0.total_cmp(&b.0)),
+            least: None,
+            best: None,
             cadence: Cadence::new(&settings.config),
             settings,
             task,
@@ -115,12 +153,17 @@ impl<'a> Trainer<'a> {
             ready,
             optimizer,
             average,
+            pace,
+            clock: None,
             step: 0,
             train_seconds: 0.0,
             first_norm: 0.0,
+            smoothed: Smoothed::default(),
             last: Eval::default(),
+            loss: None,
             about: Start::default(),
             saved: None,
+            began: Some(0),
             wanted: Arc::default(),
             profiler: Profiler::default(),
         };
@@ -145,12 +188,44 @@ impl<'a> Trainer<'a> {
         let variables = self.recording.graph.variables();
         state::restore(self.device, variables, &self.optimizer, from)?;
         let at = (state.step, state.averaged);
-        self.average.restore(self.device, variables, from, at)?;
+        self.average
+            .restore(self.device, variables, from, at, &self.pace)?;
         self.step = state.step;
         self.train_seconds = state.train_seconds;
         self.first_norm = state.first_norm;
+        self.smoothed = state.smoothed;
         self.saved = Some(state.step);
+        self.began = Some(state.step);
         Ok(())
+    }
+
+    /// Finds the best of the checkpoints that earlier sessions saved.
+    fn find_best(&mut self) -> Result<()> {
+        let kind = self.about.kind();
+        for checkpoint in self.folder.checkpoints().list()? {
+            let Some(loss) = checkpoint.loss else {
+                continue;
+            };
+            if checkpoint.step <= self.step {
+                let language = kind == Kind::Language;
+                let eval = Eval {
+                    val_nats_per_token: language.then_some(loss),
+                    mse: (!language).then_some(loss),
+                    ..Eval::default()
+                };
+                self.remember(checkpoint.step, loss, eval);
+            }
+        }
+        self.least = self.best.as_ref().map(|best| best.loss);
+        Ok(())
+    }
+
+    /// Remembers a checkpoint if it is the best.
+    fn remember(&mut self, step: u64, loss: f64, eval: Eval) {
+        let better = |best: &Best| loss < best.loss || step == best.step;
+        if self.best.as_ref().is_none_or(better) {
+            self.best = Some(Best { step, loss, eval });
+        }
     }
 
     fn start(&mut self, totals: engine::Totals) -> Result<()> {
@@ -158,7 +233,8 @@ impl<'a> Trainer<'a> {
         let mut start = Start {
             run: self.folder.path().display().to_string(),
             parameters: totals.parameters,
-            steps: config.train.steps as u64,
+            steps: self.pace.total(),
+            smoothed_loss: self.smoothed.value(),
             flops_per_step: totals.flops,
             bytes_peak: self.device.bytes() + self.average.bytes(self.recording.graph.variables()),
             threads: self.settings.threads as u64,
@@ -174,12 +250,19 @@ impl<'a> Trainer<'a> {
             ..Start::default()
         };
         self.task.describe(&mut start);
+        if let Some(deadline) = self.settings.deadline {
+            start.planned_seconds = Some(deadline.seconds);
+            start.predicted_low = deadline.forecast.map(|f| f[0]);
+            start.predicted_bits_per_byte = deadline.forecast.map(|f| f[1]);
+            start.predicted_high = deadline.forecast.map(|f| f[2]);
+        }
         // A fit takes less time than the measurement.
         if start.kind() == Kind::Language {
             let precision = config.train.precision.of_products();
             start.peak_flops_per_second = self.device.peak(precision)?;
         }
         self.about = start.clone();
+        self.find_best()?;
         self.emit(start)
     }
 
@@ -197,34 +280,143 @@ impl<'a> Trainer<'a> {
     /// If a file or the device fails or a number is not finite; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
         if self.step == 0 {
-            self.measure(false)?;
-            self.sample()?;
-            self.probe()?;
+            let looked = self.look();
+            unless_stopped(looked)?;
         }
         let mut settled = false;
         let mut last = self.cadence.is_last(self.step);
         while !last && !self.stopped() {
             settled = self.train_step()?;
+            self.keep_time()?;
             last = self.cadence.is_last(self.step) || settled;
             if !last && !self.stopped() {
-                self.between()?;
+                let between = self.between();
+                unless_stopped(between)?;
             }
         }
-        // A late Ctrl-C doesn't interrupt a run that is complete.
-        if !last {
-            self.save(None)?;
-            self.end("interrupted")?;
-            return Ok(Outcome::Interrupted);
-        }
-        let subset = self.measure(false)?;
+        // Before the last evaluation, which may take long.
+        self.save()?;
+        let finished = match last {
+            true => {
+                let judged = self.judge();
+                unless_stopped(judged)?.is_some()
+            }
+            false => false,
+        };
+        let (reason, outcome) = match (finished, settled) {
+            (true, true) => ("target", Outcome::Finished),
+            (true, false) => ("finished", Outcome::Finished),
+            _ => ("interrupted", Outcome::Interrupted),
+        };
+        self.end(reason)?;
+        Ok(outcome)
+    }
+
+    /// The look at the model before the first step.
+    fn look(&mut self) -> Result<()> {
+        self.measure(false)?;
+        let measured = self.last.seconds;
+        let from = Instant::now();
+        self.sample()?;
+        self.probe()?;
+        self.start_clock(measured, from.elapsed().as_secs_f64())
+    }
+
+    /// The look at the model after the last step: marks its checkpoint, and measures the best one
+    /// in full.
+    fn judge(&mut self) -> Result<()> {
+        let saved = self.last.averaged;
+        self.measure(false)?;
         if !self.last.full {
             self.measure(true)?;
         }
+        if self.last.averaged != saved {
+            self.saved = None;
+            self.save()?;
+        } else if let Some((step, loss)) = self.loss {
+            self.folder.checkpoints().mark(step, loss)?;
+            self.remember(step, loss, self.last.clone());
+            self.prune()?;
+        }
         self.sample()?;
         self.probe()?;
-        self.save(Some(subset))?;
-        self.end(if settled { "target" } else { "finished" })?;
-        Ok(Outcome::Finished)
+        self.judge_best()
+    }
+
+    /// Measures the best checkpoint in full where it isn't the last. The device then has its
+    /// weights.
+    fn judge_best(&mut self) -> Result<()> {
+        let (task, device) = (&mut self.task, &mut *self.device);
+        let Some(best) = self.best.as_mut().filter(|best| best.step < self.step) else {
+            return Ok(());
+        };
+        let checkpoints = self.folder.checkpoints();
+        let mut load = || -> Result<bool> {
+            let checkpoint = checkpoints.open(Which::Step(best.step))?;
+            task.restore(device, &checkpoint)?;
+            Ok(state::load(&checkpoint)?.averaged)
+        };
+        // If it was damaged meanwhile, the figures of its own time stand.
+        if let Ok(averaged) = load() {
+            let measured = task.evaluate(device, true, self.settings.stop)?;
+            best.eval = Eval {
+                averaged,
+                ..measured.event
+            };
+        }
+        Ok(())
+    }
+
+    /// Starts the clock of a run that ends on time: what comes after the last step is estimated
+    /// from the seconds that an evaluation took before the first, and all else there.
+    fn start_clock(&mut self, evaluation: f64, other: f64) -> Result<()> {
+        let Some(deadline) = self.settings.deadline else {
+            return Ok(());
+        };
+        let full = self.about.validation_tokens as f64 / self.last.tokens.max(1) as f64;
+        let evaluations = if self.last.full { 1.0 } else { 1.0 + full };
+        let each = if self.settings.config.train.average > 0.0 {
+            2.0
+        } else {
+            1.0
+        };
+        // Weights, their average and two states.
+        let saving = 16.0 * self.about.parameters as f64 / SAVED_PER_SECOND;
+        let reserve = evaluation * evaluations * each + other + saving;
+        let seconds = deadline.seconds - reserve;
+        let elapsed = self.settings.began.elapsed().as_secs_f64();
+        self.clock = Some(Clock::new(seconds, deadline.step_seconds));
+        let steps = ((seconds - elapsed) / deadline.step_seconds)
+            .floor()
+            .max(1.0) as u64;
+        self.pace = Pace::steps(steps);
+        self.correct()
+    }
+
+    /// Corrects the number of steps where the clock says so.
+    fn keep_time(&mut self) -> Result<()> {
+        let now = self.settings.began.elapsed().as_secs_f64();
+        let clock = self.clock.as_mut();
+        if let Some(total) = clock.and_then(|clock| clock.after(self.step, now, &self.pace)) {
+            self.pace.correct(self.step, total);
+            self.correct()?;
+        }
+        Ok(())
+    }
+
+    /// Puts a corrected pace where it is read.
+    fn correct(&mut self) -> Result<()> {
+        let train = &mut self.settings.config.train;
+        train.steps = self.pace.total() as usize;
+        train.pace = self.pace.corrected().then(|| self.pace.clone());
+        self.cadence.correct(self.pace.total());
+        let steps = self.pace.total();
+        self.emit(Pacing { steps })
+    }
+
+    /// The config with the number of steps as it turned out.
+    pub fn config(&self) -> &Config {
+        &self.settings.config
     }
 
     fn stopped(&self) -> bool {
@@ -235,7 +427,7 @@ impl<'a> Trainer<'a> {
     fn train_step(&mut self) -> Result<bool> {
         let from = Instant::now();
         let config = &self.settings.config;
-        let lr = rate(&config.optim, self.step, config.train.steps as u64);
+        let lr = rate(&config.optim, self.step, &self.pace);
         self.task.fill(self.device, self.ready, self.step)?;
         let scalars = Scalars {
             seed: config.train.seed,
@@ -255,11 +447,16 @@ impl<'a> Trainer<'a> {
             .read(self.ready, cost, HostMut::Double(&mut shares))?;
         let (cost, norm) = (shares.iter().sum::<f64>(), self.device.norm());
         if !cost.is_finite() || !norm.is_finite() {
-            return Err(self.not_finite(cost));
+            let what = if cost.is_finite() { "gradient" } else { "loss" };
+            let step = self.step + 1;
+            return Err(self.not_finite(format!(
+                "step {step}: the {what} is not finite, so the step was not applied"
+            )));
         }
         self.step += 1;
         let variables = self.recording.graph.variables();
-        self.average.look(self.device, variables, self.step)?;
+        let at = (self.step, &self.pace);
+        self.average.look(self.device, variables, at)?;
         let seconds = from.elapsed().as_secs_f64();
         self.train_seconds += seconds;
         if self.step == 1 {
@@ -273,20 +470,11 @@ impl<'a> Trainer<'a> {
             ..Step::default()
         };
         self.task.report(cost, &mut event);
+        if let Some(loss) = event.nats_per_token.or(event.mse) {
+            self.smoothed.add(loss);
+        }
         self.emit(event)?;
         Ok(self.task.settled(self.step, norm / self.first_norm))
-    }
-
-    fn not_finite(&mut self, cost: f64) -> Error {
-        let path = self.folder.path().display();
-        Error::NotFinite {
-            step: self.step + 1,
-            what: if cost.is_finite() { "gradient" } else { "loss" },
-            advice: match self.saved {
-                Some(step) => format!("The checkpoint of step {step} in {path} is intact."),
-                None => "No checkpoint had been saved yet.".into(),
-            },
-        }
     }
 
     /// The work between two steps.
@@ -294,10 +482,9 @@ impl<'a> Trainer<'a> {
         let wanted = self.wanted.swap(false, Ordering::Relaxed);
         let evaluates = self.cadence.evaluates(self.step);
         let saves = wanted || self.cadence.saves(self.step);
-        let loss = match evaluates || saves {
-            true => Some(self.measure(false)?),
-            false => None,
-        };
+        if evaluates || saves {
+            self.measure(false)?;
+        }
         if evaluates {
             self.probe()?;
         }
@@ -305,18 +492,19 @@ impl<'a> Trainer<'a> {
             self.sample()?;
         }
         if saves {
-            self.save(loss)?;
+            self.save()?;
         }
         Ok(())
     }
 
-    /// Evaluates the model and emits the event; returns the loss.
-    fn measure(&mut self, full: bool) -> Result<f64> {
-        let mut measured = self.task.evaluate(self.device, full)?;
+    /// Evaluates the model and emits the event.
+    fn measure(&mut self, full: bool) -> Result<()> {
+        let stop = self.settings.stop;
+        let mut measured = self.task.evaluate(self.device, full, stop)?;
         if self.average.exists() {
             let raw = measured.loss;
             self.swap()?;
-            let averaged = self.task.evaluate(self.device, full);
+            let averaged = self.task.evaluate(self.device, full, stop);
             self.swap()?;
             let averaged = averaged?;
             if averaged.loss < raw {
@@ -327,14 +515,21 @@ impl<'a> Trainer<'a> {
         }
         // Measured on the same tokens each time, so that "best" compares like with like.
         if !full {
-            measured.event.best = self.best.is_none_or(|(least, _)| measured.loss < least);
+            measured.event.best = self.least.is_none_or(|least| measured.loss < least);
             if measured.event.best {
-                self.best = Some((measured.loss, self.step));
+                self.least = Some(measured.loss);
             }
+            self.loss = Some((self.step, measured.loss));
         }
         self.last = measured.event;
         self.emit(self.last.clone())?;
-        Ok(measured.loss)
+        match measured.loss.is_finite() {
+            true => Ok(()),
+            false => Err(self.not_finite(format!(
+                "after step {} the validation loss is not finite",
+                self.step
+            ))),
+        }
     }
 
     /// Exchanges the weights with their average.
@@ -348,7 +543,7 @@ impl<'a> Trainer<'a> {
         if averaged {
             self.swap()?;
         }
-        let sample = self.task.sample(self.device);
+        let sample = self.task.sample(self.device, self.settings.stop);
         if averaged {
             self.swap()?;
         }
@@ -359,7 +554,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn probe(&mut self) -> Result<()> {
-        let mut seen = self.task.probe(self.device, self.step)?;
+        let stop = self.settings.stop;
+        let mut seen = self.task.probe(self.device, self.step, stop)?;
         if !seen.is_empty() {
             seen.extend(self.profiler.take().map(What::from));
         }
@@ -369,68 +565,24 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn save(&mut self, loss: Option<f64>) -> Result<()> {
-        if self.saved == Some(self.step) {
-            return Ok(());
-        }
-        let from = Instant::now();
-        let averaged = self.last.averaged;
-        if averaged {
-            self.swap()?;
-        }
-        let path = self.write(loss, averaged);
-        if averaged {
-            self.swap()?;
-        }
-        let path = path?;
-        let checkpoints = self.folder.checkpoints();
-        checkpoints.prune(self.settings.config.checkpoint.keep)?;
-        self.saved = Some(self.step);
-        self.emit(Saved {
-            path: path.display().to_string(),
-            seconds: from.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// Writes a checkpoint of what the device has: the average of the weights, or the weights.
-    fn write(&self, loss: Option<f64>, averaged: bool) -> Result<PathBuf> {
-        let state = State {
-            step: self.step,
-            train_seconds: self.train_seconds,
-            first_norm: self.first_norm,
-            averaged,
-            config: self.settings.config.to_toml(),
-        };
-        let variables = self.recording.graph.variables();
-        let mut files = self.task.files(self.device)?;
-        files.extend(state::save(
-            self.device,
-            variables,
-            &self.optimizer,
-            self.recording.double,
-            &state,
-        )?);
-        files.extend(self.average.file(variables, averaged));
-        let checkpoints = self.folder.checkpoints();
-        Ok(checkpoints.save(self.step, loss.filter(|l| l.is_finite()), files)?)
-    }
-
     fn end(&mut self, reason: &str) -> Result<()> {
-        let last = self.last.clone();
+        let best = self.best.as_ref();
+        let eval = best.map(|best| best.eval.clone()).unwrap_or_default();
+        let best_step = best.map(|best| best.step);
         let tokens = self.step * self.about.tokens_per_step;
         self.emit(End {
             train_seconds: self.train_seconds,
             wall_seconds: self.settings.began.elapsed().as_secs_f64(),
-            val_nats_per_token: last.val_nats_per_token,
-            val_bits_per_byte: last.val_bits_per_byte,
-            mse: last.mse,
-            r2: last.r2,
+            val_nats_per_token: eval.val_nats_per_token,
+            val_bits_per_byte: eval.val_bits_per_byte,
+            mse: eval.mse,
+            r2: eval.r2,
             peak_bytes: peak_bytes(),
             floor_bits_per_byte: self.about.floor_bits_per_byte,
-            averaged: last.averaged,
+            averaged: eval.averaged,
             tokens,
             epochs: tokens as f64 / self.about.train_tokens.max(1) as f64,
-            best_step: self.best.map(|(_, step)| step),
+            best_step,
             reason: reason.into(),
             run: self.folder.path().display().to_string(),
         })
@@ -442,5 +594,13 @@ impl<'a> Trainer<'a> {
     /// If the event log can't be written.
     pub fn warn(&mut self, message: String) -> Result<()> {
         self.emit(Warning { message })
+    }
+}
+
+/// `None` where work was left because the user asked to stop.
+fn unless_stopped<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(Error::Session(session::Error::Stopped)) => Ok(None),
+        other => other.map(Some),
     }
 }

@@ -1,14 +1,15 @@
-//! A disk that fails at any moment: the run ends with an error, and saved files stay intact.
+//! A disk that fails at any moment: the run ends with an error, and saved files stay intact. A user
+//! who stops at any moment: the run leaves at once, and nothing is lost.
 #![allow(clippy::unwrap_used)]
 
 use engine::{Cpu, CpuSettings};
 use model::Config;
-use run::{Choice, Disk, Faulty, Files, RunFolder};
+use run::{Choice, Disk, Event, Faulty, Files, RunFolder, What, Which};
 use session::{Opened, Use};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use train::{Corpus, LanguageTask, Result, Settings, Trainer, TrainerSettings};
 
@@ -23,32 +24,64 @@ const SETS: [&str; 6] = [
 
 /// Trains four steps, with a checkpoint after each, on a disk.
 fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
+    let choice = Choice::Exact {
+        path: folder.join("run"),
+        overwrite: false,
+    };
+    session(folder, || RunFolder::create(files, &choice), None).map(drop)
+}
+
+/// Trains to the last step in a run's folder, from its last checkpoint if it has one, or until the
+/// event of this name at this step; returns the events.
+fn session(
+    folder: &Path,
+    open: impl FnOnce() -> run::Result<RunFolder>,
+    until: Option<(&str, u64)>,
+) -> Result<Vec<Event>> {
     let text = folder.join("text.txt");
     std::fs::write(&text, "The dog finds the ball. ".repeat(20)).unwrap();
     let config = Config::load(Some("tiny"), None, &SETS.map(String::from)).unwrap();
-    let corpus = Corpus::read(&[text], None, &config, &data::JobControl::silent())?;
+    let corpus = Corpus::read(
+        &[text],
+        None,
+        &config,
+        &data::JobControl::silent(),
+        &train::choose,
+    )?;
     let settings = Settings {
         config,
         source: corpus.source.clone(),
     };
     let mut task = LanguageTask::new(&settings.config, corpus)?;
-    let choice = Choice::Exact {
-        path: folder.join("run"),
-        overwrite: false,
-    };
-    let run = RunFolder::create(files, &choice)?;
+    let run = open()?;
+    let from = run.checkpoints().open(Which::Last).ok();
     run.write_config(&settings.to_toml()?)?;
     let mut device = Cpu::new(CpuSettings::with_threads(1));
     let stop = AtomicBool::new(false);
     let told = TrainerSettings {
+        deadline: None,
         config: settings.config,
         threads: 1,
         began: Instant::now(),
         stop: &stop,
     };
-    let mut screen = |_: &_| {};
-    Trainer::new(told, &mut task, &mut device, &run, None, &mut screen)?.run()?;
-    Ok(())
+    let mut events = Vec::new();
+    let mut screen = |event: &Event| {
+        events.push(event.clone());
+        if until == event.step.map(|step| (event.what.name(), step)) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let mut trainer = Trainer::new(
+        told,
+        &mut task,
+        &mut device,
+        &run,
+        from.as_ref(),
+        &mut screen,
+    )?;
+    trainer.run()?;
+    Ok(events)
 }
 
 /// Every visible checkpoint can be read; returns their number.
@@ -90,4 +123,61 @@ fn a_failing_disk_never_costs_what_was_saved() {
         }
     }
     assert!(most >= 2);
+}
+
+/// The user stops it at any event: at most one batch later it leaves, and what it had is saved;
+/// resumed, it ends as if nobody had stopped it.
+#[test]
+fn a_run_can_be_stopped_in_the_middle_of_anything() {
+    let whole = tempfile::tempdir().unwrap();
+    train(whole.path(), Arc::new(Disk)).unwrap();
+    let read = |place: &Path, name: &str| {
+        let checkpoint = place.join("run/checkpoints/step-000004");
+        std::fs::read(checkpoint.join(name)).unwrap()
+    };
+    let cases = [
+        ("start", 0),
+        ("eval", 0),
+        ("eval", 2),
+        ("step", 4),
+        ("saved", 4),
+        ("eval", 4),
+    ];
+    for until in cases {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        let choice = Choice::Exact {
+            path: path.clone(),
+            overwrite: false,
+        };
+        let create = || RunFolder::create(Arc::new(Disk), &choice);
+        let events = session(place.path(), create, Some(until)).unwrap();
+        let What::End(end) = &events[events.len() - 1].what else {
+            panic!("{until:?}: no end")
+        };
+        assert_eq!(end.reason, "interrupted", "{until:?}");
+        let at = events
+            .iter()
+            .position(|e| e.step.map(|s| (e.what.name(), s)) == Some(until));
+        // Only the checkpoint is still saved.
+        let after = events[at.unwrap() + 1..].iter().map(|e| e.what.name());
+        assert!(
+            after.clone().all(|n| n == "saved" || n == "end"),
+            "{until:?}"
+        );
+        let open = || RunFolder::open_to_write(Arc::new(Disk), &path);
+        let events = session(place.path(), open, None).unwrap();
+        assert!(matches!(&events[events.len() - 1].what, What::End(e) if e.reason == "finished"));
+        for name in ["model.safetensors", "optimizer.safetensors"] {
+            let same = read(place.path(), name) == read(whole.path(), name);
+            assert!(same, "{until:?}: {name}");
+        }
+        let last = RunFolder::open(Arc::new(Disk), &path)
+            .unwrap()
+            .checkpoints();
+        assert!(
+            last.open(Which::Step(4)).unwrap().loss.is_some(),
+            "{until:?}"
+        );
+    }
 }

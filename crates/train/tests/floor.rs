@@ -3,6 +3,7 @@
 
 use engine::{Cpu, CpuSettings, Device};
 use model::Config;
+use std::sync::atomic::AtomicBool;
 use text::Tokenizer;
 use train::{Corpus, Error, LanguageTask, Task, TextSource};
 
@@ -16,6 +17,7 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
         .unwrap();
     let measure = |floor_bits: f64| {
         let corpus = Corpus {
+            report: None,
             source: TextSource {
                 corpus: "floor".into(),
                 paths: Vec::new(),
@@ -34,7 +36,7 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
         let recording = task.record().unwrap();
         device.create(recording.graph.variables(), None).unwrap();
         task.initialize(&mut device, &recording.graph).unwrap();
-        task.evaluate(&mut device, true)
+        task.evaluate(&mut device, true, &AtomicBool::new(false))
     };
     let measured = measure(0.0).unwrap();
     let bits = measured.loss * measured.event.tokens as f64 / std::f64::consts::LN_2;

@@ -74,6 +74,11 @@ impl Dashboard {
                 }
                 self.eval = Some((done, e.clone()));
             }
+            What::Pacing(e) => {
+                if let Some(start) = &mut self.start {
+                    start.steps = e.steps;
+                }
+            }
             What::Sample(e) => self.sample = Some((done, format!("{}{}", e.prompt, e.text))),
             What::Warning(e) => self.warning = Some(e.message.clone()),
             What::Ladder(e) => self.ladder = Some(e.clone()),

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod dashboard;
+mod left;
 mod report;
 mod screen;
 mod summary;

@@ -1,9 +1,11 @@
 //! A run's report in one HTML file: no scripts, no external resources, also made for printing.
 
 use crate::svg::{Curve, Level, chart, escape, heat};
-use crate::terminal::Mean;
 use crate::units::{amount, count};
-use run::{End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Start, Step, What};
+use run::{
+    End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Smoothed, Start, Step,
+    What,
+};
 use std::fmt::Write;
 
 /// Surprise at which the color is darkest, in nats.
@@ -42,7 +44,7 @@ impl<'a> Run<'a> {
                 What::Layers(e) => run.layers.push((step, e)),
                 What::Warning(e) => run.warnings.push(&e.message),
                 What::Profile(e) => run.profile = Some(e),
-                What::Saved(_) => {}
+                What::Saved(_) | What::Pacing(_) => {}
             }
         }
         run
@@ -88,7 +90,7 @@ impl<'a> Run<'a> {
     fn loss(&self) -> String {
         let loss = |s: &Step| s.nats_per_token.or(s.mse).unwrap_or(f64::NAN);
         let raw = self.curve("train", "#b9cff0", loss);
-        let mut mean = Mean::default();
+        let mut mean = Smoothed::default();
         let finite = raw.points.iter().filter(|p| p.1.is_finite());
         let smooth = finite.filter_map(|&(step, loss)| {
             mean.add(loss);

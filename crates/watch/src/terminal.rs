@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use run::{End, Eval, Event, Kind, Rote, Sample, Start, Step, What};
+use run::{End, Eval, Event, Kind, Rote, Sample, Smoothed, Start, Step, What};
 
+use crate::left::TimeLeft;
 use crate::summary;
 use crate::table::{Row, Table};
 use crate::text::{columns, line, truncate, wrap};
@@ -15,8 +16,6 @@ const PIPE: usize = 80;
 const SAMPLE_LINES: usize = 12;
 /// Number of recent steps used to estimate the time left.
 const RECENT: usize = 31;
-/// Decay per step of the smoothed training loss, which looks back about 20 steps.
-const FORGET: f64 = 0.05;
 /// Early steps that are always printed.
 const FIRST: [u64; 7] = [1, 2, 5, 10, 20, 50, 100];
 /// Target interval between two lines of a long run, in seconds.
@@ -44,8 +43,9 @@ pub struct TerminalLog<W: Write> {
     table: Option<Table>,
     /// Whether the header is printed above the next row.
     titled: bool,
-    mean: Mean,
+    mean: Smoothed,
     recent: VecDeque<f64>,
+    left: TimeLeft,
     /// The last step as a row.
     last: Option<Row>,
     /// A row waiting for an evaluation of the same step.
@@ -69,8 +69,9 @@ impl<W: Write> TerminalLog<W> {
             start: None,
             table: None,
             titled: false,
-            mean: Mean::default(),
+            mean: Smoothed::default(),
             recent: VecDeque::new(),
+            left: TimeLeft::default(),
             last: None,
             pending: None,
             live: 0,
@@ -88,6 +89,11 @@ impl<W: Write> TerminalLog<W> {
             What::Start(start) => self.start(start)?,
             What::Step(step) => self.step(event.time, done, step)?,
             What::Eval(eval) => self.eval(done, eval)?,
+            What::Pacing(pacing) => {
+                if let Some(start) = &mut self.start {
+                    start.steps = pacing.steps;
+                }
+            }
             What::Sample(sample) => self.sample(done, sample)?,
             What::Warning(warning) if !self.quiet => {
                 self.print_pending()?;
@@ -113,8 +119,9 @@ impl<W: Write> TerminalLog<W> {
         self.table = None;
         self.titled = false;
         self.last = None;
-        self.mean = Mean::default();
+        self.mean = Smoothed::after(start.first_step, start.smoothed_loss);
         self.recent.clear();
+        self.left.start(start);
         if self.quiet {
             return Ok(());
         }
@@ -129,6 +136,7 @@ impl<W: Write> TerminalLog<W> {
         if let Some(loss) = step.nats_per_token.or(step.mse) {
             self.mean.add(loss);
         }
+        self.left.step(number, time);
         if step.step_seconds.is_finite() {
             self.recent.push_back(step.step_seconds);
             if self.recent.len() > RECENT {
@@ -143,7 +151,7 @@ impl<W: Write> TerminalLog<W> {
         // The error of a regression spans orders of magnitude, so a mean over steps says little:
         // show the step's own error.
         let train = step.mse.or(self.mean.value());
-        let left = self.typical_seconds().zip(self.steps());
+        let left = self.typical_seconds().filter(|_| self.start.is_some());
         let row = Row {
             step: number,
             train,
@@ -151,7 +159,7 @@ impl<W: Write> TerminalLog<W> {
             lr: Some(step.lr),
             step_seconds: Some(step.step_seconds),
             tokens_per_second: Some(step.tokens_per_second),
-            left: left.map(|(seconds, steps)| steps.saturating_sub(number) as f64 * seconds),
+            left: left.map(|seconds| self.left.after(number, seconds)),
             ..Row::default()
         };
         if self.is_due(number) {
@@ -163,6 +171,7 @@ impl<W: Write> TerminalLog<W> {
     }
 
     fn eval(&mut self, done: u64, eval: &Eval) -> io::Result<()> {
+        self.left.eval(eval);
         if self.quiet {
             return Ok(());
         }
@@ -330,26 +339,6 @@ impl<W: Write> Drop for TerminalLog<W> {
             let _ = writeln!(self.out);
         }
         let _ = self.out.flush();
-    }
-}
-
-/// An exponential moving mean with Adam's bias correction (Kingma & Ba 2015).
-#[derive(Debug, Default)]
-pub(crate) struct Mean {
-    sum: f64,
-    weight: f64,
-}
-
-impl Mean {
-    pub fn add(&mut self, value: f64) {
-        if value.is_finite() {
-            self.sum += FORGET * (value - self.sum);
-            self.weight += FORGET * (1.0 - self.weight);
-        }
-    }
-
-    pub fn value(&self) -> Option<f64> {
-        (self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{at, end, run, sample, start, step};
-use run::{End, Event, Kind, Start, Step, Warning, What};
+use run::{End, Event, Kind, Smoothed, Start, Step, Warning, What};
 use watch::TerminalLog;
 
 fn log(events: &[Event], width: Option<usize>, color: bool, quiet: bool) -> String {
@@ -156,6 +156,30 @@ fn long_runs_print_a_line_every_few_seconds() {
     assert_eq!(fast[..7], beginning);
     assert_eq!(fast[7..9], [2000, 4000]);
     assert_eq!(fast.last(), Some(&33_333));
+}
+
+#[test]
+fn the_smoothed_loss_continues_in_a_resumed_run() {
+    let trains = |events: &[Event]| {
+        let log = log(events, None, false, false);
+        let last = log
+            .lines()
+            .rfind(|line| line.trim_start().starts_with("20 "));
+        last.map(str::to_owned).unwrap()
+    };
+    let start = |first_step, smoothed_loss| Start {
+        first_step,
+        smoothed_loss,
+        steps: 20,
+        ..start()
+    };
+    let mut whole = vec![at(0, start(0, None))];
+    whole.extend((1..=20).map(|n| at(n, step(n))));
+    let mut smoothed = Smoothed::default();
+    (1..=10).for_each(|n| smoothed.add(step(n).nats_per_token.unwrap()));
+    let mut resumed = vec![at(10, start(10, smoothed.value()))];
+    resumed.extend((11..=20).map(|n| at(n, step(n))));
+    assert_eq!(trains(&whole), trains(&resumed));
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! JSON: each line of a .jsonl file, or each element of the array in a .json file, is a document.
 
+use super::chat;
+use super::repair::repair;
 use super::{LONGEST_RECORD, fields, wanted};
 use crate::documents::{Left, Reading, broken};
 use crate::{Error, Result};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::BufRead;
 
@@ -213,6 +216,27 @@ struct Records {
     found: bool,
     /// Whether there was any record.
     any: bool,
+    /// How records without a field of text were read.
+    rule: Option<&'static str>,
+}
+
+/// Why a record is bad that has half a surrogate pair in its text.
+const LONE: &str = "half of a surrogate pair, which is no character";
+
+fn find<'a>(json: &'a str, fields: &[&str]) -> serde_json::Result<Found<'a>> {
+    let mut parser = serde_json::Deserializer::from_str(json);
+    let found = Record(fields).deserialize(&mut parser)?;
+    parser.end().map(|()| found)
+}
+
+/// A clause that lists the fields of a record.
+fn fields_of(json: &str) -> String {
+    let all = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(json).unwrap_or_default();
+    let names: Vec<&str> = all.keys().take(8).map(String::as_str).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; it has {}", names.join(", ")),
+    }
 }
 
 impl Records {
@@ -227,7 +251,7 @@ impl Records {
                 &lossy
             }
             Err(e) => {
-                let detail = format!(" at byte {} of the record", e.valid_up_to());
+                let detail = r.invalid(&e, "record");
                 r.bad(&place(), "not UTF-8", &detail)?;
                 return Ok(None);
             }
@@ -236,24 +260,45 @@ impl Records {
             return Ok(None);
         }
         let fields = fields(r.options);
-        let mut parser = serde_json::Deserializer::from_str(json);
-        let found = Record(&fields).deserialize(&mut parser);
-        let found = found.and_then(|found| parser.end().map(|()| found));
         let first = !std::mem::replace(&mut self.any, true);
+        let repaired;
+        let mut mended = false;
+        let (json, found) = match find(json, &fields) {
+            Ok(found) => (json, Ok(found)),
+            Err(e) => match repair(json) {
+                None => (json, Err(e)),
+                Some(better) => {
+                    (repaired, mended) = (better, true);
+                    (&repaired[..], find(&repaired, &fields))
+                }
+            },
+        };
+        // What was half a surrogate pair is U+FFFD.
+        let take = |r: &mut Reading, text: &str| match mended && !r.options.lossy {
+            true if text.contains(char::REPLACEMENT_CHARACTER) => {
+                r.bad(&place(), LONE, "; --lossy replaces it by U+FFFD")
+            }
+            _ => r.document(text),
+        };
+        if let Ok(Found::Nothing | Found::Other(_)) = &found
+            && let Some((rule, texts)) = chat::texts(json, r.options.field.as_deref())
+        {
+            (self.found, self.rule) = (true, Some(rule));
+            texts.iter().try_for_each(|text| take(r, text))?;
+            return Ok(None);
+        }
         match found {
             Ok(Found::Text(text)) => {
                 self.found = true;
-                r.document(&text)?;
-            }
-            Ok(Found::Nothing) if first && !r.options.skip_bad => {
-                let what = wanted(&fields);
-                return r
-                    .no_field(format!("{}: no field {what}", place()))
-                    .map(Some);
+                take(r, &text)?;
             }
             Ok(Found::Nothing) => {
                 let what = format!("no field {}", wanted(&fields));
-                r.bad(&place(), &what, "")?;
+                let has = fields_of(json);
+                if first && !r.options.skip_bad {
+                    return r.no_field(format!("{}: {what}{has}", place())).map(Some);
+                }
+                r.bad(&place(), &what, &has)?;
             }
             Ok(Found::Other(what)) => {
                 r.bad(&place(), &format!("the text is {what}, not a string"), "")?;
@@ -270,11 +315,12 @@ impl Records {
     }
 
     fn end(self, r: &mut Reading) -> Result<Left> {
+        self.rule.iter().for_each(|rule| r.report.read_as(rule));
         if !self.any {
             // Counts as an empty document.
             r.batcher.end()?;
         } else if !self.found && !r.input.named {
-            return Ok(Left::Skipped("records without the text field"));
+            return Ok(Left::Skipped("records without the text field".into()));
         }
         Ok(Left::Read)
     }
@@ -311,7 +357,7 @@ impl<'de> Visitor<'de> for Record<'_> {
         let mut best: Option<(usize, Found<'de>)> = None;
         while let Some(key) = map.next_key::<Cow<str>>()? {
             let at = self.0.iter().position(|field| *field == key);
-            match at.filter(|at| best.as_ref().is_none_or(|(have, _)| at < have)) {
+            match at.filter(|at| best.as_ref().is_none_or(|(have, _)| at <= have)) {
                 Some(at) => best = Some((at, map.next_value_seed(Value)?)),
                 None => {
                     map.next_value::<IgnoredAny>()?;

@@ -1,51 +1,18 @@
 //! Parquet: a row is a document. Only the text column is read, page by page.
 
+use super::library::library;
+use super::table::column;
 use super::{fields, wanted};
 use crate::documents::{Left, Reading};
 use crate::{Error, Result};
 use ::parquet::basic::Type;
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, ByteArrayType};
-use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
-use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::path::Path;
-use std::sync::Once;
 
 /// Rows per read.
 const ROWS: usize = 256;
-
-thread_local! {
-    /// Whether this thread is inside the library.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs a call of the library. A damaged file can trigger its assertions: they become ordinary
-/// errors, and nothing is printed.
-fn library<T>(
-    path: &Path,
-    place: &str,
-    what: impl FnOnce() -> std::result::Result<T, ParquetError>,
-) -> Result<T> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let before = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !INSIDE.get() {
-                before(panic);
-            }
-        }));
-    });
-    INSIDE.set(true);
-    let done = catch_unwind(AssertUnwindSafe(what));
-    INSIDE.set(false);
-    match done {
-        Ok(done) => done.map_err(|e| Error::damaged(path, format!("{place}: {e}"))),
-        Err(_) => Err(Error::damaged(path, place)),
-    }
-}
 
 const UNSOUND: &str = "not a valid parquet file";
 
@@ -55,15 +22,12 @@ pub(crate) fn read(r: &mut Reading, file: File) -> Result<Left> {
     let reader = library(&path, UNSOUND, || SerializedFileReader::new(file))?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let fields = fields(r.options);
-    let column = fields.iter().find_map(|field| {
-        (0..schema.num_columns()).find(|&at| schema.column(at).path().string() == **field)
-    });
-    let Some(column) = column else {
-        let names: Vec<String> = (0..schema.num_columns().min(8))
-            .map(|at| schema.column(at).path().string())
-            .collect();
-        let reason = format!("no column {}; it has {}", wanted(&fields), names.join(", "));
-        return r.no_field(reason);
+    let names: Vec<String> = (0..schema.num_columns())
+        .map(|at| schema.column(at).path().string())
+        .collect();
+    let Some(column) = column(&names, &fields) else {
+        let names = names[..names.len().min(8)].join(", ");
+        return r.no_field(format!("no column {}; it has {names}", wanted(&fields)));
     };
     let kind = schema.column(column);
     if kind.physical_type() != Type::BYTE_ARRAY || kind.max_rep_level() > 0 {
@@ -116,16 +80,7 @@ fn read_group(
                 r.bad(&place, "the text is null, not a string", "")?;
                 continue;
             };
-            match std::str::from_utf8(text.data()) {
-                Ok(text) => r.document(text)?,
-                Err(_) if r.options.lossy => {
-                    r.document(&String::from_utf8_lossy(text.data()))?;
-                }
-                Err(e) => {
-                    let detail = format!(" at byte {} of the text", e.valid_up_to());
-                    r.bad(&place, "not UTF-8", &detail)?;
-                }
-            }
+            r.text(text.data(), &place)?;
         }
     }
 }

@@ -108,3 +108,29 @@ pub fn parquet(texts: &[Option<&[u8]>]) -> Vec<u8> {
     }
     writer.into_inner().unwrap()
 }
+
+/// A text in Chinese.
+pub const POEM: &str = "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。";
+
+/// A text in GBK.
+pub fn gbk(text: &str) -> Vec<u8> {
+    encoding_rs::GBK.encode(text).0.into_owned()
+}
+
+/// An archive of files, without compression for `mimetype`.
+pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+    use std::io::Write;
+    use zip::CompressionMethod::{Deflated, Stored};
+    let mut to = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        let method = if *name == "mimetype" {
+            Stored
+        } else {
+            Deflated
+        };
+        let how = zip::write::SimpleFileOptions::default().compression_method(method);
+        to.start_file(*name, how).unwrap();
+        to.write_all(content.as_bytes()).unwrap();
+    }
+    to.finish().unwrap().into_inner()
+}

@@ -9,10 +9,10 @@ pub struct Watch {
     /// A run, or a folder of runs [default: runs]
     #[arg(value_name = "RUN|FOLDER")]
     pub run: Option<PathBuf>,
-    /// Show a screen in the terminal instead of the page
+    /// Show a full-screen view in the terminal instead of the page
     #[arg(long, conflicts_with = "port")]
     pub tui: bool,
-    /// Port on 127.0.0.1 [default: the first free from 8311 on]
+    /// Port on 127.0.0.1 [default: the first free one from 8311 up]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 }
@@ -23,12 +23,15 @@ pub struct Report {
     /// The run [default: the newest in runs/]
     #[arg(value_name = "RUN")]
     pub run: Option<PathBuf>,
-    /// The file [default: report.html]
+    /// Output file; - for standard output [default: report.html]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write each picture as an SVG file to this folder
+    /// Write each chart as an SVG file to this folder
     #[arg(long, value_name = "FOLDER")]
     pub svg: Option<PathBuf>,
+    /// Replace files that downhill didn't write
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// `compare`
@@ -37,7 +40,7 @@ pub struct Compare {
     /// The runs
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     pub runs: Vec<PathBuf>,
-    /// Port on 127.0.0.1 [default: the first free from 8311 on]
+    /// Port on 127.0.0.1 [default: the first free one from 8311 up]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 }
@@ -48,10 +51,13 @@ pub struct Landscape {
     /// A run of `downhill fit` with one column
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Write the picture from above as SVG files, one for each rule, instead of showing the page
+    /// Write the view from above as SVG files, one per update rule, instead of showing the page
     #[arg(long, value_name = "FOLDER")]
     pub svg: Option<PathBuf>,
-    /// Port on 127.0.0.1 [default: the first free from 8311 on]
+    /// Replace files that downhill didn't write
+    #[arg(long, requires = "svg")]
+    pub overwrite: bool,
+    /// Port on 127.0.0.1 [default: the first free one from 8311 up]
     #[arg(long, value_name = "PORT", conflicts_with = "svg")]
     pub port: Option<u16>,
 }

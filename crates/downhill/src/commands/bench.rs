@@ -1,4 +1,4 @@
-//! `downhill bench`: what this machine can do, and how near training comes to it.
+//! `downhill bench`: this machine's limits, and how close training comes to them.
 
 mod tables;
 
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 pub fn run(a: &Bench) -> Result<()> {
     if a.precision == Products::Bf16 && !has_bf16() {
-        let message = "this processor has no products of bf16: leave --precision bf16 out";
+        let message = "this processor can't multiply in bf16: omit --precision bf16";
         return Err(Failure::Failed(message.into()));
     }
     let chosen = choose(&a.only)?;
@@ -30,7 +30,7 @@ pub fn run(a: &Bench) -> Result<()> {
         json: a.json,
         found: Map::new(),
     };
-    bench.say(format_args!("{}, threads: {}", processor(), bench.threads))?;
+    bench.print(format_args!("{}, threads: {}", processor(), bench.threads))?;
     bench.found.insert("processor".into(), processor().into());
     bench.found.insert("threads".into(), bench.threads.into());
     let expected = machine::seconds(bench.threads);
@@ -74,7 +74,7 @@ pub fn run(a: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// What is shared by the parts.
+/// What all parts share.
 struct Running {
     threads: usize,
     precision: Precision,
@@ -85,22 +85,22 @@ struct Running {
 }
 
 impl Running {
-    /// Prints a line, unless JSON is wanted.
-    fn say(&self, line: std::fmt::Arguments) -> Result<()> {
+    /// Prints a line, unless `--json` is set.
+    fn print(&self, line: std::fmt::Arguments) -> Result<()> {
         if !self.json {
             writeln!(stdout().lock(), "{line}")?;
         }
         Ok(())
     }
 
-    /// Runs one part: says how long it takes and, in a terminal, how far it is.
+    /// Runs one part; prints its expected time and, in a terminal, its progress.
     fn part<T>(
         &self,
         name: &str,
         expected: f64,
         work: impl FnOnce(&mut Conditions) -> ::bench::Result<T>,
     ) -> Result<T> {
-        self.say(format_args!("\n{name}: takes about {expected:.0} s"))?;
+        self.print(format_args!("\n{name}: takes about {expected:.0} s"))?;
         let live = !self.json && terminal::width().is_some();
         let from = Instant::now();
         let mut progress = |what: &str, done: f64| {
@@ -111,7 +111,7 @@ impl Running {
                 expected - spent
             };
             if live {
-                // Nobody is told less if this line can't be written.
+                // The progress line may be lost; the results may not.
                 let _ = write!(
                     stderr(),
                     "\r\x1b[K{name}: {what}, {:.0} s left",
@@ -132,7 +132,7 @@ impl Running {
         Ok(done?)
     }
 
-    /// Shows a result as a table, or keeps it for the JSON object.
+    /// Prints a result as a table, or adds it to the JSON object.
     fn show<T: serde::Serialize>(
         &mut self,
         name: &str,
@@ -149,5 +149,6 @@ impl Running {
 }
 
 fn value(result: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(result).map_err(|e| Failure::Failed(format!("a result is no JSON: {e}")))
+    serde_json::to_value(result)
+        .map_err(|e| Failure::Failed(format!("a result can't be written as JSON: {e}")))
 }

@@ -1,4 +1,4 @@
-//! `downhill config`: every key, its value, its comment.
+//! `downhill config`: every key with its value and description.
 
 use crate::arguments::ConfigFlags;
 use crate::failure::Result;

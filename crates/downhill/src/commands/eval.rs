@@ -33,14 +33,13 @@ pub fn run(a: &Eval) -> Result<()> {
             let threads = threads(a.saved.threads.map(|n| n as usize))?;
             let never = AtomicBool::new(false);
             let control = JobControl::new(threads, &never, &|_| {});
-            let corpus = Corpus::of_run(run, source, config, tokenizer.clone(), &control)?;
+            let corpus = Corpus::of_run(run, source, config, Some(tokenizer.clone()), &control)?;
             let floor = corpus.floor_bits_per_byte();
             (corpus.validation, floor, "the validation part".into())
         }
         _ => {
             let folder = opened.folder.display();
-            let message =
-                format!("{folder} has no validation text of its own: give one with --text");
+            let message = format!("{folder} has no validation text: give one with --text");
             return Err(Failure::Usage(message));
         }
     };

@@ -4,7 +4,7 @@ use super::train::Output;
 use crate::arguments::Fit;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out, tell};
-use crate::session::{assignments, choice, stop_flag};
+use crate::session::{assignments, choice, saving_flag};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
 use model::{Config, OptimizerName};
@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::time::Instant;
 use study::fit::{Curvature, FitTask, Line, Model, Points, column_names};
 
-/// Most steps where nothing is said.
+/// Default maximum number of steps.
 const STEPS: u64 = 10_000;
-/// A number of steps that is never reached: a fit is measured and saved at its end.
+/// An interval that is never reached: a fit is evaluated and saved only at its end.
 const NEVER: u64 = 1_000_000_000;
-/// Most characters of a column's name in the table of weights.
+/// Maximum width of a column's name in the table of weights.
 const NAME: usize = 30;
 
-/// What is said at the end.
+/// What is printed at the end.
 struct FitReport {
     model: Model,
     closed_form: Line,
@@ -36,7 +36,7 @@ struct FitReport {
 
 pub fn run(a: &Fit) -> Result<()> {
     let began = Instant::now();
-    let stop = stop_flag()?;
+    let stop = saving_flag(false)?;
     config(a, None)?;
     let mut points = points(a)?;
     let (source, known) = (points.source.clone(), points.known.take());
@@ -60,12 +60,12 @@ pub fn run(a: &Fit) -> Result<()> {
             }
         };
         let settings = TrainerSettings {
+            deadline: None,
             config,
             threads: 1,
             began,
             stop: &stop,
         };
-        // The one trainer, with this task.
         Trainer::new(settings, &mut task, &mut device, &folder, None, &mut show).and_then(
             |mut trainer| {
                 warning
@@ -99,6 +99,8 @@ pub fn run(a: &Fit) -> Result<()> {
     if a.watch && outcome == Outcome::Finished {
         super::landscape::make(&folder)?;
         let runs = Runs::These(vec![folder.path().to_path_buf()]);
+        // Nobody writes to it any more.
+        drop(folder);
         return super::watch::show(runs, None, &stop);
     }
     match outcome {
@@ -113,20 +115,20 @@ fn points(a: &Fit) -> Result<Points> {
         (Some(file), None) => {
             let columns = study::fit::listed(&column_names(file)?);
             Err(Failure::Usage(format!(
-                "Which column should be predicted? Choose it with --target; {} has {columns}",
+                "which column should be predicted? Choose it with --target; {} has {columns}",
                 file.display()
             )))
         }
         (None, None) => Ok(Points::line()),
         (None, Some(_)) => {
-            let message = "--target is a column of a CSV file: name the file too";
+            let message = "--target names a column of a CSV file: give the file too";
             Err(Failure::Usage(message.into()))
         }
     }
 }
 
-/// The config: what suits a fit, then the user's own values. The learning rate follows from the
-/// data's curvature once that is known; before, the user's values can be checked all the same.
+/// The config: defaults for a fit, then the user's own values. The learning rate follows from the
+/// data's curvature; without it, the user's values are still checked.
 fn config(a: &Fit, curvature: Option<Curvature>) -> Result<Config> {
     let mut sets: Vec<String> = [
         "optim.name=momentum",
@@ -194,12 +196,12 @@ impl FitReport {
         object
     }
 
-    /// Our weights beside those of the closed form, and the true ones where they are known.
+    /// Our weights beside those of the closed form, and the true ones if known.
     fn print(&self, out: &mut impl Write) -> Result<()> {
         let why = match self.end.reason.as_str() {
             "target" => "the gradient has all but vanished (at most 1e-7 of the first)",
-            "interrupted" => "stopped by you before the gradient vanished",
-            _ => "all steps are done, though the gradient has not vanished: try more --steps",
+            "interrupted" => "interrupted before the gradient vanished",
+            _ => "reached the last step before the gradient vanished: try more --steps",
         };
         writeln!(out, "stop     {why}")?;
         let condition = match self.condition {
@@ -233,7 +235,7 @@ impl FitReport {
     }
 }
 
-/// A number of ten digits.
+/// A number with ten digits.
 fn figure(x: f64) -> String {
     match x.abs() {
         size if size == 0.0 || (1e-3..1e5).contains(&size) => format!("{x:.9}"),

@@ -1,4 +1,4 @@
-//! `downhill graph`: the whole training step, planned, before a number is computed.
+//! `downhill graph`: the plan of a training step, before anything is computed.
 
 use crate::arguments::Graph as Arguments;
 use crate::failure::Result;
@@ -40,7 +40,7 @@ pub fn run(a: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Tokens to plan for, since no text is read here: an English text has about this many characters.
+/// Vocabulary size to plan for. No text is read here; English text has about 66 characters.
 fn vocabulary(config: &Config) -> Result<usize> {
     Ok(match &config.data.tokenizer {
         TokenizerKind::Bytes => 257,
@@ -53,21 +53,21 @@ fn vocabulary(config: &Config) -> Result<usize> {
 /// One step of the list.
 struct Row {
     index: usize,
-    /// The micro-batch; none for what is done once.
+    /// The micro-batch; `None` for work done once per step.
     micro: Option<usize>,
     pass: &'static str,
     operation: String,
-    /// What it makes: the value, or for a backward pass its first gradient.
+    /// What it computes: the value, or for a backward pass its first gradient.
     name: String,
     rows: usize,
     width: usize,
     flops: u64,
     bytes: u64,
-    /// First and last step in which the output is alive; none for what the store keeps.
+    /// First and last step in which the output is alive; `None` if it is in the store.
     lifetime: Option<(usize, usize)>,
     /// Bytes from the start of the arena.
     offset: Option<usize>,
-    /// For a backward pass: each gradient, and whether it is set or added to.
+    /// For a backward pass: each gradient, and how it is written.
     write: Vec<(String, To)>,
 }
 
@@ -159,7 +159,7 @@ fn row(plan: &Plan, config: &Config, times: &Times, (index, item): (usize, &Item
                 row.name = g.value(y).name.clone();
                 fill(&mut row, plan.value(y), g.spec(y));
             }
-            // Layers that read one x, side by side.
+            // Layers that share one input, side by side.
             let side = &g.node(node).y;
             if side.len() > 1 && side.iter().all(|&y| g.spec(y).rows == row.rows) {
                 row.name = format!("{}.{}", row.operation, node.index());
@@ -200,7 +200,7 @@ fn word(name: &impl std::fmt::Debug) -> String {
     format!("{name:?}").to_lowercase()
 }
 
-/// The gradients that a backward pass writes, and how: not those that stay where they are.
+/// The gradients that a backward pass writes, and how; not those passed on in place.
 fn gradients(plan: &Plan, node: NodeId, item: &Item) -> Vec<(ValueId, To)> {
     let g = plan.graph();
     let inputs = g.node(node).x.iter().copied().zip(item.write);
@@ -214,7 +214,7 @@ fn gradients(plan: &Plan, node: NodeId, item: &Item) -> Vec<(ValueId, To)> {
     written.map(how).collect()
 }
 
-/// From times of a micro-batch, as places have them, to numbers in the list: passes that no
+/// Maps times within a micro-batch, as in [`Place`], to entries of the list. Passes that no
 /// gradient reaches have a time but no entry.
 struct Times {
     /// Time of each entry of a micro-batch.
@@ -240,7 +240,7 @@ impl Times {
         }
     }
 
-    /// First and last entry of the list during which a micro-batch's content has its place.
+    /// First and last entry of the list during which a micro-batch's value holds its place.
     fn in_list(&self, place: &Place, micro: usize) -> (usize, usize) {
         if place.alive == (0..self.end) {
             return (0, self.len.saturating_sub(1));
@@ -275,7 +275,7 @@ fn print_totals(
     )?;
     writeln!(
         out,
-        "step          {flops}, {} moved at least",
+        "step          {flops}, at least {} moved",
         amount(totals.traffic, "B")
     )?;
     writeln!(
@@ -283,13 +283,9 @@ fn print_totals(
         "batch         {batch} × {context} tokens in {} micro-batch{} of {} × {context}",
         micros,
         if micros == 1 { "" } else { "es" },
-        batch / micros.max(1)
+        batch.div_ceil(micros.max(1))
     )?;
-    writeln!(
-        out,
-        "memory        {} at the peak",
-        amount(totals.bytes, "B")
-    )?;
+    writeln!(out, "memory        {} at peak", amount(totals.bytes, "B"))?;
     for (label, numbers) in [
         ("weights", stored),
         ("gradients", totals.parameters),
@@ -320,15 +316,15 @@ const TITLES: [&str; COLUMNS] = [
     "offset",
     "write",
 ];
-/// Columns of words stand to the left, numbers to the right.
+/// Columns of text are left-aligned, numbers right-aligned.
 const WORDS: [bool; COLUMNS] = [
     false, false, true, true, true, false, false, false, false, false, true,
 ];
-/// The column that gives way where the table would be too wide.
+/// The column that is shortened if the table is too wide.
 const OUTPUT: usize = 4;
 
-/// The table; of three or more micro-batches only the first and the last, since the others are as
-/// the last.
+/// The table. Of three or more micro-batches only the first and the last are shown, since the
+/// others equal the last.
 fn print_table(out: &mut impl Write, rows: &[Row], micros: usize) -> io::Result<()> {
     let shown = |r: &&Row| r.micro.is_none_or(|m| m == 0 || m + 1 == micros);
     let shown: Vec<&Row> = rows.iter().filter(shown).collect();
@@ -362,9 +358,9 @@ fn print_table(out: &mut impl Write, rows: &[Row], micros: usize) -> io::Result<
     }
     writeln!(
         out,
-        "\nmb: micro-batch. alive: first and last step during which the output has its place in the \
-         arena.\noffset: in bytes. -: with the weights and gradients, outside the arena. write: S sets \
-         a\ngradient, A adds to it, O puts it where the input itself was, input by input."
+        "\nmb: micro-batch. alive: first and last step during which the output holds its place in the \
+         arena.\noffset: in bytes; - means outside the arena, with the weights and gradients. write, one \
+         letter\nper input: S sets the gradient, A adds to it, O overwrites the input with it."
     )
 }
 
@@ -381,7 +377,7 @@ fn print_row(out: &mut impl Write, cells: &[String; COLUMNS], widths: &[usize]) 
     writeln!(out, "{}", line.trim_end())
 }
 
-/// Cuts the front of a name off, since its end tells more.
+/// Cuts off the front of a name, since its end says more.
 fn shorten(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {

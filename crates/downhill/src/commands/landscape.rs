@@ -1,11 +1,11 @@
-//! `downhill landscape`: the cost of a fitted line, and a crowd that walks down it.
+//! `downhill landscape`: the cost of a fitted line, and a crowd walking down it.
 
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::{open_at, stop_flag};
-use run::{Disk, Files, Kind, RunFolder, write_atomic};
+use run::{Disk, Files, Kind, RunFolder, write_output};
 use serve::Runs;
 use std::io::Write;
 use study::fit::Points;
@@ -37,13 +37,13 @@ pub fn run(a: &Arguments) -> Result<()> {
         };
         let name: String = descent.name.replace(", ", "-").chars().map(plain).collect();
         let path = to.join(format!("{name}.svg"));
-        write_atomic(&Disk, &path, land.svg(descent).as_bytes())?;
+        write_output(&path, &land.svg(descent), a.overwrite)?;
         writeln!(out(), "{}", path.display())?;
     }
     Ok(())
 }
 
-/// Makes the landscape of a run and keeps it there.
+/// Computes the landscape of a run and saves it in the run folder.
 pub fn make(folder: &RunFolder) -> Result<Landscape> {
     let land = Landscape::new(&Points::of_run(folder)?)?;
     let text = serde_json::to_vec(&land);

@@ -1,4 +1,4 @@
-//! `downhill predict`: a fitted line, asked about new points.
+//! `downhill predict`: predicts new points with a fitted line.
 
 use crate::arguments::Predict;
 use crate::failure::Result;

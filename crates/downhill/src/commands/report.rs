@@ -1,10 +1,10 @@
-//! `downhill report`: a run as one file, or as single pictures.
+//! `downhill report`: a run as one HTML file, or its charts as SVG files.
 
 use crate::arguments::Report;
 use crate::failure::Result;
 use crate::output::out;
 use crate::session::open;
-use run::{Disk, Files, read_events, write_atomic};
+use run::{Disk, Files, marked, read_events, write_output};
 use std::io::Write;
 use watch::{pictures, report};
 
@@ -16,7 +16,7 @@ pub fn run(a: &Report) -> Result<()> {
         Disk.create_folder(to)?;
         for (name, svg) in pictures(&events) {
             let path = to.join(format!("{name}.svg"));
-            write_atomic(&Disk, &path, svg.as_bytes())?;
+            write_output(&path, &svg, a.overwrite)?;
             writeln!(out, "{}", path.display())?;
         }
     }
@@ -24,8 +24,12 @@ pub fn run(a: &Report) -> Result<()> {
         let name = folder.path().display().to_string();
         let html = report(&name, &events, &folder.read_config()?);
         let path = a.output.clone().unwrap_or_else(|| "report.html".into());
-        write_atomic(&Disk, &path, html.as_bytes())?;
-        writeln!(out, "{}", path.display())?;
+        if path.as_os_str() == "-" {
+            out.write_all(marked(&html).as_bytes())?;
+        } else {
+            write_output(&path, &html, a.overwrite)?;
+            writeln!(out, "{}", path.display())?;
+        }
     }
     Ok(())
 }

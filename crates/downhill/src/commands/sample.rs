@@ -1,4 +1,4 @@
-//! `downhill sample`: a trained model writes.
+//! `downhill sample`: generates text with a trained model.
 
 use crate::arguments::Sample;
 use crate::failure::{Failure, Result};
@@ -31,7 +31,7 @@ pub fn run(a: &Sample) -> Result<()> {
         ("sample.top_p", a.top_p.clone()),
         ("sample.seed", a.seed.clone()),
     ]);
-    // What is wrong with the flags is reported before a run is looked for.
+    // Check the flags before looking for a run; errors name the flags.
     let defaults = Config::load(None, None, &flags).map_err(|error| {
         let name = |text: String, flag: &String| {
             let Some((key, value)) = flag.split_once('=') else {

@@ -1,4 +1,4 @@
-//! `downhill tokenize`: how is a text cut into tokens?
+//! `downhill tokenize`: how a text is split into tokens.
 
 use crate::arguments::Tokenize;
 use crate::failure::{Failure, Result};
@@ -10,8 +10,7 @@ use std::io::{Read, Write, stdin, stdout};
 use std::path::Path;
 use text::Tokenizer;
 
-/// Backgrounds that neighboring pieces take by turns, so that their borders show; the text on them
-/// is black.
+/// Background colors of successive pieces; the text on them is black.
 const COLORS: [u8; 4] = [157, 153, 222, 218];
 
 pub fn run(a: &Tokenize) -> Result<()> {
@@ -39,11 +38,11 @@ pub fn run(a: &Tokenize) -> Result<()> {
     }
     let mut line = Vec::new();
     for (at, piece) in pieces.enumerate() {
-        // Other control characters would act on the terminal.
+        // Control characters would act on the terminal.
         let piece: String = piece.chars().flat_map(visible).collect();
         if terminal::color() {
             let color = COLORS[at % COLORS.len()];
-            // A line break is shown, and made after the color's end.
+            // The line breaks after the color ends.
             let (shown, rest) = piece.split_at(piece.trim_end_matches('\n').len());
             write!(line, "\x1b[30;48;5;{color}m{shown}\x1b[0m{rest}")?;
         } else {
@@ -66,7 +65,7 @@ pub fn run(a: &Tokenize) -> Result<()> {
     writeln!(out, "ids     {}", ids.join(" "))?;
     writeln!(
         out,
-        "tokens  {} for {} bytes, {per_token:.2} bytes a token; {} of {} ids",
+        "tokens  {} for {} bytes, {per_token:.2} bytes per token; {}, vocabulary {}",
         ids.len(),
         text.len(),
         tokenizer.kind().name(),
@@ -75,7 +74,7 @@ pub fn run(a: &Tokenize) -> Result<()> {
     Ok(())
 }
 
-/// The tokenizer at a path: of a run, its last checkpoint's.
+/// The tokenizer at a path; for a run, that of its last checkpoint.
 fn tokenizer(path: Option<&Path>) -> Result<Tokenizer> {
     match path {
         Some(path) if !path.join("run.toml").is_file() => Ok(Tokenizer::open(path)?),
@@ -86,7 +85,7 @@ fn tokenizer(path: Option<&Path>) -> Result<Tokenizer> {
     }
 }
 
-/// A token's bytes as text; bytes that aren't UTF-8 by their numbers.
+/// A token's bytes as text; invalid UTF-8 in hexadecimal.
 fn shown(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -96,7 +95,7 @@ fn shown(bytes: &[u8]) -> String {
     text
 }
 
-/// A character, or a picture of it where it has none of its own.
+/// A character, or a visible symbol for a control character.
 fn visible(c: char) -> impl Iterator<Item = char> {
     let pictures = match c {
         '\n' => ['\u{21B5}', '\n'],

@@ -1,62 +1,65 @@
 //! `downhill train`: from a text to a model.
 
+mod resume;
+
+use super::data::{end_marks, fewer_tokens};
+use super::plan;
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
-use crate::output::{self, out, tell};
-use crate::progress::ProgressLine;
-use crate::session::{self, assignments, choice, config, cpu, stop_flag, threads};
+use crate::output::{self, out};
+use crate::progress::with_progress;
+use crate::session::{self, assignments, choice, config, cpu, saving_flag, threads};
 use crate::terminal;
-use ::train::{Corpus, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
-use data::JobControl;
+use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use model::Config;
-use run::{Disk, Event, Files, RunFolder, What, Which};
-use std::io::Write;
-use std::path::PathBuf;
+use run::{Checkpoint, Disk, Event, Files, RunFolder, What};
+use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use watch::tui::{self, Closed, Events};
 use watch::{Screen, TensorBoard, TerminalLog};
 
-/// What is trained, and from where.
+/// What is trained, and where it starts.
 struct Job {
     settings: Settings,
     task: LanguageTask,
     folder: RunFolder,
-    /// Whether it goes on from its last checkpoint.
-    resumed: bool,
+    /// The checkpoint it resumes from.
+    from: Option<Checkpoint>,
+    /// What the user should know before the first step.
+    notes: Vec<String>,
+    /// When it has to be over, if it ends on time.
+    deadline: Option<Deadline>,
 }
 
 pub fn run(a: &Train) -> Result<()> {
     let began = Instant::now();
-    let stop = stop_flag()?;
+    let stop = saving_flag(a.flags.tui)?;
     if a.flags.tui {
         terminal::needed("--tui")?;
     }
     let mut job = match &a.flags.resume {
-        None => new(a, &stop)?,
+        None => new(a, &stop, began)?,
         Some(_) if !a.paths.is_empty() => {
-            let message = "--resume goes on with the run's own text: leave the text out";
+            let message = "--resume uses the run's own text: omit the text";
             return Err(Failure::Usage(message.into()));
         }
-        Some(path) => match resume(path.clone(), &a.flags, &stop)? {
+        Some(path) => match resume::job(path, &a.flags, &stop)? {
             Some(job) => job,
             None => return Ok(()),
         },
     };
     let threads = threads(job.settings.config.train.threads)?;
     let mut device = cpu(threads);
-    let from = match job.resumed {
-        true => Some(job.folder.checkpoints().open(Which::Last)?),
-        false => None,
-    };
     let settings = TrainerSettings {
-        config: job.settings.config,
+        config: job.settings.config.clone(),
         threads,
         began,
+        deadline: job.deadline,
         stop: &stop,
     };
     let mut board = match a.flags.tensorboard {
@@ -73,8 +76,9 @@ pub fn run(a: &Train) -> Result<()> {
         let mut show = |event: &Event| {
             screen.event(event);
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
-                // The run has its own log.
-                tell(&format!("warning: TensorBoard's file is left: {error}"));
+                // Training goes on: the run has its own log.
+                let why = format!("warning: TensorBoard files are no longer written: {error}");
+                output::tell(&why);
                 board = None;
             }
         };
@@ -83,14 +87,25 @@ pub fn run(a: &Train) -> Result<()> {
             &mut job.task,
             &mut device,
             &job.folder,
-            from.as_ref(),
+            job.from.as_ref(),
             &mut show,
         )
         .and_then(|mut trainer| {
             trainer.save_when(save);
-            trainer.run()
+            for note in std::mem::take(&mut job.notes) {
+                trainer.warn(note)?;
+            }
+            let outcome = trainer.run()?;
+            job.settings.config = trainer.config().clone();
+            Ok(outcome)
         })
     };
+    if job.deadline.is_some() && outcome.is_ok() {
+        // With the steps that the clock allowed, so that the run can be repeated.
+        job.folder.write_config(&job.settings.to_toml()?)?;
+    }
+    // The run is unlocked while the page stays.
+    drop((job, board));
     screen.finish();
     match outcome? {
         Outcome::Finished => page.map_or(Ok(()), |page| page.stay(&stop)),
@@ -98,7 +113,7 @@ pub fn run(a: &Train) -> Result<()> {
     }
 }
 
-/// The page, where it is wanted and can be had.
+/// The page, unless flags exclude it or it can't start.
 fn page(
     f: &TrainFlags,
     folder: &RunFolder,
@@ -111,12 +126,15 @@ fn page(
     let control = f.allow_control.then(|| (save.clone(), stop.clone()));
     let page = Page::beside(folder, control);
     if !f.tui {
-        page.iter().for_each(Page::tell);
+        page.iter().for_each(Page::announce);
     }
     page
 }
 
-fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
+fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
+    if let Some(time) = plan::time(a) {
+        return timed(a, stop, began, time);
+    }
     let f = &a.flags;
     let text = |n: Option<u64>| n.map(|n| n.to_string());
     let mut flags = assignments(&[
@@ -127,32 +145,51 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
     flags.extend(assignments(&f.texts.assignments()));
     let mut config = config(&f.configured, &flags)?;
     config.train.precision = config.train.precision.settled();
-    // Where no text is named, that of the run whose run.toml is the config.
-    let source = session::config_source(&f.configured).filter(|_| a.paths.is_empty());
-    let (paths, val) = match &source {
-        Some(source) => (&source.paths, f.val.as_ref().or(source.validation.as_ref())),
-        None => (&a.paths, f.val.as_ref()),
-    };
-    if paths.is_empty() && f.val.is_some() {
-        return Err(Failure::Usage("--val needs a text to train on".into()));
-    }
-    let corpus = watched(&config, f, stop, |control| {
-        Corpus::read(paths, val.map(PathBuf::as_path), &config, control)
+    let (paths, val) = session::text(a)?;
+    let corpus = with_progress(&config, f, stop, |control| {
+        Corpus::read(&paths, val.as_deref(), &config, control, &::train::choose)
     })?;
     config.data.tokenizer = corpus.chosen.clone();
     if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
         let sample = ::watch::amount(sample, "B");
         writeln!(
             out(),
-            "the tokenizer is learned from a sample of the text, {sample}"
+            "the tokenizer is learned from a sample of the text ({sample})"
         )?;
     }
+    if !f.json && !f.quiet {
+        describe(&corpus)?;
+    }
+    job(f, config, corpus, None)
+}
+
+/// A run that ends on time, as planned.
+fn timed(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Result<Job> {
+    let planned = plan::plan(a, stop, began, time)?;
+    if !(a.flags.json || a.flags.quiet) {
+        planned.print(a.flags.explain)?;
+    }
+    let deadline = Deadline {
+        seconds: time.as_secs_f64(),
+        step_seconds: planned.plan.chosen.step_seconds,
+        forecast: Some(planned.plan.forecast),
+    };
+    job(
+        &a.flags,
+        planned.plan.config,
+        planned.corpus,
+        Some(deadline),
+    )
+}
+
+/// A new run and its folder.
+fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline>) -> Result<Job> {
     let choice = choice(&f.run, f.overwrite, &corpus.source.corpus);
     let settings = Settings {
         config,
         source: corpus.source.clone(),
     };
-    // Last, so that no mistake leaves a folder behind.
+    // The folder is created last, so that no mistake leaves one behind.
     let task = LanguageTask::new(&settings.config, corpus)?;
     let files: Arc<dyn Files> = Arc::new(Disk);
     let folder = RunFolder::create(files, &choice)?;
@@ -161,73 +198,44 @@ fn new(a: &Train, stop: &AtomicBool) -> Result<Job> {
         settings,
         task,
         folder,
-        resumed: false,
+        from: None,
+        notes: Vec::new(),
+        deadline,
     })
 }
 
-/// The run to go on with; none where it is finished, which is said.
-fn resume(path: PathBuf, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>> {
-    let folder = RunFolder::open(Arc::new(Disk), &path)?;
-    let last = folder.checkpoints().open(Which::Last)?;
-    let text = |n: Option<u64>| n.map(|n| n.to_string());
-    let flags = assignments(&[
-        ("train.steps", text(f.steps)),
-        ("train.threads", text(f.threads)),
-    ]);
-    let settings = Settings::read(&folder, &flags)?;
-    ::train::check_unchanged(&folder, &settings, &last)?;
-    let steps = settings.config.train.steps as u64;
-    if last.step >= steps {
-        let (step, run) = (last.step, path.display());
-        let told = format!(
-            "{run} is finished: {step} of {steps} steps. To train it further: \
-             downhill train --resume {run} --steps {}",
-            step + steps.max(1)
-        );
-        // Standard output is for events alone where a script reads them.
-        if f.json {
-            tell(&told);
-        } else {
-            writeln!(out(), "{told}")?;
-        }
-        return Ok(None);
+/// Says what of a text was left out, and how it was read.
+fn describe(corpus: &Corpus) -> Result<()> {
+    let mut out = out();
+    if let Some(told) = fewer_tokens(&corpus.chosen, &corpus.tokenizer) {
+        writeln!(out, "{told}")?;
     }
-    let source = &settings.source;
-    let config = &settings.config;
-    let known = ::session::tokenizer(&last)?;
-    let corpus = watched(config, f, stop, |control| {
-        Corpus::of_run(&folder, source, config, known, control)
-    })?;
-    let task = LanguageTask::new(&settings.config, corpus)?;
-    folder.write_config(&settings.to_toml()?)?;
-    Ok(Some(Job {
-        settings,
-        task,
-        folder,
-        resumed: true,
-    }))
+    let Some(report) = &corpus.report else {
+        return Ok(());
+    };
+    if let Some(summary) = report.summary() {
+        writeln!(out, "{}", ::watch::lines(&summary))?;
+    }
+    for (rule, files) in &report.read_as {
+        writeln!(out, "read as {rule}: {files} files")?;
+    }
+    if report.replaced > 0 {
+        let lost = report.replaced;
+        writeln!(out, "{lost} characters were replaced by U+FFFD")?;
+    }
+    if report.end_marks > 0 {
+        writeln!(out, "{}", end_marks(report))?;
+    }
+    Ok(())
 }
 
-/// Reads a text; a line says how far it is where that takes time.
-fn watched(
-    config: &Config,
-    f: &TrainFlags,
-    stop: &AtomicBool,
-    read: impl FnOnce(&JobControl) -> ::train::Result<Corpus>,
-) -> Result<Corpus> {
-    let line = ProgressLine::new(f.json || f.quiet);
-    let show = |progress| line.show(progress);
-    let control = JobControl::new(threads(config.train.threads)?, stop, &show);
-    Ok(read(&control)?)
-}
-
-/// Where events are shown: as lines of JSON, or as the log that people know.
+/// Where events are shown.
 pub enum Output {
-    /// One object a line.
+    /// Lines of JSON, one object per line.
     Json,
-    /// For people, on a thread of its own.
-    People(Screen),
-    /// A screen in the terminal, on a thread of its own; the end is told by the log after it.
+    /// The log, on a thread of its own.
+    Log(Screen),
+    /// The terminal screen, on a thread of its own; when it closes, the log prints the end.
     Tui {
         sender: Sender<Event>,
         thread: Option<JoinHandle<()>>,
@@ -237,30 +245,28 @@ pub enum Output {
 }
 
 impl Output {
-    /// An output by flags.
+    /// The output that the flags ask for.
     pub fn new(json: bool, quiet: bool) -> Output {
         if json {
             return Output::Json;
         }
-        let log = TerminalLog::new(
-            std::io::stdout(),
-            terminal::width(),
-            terminal::color(),
-            quiet,
-        );
-        Output::People(Screen::new(log))
+        let log = TerminalLog::new(stdout(), terminal::width(), terminal::color(), quiet);
+        Output::Log(Screen::new(log))
     }
 
-    /// The terminal screen. Leaving it stops the training as Ctrl-C does.
+    /// The terminal screen. Closing it stops the training as Ctrl-C does.
     fn tui(folder: &RunFolder, stop: Arc<AtomicBool>) -> Output {
         let (sender, receiver) = channel();
         let name = folder.path().display().to_string();
         let show = move || match tui::show(&name, Events::Beside(receiver)) {
             Ok(Closed::User) => stop.store(true, Ordering::Relaxed),
             Ok(Closed::Over) => {}
-            Err(error) => tell(&format!("warning: the screen can't be shown: {error}")),
+            Err(error) => {
+                let why = format!("warning: the terminal screen can't be shown: {error}");
+                output::tell(&why);
+            }
         };
-        // Without it, only the end is told.
+        // Without the thread, only the end is printed.
         let thread = std::thread::Builder::new().spawn(show).ok();
         Output::Tui {
             sender,
@@ -278,22 +284,22 @@ impl Output {
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
             }
-            Output::People(screen) => screen.event(event),
+            Output::Log(screen) => screen.event(event),
             Output::Tui { sender, ends, .. } => {
                 if matches!(event.what, What::Start(_) | What::End(_)) {
                     ends.push(event.clone());
                 }
-                // Once the user left, nobody listens; the end is still told.
+                // Nobody receives it once the user has closed the screen.
                 let _ = sender.send(event.clone());
             }
         }
     }
 
-    /// Waits until all is shown.
+    /// Waits until everything is shown.
     pub fn finish(self) {
         match self {
             Output::Json => {}
-            Output::People(screen) => screen.finish(),
+            Output::Log(screen) => screen.finish(),
             Output::Tui {
                 sender,
                 thread,
@@ -303,7 +309,7 @@ impl Output {
                 // A panic of the screen has been printed by its thread.
                 let _ = thread.map(JoinHandle::join);
                 let (width, color) = (terminal::width(), terminal::color());
-                let mut log = TerminalLog::new(std::io::stdout(), width, color, true);
+                let mut log = TerminalLog::new(stdout(), width, color, true);
                 let _ = ends.iter().try_for_each(|event| log.event(event));
             }
         }

@@ -1,4 +1,6 @@
-//! `downhill verify`: every gradient, checked on this very machine.
+//! `downhill verify`: checks every gradient on this machine, or every file of a run's checkpoints.
+
+mod checkpoints;
 
 use crate::arguments::Verify;
 use crate::failure::{Failure, Result};
@@ -6,10 +8,17 @@ use engine::{CpuSettings, cores, processor, verify};
 use serde_json::json;
 use std::io::{Write, stdout};
 
-/// Shapes of each operation.
+/// Random shapes per operation.
 const SHAPES: u64 = 20;
 
 pub fn run(a: &Verify) -> Result<()> {
+    match &a.run {
+        Some(run) => checkpoints::run(run, a.json),
+        None => gradients(a),
+    }
+}
+
+fn gradients(a: &Verify) -> Result<()> {
     let checks = verify::operations(SHAPES, CpuSettings::with_threads(cores()), |_| {})?;
     let failed = checks.iter().filter(|c| !c.ok).count();
     let passed = checks.len() - failed;
@@ -28,13 +37,13 @@ pub fn run(a: &Verify) -> Result<()> {
         writeln!(out, "{passed} passed, {failed} failed on {}", processor())?;
     }
     if failed > 0 {
-        Err(Failure::Told)
+        Err(Failure::Reported)
     } else {
         Ok(())
     }
 }
 
-/// The worst of each operation and kind of check, and every failure.
+/// The worst error of each operation and kind of check, and every failure.
 fn print(out: &mut impl Write, checks: &[verify::Check]) -> std::io::Result<()> {
     writeln!(
         out,

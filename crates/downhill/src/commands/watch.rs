@@ -28,7 +28,7 @@ pub fn run(a: &Watch) -> Result<()> {
     let runs = match &a.run {
         Some(path) => match open_at(path) {
             Ok(run) => Runs::These(vec![run.path().to_path_buf()]),
-            // A folder that is no run, but holds some, shows all of them.
+            // A folder of runs shows all of them.
             Err(error) => all(path).map_err(|_| error)?,
         },
         None => all(Path::new(RUNS))?,
@@ -68,7 +68,7 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
         control: None,
     };
     let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
-    writeln!(out(), "page     {} · Ctrl-C ends it", server.address())?;
+    writeln!(out(), "page     {} · Ctrl-C to stop", server.address())?;
     out().flush()?;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(PAUSE);
@@ -76,14 +76,14 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// The page beside a training.
+/// The page shown during training.
 pub struct Page {
     server: Server,
     token: Option<String>,
 }
 
 impl Page {
-    /// Starts it, where it can be had: if not, a warning says why, and the training goes on.
+    /// Starts the page. If that fails, prints a warning; training goes on without it.
     pub fn beside(
         run: &RunFolder,
         control: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>,
@@ -109,7 +109,7 @@ impl Page {
         }
     }
 
-    /// Keeps the page until Enter or Ctrl-C, where somebody at a terminal can press them.
+    /// Keeps the page open until Enter or Ctrl-C, if somebody is at the terminal.
     pub fn stay(&self, stop: &AtomicBool) -> Result<()> {
         if !terminal::is_attended() {
             return Ok(());
@@ -117,7 +117,7 @@ impl Page {
         let address = self.server.address();
         writeln!(out(), "\npage     {address} · press Enter to close it")?;
         let (sender, enter) = channel();
-        // It ends with the program, if nobody presses Enter.
+        // The thread ends with the program if nobody presses Enter.
         let wait = move || {
             let _ = stdin().read_line(&mut String::new());
             let _ = sender.send(());
@@ -131,8 +131,8 @@ impl Page {
         Ok(())
     }
 
-    /// Tells where it is.
-    pub fn tell(&self) {
+    /// Prints its address.
+    pub fn announce(&self) {
         // A reader that went away doesn't stop the training.
         let mut out = out();
         let _ = writeln!(out, "page     {}", self.server.address());

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longest wait for an answer, and for what a page should come to show.
+/// Longest wait for an answer, and for a condition on the page.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// No name is looked up, so nothing but this machine can be reached; WebGL is computed by software.
+/// No name is resolved, so only this machine can be reached; WebGL runs in software.
 const FLAGS: [&str; 12] = [
     "--headless=new",
     "--no-sandbox",
@@ -36,7 +36,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one; without Chromium and its driver says so, and gives none.
+    /// Starts one. Without Chromium and its driver, prints so and returns `None`.
     pub fn start() -> Option<Browser> {
         let driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -50,14 +50,14 @@ impl Browser {
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let mut lines = lines.map_while(Result::ok);
         let line = lines.find(|l| l.contains("started successfully on port"));
-        let line = line.expect("chromedriver says its port");
+        let line = line.expect("chromedriver prints its port");
         let port = line.split("on port ").nth(1).unwrap();
         let mut browser = Browser {
             driver,
             port: port.trim_end_matches('.').parse().unwrap(),
             session: String::new(),
         };
-        // The driver may go on talking: a pipe that nobody reads would stop it.
+        // The driver may print more; a full pipe would block it.
         std::thread::spawn(move || lines.for_each(drop));
         let wish = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": FLAGS},
@@ -69,7 +69,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// Sends one request, and reads exactly its answer: the driver keeps connections open.
+    /// Sends one request and reads exactly its answer, since the driver keeps connections open.
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -104,7 +104,7 @@ impl Browser {
         self.ask("POST", path, &body.to_string())
     }
 
-    /// Runs the body of a function in the page; a promise is waited for.
+    /// Runs the body of a function in the page, and awaits a promise.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({"script": script, "args": []}))
     }
@@ -129,7 +129,7 @@ impl Browser {
         self.wait("document.readyState === 'complete'");
     }
 
-    /// Makes the window so large; a narrow one is a phone's.
+    /// Sets the window's size; a narrow one is a phone's.
     pub fn size(&self, width: u32, height: u32) {
         let phone = width < 600;
         self.command(
@@ -138,7 +138,7 @@ impl Browser {
         );
     }
 
-    /// Presses keys, one after the other.
+    /// Presses keys in order.
     pub fn press(&self, keys: &str) {
         let each = keys.chars().flat_map(|key| {
             ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()}))
@@ -148,7 +148,7 @@ impl Browser {
         self.post("/actions", &body);
     }
 
-    /// Clicks where an element is.
+    /// Clicks an element.
     pub fn click(&self, selector: &str) {
         let found = self.post(
             "/element",
@@ -159,7 +159,7 @@ impl Browser {
         self.post(&path, &json!({}));
     }
 
-    /// Keeps a picture of the window, to be looked at.
+    /// Saves a screenshot of the window.
     pub fn picture(&self, name: &str) {
         let folder = std::env::var_os("DOWNHILL_SCREENSHOTS").map_or_else(
             || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots"),
@@ -171,7 +171,7 @@ impl Browser {
         std::fs::write(folder.join(format!("{name}.png")), picture.unwrap()).unwrap();
     }
 
-    /// Bytes that the page's JavaScript holds, when all garbage is gone.
+    /// Bytes on the JavaScript heap after a garbage collection.
     pub fn heap(&self) -> f64 {
         self.command("HeapProfiler.collectGarbage", &json!({}));
         let usage = self.command("Runtime.getHeapUsage", &json!({}));
@@ -183,8 +183,8 @@ impl Browser {
         log.as_array().unwrap().clone()
     }
 
-    /// Asserts that since the last look no error was told, and nothing was asked of anyone but
-    /// `host`.
+    /// Asserts that since the last call no error was logged, and nothing was requested from
+    /// anywhere but `host`.
     pub fn is_clean(&self, host: &str) {
         let errors = self.log("browser");
         let errors: Vec<_> = errors.iter().filter(|l| l["level"] == "SEVERE").collect();
@@ -199,14 +199,14 @@ impl Browser {
             };
             let url = url.as_str().unwrap();
             let ours = ["data:", "blob:", "about:", host];
-            assert!(ours.iter().any(|o| url.starts_with(o)), "asked for {url}");
+            assert!(ours.iter().any(|o| url.starts_with(o)), "requested {url}");
         }
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Without its session the browser ends; a driver that is killed would leave it running.
+        // Ending the session ends the browser; killing the driver alone would leave it running.
         if !std::thread::panicking() && !self.session.is_empty() {
             self.ask("DELETE", "", "");
         } else if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {

@@ -1,4 +1,4 @@
-//! Runs the program as its users do: in a folder of its own, by its command line.
+//! Runs the program by its command line, in a temporary folder.
 #![allow(dead_code)]
 
 pub mod browser;
@@ -22,7 +22,7 @@ impl Place {
         }
     }
 
-    /// A place with a text of `story.txt` in it.
+    /// A place with a text, `story.txt`.
     pub fn with_story() -> Place {
         let place = Place::new();
         place.write("story.txt", story().as_bytes());
@@ -70,12 +70,12 @@ impl Place {
             lines.any(|l| l.unwrap().contains(until)),
             "no line with {until}"
         );
-        // Whoever runs the program may stop reading; it then goes on in silence.
+        // The pipe closes here; the program must go on without it.
         child
     }
 }
 
-/// Sends a signal by its name.
+/// Sends a signal, given by name.
 pub fn signal(child: &Child, name: &str) {
     let kill = Command::new("kill")
         .args([name, &child.id().to_string()])
@@ -99,14 +99,14 @@ impl Run {
         }
     }
 
-    /// Asserts that it went well.
+    /// Asserts that it succeeded without a warning.
     pub fn fine(self) -> Run {
         assert_eq!(self.code, 0, "{}{}", self.out, self.error);
         assert_eq!(self.error, "");
         self
     }
 
-    /// Asserts that it failed with this code and an error, at most 12 lines, that says these words.
+    /// Asserts that it failed with this code and an error of at most 12 lines with these words.
     pub fn fails(self, code: i32, words: &[&str]) -> Run {
         assert_eq!(self.code, code, "{}{}", self.out, self.error);
         assert!(self.error.lines().count() <= 12, "{}", self.error);
@@ -143,7 +143,7 @@ pub fn kind<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
     events.iter().filter(|e| e["event"] == name).collect()
 }
 
-/// A text of some 12 kB in which who does what to what varies.
+/// A text of some 12 kB in which subject, verb and object vary.
 pub fn story() -> String {
     let (who, does) = (["Anna", "The dog", "A small bear"], ["finds", "hides"]);
     let what = ["the red ball", "a kite", "his old hat", "nothing at all"];

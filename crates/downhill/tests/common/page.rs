@@ -6,7 +6,7 @@ use serde_json::json;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
-/// What must be there once a panel has been drawn, with the least number of them.
+/// Elements of drawn panels, each with its minimum count.
 const DRAWN: [(&str, usize); 16] = [
     ("#loss-chart .scatterlayer .trace path", 4),
     ("#loss-chart .shapelayer path", 5),
@@ -26,16 +26,16 @@ const DRAWN: [(&str, usize); 16] = [
     ("#run-checkpoints button", 1),
 ];
 
-/// A program that shows the page; ended when dropped.
+/// A program that serves the page; killed when dropped.
 pub struct Page {
     pub child: Child,
     pub port: u16,
-    /// What it prints after the page's address.
+    /// Its output after the page's address.
     pub out: BufReader<ChildStdout>,
 }
 
 impl Page {
-    /// Starts it, and waits until it has said where the page is.
+    /// Starts it, and waits until it has printed the page's address.
     pub fn watch(place: &Place, arguments: &str) -> Page {
         let mut command = place.command(arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -61,7 +61,7 @@ impl Page {
 
 fn line(out: &mut BufReader<ChildStdout>) -> String {
     let mut line = String::new();
-    assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended");
+    assert_ne!(out.read_line(&mut line).unwrap(), 0, "the program ended");
     line
 }
 
@@ -81,7 +81,7 @@ pub fn language_run() -> Place {
     place
 }
 
-/// Opens the page, and waits until it has begun.
+/// Opens the page, and waits until it is ready.
 pub fn open(browser: &Browser, page: &Page) {
     browser.open(&page.address());
     browser.wait("document.documentElement.dataset.ready === 'yes'");
@@ -95,7 +95,7 @@ pub fn all_drawn(browser: &Browser) {
         ));
     }
     browser.wait("document.getElementById('film-strip').textContent.length > 20");
-    // Every chart has a size, says what it shows, and lies inside its panel.
+    // Every chart has a size and a label, and lies inside its panel.
     let bad = browser.run(
         "return [...document.querySelectorAll('.chart:not([hidden])')].filter((c) => {
            const [box, around] = [c.getBoundingClientRect(), c.closest('section').getBoundingClientRect()];

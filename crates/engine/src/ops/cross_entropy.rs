@@ -1,7 +1,8 @@
 //! Cross-entropy: how surprised the model is by the next token, in nats.
 //!
 //! loss = weight · Σ over rows of (log Σⱼ exp(xⱼ) − x[target]), with weight = 1 / counted targets
-//! of the whole step. Backward: dx = weight · (softmax(x) − one-hot(target)).
+//! of the whole step; rows whose target is [`UNCOUNTED`] are left out. Backward:
+//! dx = weight · (softmax(x) − one-hot(target)).
 //! Bishop, "Pattern recognition and machine learning", 2006, section 4.3.4.
 
 use crate::at::At;
@@ -14,6 +15,9 @@ use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
 use crate::op::{BackwardF64, Element, ForwardF64, Operation, Outputs, Reads, Spec};
 use crate::write::Write;
+
+/// The target of a row that doesn't count: its cost and its gradient are zero.
+pub const UNCOUNTED: u32 = u32::MAX;
 
 /// The operation; logits x [N, V], targets [N] → loss [1], nats of each row [N]; keeps the log of
 /// the sum of exponentials of each row.
@@ -82,7 +86,10 @@ impl Operation for CrossEntropy {
             let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = x.iter().map(|x| libm::exp(x - most)).sum();
             a.kept[0][row] = most + libm::log(sum);
-            a.y[1][row] = a.kept[0][row] - x[targets[row] as usize];
+            a.y[1][row] = match targets[row] {
+                UNCOUNTED => 0.0,
+                target => a.kept[0][row] - x[target as usize],
+            };
         }
         a.y[0][0] = a.y[1].iter().sum::<f64>() * a.at.loss_weight;
     }
@@ -91,6 +98,9 @@ impl Operation for CrossEntropy {
         let (x, targets) = (a.x[0].real(), a.x[1].tokens());
         let Some(dx) = &mut a.dx[0] else { return };
         for (row, dx) in dx.chunks_mut(self.vocabulary).enumerate() {
+            if targets[row] == UNCOUNTED {
+                continue;
+            }
             for (j, dx) in dx.iter_mut().enumerate() {
                 let p = libm::exp(x[row * self.vocabulary + j] - a.kept[0][row]);
                 let hit = if j == targets[row] as usize { 1.0 } else { 0.0 };
@@ -150,7 +160,7 @@ lanes! {
             let shift = Lanes::all(most);
             let sum = sum_by(x, f32::NEG_INFINITY, |x: Lanes| (x - shift).exp());
             *kept = most + Lanes::all(sum).log().first();
-            *nats = *kept - x[target as usize];
+            *nats = if target == UNCOUNTED { 0.0 } else { *kept - x[target as usize] };
         }
     }
 }
@@ -160,13 +170,17 @@ lanes! {
     fn backward_rows(x: &[f32], width: usize, targets: &[u32], kept: &[f32], weight: f32, write: Write, dx: &mut [f32]) {
         let rows = targets.iter().zip(kept).zip(dx.chunks_mut(width));
         for (row, ((&target, &kept), dx)) in rows.enumerate() {
-            let (shift, scale) = (Lanes::all(kept), Lanes::all(weight));
+            let counted = target != UNCOUNTED;
+            let scale = Lanes::all(if counted { weight } else { 0.0 });
+            let shift = Lanes::all(kept);
             for (i, dx) in dx.chunks_mut(LANES).enumerate() {
                 let at = row * width + i * LANES;
                 let x = if write == Write::Over { &*dx } else { &x[at..at + dx.len()] };
                 write.to(dx, scale * (Lanes::load(x, 0.0) - shift).exp());
             }
-            dx[target as usize] -= weight;
+            if counted {
+                dx[target as usize] -= weight;
+            }
         }
     }
 }
@@ -177,4 +191,67 @@ pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
     let x = d.parameter(g, rows, vocabulary);
     let targets = d.tokens(g, rows, vocabulary);
     Ok(g.cross_entropy(x, targets)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::relative_error;
+    use crate::{
+        Cpu, CpuSettings, Descent, Device, Field, Host, HostMut, Init, Optimizer, Plan, Purpose,
+        Reference, Scalars, Variable,
+    };
+    use std::sync::Arc;
+
+    /// Cost and gradient of two counted rows, and of others between and behind them.
+    fn gradient(device: &mut impl Device, targets: &[u32]) -> (f64, Vec<f64>) {
+        const WIDTH: usize = 19;
+        let mut g = Graph::new();
+        let shape = [targets.len(), WIDTH];
+        let x = g.variable(Variable::parameter("x", &shape, Init::Zeros));
+        let to = g.tokens("targets", targets.len());
+        let (cost, _) = g.cross_entropy(x, to).unwrap();
+        let graph = Arc::new(g);
+        let rule = Optimizer::uniform(Descent::PLAIN, 0.0, None);
+        device.create(graph.variables(), Some(&rule)).unwrap();
+        // Counted rows hold the same numbers wherever they are.
+        let numbers = targets.iter().flat_map(|&target| {
+            (0..WIDTH as u32).map(move |j| f64::from((target % 7) * 3 + j * j % 11) / 5.0)
+        });
+        let numbers: Vec<f64> = numbers.collect();
+        let host = Host::Double(&numbers);
+        device.write_variable("x", Field::Weight, host).unwrap();
+        let plan = Plan::new(graph, 1, Purpose::Gradients).unwrap();
+        let ready = device.prepare(plan).unwrap();
+        device.write(ready, to, Host::Tokens(targets)).unwrap();
+        let scalars = Scalars {
+            loss_weight: 0.5,
+            ..Scalars::default()
+        };
+        device.run(ready, &scalars).unwrap();
+        let (mut loss, mut all) = ([0.0], vec![0.0; numbers.len()]);
+        device
+            .read(ready, cost, HostMut::Double(&mut loss))
+            .unwrap();
+        let host = HostMut::Double(&mut all);
+        device.read_variable("x", Field::Gradient, host).unwrap();
+        (loss[0], all)
+    }
+
+    #[test]
+    fn rows_that_do_not_count_cost_nothing_and_move_nothing() {
+        let (cost, counted) = gradient(&mut Reference::new(), &[3, 12]);
+        let padded = [3, UNCOUNTED, 12, UNCOUNTED];
+        let mut cpu = Cpu::new(CpuSettings::with_threads(2));
+        for (found, all) in [
+            gradient(&mut Reference::new(), &padded),
+            gradient(&mut cpu, &padded),
+        ] {
+            assert!((found - cost).abs() < 1e-5 * cost, "{found} {cost}");
+            let rows: Vec<&[f64]> = all.chunks(19).collect();
+            assert!(rows[1].iter().chain(rows[3]).all(|x| *x == 0.0));
+            let error = relative_error(&[rows[0], rows[2]].concat(), &counted);
+            assert!(error < 1e-5, "{error}");
+        }
+    }
 }

@@ -69,6 +69,10 @@ impl Rule for Adam {
         vec![rows * columns; 2]
     }
 
+    fn is_square(&self, state: usize) -> bool {
+        state == 1
+    }
+
     fn scratch(&self, _: [usize; 2]) -> usize {
         0
     }

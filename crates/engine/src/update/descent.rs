@@ -46,6 +46,10 @@ impl Rule for Descent {
         self.momentum.map(|_| rows * columns).into_iter().collect()
     }
 
+    fn is_square(&self, _: usize) -> bool {
+        false
+    }
+
     fn scratch(&self, _: [usize; 2]) -> usize {
         0
     }

@@ -67,10 +67,11 @@ fn heads(m: &ModelConfig) -> [Check; 4] {
 }
 
 /// Products too large for any machine, and the order of the learning rates.
-fn sizes(config: &Config) -> [Check; 3] {
+fn sizes(config: &Config) -> [Check; 4] {
     let m = &config.model;
     let (batch, context) = (config.train.batch, m.context);
     let (lr, lr_min) = (config.optim.lr, config.optim.lr_min);
+    let total = config.train.pace().total();
     [
         Check {
             keys: vec!["train.batch", "model.context"],
@@ -98,6 +99,15 @@ fn sizes(config: &Config) -> [Check; 3] {
             keys: vec!["optim.lr", "optim.lr_min"],
             ok: lr_min <= lr,
             message: format!("optim.lr_min = {lr_min} is above optim.lr = {lr}"),
+        },
+        Check {
+            keys: vec!["train.steps", "train.pace"],
+            ok: total == config.train.steps as u64,
+            message: format!(
+                "train.pace ends after {total} steps, not train.steps = {}: change both, or set \
+                 train.pace = \"none\"",
+                config.train.steps
+            ),
         },
     ]
 }

@@ -9,9 +9,10 @@ use super::line::Line;
 use super::model::{FILE, Model};
 use super::points::{Points, Source};
 use super::standard::Standardized;
-use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable, micro_batch};
+use engine::{Device, Field, Graph, Host, HostMut, Init, Ready, ValueId, Variable};
 use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use train::{Measured, Recording, Task};
 
@@ -106,7 +107,8 @@ impl FitTask {
         let data = Standardized::new(&mut points)?;
         let (rows, width) = (data.y.len(), data.features.len());
         let most = (MICRO_NUMBERS / width.max(1)).max(1);
-        let micro = micro_batch(rows, 1, most);
+        let divides = |m: &usize| rows.is_multiple_of(*m);
+        let micro = (1..=most.min(rows)).rev().find(divides).unwrap_or(1);
         // Without a suitable divisor, use one batch: thousands of tiny ones are slower.
         let micro = if micro < most / 16 { rows } else { micro };
         Ok(FitTask {
@@ -287,7 +289,12 @@ impl Task for FitTask {
         norm <= self.limit() || norm * self.answer.first_gradient <= ROUNDING || norm.is_nan()
     }
 
-    fn evaluate(&mut self, device: &mut dyn Device, _: bool) -> train::Result<Measured> {
+    fn evaluate(
+        &mut self,
+        device: &mut dyn Device,
+        _: bool,
+        _: &AtomicBool,
+    ) -> train::Result<Measured> {
         let from = Instant::now();
         let mse = self.error(&self.weights(device)?);
         let zero = Line {
@@ -308,11 +315,11 @@ impl Task for FitTask {
         })
     }
 
-    fn sample(&mut self, _: &mut dyn Device) -> train::Result<Option<Sample>> {
+    fn sample(&mut self, _: &mut dyn Device, _: &AtomicBool) -> train::Result<Option<Sample>> {
         Ok(None)
     }
 
-    fn probe(&mut self, _: &mut dyn Device, _: u64) -> train::Result<Vec<What>> {
+    fn probe(&mut self, _: &mut dyn Device, _: u64, _: &AtomicBool) -> train::Result<Vec<What>> {
         Ok(Vec::new())
     }
 

@@ -20,6 +20,7 @@ pub fn start() -> Start {
         validation_tokens: 200_000,
         validation_bytes: 200_000,
         first_step: 0,
+        smoothed_loss: None,
         steps: 1000,
         batch: 12,
         context: 64,
@@ -33,6 +34,7 @@ pub fn start() -> Start {
         seed: 1,
         floor_bits_per_byte: Some(0.91),
         version: "0.1.0".to_string(),
+        ..Start::default()
     }
 }
 

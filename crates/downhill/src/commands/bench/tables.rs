@@ -6,7 +6,7 @@ use engine::Precision;
 use std::io::{Result, Write};
 use watch::{amount, count};
 
-/// Rows of the table by shape.
+/// Maximum rows of the table by shape.
 const SHAPES: usize = 12;
 
 /// `574 GFLOP/s ±0.3%`
@@ -18,7 +18,7 @@ fn rate(s: &Spread, unit: &str) -> String {
     )
 }
 
-/// The machine's limits, a row for each number of threads.
+/// The machine's limits, one row per number of threads.
 pub fn machine(out: &mut dyn Write, readings: &Vec<Reading>) -> Result<()> {
     let row = |out: &mut dyn Write, cells: [String; 6]| {
         let [threads, f32, bf16, read, triad, barrier] = cells;
@@ -54,7 +54,7 @@ pub fn machine(out: &mut dyn Write, readings: &Vec<Reading>) -> Result<()> {
     Ok(())
 }
 
-/// Says the limits that were measured between the rest, and gives them.
+/// Prints and returns the limits measured in the same run.
 fn limits(out: &mut dyn Write, machine: &Reading, precision: Precision) -> Result<Limits> {
     let best = machine.limits(precision);
     let (flops, bytes) = (
@@ -63,7 +63,7 @@ fn limits(out: &mut dyn Write, machine: &Reading, precision: Precision) -> Resul
     );
     writeln!(
         out,
-        "peak {flops}, bandwidth {bytes} (triad), measured between the rest"
+        "peak {flops}, bandwidth {bytes} (triad), measured in the same run"
     )?;
     Ok(best)
 }
@@ -72,7 +72,7 @@ fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
-/// Every operation alone.
+/// Each operation alone.
 pub fn ops(
     out: &mut dyn Write,
     precision: Precision,
@@ -91,7 +91,7 @@ pub fn ops(
         "operation",
         "inputs",
         "pass",
-        "took µs",
+        "time µs",
         "FLOP/s",
         "peak",
         "bytes/s",
@@ -124,9 +124,9 @@ pub fn gemm(out: &mut dyn Write, ladder: &gemm::RungTimes) -> Result<()> {
     let counted = ladder.shapes.iter().filter(|s| s.counted).count();
     writeln!(
         out,
-        "geometric means over {counted} shapes, packing included; every rung of f32"
+        "geometric means over {counted} shapes, packing included; all f32 rungs"
     )?;
-    writeln!(out, "gives the same bits (checked)")?;
+    writeln!(out, "give the same bits (checked)")?;
     writeln!(
         out,
         "{:<50} {:>7} {:>13} {:>6}",
@@ -170,17 +170,16 @@ fn by_shape(out: &mut dyn Write, ladder: &gemm::RungTimes, rung: &gemm::RungTime
     Ok(())
 }
 
-/// Every model's writing.
+/// Each model's generation speed.
 pub fn generate(out: &mut dyn Write, found: &Found<generate::GenerationTime>) -> Result<()> {
     limits(out, &found.machine, Precision::F32)?;
-    let head =
-        "model      prompt  written  prompt tokens/s   tokens/s        spread  ms a token  × bound";
+    let head = "model      prompt  generated  prompt tokens/s   tokens/s        spread   ms/token  × bound";
     writeln!(out, "{head}")?;
     for m in &found.measured {
         let (reads, writes) = (&m.prompt_tokens_per_second, &m.tokens_per_second);
         writeln!(
             out,
-            "{:<10} {:>6} {:>8} {:>16} {:>10} {:>13} {:>11.3} {:>8.2}",
+            "{:<10} {:>6} {:>10} {:>16} {:>10} {:>13} {:>10.3} {:>8.2}",
             m.name,
             m.prompt,
             m.written,
@@ -194,7 +193,7 @@ pub fn generate(out: &mut dyn Write, found: &Found<generate::GenerationTime>) ->
     Ok(())
 }
 
-/// Every model's step, and where its time goes.
+/// Each model's step, and where its time goes.
 pub fn steps(out: &mut dyn Write, precision: Precision, found: &Found<StepTime>) -> Result<()> {
     let best = limits(out, &found.machine, precision)?;
     for step in &found.measured {
@@ -225,7 +224,7 @@ pub fn steps(out: &mut dyn Write, precision: Precision, found: &Found<StepTime>)
 fn head(out: &mut dyn Write, s: &StepTime) -> Result<()> {
     writeln!(
         out,
-        "{}: {}, {}, {} parameters, {} × {} tokens, {} a step",
+        "{}: {}, {}, {} parameters, {} × {} tokens, {} per step",
         s.name,
         s.family,
         s.precision,
@@ -237,7 +236,7 @@ fn head(out: &mut dyn Write, s: &StepTime) -> Result<()> {
     let memory = s.peak_bytes.map_or("-".into(), |b| amount(b, "B"));
     writeln!(
         out,
-        "  {:.2} ms a step (quarters {:.2} to {:.2}, {} steps), {} tokens/s, {memory} of memory",
+        "  {:.2} ms per step (quartiles {:.2} to {:.2}, {} steps), {} tokens/s, peak memory {memory}",
         1e3 * s.seconds.median,
         1e3 * s.seconds.low,
         1e3 * s.seconds.high,
@@ -258,7 +257,7 @@ fn titles(out: &mut dyn Write, first: &str) -> Result<()> {
     writeln!(
         out,
         "  {first:<40} {:>5} {:>9} {:>9} {:>9} {:>6} {:>7} {:>6}",
-        "count", "took ms", "bound ms", "gap ms", "share", "× bound", "peak"
+        "count", "time ms", "bound ms", "gap ms", "share", "× bound", "peak"
     )
 }
 

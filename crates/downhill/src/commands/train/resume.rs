@@ -1,0 +1,71 @@
+//! `downhill train --resume`.
+
+use super::Job;
+use crate::arguments::TrainFlags;
+use crate::failure::Result;
+use crate::output::{out, tell};
+use crate::progress::with_progress;
+use crate::session::assignments;
+use ::train::{Corpus, LanguageTask, Resumed};
+use run::{Disk, RunFolder};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The run to resume; `None` if it is finished, after printing so.
+pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>> {
+    // Locked first: a start that is refused changes nothing.
+    let folder = RunFolder::open_to_write(Arc::new(Disk), path)?;
+    let text = |n: Option<u64>| n.map(|n| n.to_string());
+    let mut sets = f.configured.sets.clone();
+    sets.extend(assignments(&[
+        ("train.steps", text(f.steps)),
+        ("train.threads", text(f.threads)),
+    ]));
+    let extension = f.schedule.map(Into::into);
+    let resumed = Resumed::new(&folder, f.checkpoint, &sets, extension)?;
+    if resumed.is_finished(&folder)? {
+        finished(&resumed, path, f.json)?;
+        return Ok(None);
+    }
+    let Resumed {
+        settings,
+        from,
+        notes,
+    } = resumed;
+    let (source, config) = (&settings.source, &settings.config);
+    let known = from.as_ref().map(::session::tokenizer).transpose()?;
+    let corpus = with_progress(config, f, stop, |control| {
+        Corpus::of_run(&folder, source, config, known, control)
+    })?;
+    let task = LanguageTask::new(config, corpus)?;
+    folder.write_config(&settings.to_toml()?)?;
+    Ok(Some(Job {
+        settings,
+        task,
+        folder,
+        from,
+        notes,
+        deadline: None,
+    }))
+}
+
+/// Prints that nothing is left to do.
+fn finished(resumed: &Resumed, path: &Path, json: bool) -> Result<()> {
+    let steps = resumed.settings.config.train.steps as u64;
+    let step = resumed.from.as_ref().map_or(0, |from| from.step);
+    let run = path.display();
+    let message = format!(
+        "{run} is finished: {step} of {steps} steps. To train it further: \
+         downhill train --resume {run} --steps {}",
+        step + steps.max(1)
+    );
+    // With --json, standard output has only events.
+    if json {
+        tell(&message);
+    } else {
+        writeln!(out(), "{message}")?;
+    }
+    Ok(())
+}

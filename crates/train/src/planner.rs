@@ -1,0 +1,386 @@
+//! What should be trained in the time there is? From a text, a time and the measured speed of this
+//! machine to a tokenizer, a shape, a number of steps and every rate.
+//!
+//! For each shape of a short list, the time gives the steps and the steps give the loss to expect,
+//! by a formula fitted on recorded runs (EXPERIMENTS.md, "The planner"). The shape with the lowest
+//! expected loss is taken. Regularization and rates follow from the steps and from how often the
+//! text is repeated.
+
+use crate::Corpus;
+use crate::error::{Error, Result};
+use crate::ladder::{COUNTED, climb};
+use engine::{Cpu, Device, RandomPurpose, Scalars, Stream};
+use model::{Config, Training, initialize};
+use std::time::{Duration, Instant};
+use text::TokenizerKind;
+
+/// Sequences of a step, and tokens of a sequence. Where there is time for few steps, they are
+/// smaller, down to a quarter.
+const BATCH: usize = 16;
+const FEW_STEPS: f64 = 250.0;
+const CONTEXT: usize = 128;
+
+/// Layers and width of the shapes that are considered; heads have 64 channels.
+const SHAPES: [(usize, usize); 7] = [
+    (3, 64),
+    (4, 128),
+    (4, 192),
+    (4, 256),
+    (6, 256),
+    (6, 384),
+    (8, 512),
+];
+const HEAD: usize = 64;
+
+/// The share of the time that goes into evaluations, samples and checkpoints between the steps.
+const BETWEEN: f64 = 0.03;
+
+/// Parameters that a token of the training part can teach, at most.
+const PARAMETERS_PER_TOKEN: f64 = 15.0;
+
+/// Runs with less time measure the machine with the smallest shape.
+const SHORT: Duration = Duration::from_secs(20);
+
+/// Fewer steps than this aren't worth starting.
+const LEAST_STEPS: f64 = 30.0;
+
+/// A text, as far as the plan depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Tokens of the training part.
+    pub tokens: u64,
+    /// Raw bytes of a token of the validation part.
+    pub token_bytes: f64,
+    /// Tokens that exist.
+    pub vocabulary: usize,
+    /// Loss of a trigram model of the validation part, in bits per byte: how hard the text is near by.
+    pub trigram_bits: f64,
+    /// Bits per byte of the compressed training part: how much it repeats over longer distances.
+    pub compressed_bits: f64,
+}
+
+impl Facts {
+    /// Looks at a text.
+    ///
+    /// # Errors
+    /// If its tokens can't be read.
+    pub fn of(corpus: &Corpus) -> Result<Facts> {
+        let vocabulary = corpus.tokenizer.vocabulary_size();
+        let mut counted = vec![0; corpus.train.len().min(COUNTED)];
+        corpus.train.read(0, &mut counted)?;
+        let ladder = climb(&counted, &corpus.validation, vocabulary);
+        let (tokens, bytes) = corpus.scored();
+        let token_bytes = bytes as f64 / tokens.max(1) as f64;
+        let nats = ladder.map_or(libm::log(vocabulary as f64), |ladder| ladder.trigram);
+        let text = corpus.tokenizer.decode(&counted);
+        let compressed = zstd::bulk::compress(&text, LEVEL);
+        let compressed = compressed.map_err(|e| Error::Task(format!("zstd failed: {e}")))?;
+        Ok(Facts {
+            tokens: corpus.train.len() as u64,
+            token_bytes,
+            vocabulary,
+            trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
+            compressed_bits: 8.0 * compressed.len() as f64 / text.len().max(1) as f64,
+        })
+    }
+
+    /// How hard the text is, in bits per byte: losses are proportional to it.
+    fn hardness(&self) -> f64 {
+        self.trigram_bits.powf(1.0 - OF_COMPRESSED) * self.compressed_bits.powf(OF_COMPRESSED)
+    }
+}
+
+/// A shape, and what comes of it in the time there is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Number of blocks.
+    pub layers: usize,
+    /// Channels of the residual stream.
+    pub width: usize,
+    /// Sequences of a step.
+    pub batch: usize,
+    /// Parameters outside the embedding.
+    pub parameters: f64,
+    /// Seconds of a step.
+    pub step_seconds: f64,
+    /// Steps.
+    pub steps: u64,
+    /// Passes over the training part.
+    pub epochs: f64,
+    /// Expected loss in bits per byte.
+    pub bits_per_byte: f64,
+}
+
+/// What to train.
+#[derive(Debug, Clone)]
+pub struct TimePlan {
+    /// Assignments of the config, without those that the user gave.
+    pub sets: Vec<String>,
+    /// The whole config.
+    pub config: Config,
+    /// The chosen shape.
+    pub chosen: Candidate,
+    /// All shapes, the chosen one among them.
+    pub considered: Vec<Candidate>,
+    /// Expected loss in bits per byte: low end of an interval, most likely value, high end.
+    pub forecast: [f64; 3],
+    /// Why, in sentences.
+    pub reasons: Vec<String>,
+}
+
+/// The tokenizer for a text of `bytes` bytes: tokens of several letters make a small model see
+/// further, but each needs to occur often enough to be learned.
+pub fn tokenizer(bytes: u64) -> TokenizerKind {
+    let megabytes = bytes as f64 / 1e6;
+    let size = 1024.0 * megabytes.max(0.01).powf(0.4);
+    let size = 2f64.powf(size.log2().round());
+    TokenizerKind::Bpe((size as usize).clamp(384, 8192))
+}
+
+/// The config of a shape for a run of so many steps and passes over the text.
+fn sets((layers, width): (usize, usize), batch: usize, steps: f64, epochs: f64) -> Vec<String> {
+    let heads = (width / HEAD).max(1);
+    let steps = steps.max(1.0);
+    let matrix_lr = (0.032 * (600.0 / steps).powf(0.25)).clamp(0.01, 0.05);
+    let dropout = match epochs {
+        e if e < 15.0 => 0.0,
+        e if e < 40.0 => 0.1,
+        _ => 0.2,
+    };
+    let merges = if epochs < 6.0 { 0.0 } else { 0.1 };
+    // Rate · decay · steps per epoch is about the same for good settings of any text.
+    let each = steps / epochs.max(1e-9);
+    let decay = match epochs {
+        e if e < 4.0 => 0.11,
+        _ => (0.65 / (matrix_lr * each)).clamp(0.11, 2.0),
+    };
+    let every = (steps / 10.0).ceil();
+    [
+        ("model.family", "qwen3".to_owned()),
+        ("model.layers", layers.to_string()),
+        ("model.width", width.to_string()),
+        ("model.heads", heads.to_string()),
+        ("model.kv_heads", heads.to_string()),
+        ("model.tied", "false".to_owned()),
+        ("model.context", CONTEXT.to_string()),
+        ("model.dropout", format!("{dropout:?}")),
+        ("optim.name", "normuon".to_owned()),
+        ("optim.lr", "3e-3".to_owned()),
+        ("optim.matrix_lr", format!("{matrix_lr:.4}")),
+        ("optim.matrix_block", HEAD.to_string()),
+        ("optim.lr_min", "0.0".to_owned()),
+        ("optim.schedule", "wsd".to_owned()),
+        ("optim.decay", "0.7".to_owned()),
+        ("optim.warmup", format!("{:.0}", (steps / 10.0).min(20.0))),
+        ("optim.beta2", "0.99".to_owned()),
+        ("optim.weight_decay", format!("{decay:.3}")),
+        ("train.batch", batch.to_string()),
+        ("train.steps", format!("{steps:.0}")),
+        ("train.average", "0.15".to_owned()),
+        ("eval.every", format!("{every:.0}")),
+        ("eval.tokens", "8192".to_owned()),
+        ("checkpoint.every", format!("{:.0}", 2.0 * every)),
+        ("data.merge_dropout", format!("{merges:?}")),
+    ]
+    .map(|(key, value)| format!("{key}={value}"))
+    .to_vec()
+}
+
+/// Sequences of a step, if there is time for so many steps of [`BATCH`].
+fn batch(steps: f64) -> usize {
+    match steps {
+        few if few < FEW_STEPS / 2.0 => BATCH / 4,
+        few if few < FEW_STEPS => BATCH / 2,
+        _ => BATCH,
+    }
+}
+
+/// Expected loss in bits per byte after learning from `tokens` tokens, repetitions included.
+fn expected(facts: &Facts, parameters: f64, tokens: f64) -> f64 {
+    let [floor, of_parameters, of_tokens] = FIT;
+    let [shape, seen] = POWERS;
+    facts.hardness()
+        * (floor
+            + of_parameters * libm::pow(parameters / 1e6, -shape)
+            + of_tokens * libm::pow(tokens / 1e6, -seen))
+}
+
+/// Level of the compression that measures a text: a few tenths of a second.
+const LEVEL: i32 = 12;
+/// Its weight beside that of the trigram model.
+const OF_COMPRESSED: f64 = 0.3;
+
+/// Floor, share that falls with millions of parameters and share that falls with millions of tokens
+/// seen, of the text's hardness.
+const FIT: [f64; 3] = [0.808, 0.012, 0.028];
+const POWERS: [f64; 2] = [1.1, 1.5];
+/// Half of the interval around the expected loss, as a share of it.
+const INTERVAL: f64 = 0.04;
+
+/// What a text is read with before there is a plan.
+pub fn first_sets() -> Vec<String> {
+    sets(SHAPES[2], BATCH, 1000.0, 1.0)
+}
+
+/// Plans a run; `left` says how much time is left for it. `load` makes a config of the plan's
+/// assignments, with the user's on top; `measured` measures the seconds of a step.
+///
+/// # Errors
+/// If the time is too short for this text, an assignment is wrong or the device fails.
+pub fn plan(
+    facts: &Facts,
+    left: &dyn Fn() -> Duration,
+    load: &dyn Fn(&[String]) -> Result<Config>,
+    measured: &mut dyn FnMut(&Config) -> Result<f64>,
+) -> Result<TimePlan> {
+    let flops = |config: &Config| -> Result<(f64, f64)> {
+        let training = Training::record(config, facts.vocabulary)?;
+        let totals = engine::dry_run(&training.plan(config)?);
+        let outside = totals.parameters as f64 - (facts.vocabulary * config.model.width) as f64;
+        Ok((totals.flops as f64, outside))
+    };
+    // One measurement gives the speed of all shapes, one more that of the chosen shape.
+    let shape = if left() < SHORT { SHAPES[0] } else { SHAPES[2] };
+    let probe = load(&sets(shape, BATCH, 1000.0, 1.0))?;
+    let mut speed = flops(&probe)?.0 / measured(&probe)?;
+    let mut found = None;
+    for _ in 0..2 {
+        let budget = left().as_secs_f64() * (1.0 - BETWEEN);
+        let mut considered = Vec::new();
+        for shape in SHAPES {
+            let whole = flops(&load(&sets(shape, BATCH, 1000.0, 1.0))?)?.0 / speed;
+            let batch = batch(budget / whole);
+            let config = load(&sets(shape, batch, 1000.0, 1.0))?;
+            let (flops, parameters) = flops(&config)?;
+            let step_seconds = flops / speed;
+            let steps = (budget / step_seconds).floor();
+            let each = (config.train.batch * config.model.context) as f64;
+            let epochs = steps * each / facts.tokens as f64;
+            considered.push(Candidate {
+                layers: config.model.layers,
+                width: config.model.width,
+                batch: config.train.batch,
+                parameters,
+                step_seconds,
+                steps: steps as u64,
+                epochs,
+                bits_per_byte: expected(facts, parameters, steps * each),
+            });
+        }
+        // Where the text is small, a large model memorizes it.
+        let most = considered
+            .iter()
+            .map(|c| c.parameters)
+            .fold(f64::INFINITY, f64::min);
+        let most = most.max(PARAMETERS_PER_TOKEN * facts.tokens as f64);
+        let least = considered
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.parameters <= most)
+            .min_by(|a, b| a.1.bits_per_byte.total_cmp(&b.1.bits_per_byte));
+        let Some((at, chosen)) = least.map(|(at, chosen)| (at, chosen.clone())) else {
+            break;
+        };
+        let sets = sets(SHAPES[at], chosen.batch, chosen.steps as f64, chosen.epochs);
+        let config = load(&sets)?;
+        speed = flops(&config)?.0 / measured(&config)?;
+        found = Some((sets, config, chosen, considered));
+    }
+    let Some((sets, config, mut chosen, considered)) = found else {
+        return Err(Error::Task("no shape is left to plan with".into()));
+    };
+    let each = (config.train.batch * config.model.context) as f64;
+    chosen.step_seconds = flops(&config)?.0 / speed;
+    let steps = (left().as_secs_f64() * (1.0 - BETWEEN) / chosen.step_seconds).floor();
+    if steps < LEAST_STEPS {
+        return Err(Error::TooShort {
+            seconds: LEAST_STEPS * chosen.step_seconds / (1.0 - BETWEEN),
+        });
+    }
+    chosen.steps = steps as u64;
+    chosen.epochs = steps * each / facts.tokens as f64;
+    chosen.bits_per_byte = expected(facts, chosen.parameters, steps * each);
+    let middle = chosen.bits_per_byte;
+    let reasons = reasons(facts, &chosen, &config);
+    Ok(TimePlan {
+        sets,
+        config,
+        chosen,
+        considered,
+        forecast: [middle * (1.0 - INTERVAL), middle, middle * (1.0 + INTERVAL)],
+        reasons,
+    })
+}
+
+fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
+    let mut reasons = vec![format!(
+        "{} × {} has the lowest expected loss of the shapes considered: larger ones take too few \
+         steps, smaller ones learn too little",
+        chosen.layers, chosen.width
+    )];
+    if chosen.epochs >= 3.0 {
+        reasons.push(format!(
+            "the text is read {:.1} times, so merges ({}), activations ({}) are dropped at random \
+             and weights decay ({}): without, the model would memorize it",
+            chosen.epochs,
+            config.data.merge_dropout,
+            config.model.dropout,
+            config.optim.weight_decay
+        ));
+    }
+    reasons.push(format!(
+        "a trigram model of this text reaches {:.3} bits per byte, and zstd compresses it to {:.3}",
+        facts.trigram_bits, facts.compressed_bits
+    ));
+    reasons
+}
+
+/// Seconds of a training step of this config on this machine: the fastest of a few, measured for
+/// about as long as `most`.
+///
+/// # Errors
+/// If the device fails.
+pub fn step_seconds(
+    config: &Config,
+    vocabulary: usize,
+    threads: usize,
+    most: Duration,
+) -> Result<f64> {
+    let mut device = Cpu::new(engine::CpuSettings::with_threads(threads));
+    let training = Training::record(config, vocabulary)?;
+    let optimizer = config.optim.optimizer();
+    let variables = training.decoder.graph.variables();
+    device.create(variables, Some(&optimizer))?;
+    initialize(&mut device, variables, config.train.seed)?;
+    let ready = device.prepare(training.plan(config)?)?;
+    let mut stream = Stream::new(1, RandomPurpose::Check, 0);
+    let count = config.train.batch * config.model.context;
+    let mut tokens = || -> Vec<u32> {
+        let each = 0..count;
+        each.map(|_| stream.below(vocabulary) as u32).collect()
+    };
+    let (inputs, targets) = (tokens(), tokens());
+    let mut fastest = f64::INFINITY;
+    let began = Instant::now();
+    for step in 0.. {
+        training
+            .decoder
+            .fill(&mut device, ready, &inputs, &targets)?;
+        let scalars = Scalars {
+            seed: 1,
+            step,
+            rate: 1e-4,
+            loss_weight: training.loss_weight,
+        };
+        let from = Instant::now();
+        device.run(ready, &scalars)?;
+        fastest = fastest.min(from.elapsed().as_secs_f64());
+        if step >= 8 || began.elapsed() > most.min(MEASURED) {
+            break;
+        }
+    }
+    Ok(fastest)
+}
+
+/// A measurement ends with the first step that ends later.
+const MEASURED: Duration = Duration::from_millis(700);
