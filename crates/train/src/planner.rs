@@ -53,7 +53,8 @@ pub struct Facts {
     pub token_bytes: f64,
     /// Tokens that exist.
     pub vocabulary: usize,
-    /// Loss of a trigram model of the validation part, in bits per byte: how hard the text is near by.
+    /// Loss of a trigram model on the validation part, in bits per byte: how hard the text is over
+    /// short distances.
     pub trigram_bits: f64,
     /// Bits per byte of the compressed training part: how much it repeats over longer distances.
     pub compressed_bits: f64,
@@ -233,64 +234,28 @@ pub fn plan(
     load: &dyn Fn(&[String]) -> Result<Config>,
     measured: &mut dyn FnMut(&Config) -> Result<f64>,
 ) -> Result<TimePlan> {
-    let flops = |config: &Config| -> Result<(f64, f64)> {
-        let training = Training::record(config, facts.vocabulary)?;
-        let totals = engine::dry_run(&training.plan(config)?);
-        let outside = totals.parameters as f64 - (facts.vocabulary * config.model.width) as f64;
-        Ok((totals.flops as f64, outside))
-    };
     // One measurement gives the speed of all shapes, one more that of the chosen shape.
     let shape = if left() < SHORT { SHAPES[0] } else { SHAPES[2] };
     let probe = load(&sets(shape, BATCH, 1000.0, 1.0))?;
-    let mut speed = flops(&probe)?.0 / measured(&probe)?;
+    let mut speed = flops(facts, &probe)?.0 / measured(&probe)?;
     let mut found = None;
     for _ in 0..2 {
         let budget = left().as_secs_f64() * (1.0 - BETWEEN);
-        let mut considered = Vec::new();
-        for shape in SHAPES {
-            let whole = flops(&load(&sets(shape, BATCH, 1000.0, 1.0))?)?.0 / speed;
-            let batch = batch(budget / whole);
-            let config = load(&sets(shape, batch, 1000.0, 1.0))?;
-            let (flops, parameters) = flops(&config)?;
-            let step_seconds = flops / speed;
-            let steps = (budget / step_seconds).floor();
-            let each = (config.train.batch * config.model.context) as f64;
-            let epochs = steps * each / facts.tokens as f64;
-            considered.push(Candidate {
-                layers: config.model.layers,
-                width: config.model.width,
-                batch: config.train.batch,
-                parameters,
-                step_seconds,
-                steps: steps as u64,
-                epochs,
-                bits_per_byte: expected(facts, parameters, steps * each),
-            });
-        }
-        // Where the text is small, a large model memorizes it.
-        let most = considered
-            .iter()
-            .map(|c| c.parameters)
-            .fold(f64::INFINITY, f64::min);
-        let most = most.max(PARAMETERS_PER_TOKEN * facts.tokens as f64);
-        let least = considered
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.parameters <= most)
-            .min_by(|a, b| a.1.bits_per_byte.total_cmp(&b.1.bits_per_byte));
+        let considered = consider(facts, budget, speed, load)?;
+        let least = least(facts, &considered);
         let Some((at, chosen)) = least.map(|(at, chosen)| (at, chosen.clone())) else {
             break;
         };
         let sets = sets(SHAPES[at], chosen.batch, chosen.steps as f64, chosen.epochs);
         let config = load(&sets)?;
-        speed = flops(&config)?.0 / measured(&config)?;
+        speed = flops(facts, &config)?.0 / measured(&config)?;
         found = Some((sets, config, chosen, considered));
     }
     let Some((sets, config, mut chosen, considered)) = found else {
         return Err(Error::Task("no shape is left to plan with".into()));
     };
     let each = (config.train.batch * config.model.context) as f64;
-    chosen.step_seconds = flops(&config)?.0 / speed;
+    chosen.step_seconds = flops(facts, &config)?.0 / speed;
     let steps = (left().as_secs_f64() * (1.0 - BETWEEN) / chosen.step_seconds).floor();
     if steps < LEAST_STEPS {
         return Err(Error::TooShort {
@@ -310,6 +275,54 @@ pub fn plan(
         forecast: [middle * (1.0 - INTERVAL), middle, middle * (1.0 + INTERVAL)],
         reasons,
     })
+}
+
+/// FLOPs of a step, and parameters outside the embedding.
+fn flops(facts: &Facts, config: &Config) -> Result<(f64, f64)> {
+    let training = Training::record(config, facts.vocabulary)?;
+    let totals = engine::dry_run(&training.plan(config)?);
+    let outside = totals.parameters as f64 - (facts.vocabulary * config.model.width) as f64;
+    Ok((totals.flops as f64, outside))
+}
+
+/// What each shape comes to in `budget` seconds at a speed in FLOP/s.
+fn consider(
+    facts: &Facts,
+    budget: f64,
+    speed: f64,
+    load: &dyn Fn(&[String]) -> Result<Config>,
+) -> Result<Vec<Candidate>> {
+    let each = SHAPES.into_iter().map(|shape| {
+        let whole = load(&sets(shape, BATCH, 1000.0, 1.0))?;
+        let batch = batch(budget * speed / flops(facts, &whole)?.0);
+        let config = load(&sets(shape, batch, 1000.0, 1.0))?;
+        let (flops, parameters) = flops(facts, &config)?;
+        let step_seconds = flops / speed;
+        let steps = (budget / step_seconds).floor();
+        let tokens = steps * (config.train.batch * config.model.context) as f64;
+        Ok(Candidate {
+            layers: config.model.layers,
+            width: config.model.width,
+            batch: config.train.batch,
+            parameters,
+            step_seconds,
+            steps: steps as u64,
+            epochs: tokens / facts.tokens as f64,
+            bits_per_byte: expected(facts, parameters, tokens),
+        })
+    });
+    each.collect()
+}
+
+/// The shape with the least expected loss; where the text is small, a large model memorizes it.
+fn least<'a>(facts: &Facts, considered: &'a [Candidate]) -> Option<(usize, &'a Candidate)> {
+    let parameters = considered.iter().map(|c| c.parameters);
+    let smallest = parameters.fold(f64::INFINITY, f64::min);
+    let most = smallest.max(PARAMETERS_PER_TOKEN * facts.tokens as f64);
+    let small = considered.iter().enumerate();
+    small
+        .filter(|(_, c)| c.parameters <= most)
+        .min_by(|a, b| a.1.bits_per_byte.total_cmp(&b.1.bits_per_byte))
 }
 
 fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! and save. The trainer emits events and knows nothing of the screen.
 
 mod saving;
+mod timing;
 
 use crate::average::Average;
 use crate::cadence::Cadence;
@@ -14,8 +15,8 @@ use crate::task::{Recording, Task};
 use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
 use model::{Config, Pace};
 use run::{
-    Checkpoint, End, Eval, Event, EventLog, Kind, Pacing, RunFolder, Smoothed, Start, Step,
-    Warning, What, Which, now, peak_bytes,
+    Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Smoothed, Start, Step, Warning, What,
+    Which, now, peak_bytes,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,9 +36,6 @@ pub struct TrainerSettings<'a> {
     /// state.
     pub stop: &'a AtomicBool,
 }
-
-/// Bytes of a checkpoint that are surely written in a second.
-const SAVED_PER_SECOND: f64 = 2e8;
 
 /// The end of a run that has to be over on time.
 #[derive(Debug, Clone, Copy)]
@@ -365,53 +363,6 @@ impl<'a> Trainer<'a> {
             };
         }
         Ok(())
-    }
-
-    /// Starts the clock of a run that ends on time: what comes after the last step is estimated
-    /// from the seconds that an evaluation took before the first, and all else there.
-    fn start_clock(&mut self, evaluation: f64, other: f64) -> Result<()> {
-        let Some(deadline) = self.settings.deadline else {
-            return Ok(());
-        };
-        let full = self.about.validation_tokens as f64 / self.last.tokens.max(1) as f64;
-        let evaluations = if self.last.full { 1.0 } else { 1.0 + full };
-        let each = if self.settings.config.train.average > 0.0 {
-            2.0
-        } else {
-            1.0
-        };
-        // Weights, their average and two states.
-        let saving = 16.0 * self.about.parameters as f64 / SAVED_PER_SECOND;
-        let reserve = evaluation * evaluations * each + other + saving;
-        let seconds = deadline.seconds - reserve;
-        let elapsed = self.settings.began.elapsed().as_secs_f64();
-        self.clock = Some(Clock::new(seconds, deadline.step_seconds));
-        let steps = ((seconds - elapsed) / deadline.step_seconds)
-            .floor()
-            .max(1.0) as u64;
-        self.pace = Pace::steps(steps);
-        self.correct()
-    }
-
-    /// Corrects the number of steps where the clock says so.
-    fn keep_time(&mut self) -> Result<()> {
-        let now = self.settings.began.elapsed().as_secs_f64();
-        let clock = self.clock.as_mut();
-        if let Some(total) = clock.and_then(|clock| clock.after(self.step, now, &self.pace)) {
-            self.pace.correct(self.step, total);
-            self.correct()?;
-        }
-        Ok(())
-    }
-
-    /// Puts a corrected pace where it is read.
-    fn correct(&mut self) -> Result<()> {
-        let train = &mut self.settings.config.train;
-        train.steps = self.pace.total() as usize;
-        train.pace = self.pace.corrected().then(|| self.pace.clone());
-        self.cadence.correct(self.pace.total());
-        let steps = self.pace.total();
-        self.emit(Pacing { steps })
     }
 
     /// The config with the number of steps as it turned out.

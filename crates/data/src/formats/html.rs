@@ -174,10 +174,10 @@ impl PageText {
         }
         match name {
             "script" | "style" | "title" | "template" | "noscript" | "svg" | "math" | "select"
-            | "textarea" | "iframe" => {
-                if opens && !tag.self_closing {
-                    self.skipped = Some((name.to_owned(), 1));
-                }
+            | "textarea" | "iframe"
+                if opens && !tag.self_closing =>
+            {
+                self.skipped = Some((name.to_owned(), 1));
             }
             "br" => self.breaks = (self.breaks + 1).min(2),
             "pre" if opens => {

@@ -302,10 +302,8 @@ lanes! {
         let [by, decay, zero] = [by, decay, 0.0].map(Lanes::all);
         for (i, (x, w)) in x.chunks(LANES).zip(w.chunks_mut(LANES)).enumerate() {
             let mut x = Lanes::load(x, 0.0);
-            if let Some(v) = v.get(i * LANES..) {
-                if !v.is_empty() {
-                    x = x * (Lanes::load(v, 1.0) + Lanes::all(EPSILON.1 as f32)).rsqrt();
-                }
+            if let Some(v) = v.get(i * LANES..).filter(|v| !v.is_empty()) {
+                x = x * (Lanes::load(v, 1.0) + Lanes::all(EPSILON.1 as f32)).rsqrt();
             }
             let old = Lanes::load(w, 0.0);
             let decay = if cautious { (x * old).below(zero, zero, decay) } else { decay };

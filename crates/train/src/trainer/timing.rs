@@ -1,0 +1,59 @@
+//! A run that ends on time.
+
+use super::Trainer;
+use crate::clock::Clock;
+use crate::error::Result;
+use model::Pace;
+use run::Pacing;
+
+/// Bytes of a checkpoint that are surely written in a second.
+const SAVED_PER_SECOND: f64 = 2e8;
+
+impl Trainer<'_> {
+    /// Starts the clock of a run that ends on time: what comes after the last step is estimated
+    /// from the seconds that an evaluation took before the first, and all else there.
+    pub(super) fn start_clock(&mut self, evaluation: f64, other: f64) -> Result<()> {
+        let Some(deadline) = self.settings.deadline else {
+            return Ok(());
+        };
+        let full = self.about.validation_tokens as f64 / self.last.tokens.max(1) as f64;
+        let evaluations = if self.last.full { 1.0 } else { 1.0 + full };
+        let each = if self.settings.config.train.average > 0.0 {
+            2.0
+        } else {
+            1.0
+        };
+        // Weights, their average and two states.
+        let saving = 16.0 * self.about.parameters as f64 / SAVED_PER_SECOND;
+        let reserve = evaluation * evaluations * each + other + saving;
+        let seconds = deadline.seconds - reserve;
+        let elapsed = self.settings.began.elapsed().as_secs_f64();
+        self.clock = Some(Clock::new(seconds, deadline.step_seconds));
+        let steps = ((seconds - elapsed) / deadline.step_seconds)
+            .floor()
+            .max(1.0) as u64;
+        self.pace = Pace::steps(steps);
+        self.correct()
+    }
+
+    /// Corrects the number of steps where the clock says so.
+    pub(super) fn keep_time(&mut self) -> Result<()> {
+        let now = self.settings.began.elapsed().as_secs_f64();
+        let clock = self.clock.as_mut();
+        if let Some(total) = clock.and_then(|clock| clock.after(self.step, now, &self.pace)) {
+            self.pace.correct(self.step, total);
+            self.correct()?;
+        }
+        Ok(())
+    }
+
+    /// Puts a corrected pace where it is read.
+    fn correct(&mut self) -> Result<()> {
+        let train = &mut self.settings.config.train;
+        train.steps = self.pace.total() as usize;
+        train.pace = self.pace.corrected().then(|| self.pace.clone());
+        self.cadence.correct(self.pace.total());
+        let steps = self.pace.total();
+        self.emit(Pacing { steps })
+    }
+}
