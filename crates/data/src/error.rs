@@ -137,6 +137,11 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The system has no thread to give.
+    #[error(
+        "a thread can't be started: {0}. Use fewer (train.threads), or raise the limit (ulimit -u)"
+    )]
+    Thread(std::io::Error),
     /// A disk that is nearly full.
     #[error("{}: only {free} MiB are free, and some are kept as a reserve: free some space, or choose another folder", folder.display())]
     Space {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 
 /// Runs `produce` on its own thread, `work` on `threads` threads, and `consume` on the calling
 /// thread with the results in production order. The number of pieces in flight is limited, so
@@ -25,7 +26,7 @@ pub(crate) fn run<T: Send, R: Send>(
     let (done, results) = channel::<(u64, std::thread::Result<Result<R>>)>();
     let queue = Mutex::new(queue);
     std::thread::scope(|scope| {
-        let producer = scope.spawn(move || {
+        let producer = Builder::new().spawn_scoped(scope, move || {
             let mut number = 0;
             produce(&mut |piece| {
                 let gone = |_| Error::Stopped;
@@ -35,10 +36,11 @@ pub(crate) fn run<T: Send, R: Send>(
                 Ok(())
             })
         });
-        for _ in 0..threads {
+        let producer = producer.map_err(Error::Thread)?;
+        for number in 0..threads {
             let done = done.clone();
             let (queue, work) = (&queue, &work);
-            scope.spawn(move || {
+            let worker = Builder::new().spawn_scoped(scope, move || {
                 while let Some((number, piece)) = next(queue) {
                     // A panic is passed on, since otherwise the consumer would wait for this piece
                     // forever.
@@ -48,6 +50,12 @@ pub(crate) fn run<T: Send, R: Send>(
                     }
                 }
             });
+            match worker {
+                Ok(_) => {}
+                Err(error) if number == 0 => return Err(Error::Thread(error)),
+                // Those that could be started do the work.
+                Err(_) => break,
+            }
         }
         drop(done);
         let consumed = in_order(&results, |number, result| {

@@ -155,7 +155,9 @@ impl Scan {
             CorpusPart::ALL.map(|part| PartWriter::new(part, width, &journal.entries));
         let (full, ready) = sync_channel(0);
         std::thread::scope(|scope| {
-            let writing = scope.spawn(|| journal.write_shards(width, ready));
+            let writing = std::thread::Builder::new()
+                .spawn_scoped(scope, || journal.write_shards(width, ready))
+                .map_err(Error::Thread)?;
             let encoded = encode(&self, tokenizer, &mut writers, Some(&full), control)
                 .and_then(|()| writers.iter_mut().try_for_each(|w| w.finish(&full)));
             // The current shard is finished even if encoding failed or was stopped.

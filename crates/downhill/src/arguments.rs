@@ -1,16 +1,21 @@
 //! The command line: every command with its flags.
 
-use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::output;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod hints;
 mod reading;
+mod runs;
 mod watching;
 
 pub use reading::{DataCache, Texts, size};
+pub use runs::{Completions, List, Man, Remove};
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -68,6 +73,14 @@ pub enum Command {
     Data(Data),
     /// Show how a text is split into tokens
     Tokenize(Tokenize),
+    /// List the runs of a folder: model, size, steps, best loss, state
+    List(List),
+    /// Remove runs
+    Rm(Remove),
+    /// Print a shell's completions
+    Completions(Completions),
+    /// Write the man pages to a folder
+    Man(Man),
 }
 
 /// Where a config comes from.
@@ -188,9 +201,12 @@ pub struct Saved {
 pub struct Sample {
     #[command(flatten)]
     pub saved: Saved,
-    /// Text to continue
+    /// Text to continue; - reads standard input
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
+    /// A file with the text to continue
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub prompt_file: Option<PathBuf>,
     /// Number of tokens to generate
     #[arg(long, value_name = "N")]
     pub tokens: Option<String>,
@@ -461,6 +477,11 @@ fn which(text: &str) -> Result<run::Which, String> {
     }
 }
 
+/// The whole command line, for completions and man pages.
+pub fn command() -> clap::Command {
+    CommandLine::command()
+}
+
 /// Parses the command line. Prints a short error if it is wrong.
 pub fn parse() -> Result<Command, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -481,11 +502,17 @@ pub fn parse() -> Result<Command, ExitCode> {
 }
 
 fn report(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
-    let fine = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
-    if fine {
+    if error.kind() == ErrorKind::DisplayVersion {
+        let commit = match env!("DOWNHILL_COMMIT") {
+            "" => String::new(),
+            commit => format!(" ({commit})"),
+        };
+        let (version, processor) = (env!("CARGO_PKG_VERSION"), engine::processor());
+        // As below.
+        let _ = writeln!(output::out(), "downhill {version}{commit} on {processor}");
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelp {
         // A closed pipe (`downhill --help | head -1`) is no error.
         let _ = error.print();
         return ExitCode::SUCCESS;
@@ -493,12 +520,23 @@ fn report(error: &clap::Error, first: Option<&OsString>) -> ExitCode {
     let text = error.render().to_string();
     let mut lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     lines.truncate(11);
-    eprintln!("{}", lines.join("\n"));
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => {
+            hints::key(flag)
+        }
+        _ => None,
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(String::from).collect();
+    if let Some(hint) = unknown {
+        lines.retain(|line| !line.trim_start().starts_with("tip:"));
+        lines.insert(1, hint);
+    }
     if let (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(path)) =
         (error.kind(), first)
-        && std::path::Path::new(path).exists()
+        && Path::new(path).exists()
     {
-        eprintln!("To train on it: downhill train {}", path.display());
+        lines.push(hints::path(Path::new(path)));
     }
+    output::tell_error(&lines.join("\n"), 2);
     ExitCode::from(2)
 }

@@ -7,8 +7,10 @@ mod eval;
 mod fit;
 mod graph;
 mod landscape;
+mod list;
 mod plan;
 mod predict;
+mod program;
 mod report;
 mod sample;
 mod tokenize;
@@ -38,5 +40,9 @@ pub fn run(command: Command) -> Result<()> {
         Command::Config(a) => config::run(&a),
         Command::Data(a) => data::run(&a),
         Command::Tokenize(a) => tokenize::run(&a),
+        Command::List(a) => list::list(&a),
+        Command::Rm(a) => list::remove(&a),
+        Command::Completions(a) => program::completions(&a),
+        Command::Man(a) => program::man(&a),
     }
 }

@@ -1,6 +1,7 @@
 //! Exit codes: 0, or one clear error on standard error and a code that scripts rely on: 2 for a
 //! wrong command line or config, 1 for any other failure, 130 after Ctrl-C.
 
+use crate::output::{has_flag, tell, tell_error};
 use std::process::ExitCode;
 
 /// Maximum number of lines in an error.
@@ -65,7 +66,7 @@ impl From<bench::Error> for Failure {
 impl From<data::Error> for Failure {
     fn from(error: data::Error) -> Failure {
         if let data::Error::Stopped = error {
-            eprintln!("{error}");
+            tell(&error.to_string());
             return Failure::Interrupted;
         }
         match error {
@@ -111,6 +112,11 @@ pub fn exit(result: Result<()>) -> ExitCode {
         Err(Failure::Failed(message)) => (message, 1),
     };
     let lines: Vec<&str> = message.lines().take(LINES).collect();
-    eprintln!("error: {}", lines.join("\n"));
+    let text = lines.join("\n");
+    let text = match has_flag("--json") {
+        true => text,
+        false => format!("error: {text}"),
+    };
+    tell_error(&text, code);
     ExitCode::from(code)
 }

@@ -9,6 +9,7 @@
 mod arguments;
 mod commands;
 mod failure;
+mod output;
 mod progress;
 mod session;
 mod terminal;
@@ -16,6 +17,7 @@ mod terminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    output::catch_signals();
     match arguments::parse() {
         Ok(command) => failure::exit(commands::run(command)),
         Err(code) => code,

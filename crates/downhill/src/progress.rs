@@ -26,7 +26,7 @@ pub fn with_progress(
 ) -> Result<Corpus> {
     let line = ProgressLine::new(f.json || f.quiet);
     let show = |progress| line.show(progress);
-    let mut control = JobControl::new(threads(config.train.threads), stop, &show);
+    let mut control = JobControl::new(threads(config.train.threads)?, stop, &show);
     control.cache_limit = f.cache_limit;
     Ok(read(&control)?)
 }

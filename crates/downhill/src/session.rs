@@ -1,16 +1,20 @@
 //! What commands share: the config from flags, the device, the chosen run, Ctrl-C.
 
-use crate::arguments::{Configured, Saved};
+use crate::arguments::{Configured, Saved, Train};
 use crate::failure::{Failure, Result};
+use crate::output::{self, tell};
 use ::session::{Opened, Use};
 use engine::{Cpu, CpuSettings, cores};
 use model::Config;
-use run::{Choice, Disk, Kind, RunFolder};
+use run::{Choice, Disk, Kind, RunConfig, RunFolder};
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use train::TextSource;
 
+/// Maximum number of threads per core.
+const MOST_THREADS: usize = 4;
 /// Folder of all runs.
 pub const RUNS: &str = "runs";
 
@@ -26,9 +30,36 @@ pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
             }
             None => None,
         };
+    // The run.toml of a run holds a config and more.
+    let run = c.config.as_deref().zip(text.as_deref());
+    let run = run.and_then(|(path, text)| RunConfig::parse(path, text).ok());
+    let text = run.map(|run| run.config).or(text);
     let file = c.config.as_deref().zip(text.as_deref());
     let sets: Vec<String> = c.sets.iter().chain(flags).cloned().collect();
     Ok(Config::load(c.preset.as_deref(), file, &sets)?)
+}
+
+/// The text to train on: the one that is named, or else that of the run whose run.toml is the
+/// config.
+pub fn text(a: &Train) -> Result<(Vec<PathBuf>, Option<PathBuf>)> {
+    let source = config_source(&a.flags.configured).filter(|_| a.paths.is_empty());
+    let val = a.flags.val.clone();
+    let (paths, val) = match source {
+        Some(source) => (source.paths, val.or(source.validation)),
+        None => (a.paths.clone(), val),
+    };
+    if paths.is_empty() && val.is_some() {
+        return Err(Failure::Usage("--val needs a text to train on".into()));
+    }
+    Ok((paths, val))
+}
+
+/// The text named by a run.toml that is the config; `None` for other files.
+fn config_source(c: &Configured) -> Option<TextSource> {
+    let path = c.config.as_deref()?;
+    let text = std::fs::read_to_string(path).ok()?;
+    let run = RunConfig::parse(path, &text).ok()?;
+    run.section(&Kind::Language).ok()
 }
 
 /// Assignments for the flags that were given.
@@ -39,9 +70,23 @@ pub fn assignments(flags: &[(&str, Option<String>)]) -> Vec<String> {
     given.collect()
 }
 
-/// Threads to use.
-pub fn threads(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(cores)
+/// Threads to use: the given number, or all cores. Warns once if there are more threads than cores,
+/// which is slower.
+pub fn threads(asked: Option<usize>) -> Result<usize> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let (cores, threads) = (cores(), asked.unwrap_or_else(cores));
+    if threads > MOST_THREADS * cores {
+        return Err(Failure::Usage(format!(
+            "{threads} threads: this machine runs {cores} at once, so use at most {}",
+            MOST_THREADS * cores
+        )));
+    }
+    if threads > cores && !output::has_flag("--quiet") && !TOLD.swap(true, Ordering::Relaxed) {
+        tell(&format!(
+            "warning: {threads} threads on a machine that runs {cores} at once are slower than {cores}"
+        ));
+    }
+    Ok(threads)
 }
 
 /// The processor, with this many threads.
@@ -65,10 +110,10 @@ pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
 
 /// The given run, or else the newest run of a language model.
 pub fn open(run: Option<&Path>) -> Result<RunFolder> {
-    let files = Arc::new(Disk);
     if let Some(path) = run {
-        return Ok(RunFolder::open(files, path)?);
+        return open_at(path);
     }
+    let files = Arc::new(Disk);
     let all = RunFolder::list(files.clone(), Path::new(RUNS))?;
     let language = |folder: &RunFolder| folder.config().is_ok_and(|c| c.kind == Kind::Language);
     match all.into_iter().find(language) {
@@ -77,22 +122,41 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
     }
 }
 
+/// The run at a path: its folder, or one of its checkpoints.
+pub fn open_at(path: &Path) -> Result<RunFolder> {
+    let open = |path: &Path| RunFolder::open(Arc::new(Disk), path);
+    open(path).or_else(|error| {
+        // Checkpoints are in RUN/checkpoints.
+        let within = path
+            .parent()
+            .is_some_and(|parent| parent.ends_with("checkpoints"));
+        let run = path.ancestors().nth(2).filter(|_| within);
+        run.and_then(|run| open(run).ok())
+            .ok_or_else(|| error.into())
+    })
+}
+
 /// The chosen model, and its run if it is in one.
 pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
     let how = Use {
-        threads: threads(saved.threads.map(|n| n as usize)),
+        threads: threads(saved.threads.map(|n| n as usize))?,
         sequences: 1,
     };
     let path = match &saved.run {
         Some(path) => path.clone(),
         None => open(None)?.path().to_path_buf(),
     };
+    if saved.run.is_none() && stderr().is_terminal() {
+        tell(&format!("run      {}", path.display()));
+    }
     let opened = Opened::open(&path, saved.checkpoint, how)?;
     for skipped in &opened.skipped {
-        eprintln!("warning: {skipped}");
+        tell(&format!("warning: {skipped}"));
     }
     if let (Some(step), false) = (opened.step, opened.skipped.is_empty()) {
-        eprintln!("warning: using the checkpoint of step {step} instead");
+        tell(&format!(
+            "warning: using the checkpoint of step {step} instead"
+        ));
     }
     // Checkpoints are in RUN/checkpoints.
     let run = opened.folder.ancestors().nth(2);

@@ -17,6 +17,19 @@ pub fn color() -> bool {
     stdout().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
 }
 
+/// Whether somebody is at the terminal: input and output are one, and the program runs in the
+/// foreground, so that it may read.
+pub fn is_attended() -> bool {
+    #[cfg(unix)]
+    let foreground = {
+        let of_terminal = rustix::termios::tcgetpgrp(stdin()).ok();
+        of_terminal == Some(rustix::process::getpgrp())
+    };
+    #[cfg(not(unix))]
+    let foreground = true;
+    foreground && stdout().is_terminal() && stdin().is_terminal()
+}
+
 /// Fails unless standard input and output are a terminal.
 pub fn needed(flag: &str) -> Result<()> {
     match stdout().is_terminal() && stdin().is_terminal() {

@@ -50,6 +50,24 @@ fn a_wrong_command_line_gets_a_suggestion() {
         .run("train story.txt --resume x --seed 1")
         .fails(2, &["--seed"]);
     place.run("--val story.txt").fails(2, &["--val"]);
+    place.run("--lr 1e-3").fails(2, &["--set optim.lr="]);
+    place
+        .run("train story.txt --batch 8")
+        .fails(2, &["--set train.batch="]);
+    place
+        .run("train story.txt --epochs 3")
+        .fails(2, &["--steps"]);
+    place
+        .run("sample --tokens 0")
+        .fails(2, &["--tokens 0: must be"]);
+    place
+        .run("train story.txt --threads 1000")
+        .fails(2, &["at most"]);
+    let error = place
+        .run("eval nowhere --json")
+        .fails(1, &["nowhere"])
+        .error;
+    assert_eq!(common::parse(&error)[0]["code"], 1);
     assert!(place.run("--help").fine().out.contains("verify"));
     assert!(!place.has("runs"));
 }
@@ -97,4 +115,54 @@ fn a_folder_that_cannot_be_created_is_an_error() {
     let place = Place::with_story();
     let line = "train story.txt --preset tiny --steps 1 --run story.txt/run";
     place.run(line).fails(1, &["story.txt/run"]);
+}
+
+#[test]
+fn an_error_quotes_a_name_but_never_what_controls_a_terminal() {
+    let place = Place::new();
+    let name = "\u{1b}[2Ja\u{202e}b\u{9b}";
+    for arguments in [
+        ["sample", name],
+        ["train", name],
+        ["--preset", name],
+        ["--no-such\u{1b}[2J", name],
+    ] {
+        let output = place.command("").args(arguments).output().unwrap();
+        let run = common::Run::of(output);
+        assert_ne!(run.code, 0, "{arguments:?}");
+        let hidden = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!run.error.contains(hidden), "{:?}", run.error);
+    }
+}
+
+#[test]
+fn runs_are_listed_and_removed_but_nothing_else_is() {
+    let place = Place::with_story();
+    let train = "train story.txt --preset tiny --steps 2 --quiet --run";
+    place.run(&format!("{train} runs/a")).fine();
+    place
+        .run(&format!(
+            "train --config runs/a/run.toml --quiet --run runs/b"
+        ))
+        .fine();
+    place.run("runs").fails(2, &["downhill list runs"]);
+    let listed = place.run("list --json").fine().json();
+    let runs = listed["runs"].as_array().unwrap();
+    let texts = ["a", "b"].map(|run| place.read(&format!("runs/{run}/run.toml")));
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(
+        (runs.len(), &runs[0]["step"], &runs[0]["state"]),
+        (2, &2.into(), &"ended".into())
+    );
+    place
+        .run("sample runs/a/checkpoints/step-000002 --tokens 2")
+        .fine();
+    place
+        .run("report runs/a/checkpoints/step-000002 -o r.html")
+        .fine();
+    place.run("rm runs/a").fails(2, &["--yes"]);
+    place.run("rm runs --yes").fails(1, &["isn't a run folder"]);
+    place.run("rm story.txt --yes").fails(1, &["is a file"]);
+    place.run("rm runs/a --yes").fine();
+    assert!(!place.has("runs/a") && place.has("runs/b") && place.has("story.txt"));
 }

@@ -364,6 +364,10 @@ fn a_training_is_live_and_saves_and_stops_from_the_page() {
     press(&token, 2);
     // As after Ctrl-C.
     assert_eq!(page.child.wait().unwrap().code(), Some(130));
+    // The page has heard of the end before the server closed.
+    browser.wait("document.querySelector('#head .state').textContent.startsWith('ended')");
+    browser.wait("document.querySelector('#head .state').textContent.includes('downhill watch c')");
+    browser.wait("document.querySelector('#run-events').textContent.includes('interrupted')");
     let events = common::parse(&String::from_utf8(place.read("c/events.jsonl")).unwrap());
     assert!(common::kind(&events, "saved").len() >= 2);
     assert_eq!(common::kind(&events, "end").len(), 1);

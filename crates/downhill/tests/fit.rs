@@ -186,7 +186,7 @@ fn each_bad_table_is_one_clear_error() {
     ];
     for (text, words) in cases {
         place.write("bad.csv", text.as_bytes());
-        let run = place.run("fit bad.csv --target y --json").fails(1, words);
+        let run = place.run("fit bad.csv --target y --quiet").fails(1, words);
         assert!(
             run.error.contains("bad.csv") && run.out.is_empty(),
             "{text}"

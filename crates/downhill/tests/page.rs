@@ -126,3 +126,48 @@ fn train_shows_the_page_and_prints_its_address() {
     assert!(report.contains("<svg") && !report.contains("<script") && !report.contains("src="));
     assert!(place.has("pictures/loss.svg"));
 }
+
+/// Clients that are slow, or ask for much and read nothing, don't shut others out or fill memory.
+#[test]
+fn nobody_can_hold_the_page() {
+    let place = hostile_run();
+    let steps: String = (31..200_000)
+        .map(|i| {
+            format!(
+                "{{\"event\":\"step\",\"time\":{i}.5,\"step\":{i},\"nats_per_token\":1.2345678901,\
+                 \"grad_norm\":0.12345678,\"lr\":0.00123,\"step_seconds\":0.1,\"tokens_per_second\":1e4}}\n"
+            )
+        })
+        .collect();
+    let mut events = place.read("r/events.jsonl");
+    events.extend(steps.bytes());
+    place.write("r/events.jsonl", &events);
+    let page = Page::watch(&place, "watch r");
+    let (port, host) = (page.port, format!("host: 127.0.0.1:{}\r\n", page.port));
+    let hold = |text: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let slow: Vec<TcpStream> = (0..193).map(|_| hold("GET / HTTP/1.1\r\n")).collect();
+    assert!(get(port, "/", &host).starts_with("HTTP/1.1 200"));
+    drop(slow);
+    let names = "loss,smooth,grad_norm,lr,step_seconds,tokens_per_second";
+    let series = format!("/api/runs/0/series?points=20000&names={names}");
+    let request = format!("GET {series} HTTP/1.1\r\n{host}\r\n");
+    let unread: Vec<TcpStream> = (0..60).map(|_| hold(&request)).collect();
+    assert!(get(port, "/api/runs", &host).starts_with("HTTP/1.1 200"));
+    // It comes once those before it were given up.
+    let own = get(port, &series, &host);
+    assert!(own.starts_with("HTTP/1.1 200"), "{own:.300}");
+    assert!(own.contains("\"tokens_per_second\""));
+    if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", page.child.id())) {
+        let peak = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap();
+        let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!(peak < 250_000, "{peak} kB");
+    }
+    drop(unread);
+}

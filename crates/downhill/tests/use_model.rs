@@ -55,7 +55,7 @@ fn what_cannot_be_sampled_is_an_error() {
             .replace('-', "_");
         place
             .run(&format!("sample {flag}"))
-            .fails(2, &[&format!("sample.{key}")]);
+            .fails(2, &[&format!("--{}", key.replace('_', "-"))]);
     }
     place.run("sample nowhere").fails(1, &["nowhere"]);
     place

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use std::{fs, io};
 
+use serde::Serialize;
+
 use crate::files::parent;
 use crate::lock::{self, Lock};
 use crate::{AppendFile, Checkpoints, Error, EventLog, Files, Result, RunConfig, write_atomic};
@@ -29,6 +31,21 @@ pub enum Choice {
         /// Whether to remove an existing run there.
         overwrite: bool,
     },
+}
+
+/// How a run is doing, whatever its last event says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// A process is training it.
+    Live,
+    /// Its last session ended as it should.
+    #[default]
+    Ended,
+    /// Its last session stopped without an `end` event: it was killed, or its machine went down.
+    Stopped,
+    /// Its folder is gone.
+    Gone,
 }
 
 /// The folder of one run.
@@ -158,11 +175,6 @@ impl RunFolder {
         self.path.join(EVENTS)
     }
 
-    /// Whether a process is writing to it now: the run is live.
-    pub fn is_live(&self) -> bool {
-        self.writer.is_some() || lock::is_held(&self.path)
-    }
-
     /// Whether the folder locked by this process is still in its place: `false` once it was moved
     /// or removed, so that writing would create another one.
     pub fn in_place(&self) -> bool {
@@ -194,6 +206,21 @@ impl RunFolder {
         // A power cut must not take the log's entry in the folder.
         self.files.sync_folder(&self.path)?;
         Ok(log)
+    }
+
+    /// How the run is doing. `ended` is whether the last session has an `end` event. If it hasn't,
+    /// the run is live as long as a process holds its lock.
+    pub fn condition(&self, ended: bool) -> Condition {
+        if !is_run(&self.path) {
+            return Condition::Gone;
+        }
+        if ended {
+            return Condition::Ended;
+        }
+        match self.writer.is_none() && lock::is_free(&self.path) {
+            true => Condition::Stopped,
+            false => Condition::Live,
+        }
     }
 
     /// Its checkpoints.

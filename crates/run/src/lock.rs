@@ -3,7 +3,7 @@
 //! The system releases the lock when its process ends, however it ends; the file itself stays, and
 //! contains the process's number.
 
-use std::fs::{self, TryLockError};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
@@ -47,10 +47,12 @@ impl Lock {
     }
 }
 
-/// Whether a process holds the lock of a run folder.
-pub(crate) fn is_held(folder: &Path) -> bool {
+/// Whether no process holds the lock of a run folder. On a file system without locks nobody can
+/// tell, and it counts as held.
+pub(crate) fn is_free(folder: &Path) -> bool {
     let file = open_regular(&folder.join(NAME));
-    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    // Without a file it was never locked.
+    file.map_or(true, |file| file.try_lock_shared().is_ok())
 }
 
 /// Which folder this is, whatever its name.

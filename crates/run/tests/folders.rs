@@ -6,7 +6,7 @@ use std::io::ErrorKind::PermissionDenied;
 use std::path::Path;
 use std::sync::Arc;
 
-use run::{Choice, Disk, Error, Faulty, Files, Kind, RunConfig, RunFolder};
+use run::{Choice, Condition, Disk, Error, Faulty, Files, Kind, RunConfig, RunFolder};
 
 fn disk() -> Arc<dyn Files> {
     Arc::new(Disk)
@@ -81,11 +81,11 @@ fn one_process_writes_to_a_run_and_others_know_it_is_live() {
     let run = exact(&path, false).unwrap();
     run.write_config("a = 1\n").unwrap();
     let reader = RunFolder::open(disk(), &path).unwrap();
-    assert!(reader.is_live());
+    assert_eq!(reader.condition(false), Condition::Live);
     let second = RunFolder::open_to_write(disk(), &path);
     assert!(matches!(second, Err(Error::Busy { .. })));
     drop(run);
-    assert!(!reader.is_live());
+    assert_eq!(reader.condition(false), Condition::Stopped);
     RunFolder::open_to_write(disk(), &path).unwrap();
 }
 

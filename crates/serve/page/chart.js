@@ -141,7 +141,7 @@ export function logarithmic(values) {
   return {
     type: "log",
     exponentformat: "power",
-    dtick: Math.max(...known) / Math.min(...known) > 50 ? 1 : "D2",
+    dtick: Math.max(...known) / Math.min(...known) > 50 ? 1 : "D1",
   };
 }
 

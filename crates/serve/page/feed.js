@@ -2,13 +2,25 @@
 
 /** Maximum events kept per kind; beyond that, every second one of the older events is dropped. */
 const MOST = 1024;
+/** How often a compared run is read, in milliseconds. */
+const POLL = 3000;
 
 /**
  * @typedef {Record<string, any>} Event
  * @typedef {{epoch: number, serial: number, steps: number, last: Event | null,
- *   kind: string | null, live: boolean, broken: number}} News
+ *   kind: string | null, state: "live" | "ended" | "stopped" | "gone", broken: number,
+ *   rote: number | null}} News
  * @typedef {{first: number[], last: number[], time: number[]} & Record<string, any>} Series
  */
+
+/** An answer other than 200. */
+class Refusal extends Error {
+  /** @param {string} message @param {number} status */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
 export async function ask(path, body) {
@@ -18,7 +30,7 @@ export async function ask(path, body) {
     body: JSON.stringify(body),
   };
   const answer = await fetch(path, body === undefined ? {} : post);
-  if (!answer.ok) throw new Error(await answer.text());
+  if (!answer.ok) throw new Refusal(await answer.text(), answer.status);
   return answer.json();
 }
 
@@ -26,9 +38,20 @@ export class Feed {
   /** @param {number} id @param {() => void} changed */
   constructor(id, changed) {
     this.id = id;
+    /** @type {number} */
+    this.timer = 0;
     this.changed = changed;
     /** @type {News} */
-    this.news = { epoch: -1, serial: 0, steps: 0, last: null, kind: null, live: false, broken: 0 };
+    this.news = {
+      epoch: -1,
+      serial: 0,
+      steps: 0,
+      last: null,
+      kind: null,
+      state: "ended",
+      broken: 0,
+      rote: null,
+    };
     this.lost = false;
     /** @type {EventSource | null} */
     this.source = null;
@@ -75,8 +98,15 @@ export class Feed {
     };
   }
 
+  /** Reads a compared run now and then: a browser has few connections for streams. */
+  async poll() {
+    await this.fetch();
+    this.timer = window.setInterval(() => this.fetch(), POLL);
+  }
+
   close() {
     this.source?.close();
+    clearInterval(this.timer);
   }
 
   async fetch() {
@@ -94,8 +124,11 @@ export class Feed {
       this.news = news;
       for (const sent of events) this.take(sent);
       this.lost = false;
-    } catch {
-      this.lost = true;
+    } catch (error) {
+      // 410: the run's folder is gone.
+      if (error instanceof Refusal && error.status === 410)
+        this.news = { ...this.news, state: "gone" };
+      else this.lost = true;
     }
     this.busy = false;
     this.changed();
@@ -144,6 +177,14 @@ export class Feed {
     } = this;
     if (!start || !last || last.step <= start.first_step) return NaN;
     return ((start.steps - last.step) * (last.time - start.time)) / (last.step - start.first_step);
+  }
+
+  get live() {
+    return this.news.state === "live";
+  }
+
+  get gone() {
+    return this.news.state === "gone";
   }
 
   get regression() {

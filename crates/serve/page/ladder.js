@@ -20,6 +20,7 @@ export function rungs(feed) {
 
 /** The key of the sentence that describes a loss. @param {Feed} feed @param {number} loss */
 export function stage(feed, loss) {
+  if (feed.news.rote !== null) return "stageRote";
   const floor = feed.floor;
   if (floor !== null && loss <= floor * 1.1) return "stageFloor";
   let passed = "stageNone";
@@ -38,12 +39,17 @@ export function gauge(where, feed) {
     fill(where);
     return;
   }
+  // What was learned once isn't nothing, even if validation became worse than a random guess since.
+  const losses = feed.all("eval").map((e) => Number(e.val_nats_per_token));
+  const learned = loss >= (all[0]?.[1] ?? 0) ? Math.min(...losses) : loss;
+  const told = stage(feed, learned);
+  const said = told === "stageRote" ? word(told).replace("{}", String(feed.news.rote)) : word(told);
   const high = Math.max(all[0]?.[1] ?? 1, loss);
   const low = Math.min(all.at(-1)?.[1] ?? 0, loss) * 0.97;
   const place = (/** @type {number} */ nats) => `left:${((high - nats) / (high - low)) * 100}%`;
   const rail = make(
     "div",
-    { class: "gauge", role: "img", "aria-label": word(stage(feed, loss)) },
+    { class: "gauge", role: "img", "aria-label": said },
     make("div", { class: "rail" }),
   );
   all.forEach(([name, nats], i) => {
@@ -62,13 +68,7 @@ export function gauge(where, feed) {
   rail.append(make("div", { class: "here", style: place(loss), title: loss.toFixed(4) }));
   fill(
     where,
-    make(
-      "p",
-      {},
-      make("b", {}, `${word("stage")}: `),
-      word(stage(feed, loss)),
-      ` (${loss.toFixed(3)})`,
-    ),
+    make("p", {}, make("b", {}, `${word("stage")}: `), said, ` (${loss.toFixed(3)})`),
     rail,
   );
   // A name that would overlap another moves further out.

@@ -9,7 +9,7 @@ const DARKEST = 6;
 
 /** A token with visible whitespace. @param {string} token */
 function visible(token) {
-  return token.replace(/\n/g, "⏎").replace(/ /g, "␣");
+  return token.replace(/\n/g, "⏎").replace(/\t/g, "⇥").replace(/ /g, "␣");
 }
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
@@ -84,7 +84,7 @@ export function lens(root, feed) {
     chosen = Math.min(chosen, p.nats.length - 1);
     const spans = p.tokens.slice(1).map((/** @type {string} */ token, /** @type {number} */ i) => {
       const share = Math.min(1, (p.nats[i] ?? DARKEST) / DARKEST);
-      const shown = token.replace(/\n/g, "⏎\n");
+      const shown = token.replace(/\t/g, "⇥\t").replace(/\n/g, "⏎\n");
       return make(
         "span",
         {
@@ -99,7 +99,7 @@ export function lens(root, feed) {
         shown,
       );
     });
-    fill(text, p.tokens[0].replace(/\n/g, "⏎\n"), ...spans);
+    fill(text, p.tokens[0].replace(/\t/g, "⇥\t").replace(/\n/g, "⏎\n"), ...spans);
     const truth = p.tokens[chosen + 1];
     const rows = p.top[chosen].flatMap((/** @type {[string, number]} */ [token, share]) => [
       make("div", { class: token === truth ? "token truth" : "token" }, visible(token)),
@@ -112,7 +112,8 @@ export function lens(root, feed) {
       make(
         "div",
         {},
-        `${word("truth")} · ${word("surprise")} ${figure(p.nats[chosen])} ${word("unit")}`,
+        `${word("truth")} · ${word("surprise")} ${figure(p.nats[chosen])} ${word("unit")} · ` +
+          `${word("probability")} ${figure(100 * Math.exp(-(p.nats[chosen] ?? NaN)))} %`,
       ),
       make("div", {}),
       ...rows,

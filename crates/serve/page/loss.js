@@ -90,7 +90,12 @@ export function loss(root, feed, others) {
   );
   fill(
     root,
-    make("p", { class: "note" }, word(feed.regression ? "lossNoteFit" : "lossNote")),
+    make(
+      "p",
+      { class: "note" },
+      word(feed.regression ? "lossNoteFit" : "lossNote"),
+      feed.floor === null ? null : ` ${word("lossNoteFloor")}`,
+    ),
     stage,
     bar,
     chart,

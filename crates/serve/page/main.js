@@ -25,8 +25,11 @@ const PACE = 1000;
 const head = /** @type {HTMLElement} */ (document.getElementById("head"));
 const skip = /** @type {HTMLElement} */ (document.querySelector(".skip"));
 const main = /** @type {HTMLElement} */ (document.getElementById("panels"));
-/** @type {{runs: {id: number, name: string}[], control: boolean, version: string}} */
-let server = { runs: [], control: false, version: "" };
+/**
+ * @type {{runs: {id: number, name: string}[], compared: boolean, control: boolean,
+ *   version: string}}
+ */
+let server = { runs: [], compared: false, control: false, version: "" };
 /** @type {Feed | null} */
 let feed = null;
 /** @type {Map<number, Feed>} */
@@ -50,7 +53,8 @@ const sight = new IntersectionObserver(
 function changed() {
   for (const panel of panels) panel.dirty = true;
   state();
-  paint();
+  // What was drawn of a run that is gone stays.
+  if (!feed?.gone) paint();
 }
 
 function paint() {
@@ -75,12 +79,16 @@ function state() {
   if (!feed) return;
   const { news, start } = feed;
   const parts = [
-    news.live ? word("live") : word("ended"),
+    word(news.kind || feed.gone ? news.state : "waiting"),
     `${numbered(news.last?.step ?? 0)} ${word("of")} ${start?.steps ?? "–"}`,
   ];
-  if (news.live) parts.push(`${word("left")} ${duration(feed.left)}`);
+  if (news.state === "stopped" && start && !feed.regression)
+    parts.push(`${word("resume")}: downhill train --resume ${start.run}`);
+  if (feed.live) parts.push(`${word("left")} ${duration(feed.left)}`);
   if (news.broken) parts.push(`${news.broken} ${word("broken")}`);
-  if (feed.lost) parts.push(word("lost"));
+  // The server of a run that is over closes with the program.
+  if (feed.lost && (feed.live || !start)) parts.push(word("lost"));
+  else if (feed.lost) parts.push(`${word("closed")}: downhill watch ${start?.run}`);
   told.textContent = parts.join(" · ");
   document.title = `${news.last?.step ?? 0} · ${start?.run ?? "downhill"}`;
 }
@@ -94,13 +102,29 @@ function dress(theme) {
 function heading() {
   skip.textContent = word("skip");
   const names = /** @type {[string, string][]} */ (server.runs.map((r) => [String(r.id), r.name]));
+  // The run that is shown is ticked too, and stays.
+  const ticks = server.runs.map((r) => {
+    const own = r.id === feed?.id;
+    const line = tick(r.name, own || others.has(r.id), (on) => lay(r.id, on));
+    if (own) line.querySelector("input")?.setAttribute("disabled", "");
+    return line;
+  });
+  const search = /** @type {HTMLInputElement} */ (
+    make("input", {
+      type: "search",
+      "aria-label": word("search"),
+      placeholder: word("search"),
+      oninput: () => {
+        const wanted = search.value.toLowerCase();
+        for (const line of ticks) line.hidden = !line.textContent?.toLowerCase().includes(wanted);
+      },
+    })
+  );
   const compared = make(
     "details",
-    {},
+    { open: head.querySelector("details")?.open },
     make("summary", {}, word("compare")),
-    ...server.runs
-      .filter((r) => r.id !== feed?.id)
-      .map((r) => tick(r.name, others.has(r.id), (on) => lay(r.id, on))),
+    make("div", { class: "runs" }, server.runs.length > 8 ? search : null, ...ticks),
   );
   fill(
     head,
@@ -140,7 +164,7 @@ async function lay(id, on) {
   } else {
     const other = new Feed(id, changed);
     others.set(id, other);
-    await other.open();
+    await other.poll();
   }
   heading();
   changed();
@@ -203,7 +227,7 @@ async function show() {
   land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
   await feed.open();
   build();
-  if (new URLSearchParams(location.search).has("compare"))
+  if (server.compared || new URLSearchParams(location.search).has("compare"))
     for (const r of server.runs) if (r.id !== id) await lay(r.id, true);
 }
 

@@ -201,12 +201,14 @@ export function run(root, feed, server) {
       );
     };
     const language = feed.news.kind === "language";
+    const losses = all.flatMap((/** @type {any} */ c) => (c.loss === null ? [] : [c.loss]));
+    const least = Math.min(...losses);
     const rows = all.map((/** @type {any} */ c) =>
       make(
         "tr",
         {},
         make("td", {}, `${numbered(c.step)}`),
-        make("td", {}, figure(c.loss)),
+        make("td", {}, figure(c.loss), c.loss === least ? ` · ${word("bestOne")}` : null),
         make("td", {}, language ? button(word("sample"), write(c.step)) : null),
       ),
     );
@@ -216,7 +218,18 @@ export function run(root, feed, server) {
       language && all.length
         ? make("div", { class: "bar" }, prompt, make("label", {}, word("temperature"), warmth))
         : null,
-      make("table", {}, ...rows),
+      make(
+        "table",
+        {},
+        all.length
+          ? make(
+              "tr",
+              {},
+              ...["step", language ? "checkpointLoss" : "mse"].map((t) => make("th", {}, word(t))),
+            )
+          : null,
+        ...rows,
+      ),
       text,
     );
   }

@@ -35,7 +35,7 @@ export function time(root, feed) {
             )
           : null,
         card("perStep", `${figure(typical * 1000)} ms`),
-        feed.news.live ? card("left", duration(feed.left)) : null,
+        feed.live ? card("left", duration(feed.left)) : null,
         card("planned", large(start.bytes_peak, "B")),
         feed.last("end")?.peak_bytes
           ? card("peak", large(feed.last("end")?.peak_bytes, "B"))

@@ -6,11 +6,17 @@ const WORDS = {
   theme: ["Light or dark", "浅色或深色"],
   runs: ["Run", "运行"],
   compare: ["Compare with…", "与其他运行对比…"],
+  search: ["Search runs", "搜索运行"],
   live: ["training", "训练中"],
   ended: ["ended", "已结束"],
+  stopped: ["stopped unexpectedly", "意外停止"],
+  gone: ["the run's folder is gone", "运行的文件夹已不存在"],
+  waiting: ["no events yet", "暂无事件"],
+  resume: ["resume with", "恢复命令"],
   step: ["step", "步"],
   of: ["of", "/"],
   lost: ["connection lost, retrying", "连接已断开，正在重试"],
+  closed: ["page closed, open it again with", "页面已关闭，重新打开"],
   broken: ["unreadable lines in events.jsonl", "行 events.jsonl 记录无法解析"],
   none: ["No data yet.", "暂无数据。"],
   loss: ["Loss", "损失"],
@@ -19,10 +25,15 @@ const WORDS = {
     "直线偏离数据点的程度，越低越好。",
   ],
   lossNote: [
-    "How surprised the model is by the next token. Lower is better. " +
-      "The entropy floor, where known, is the lowest any model can reach.",
-    "模型对下一个词元的意外程度，越低越好。若已知熵下限，任何模型都无法低于它。",
+    "How surprised the model is by the next token. Lower is better.",
+    "模型对下一个词元的意外程度，越低越好。",
   ],
+  lossNoteFloor: [
+    "The entropy floor is the lowest any model can reach.",
+    "任何模型都无法低于熵下限。",
+  ],
+  checkpointLoss: ["validation loss", "验证损失"],
+  bestOne: ["best", "最佳"],
   train: ["train", "训练"],
   smooth: ["train (smoothed)", "训练（平滑）"],
   span: ["min–max", "最小–最大"],
@@ -66,6 +77,12 @@ const WORDS = {
     "Better than trigrams: the model uses more than the previous two tokens.",
     "优于三元模型：利用的上下文不止前两个词元。",
   ],
+  stageRote: [
+    "Learning by rote since step {}: validation rises while training falls. " +
+      "More text, a smaller model or fewer steps would help.",
+    "自第 {} 步起在死记硬背：训练损失下降，验证损失却在上升。" +
+      "更多文本、更小的模型或更少的步数会有帮助。",
+  ],
   stageFloor: [
     "Within 10% of the entropy floor: little is left to learn.",
     "距熵下限不到 10%：可学的已经不多。",
@@ -83,6 +100,7 @@ const WORDS = {
       "the more the token surprised the model. Click a token to see the predictions.",
     "模型没有训练过的文本。颜色越深，该词元越出乎模型意料。点击词元查看预测。",
   ],
+  probability: ["probability", "概率"],
   surprise: ["surprise", "意外程度"],
   unit: ["nats", "奈特"],
   truth: ["actual next token", "实际的下一词元"],
@@ -213,6 +231,7 @@ export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   const s = Math.max(0, Math.round(seconds));
   const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
-  if (h > 0) return `${h} h ${m} min`;
-  return m > 0 ? `${m} min ${s % 60} s` : `${s} s`;
+  const [hour, minute, second] = chosen === "zh" ? ["小时", "分", "秒"] : ["h", "min", "s"];
+  if (h > 0) return `${h} ${hour} ${m} ${minute}`;
+  return m > 0 ? `${m} ${minute} ${s % 60} ${second}` : `${s} ${second}`;
 }

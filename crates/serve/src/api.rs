@@ -6,10 +6,11 @@ use crate::describe;
 use crate::guard::{Names, guard};
 use crate::pyramid::SERIES;
 use crate::sampler::{Sampler, Wish};
-use crate::shelf::Shelf;
-use axum::extract::{Path, Query, State};
+use crate::shelf::{Missing, Shelf};
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -30,7 +31,10 @@ const BODY: usize = 8 << 10;
 const ANSWER: Duration = Duration::from_secs(30);
 const FOLLOWERS: usize = 24;
 /// Maximum records sent per series.
-const POINTS: u64 = 20_000;
+const POINTS: u64 = 5_000;
+/// Maximum answers with a run's data that are being sent at the same time: these few megabytes each
+/// are all that clients which don't read can keep in memory.
+const ANSWERS: usize = 16;
 
 /// The state that every handler needs.
 #[derive(Clone)]
@@ -39,6 +43,7 @@ pub struct App {
     pub control: Option<Control>,
     pub sampler: Sampler,
     followers: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
 
 type Refused = (StatusCode, String);
@@ -52,6 +57,7 @@ impl App {
             control,
             sampler: Sampler::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
+            answers: Arc::new(Semaphore::new(ANSWERS)),
         }
     }
 
@@ -61,13 +67,19 @@ impl App {
     }
 
     fn folder(&self, id: usize) -> Answer<PathBuf> {
-        let folder = self.shelf().folder(id).map(PathBuf::from);
-        folder.ok_or_else(|| no_run(id))
+        Ok(self.shelf().folder(id)?.to_path_buf())
     }
 }
 
-fn no_run(id: usize) -> Refused {
-    (StatusCode::NOT_FOUND, format!("no run {id}"))
+impl From<Missing> for Refused {
+    fn from(why: Missing) -> Refused {
+        let code = match why {
+            Missing::Unknown => StatusCode::NOT_FOUND,
+            Missing::Gone => StatusCode::GONE,
+            Missing::Unreadable | Missing::Full => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (code, why.to_string())
+    }
 }
 
 fn failed(error: impl ToString) -> Refused {
@@ -76,20 +88,23 @@ fn failed(error: impl ToString) -> Refused {
 
 /// All routes, behind the guard.
 pub fn router(app: App, names: Names) -> Router {
+    let large = Router::new()
+        .route("/api/runs/{id}/events", get(events))
+        .route("/api/runs/{id}/event/{serial}", get(event))
+        .route("/api/runs/{id}/series", get(series))
+        .route("/api/runs/{id}/graph", get(graph))
+        .route("/api/runs/{id}/landscape", get(landscape))
+        .route_layer(from_fn_with_state(app.answers.clone(), few));
     Router::new()
         .route("/", get(|| async { asset(Path(String::new())).await }))
         .route("/{*name}", get(asset))
         .route("/api/runs", get(runs))
-        .route("/api/runs/{id}/events", get(events))
-        .route("/api/runs/{id}/event/{serial}", get(event))
-        .route("/api/runs/{id}/series", get(series))
         .route("/api/runs/{id}/follow", get(follow))
         .route("/api/runs/{id}/settings", get(settings))
-        .route("/api/runs/{id}/graph", get(graph))
         .route("/api/runs/{id}/checkpoints", get(checkpoints))
-        .route("/api/runs/{id}/landscape", get(landscape))
         .route("/api/runs/{id}/sample", post(sample))
         .route("/api/control", post(control))
+        .merge(large)
         .with_state(app)
         .layer(RequestBodyLimitLayer::new(BODY))
         .layer(TimeoutLayer::with_status_code(
@@ -97,6 +112,19 @@ pub fn router(app: App, names: Names) -> Router {
             ANSWER,
         ))
         .layer(from_fn_with_state(Arc::new(names), guard))
+}
+
+/// Makes answers wait until few others are being sent.
+async fn few(State(answers): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(permit) = answers.acquire_owned().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let (head, body) = next.run(request).await.into_parts();
+    let body = body.into_data_stream().map(move |piece| {
+        let _held = &permit;
+        piece
+    });
+    Response::from_parts(head, Body::from_stream(body))
 }
 
 async fn asset(Path(name): Path<String>) -> Response {
@@ -110,6 +138,7 @@ async fn runs(State(app): State<App>) -> Json<Value> {
     let runs = app.shelf().offered();
     Json(json!({
         "runs": runs,
+        "compared": app.shelf().is_comparison(),
         "control": app.control.is_some(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
@@ -127,7 +156,7 @@ async fn events(
     Query(from): Query<After>,
 ) -> Answer<Json<Value>> {
     let mut shelf = app.shelf();
-    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let run = shelf.get(id)?;
     let news = run.look().clone();
     Ok(Json(
         json!({"news": news, "events": run.events(from.after)}),
@@ -136,7 +165,7 @@ async fn events(
 
 async fn event(State(app): State<App>, Path((id, serial)): Path<(usize, u64)>) -> Answer<Response> {
     let mut shelf = app.shelf();
-    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let run = shelf.get(id)?;
     let line = run.event_line(serial).map_err(failed)?;
     let line = line.ok_or_else(|| (StatusCode::NOT_FOUND, "no such event".to_owned()))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], line).into_response())
@@ -168,7 +197,7 @@ async fn series(
     };
     let places = places.ok_or_else(unknown)?;
     let mut shelf = app.shelf();
-    let run = shelf.get(id).ok_or_else(|| no_run(id))?;
+    let run = shelf.get(id)?;
     let points = range.points.unwrap_or(2000).clamp(1, POINTS);
     let (from, to) = (range.from.unwrap_or(0.0), range.to.unwrap_or(f64::MAX));
     let slice = run.pyramid().slice(from, to, points).map_err(failed)?;
@@ -205,7 +234,7 @@ async fn follow(State(app): State<App>, Path(id): Path<usize>) -> Answer<Respons
         .clone()
         .try_acquire_owned()
         .map_err(|_| full())?;
-    let news = app.shelf().follow(id).ok_or_else(|| no_run(id))?;
+    let news = app.shelf().follow(id)?;
     let stream = WatchStream::new(news).map(move |news| {
         let _held = &permit;
         Event::default().json_data(news)

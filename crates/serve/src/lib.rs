@@ -14,6 +14,7 @@
 
 mod api;
 mod assets;
+mod connection;
 mod control;
 mod describe;
 mod error;

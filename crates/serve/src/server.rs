@@ -1,6 +1,7 @@
 //! The server's one thread: accepts connections, within limits, and polls the runs.
 
 use crate::api::{App, router};
+use crate::connection::Connections;
 use crate::control::Control;
 use crate::guard::Names;
 use crate::priority;
@@ -10,21 +11,21 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// First port tried, and how many are tried.
 const PORT: u16 = 8311;
 const PORTS: u16 = 20;
-/// Maximum connections; size, number and timeout of a request's headers; and maximum lifetime of a
-/// connection (an open page reconnects).
-const CONNECTIONS: usize = 64;
+/// Size, number and timeout of a request's headers; and maximum lifetime of a connection (an open
+/// page reconnects).
 const HEADER_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(3600);
+/// How long open pages can still read what happened when the server is about to close.
+const LINGER: Duration = Duration::from_millis(1500);
 /// Polling interval.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -68,9 +69,17 @@ impl Server {
         let work = move || {
             priority::lower();
             runtime.block_on(async {
+                let open = app.clone();
+                let closes = async move {
+                    let _ = stopped.await;
+                    // The end of a run is an event like the others: it reaches the pages.
+                    if open.shelf().look() {
+                        tokio::time::sleep(LINGER).await;
+                    }
+                };
                 tokio::select! {
                     () = accept(listener, app, port) => {}
-                    _ = stopped => {}
+                    () = closes => {}
                 }
             });
         };
@@ -134,11 +143,8 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
         }
     });
     let service = TowerToHyperService::new(router(app, Names::new(port)));
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Connections::default();
     loop {
-        let Ok(permit) = free.clone().acquire_owned().await else {
-            return;
-        };
         let Ok((stream, _)) = listener.accept().await else {
             // There may be too many open files: wait for some to close.
             tokio::time::sleep(LOOK).await;
@@ -149,11 +155,16 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
             .header_read_timeout(HEADER_TIME)
             .max_buf_size(HEADER_BYTES)
             .max_headers(HEADERS);
+        let stream = connections.add(stream);
+        let closing = stream.closing();
         let connection = http.serve_connection(TokioIo::new(stream), service.clone());
         tokio::spawn(async move {
-            // A connection that fails or lasts too long is closed; the page reconnects.
-            let _ = tokio::time::timeout(LIFE, connection).await;
-            drop(permit);
+            // A connection that fails, lasts too long or must make room is closed; the page
+            // reconnects.
+            tokio::select! {
+                _ = tokio::time::timeout(LIFE, connection) => {}
+                () = closing.asked() => {}
+            }
         });
     }
 }

@@ -9,13 +9,15 @@ use tokio::sync::watch;
 
 /// Maximum number of runs offered, and open at the same time.
 const OFFERED: usize = 200;
-const OPEN: usize = 16;
+const OPEN: usize = 64;
 
 /// Which runs to show.
 #[derive(Debug, Clone)]
 pub enum Runs {
     /// These runs; the first is selected.
     These(Vec<PathBuf>),
+    /// These runs, laid over each other.
+    Compared(Vec<PathBuf>),
     /// All runs of a folder; the newest is selected.
     Folder(PathBuf),
 }
@@ -27,6 +29,23 @@ pub struct Offered {
     pub id: usize,
     /// Its folder.
     pub name: String,
+}
+
+/// Why a run can't be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// No run has this number.
+    #[error("no such run")]
+    Unknown,
+    /// Its folder was moved or deleted.
+    #[error("the run's folder is gone")]
+    Gone,
+    /// Its events can't be read.
+    #[error("the run can't be read")]
+    Unreadable,
+    /// Too many runs are open.
+    #[error("too many runs are open")]
+    Full,
 }
 
 struct Book {
@@ -50,7 +69,7 @@ impl Shelf {
     /// A shelf of these runs.
     pub fn new(runs: Runs) -> Shelf {
         let known = match &runs {
-            Runs::These(paths) => paths.clone(),
+            Runs::These(paths) | Runs::Compared(paths) => paths.clone(),
             Runs::Folder(_) => Vec::new(),
         };
         Shelf {
@@ -59,6 +78,11 @@ impl Shelf {
             open: Vec::new(),
             clock: 0,
         }
+    }
+
+    /// Whether the runs are to be laid over each other.
+    pub fn is_comparison(&self) -> bool {
+        matches!(self.runs, Runs::Compared(_))
     }
 
     /// The runs that exist now.
@@ -82,33 +106,35 @@ impl Shelf {
     }
 
     /// The folder of a run.
-    pub fn folder(&self, id: usize) -> Option<&Path> {
-        self.known.get(id).map(PathBuf::as_path)
+    pub fn folder(&self, id: usize) -> Result<&Path, Missing> {
+        let folder = self.known.get(id).map(PathBuf::as_path);
+        folder.ok_or(Missing::Unknown)
     }
 
-    /// A run, opened if needed; `None` if it doesn't exist or can't be read.
-    pub fn get(&mut self, id: usize) -> Option<&mut Shown> {
+    /// A run, opened if needed.
+    pub fn get(&mut self, id: usize) -> Result<&mut Shown, Missing> {
         self.book(id).map(|book| &mut book.shown)
     }
 
     /// Subscribes to a run's news.
-    pub fn follow(&mut self, id: usize) -> Option<watch::Receiver<News>> {
+    pub fn follow(&mut self, id: usize) -> Result<watch::Receiver<News>, Missing> {
         self.book(id).map(|book| book.news.subscribe())
     }
 
-    fn book(&mut self, id: usize) -> Option<&mut Book> {
+    fn book(&mut self, id: usize) -> Result<&mut Book, Missing> {
         self.clock += 1;
         if let Some(at) = self.open.iter().position(|book| book.id == id) {
             self.open[at].used = self.clock;
-            return self.open.get_mut(at);
+            return Ok(&mut self.open[at]);
         }
-        let folder = RunFolder::open(Arc::new(Disk), self.known.get(id)?).ok()?;
-        let shown = Shown::open(&folder).ok()?;
+        let folder = RunFolder::open(Arc::new(Disk), self.folder(id)?);
+        let shown = Shown::open(&folder.map_err(|_| Missing::Gone)?);
+        let shown = shown.map_err(|_| Missing::Unreadable)?;
         if self.open.len() >= OPEN {
             let idle = self.open.iter().filter(|book| book.news.is_closed());
             let oldest = idle.min_by_key(|book| book.used).map(|book| book.id);
             // All are in use: one more would be too many.
-            let oldest = oldest?;
+            let oldest = oldest.ok_or(Missing::Full)?;
             self.open.retain(|book| book.id != oldest);
         }
         let (news, _) = watch::channel(shown.news().clone());
@@ -118,12 +144,16 @@ impl Shelf {
             news,
             used: self.clock,
         });
-        self.open.last_mut()
+        let last = self.open.len() - 1;
+        Ok(&mut self.open[last])
     }
 
-    /// Reads new events of all subscribed runs, and notifies the subscribers.
-    pub fn look(&mut self) {
+    /// Reads new events of all subscribed runs, and notifies the subscribers. Returns whether there
+    /// are any.
+    pub fn look(&mut self) -> bool {
+        let mut any = false;
         for book in self.open.iter_mut().filter(|book| !book.news.is_closed()) {
+            any = true;
             let news = book.shown.look().clone();
             book.news.send_if_modified(|old| {
                 let changed = *old != news;
@@ -131,6 +161,7 @@ impl Shelf {
                 changed
             });
         }
+        any
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::line;
 use crate::pyramid::Pyramid;
-use run::{Disk, Event, Follow, Followed, Kind, RunFolder, What};
+use run::{Condition, Disk, Event, Follow, Followed, Kind, Rote, RunFolder, What};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -46,20 +46,24 @@ pub struct News {
     pub last: Option<Event>,
     /// The run's kind, once a session has begun.
     pub kind: Option<Kind>,
-    /// Whether the run is still training, according to its events.
-    pub live: bool,
+    /// How the run is doing.
+    pub state: Condition,
+    /// The step since which the model learns by rote.
+    pub rote: Option<u64>,
     /// Lines that aren't events.
     pub broken: u64,
 }
 
 /// A run.
 pub struct Shown {
+    folder: RunFolder,
     log: Follow,
+    /// Whether the last session has an `end` event.
+    ended: bool,
     first: Vec<u8>,
     /// Bytes of events.jsonl that the pyramid covered when it was opened.
     covered: u64,
-    /// The last line of a step that was skipped because the pyramid covered it.
-    skipped: Option<(u64, usize)>,
+    rote: Rote,
     pyramid: Pyramid,
     kept: Vec<Kept>,
     /// The number of events kept of each kind.
@@ -75,11 +79,13 @@ impl Shown {
     /// If neither its folder nor a temporary one can be used.
     pub fn open(folder: &RunFolder) -> run::Result<Shown> {
         let mut shown = Shown {
+            folder: folder.clone(),
+            ended: false,
             log: Follow::new(folder.events_path()),
             pyramid: Pyramid::open(Arc::new(Disk), &folder.path().join("pyramid"))?,
             first: Vec::new(),
             covered: 0,
-            skipped: None,
+            rote: Rote::default(),
             kept: Vec::new(),
             counts: BTreeMap::new(),
             news: News::default(),
@@ -92,17 +98,20 @@ impl Shown {
     /// Reads new events. A read that fails is tried again at the next look.
     pub fn look(&mut self) -> &News {
         let before = self.news.clone();
+        if self.folder.condition(true) == Condition::Gone {
+            // What was seen stays.
+            self.news.state = Condition::Gone;
+            return &self.news;
+        }
         let mut log = std::mem::replace(&mut self.log, Follow::new(PathBuf::new()));
         while let Ok(Followed::Replaced) = log.look(|place, line| self.line(place, line)) {
             self.restart();
         }
         self.log = log;
-        if let Some((place, length)) = self.skipped.take() {
-            let line = self.log.read_at(place, length).unwrap_or_default();
-            self.news.last = Event::parse(&line).ok().flatten();
-        }
         self.news.steps = self.pyramid.len();
-        if before != self.news && (self.saved.elapsed() > SAVE || !self.news.live) {
+        self.news.state = self.folder.condition(self.ended);
+        let live = self.news.state == Condition::Live;
+        if before != self.news && (self.saved.elapsed() > SAVE || !live) {
             self.save();
         }
         &self.news
@@ -117,7 +126,8 @@ impl Shown {
     fn restart(&mut self) {
         self.first.clear();
         self.covered = 0;
-        self.skipped = None;
+        self.ended = false;
+        self.rote = Rote::default();
         self.kept.clear();
         self.counts.clear();
         let _ = self.pyramid.clear();
@@ -138,22 +148,20 @@ impl Shown {
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
-        // A run may have a million steps: use the fast parser, and skip those that the pyramid
-        // covers.
+        // A run may have a million steps: use the fast parser.
         let read = match line.starts_with(br#"{"event":"step""#) {
-            true if place < self.covered => {
-                self.skipped = Some((place, line.len()));
-                return;
-            }
             true => line::step(line).map_or_else(|| Event::parse(line), |step| Ok(Some(step))),
             false => Event::parse(line),
         };
         match read {
             Ok(Some(event)) => match &event.what {
                 What::Step(step) => {
-                    self.skipped = None;
-                    let number = event.step.unwrap_or_default();
-                    self.pyramid.push(event.time, number, step);
+                    self.rote.event(&event);
+                    // The pyramid covers the steps that it had when it was opened.
+                    if place >= self.covered {
+                        let number = event.step.unwrap_or_default();
+                        self.pyramid.push(event.time, number, step);
+                    }
                     if self.pyramid.waiting() > WAITING {
                         // If this fails, the records stay buffered and are written later.
                         let _ = self.pyramid.flush();
@@ -173,7 +181,9 @@ impl Shown {
             self.news.kind = Some(start.kind());
             self.go_back(event, place);
         }
-        self.news.live = !matches!(event.what, What::End(_));
+        self.ended = matches!(event.what, What::End(_));
+        self.rote.event(event);
+        self.news.rote = self.rote.since();
         let kind = event.what.name();
         let small = kind != "lens";
         self.news.serial += 1;
@@ -305,6 +315,7 @@ mod tests {
             overwrite: false,
         };
         let folder = RunFolder::create(Arc::new(Disk), &choice).unwrap();
+        folder.write_config("").unwrap();
         let mut log = std::fs::File::create(folder.events_path()).unwrap();
         let start = serde_json::to_string(&Event::new(0.0, 0, Start::default())).unwrap();
         writeln!(log, "{start}").unwrap();
@@ -332,5 +343,32 @@ mod tests {
         );
         assert!(shown.kept.len() <= 5 * MOST);
         assert!(shown.events(0).iter().any(|e| e.kind == "start"));
+    }
+
+    #[test]
+    fn a_run_is_live_while_it_has_a_writer_and_what_was_seen_outlives_its_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let choice = Choice::Exact {
+            path: place.path().join("run"),
+            overwrite: false,
+        };
+        let folder = RunFolder::create(Arc::new(Disk), &choice).unwrap();
+        folder.write_config("").unwrap();
+        let mut writer = folder.event_log().unwrap();
+        let mut write = |step, what: What| writer.write(&Event::new(0.0, step, what)).unwrap();
+        write(0, Start::default().into());
+        write(1, Step::default().into());
+        let mut shown = Shown::open(&folder).unwrap();
+        assert_eq!(shown.look().state, Condition::Live);
+        write(1, run::End::default().into());
+        assert_eq!(shown.look().state, Condition::Ended);
+        write(1, Start::default().into());
+        assert_eq!(shown.look().state, Condition::Live);
+        drop(writer);
+        assert_eq!(shown.look().state, Condition::Stopped);
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        let news = shown.look();
+        assert_eq!((news.state, news.steps), (Condition::Gone, 1));
+        assert!(!shown.events(0).is_empty());
     }
 }

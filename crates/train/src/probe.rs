@@ -159,7 +159,9 @@ fn passage(tokenizer: &Tokenizer, tokens: &[u32], logits: &[f32]) -> Passage {
             (text(t), rounded as f32)
         });
         passage.top.push(shown.collect());
-        passage.nats.push(finite(-libm::log(probability(next))));
+        // Not by the probability, which is 0 where the surprise is above some 745 nats.
+        let nats = libm::log(sum) - f64::from(row[next as usize] - most);
+        passage.nats.push(finite(nats));
     }
     passage
 }
@@ -265,5 +267,9 @@ mod tests {
         assert_eq!(p.top[1][0], ("a".to_owned(), 0.75));
         assert!((p.nats[0].unwrap() - 2f32.ln()).abs() < 1e-6);
         assert!((p.nats[1].unwrap() - 12f32.ln()).abs() < 1e-6);
+        // A token that the model holds to be all but impossible.
+        let sure = [0.0, -2000.0, 0.0, 0.0];
+        let p = passage(&tokenizer, &[0, 1], &sure);
+        assert_eq!(p.nats[0], Some(2000.0 + 3f32.ln()));
     }
 }

@@ -1,6 +1,7 @@
 //! The terminal screen, drawn from the events so far. It reads neither the clock nor the terminal,
 //! so the same events at the same size always give the same screen.
 
+use crate::text::{argument, line, lines};
 use crate::units::{amount, duration};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,7 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Wrap};
-use run::{Eval, Event, Ladder, Profile, Start, Step, What};
+use run::{Condition, Eval, Event, Ladder, Profile, Rote, Start, Step, What};
 
 /// Maximum points kept per curve; beyond that, only the min and max of every four points are kept.
 const MOST: usize = 8192;
@@ -32,6 +33,8 @@ pub struct Dashboard {
     sample: Option<(u64, String)>,
     warning: Option<String>,
     end: Option<String>,
+    condition: Condition,
+    rote: Rote,
 }
 
 impl Dashboard {
@@ -39,6 +42,7 @@ impl Dashboard {
     pub fn new(name: &str) -> Dashboard {
         Dashboard {
             name: name.to_owned(),
+            condition: Condition::Live,
             ..Dashboard::default()
         }
     }
@@ -46,6 +50,7 @@ impl Dashboard {
     /// Updates the state with an event.
     pub fn event(&mut self, event: &Event) {
         let done = event.step.unwrap_or_default();
+        self.rote.event(event);
         match &event.what {
             What::Start(e) => {
                 let undone = |step: u64| event.undoes(Some(step));
@@ -83,6 +88,16 @@ impl Dashboard {
         }
     }
 
+    /// Whether the last session has an `end` event.
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Says how the run is doing; until then, it is taken to be live unless it has ended.
+    pub fn set_condition(&mut self, condition: Condition) {
+        self.condition = condition;
+    }
+
     /// Draws the screen.
     pub fn draw(&self, frame: &mut Frame) {
         let area = frame.area();
@@ -100,7 +115,7 @@ impl Dashboard {
         let [head, progress, body, foot] = Layout::vertical(rows).areas(area);
         frame.render_widget(self.head(), head);
         frame.render_widget(self.progress(), progress);
-        frame.render_widget(Line::from("q: quit").style(Modifier::DIM), foot);
+        frame.render_widget(Line::from(self.foot()).style(Modifier::DIM), foot);
         let numbers = self.numbers();
         let height = numbers.len() as u16 + 2;
         let (chart, side, text) = if area.width >= WIDE {
@@ -136,26 +151,39 @@ impl Dashboard {
     }
 
     fn head(&self) -> Line<'_> {
-        let state = match &self.end {
-            Some(reason) => reason.clone(),
-            None if self.start.is_some() => "training".into(),
-            None => "no events yet".into(),
+        let step = self.last.as_ref().map_or(0, |(step, _)| *step);
+        let state = match (&self.end, self.condition) {
+            (_, Condition::Gone) => "its folder is gone".into(),
+            (Some(reason), _) => line(reason),
+            (None, _) if self.start.is_none() => "no events yet".into(),
+            (None, Condition::Stopped) => format!("stopped unexpectedly at step {step}"),
+            (None, _) => "training".into(),
         };
         let bold = Style::new().add_modifier(Modifier::BOLD);
         let mut spans = vec![
             Span::styled("downhill ", bold),
-            Span::raw(plain(&self.name)),
+            Span::raw(line(&self.name)),
             Span::raw(format!(" · {state}")),
         ];
         if let Some(start) = &self.start {
-            let corpus = plain(&start.corpus);
-            spans.push(Span::raw(format!(" · {corpus} · {}", plain(&start.family))));
+            let corpus = line(&start.corpus);
+            spans.push(Span::raw(format!(" · {corpus} · {}", line(&start.family))));
         }
         if let Some(warning) = &self.warning {
             let yellow = Style::new().fg(Color::Yellow);
-            spans.push(Span::styled(format!(" · {}", plain(warning)), yellow));
+            spans.push(Span::styled(format!(" · {}", line(warning)), yellow));
         }
         Line::from(spans)
+    }
+
+    fn foot(&self) -> String {
+        match self.condition {
+            Condition::Stopped if self.start.is_some() => {
+                let run = argument(&self.name);
+                format!("q: quit · resume: downhill train --resume {run}")
+            }
+            _ => "q: quit".into(),
+        }
     }
 
     fn progress(&self) -> Gauge<'_> {
@@ -181,11 +209,11 @@ impl Dashboard {
         if let Some((done, step)) = last {
             let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
             lines.push(format!("step     {done} of {}", start.steps));
-            lines.push(format!("train    {loss:.4}"));
+            lines.push(format!("train    {}", known(loss, 4)));
         }
         if let Some((_, eval)) = &self.eval {
             let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
-            lines.push(format!("val      {loss:.4}{}", self.stage(loss)));
+            lines.push(format!("val      {}{}", known(loss, 4), self.stage(loss)));
         }
         if let Some((done, step)) = last {
             let seconds = start.steps.saturating_sub(*done) as f64 * step.step_seconds;
@@ -202,10 +230,11 @@ impl Dashboard {
                 amount(start.bytes_peak, "B")
             ));
             lines.push(format!(
-                "gradient {:.3} · lr {:.2e}",
-                step.grad_norm, step.lr
+                "gradient {} · lr {:.2e}",
+                known(step.grad_norm, 3),
+                step.lr
             ));
-            if self.end.is_none() {
+            if self.end.is_none() && self.condition == Condition::Live {
                 lines.push(format!("left     {}", duration(seconds)));
             }
         }
@@ -214,16 +243,19 @@ impl Dashboard {
             for (at, (kind, seconds)) in profile.seconds.iter().take(KINDS).enumerate() {
                 let head = if at == 0 { "time" } else { "" };
                 let share = 100.0 * seconds / whole;
-                lines.push(format!("{head:8} {share:2.0}% {}", plain(kind)));
+                lines.push(format!("{head:8} {share:2.0}% {}", line(kind)));
             }
         }
         lines
     }
 
-    /// The best n-gram model that this loss beats.
-    fn stage(&self, loss: f64) -> &'static str {
+    /// Whether the model learns by rote, or else the best n-gram model that this loss beats.
+    fn stage(&self, loss: f64) -> String {
+        if let Some(step) = self.rote.since() {
+            return format!(" · by rote since step {step}");
+        }
         let Some(ladder) = &self.ladder else {
-            return "";
+            return String::new();
         };
         match loss {
             l if l < ladder.trigram => " · better than trigrams",
@@ -231,11 +263,12 @@ impl Dashboard {
             l if l < ladder.unigram => " · better than unigrams",
             _ => "",
         }
+        .into()
     }
 
     fn text(&self) -> Paragraph<'_> {
         let (title, text) = match &self.sample {
-            Some((step, text)) => (format!("sample at step {step}"), plain_lines(text)),
+            Some((step, text)) => (format!("sample at step {step}"), lines(text)),
             None => ("sample".into(), String::new()),
         };
         Paragraph::new(text)
@@ -285,6 +318,14 @@ impl Dashboard {
     }
 }
 
+/// A number with so many decimals; a dash if it isn't finite.
+fn known(number: f64, decimals: usize) -> String {
+    match number.is_finite() {
+        true => format!("{number:.decimals$}"),
+        false => "–".into(),
+    }
+}
+
 /// Adds a point. When there are too many, half are dropped, but no minimum or maximum.
 fn push(points: &mut Vec<(f64, f64)>, point: (f64, f64)) {
     points.push(point);
@@ -301,19 +342,6 @@ fn push(points: &mut Vec<(f64, f64)>, point: (f64, f64)) {
     *points = halves.collect();
 }
 
-/// Text without control characters: a corpus must not control the terminal.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-/// The same, with line breaks.
-fn plain_lines(text: &str) -> String {
-    let safe = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
-    text.chars().map(safe).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,11 +355,5 @@ mod tests {
         }
         assert!(points.len() < MOST && points.contains(&(4_321.0, 99.0)));
         assert!(points.is_sorted_by(|a, b| a.0 <= b.0));
-    }
-
-    #[test]
-    fn a_corpus_cannot_control_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\u{7}"), "a [2Jb ");
-        assert_eq!(plain_lines("a\nb\r\u{9b}"), "a\nb  ");
     }
 }

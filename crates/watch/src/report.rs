@@ -3,7 +3,8 @@
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count};
 use run::{
-    End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Sample, Smoothed, Start, Step, What,
+    End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Smoothed, Start, Step,
+    What,
 };
 use std::fmt::Write;
 
@@ -23,6 +24,7 @@ struct Run<'a> {
     samples: Vec<(u64, &'a Sample)>,
     layers: Vec<(u64, &'a Layers)>,
     warnings: Vec<&'a str>,
+    rote: Rote,
 }
 
 impl<'a> Run<'a> {
@@ -30,6 +32,7 @@ impl<'a> Run<'a> {
         let mut run = Run::default();
         for event in events {
             let step = event.step.unwrap_or_default();
+            run.rote.event(event);
             match &event.what {
                 What::Start(e) => run.start = Some(e),
                 What::End(e) => run.end = Some(e),
@@ -266,13 +269,16 @@ fn facts(run: &Run) -> String {
     }
     if let Some((step, e)) = run.evals.last() {
         let quality = match (e.val_nats_per_token, e.val_bits_per_byte, e.mse) {
-            (Some(nats), Some(bits), _) => {
+            (Some(nats), Some(bits), _) if nats.is_finite() => {
                 format!("{nats:.4} nats per token · {bits:.4} bits per byte")
             }
             (_, _, Some(mse)) => format!("mean squared error {mse:.6e}"),
             _ => String::new(),
         };
         rows.push(("quality", format!("{quality}, at step {}", count(*step))));
+    }
+    if run.rote.since().is_some() {
+        rows.push(("rote", crate::summary::rote(&run.rote)));
     }
     if let Some(e) = run.end {
         let seconds = format!(
@@ -343,8 +349,8 @@ fn lens_html(step: u64, lens: &Lens) -> String {
             // Writing to a string can't fail.
             let _ = write!(
                 html,
-                "<span style=\"background:rgba(230,110,30,{share:.2})\" title=\"{:.2} nats\">{}</span>",
-                nats.unwrap_or(f32::NAN),
+                "<span style=\"background:rgba(230,110,30,{share:.2})\" title=\"{} nats\">{}</span>",
+                nats.map_or("–".into(), |nats| format!("{nats:.2}")),
                 escape(token)
             );
         }

@@ -1,6 +1,6 @@
 //! The head and the end of the log.
 
-use run::{End, Kind, Start};
+use run::{End, Kind, Rote, Start};
 
 use crate::table::percent;
 use crate::text::{argument, line, wrap};
@@ -9,6 +9,8 @@ use crate::units::{amount, count, duration};
 /// Maximum width of the head and the end.
 const WIDEST: usize = 100;
 const LABEL: usize = 9;
+/// From this time on, the header tells how long a step takes, in seconds.
+const SLOW: f64 = 3.0;
 
 /// The first lines of the log: data, model, batch, machine.
 pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
@@ -44,6 +46,9 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     if start.bytes_peak > 0 {
         machine.push(format!("{} planned", amount(start.bytes_peak, "B")));
     }
+    if let Some(seconds) = step_seconds(start).filter(|s| *s >= SLOW) {
+        machine.push(format!("about {} per step", duration(seconds)));
+    }
     add("machine", &machine);
     let mut run = vec![line(&start.run), format!("seed {}", start.seed)];
     if start.first_step > 0 {
@@ -55,6 +60,12 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
         add("floor", &[floor]);
     }
     lines
+}
+
+/// The time of a step by the processor's peak, of which training reaches about half.
+fn step_seconds(start: &Start) -> Option<f64> {
+    let peak = start.peak_flops_per_second?;
+    Some(2.0 * start.flops_per_step as f64 / peak)
 }
 
 fn corpus(start: &Start) -> Vec<String> {
@@ -80,7 +91,18 @@ fn batch(start: &Start) -> Vec<String> {
         format!("{} × {} tokens", count(start.batch), count(start.context)),
         format!("{} per step", count(start.tokens_per_step)),
         plural(start.steps, "step"),
+        passes(start),
     ]
+}
+
+/// How often the training text is read; empty if it isn't known.
+fn passes(start: &Start) -> String {
+    let tokens = start.steps as f64 * start.tokens_per_step as f64;
+    match tokens / start.train_tokens as f64 {
+        passes if !passes.is_finite() || start.train_tokens == 0 => String::new(),
+        passes if passes < 9.95 => format!("{passes:.1} passes over the text"),
+        passes => format!("{} passes over the text", count(passes as u64)),
+    }
 }
 
 /// The last lines of the log: run, quality, cost, and the commands to run next.
@@ -88,6 +110,7 @@ pub(crate) fn end(
     (done, end): (u64, &End),
     start: Option<&Start>,
     prompt: Option<&str>,
+    rote: &Rote,
     width: usize,
 ) -> Vec<String> {
     let fit = start.is_some_and(|start| start.kind() == Kind::Fit);
@@ -110,6 +133,9 @@ pub(crate) fn end(
     if !quality.is_empty() {
         add("quality", &quality);
     }
+    if rote.since().is_some() {
+        add("rote", &[self::rote(rote)]);
+    }
     let mut cost = vec![
         format!("{} training", duration(end.train_seconds)),
         format!("{} total", duration(end.wall_seconds)),
@@ -124,6 +150,16 @@ pub(crate) fn end(
     let commands = commands(end, steps, prompt, fit);
     lines.extend(commands.into_iter().map(|command| format!("  {command}")));
     lines
+}
+
+/// What is said of a run that learns by rote; empty otherwise.
+pub(crate) fn rote(rote: &Rote) -> String {
+    rote.since().map_or(String::new(), |step| {
+        format!(
+            "learning by rote since step {}: validation rises while training falls",
+            count(step)
+        )
+    })
 }
 
 fn quality(end: &End) -> Vec<String> {
@@ -165,6 +201,7 @@ fn commands(end: &End, steps: u64, prompt: Option<&str>, fit: bool) -> Vec<Strin
     }
     vec![
         sample,
+        format!("downhill watch {run}"),
         format!("downhill eval {run}"),
         format!(
             "downhill train --resume {run} --steps {}",

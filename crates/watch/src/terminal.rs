@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use run::{End, Eval, Event, Kind, Sample, Smoothed, Start, Step, What};
+use run::{End, Eval, Event, Kind, Rote, Sample, Smoothed, Start, Step, What};
 
 use crate::left::TimeLeft;
 use crate::summary;
@@ -54,6 +54,7 @@ pub struct TerminalLog<W: Write> {
     live: usize,
     live_time: f64,
     prompt: Option<String>,
+    rote: Rote,
 }
 
 impl<W: Write> TerminalLog<W> {
@@ -76,12 +77,14 @@ impl<W: Write> TerminalLog<W> {
             live: 0,
             live_time: f64::NEG_INFINITY,
             prompt: None,
+            rote: Rote::default(),
         }
     }
 
     /// Shows one event.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         let done = event.step.unwrap_or_default();
+        let rote = self.rote.event(event);
         match &event.what {
             What::Start(start) => self.start(start)?,
             What::Step(step) => self.step(event.time, done, step)?,
@@ -101,6 +104,11 @@ impl<W: Write> TerminalLog<W> {
             }
             What::End(end) => self.end(done, end)?,
             _ => {}
+        }
+        if rote && !self.quiet {
+            for text in wrap(&summary::rote(&self.rote), self.text_width()) {
+                self.print(&text, YELLOW)?;
+            }
         }
         self.out.flush()
     }
@@ -222,7 +230,7 @@ impl<W: Write> TerminalLog<W> {
         }
         let width = self.text_width();
         let (start, prompt) = (self.start.as_ref(), self.prompt.as_deref());
-        let lines = summary::end((done, end), start, prompt, width);
+        let lines = summary::end((done, end), start, prompt, &self.rote, width);
         for (at, text) in lines.iter().enumerate() {
             self.print(text, if at == 0 { BOLD } else { "" })?;
         }

@@ -1,4 +1,4 @@
-//! Makes untrusted text safe for a terminal.
+//! Makes text from outside safe for a terminal: everything that may hold some passes through here.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -7,25 +7,42 @@ pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// The character, or a visible replacement if it could control the terminal or reorder the line.
+/// Whether a character can control a terminal, reorder a line or hide in it: controls, directional
+/// marks, marks of no width, tags, line separators, the byte-order mark.
+pub fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}'
+            | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The character, or a visible replacement if it is hidden.
 fn visible(c: char) -> char {
     match c {
         '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
         '\x7f' => '\u{2421}',
-        // C1 controls, zero-width and line separators, directional marks, the byte-order mark.
-        '\u{80}'..='\u{9f}'
-        | '\u{61c}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => '\u{fffd}',
+        c if hidden(c) => '\u{fffd}',
         c => c,
     }
 }
 
 /// The text as one line, without anything that could control the terminal.
-pub(crate) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     text.chars().map(visible).collect()
+}
+
+/// The text without anything that could control the terminal except line breaks and tabs.
+pub fn lines(text: &str) -> String {
+    let kept = |c: char| {
+        if c == '\n' || c == '\t' {
+            c
+        } else {
+            visible(c)
+        }
+    };
+    text.replace("\r\n", "\n").chars().map(kept).collect()
 }
 
 /// The text without anything that could control the terminal, in lines of at most `width` columns,
@@ -115,6 +132,7 @@ mod tests {
             assert!(!text.chars().any(char::is_control), "{text:?}");
             assert!(!text.contains(['\u{202e}', '\u{200b}', '\u{feff}']));
         }
+        assert_eq!(lines("a\r\nb\tc\u{9b}\u{2066}"), "a\nb\tc\u{fffd}\u{fffd}");
         assert_eq!(line("\x1b[31mred\x07\r"), "␛[31mred␇␍");
     }
 

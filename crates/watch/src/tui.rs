@@ -2,7 +2,7 @@
 
 use crate::dashboard::Dashboard;
 use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
-use run::{Event, Follow, Followed};
+use run::{Condition, Event, Follow, Followed, RunFolder};
 use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const PACE: Duration = Duration::from_millis(200);
 /// Where events come from.
 pub enum Events {
     /// A run on disk, which may still grow.
-    Follow(Follow),
+    Follow(Follow, RunFolder),
     /// Training in this process; it is over when the sender is dropped.
     Beside(Receiver<Event>),
 }
@@ -37,7 +37,7 @@ pub fn show(name: &str, mut events: Events) -> io::Result<Closed> {
     let mut draw = || -> io::Result<Closed> {
         loop {
             let over = match &mut events {
-                Events::Follow(log) => catch_up(log, name, &mut dashboard),
+                Events::Follow(log, folder) => catch_up((log, folder), name, &mut dashboard),
                 Events::Beside(receiver) => loop {
                     match receiver.try_recv() {
                         Ok(event) => dashboard.event(&event),
@@ -74,8 +74,17 @@ fn leaves(event: &event::Event) -> bool {
 }
 
 /// Takes in the new events of a log, and returns `false`: a log is never over. Lines that aren't
-/// events are skipped; a read that fails is tried again at the next frame.
-fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) -> bool {
+/// events are skipped; a read that fails is tried again at the next frame. What was seen of a run
+/// whose folder is gone stays.
+fn catch_up(
+    (log, folder): (&mut Follow, &RunFolder),
+    name: &str,
+    dashboard: &mut Dashboard,
+) -> bool {
+    if folder.condition(true) == Condition::Gone {
+        dashboard.set_condition(Condition::Gone);
+        return false;
+    }
     while let Ok(Followed::Replaced) = log.look(|_, line| {
         if let Ok(Some(event)) = Event::parse(line) {
             dashboard.event(&event);
@@ -83,6 +92,7 @@ fn catch_up(log: &mut Follow, name: &str, dashboard: &mut Dashboard) -> bool {
     }) {
         *dashboard = Dashboard::new(name);
     }
+    dashboard.set_condition(folder.condition(dashboard.has_ended()));
     false
 }
 
@@ -91,34 +101,47 @@ mod tests {
     use super::*;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
-    use run::Step;
+    use run::{Choice, Disk, Start, Step};
     use std::io::Write;
+    use std::sync::Arc;
 
     #[test]
     fn a_growing_log_is_shown_and_a_replaced_one_from_its_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        let overwrite = false;
+        let folder = RunFolder::create(Arc::new(Disk), &Choice::Exact { path, overwrite }).unwrap();
+        folder.write_config("").unwrap();
+        let path = folder.events_path();
         let (mut log, mut dashboard) = (Follow::new(path.clone()), Dashboard::new("mine"));
         let mut shown = |step: &str| {
-            catch_up(&mut log, "mine", &mut dashboard);
+            catch_up((&mut log, &folder), "mine", &mut dashboard);
             let mut terminal = Terminal::new(TestBackend::new(80, 16)).unwrap();
             terminal.draw(|frame| dashboard.draw(frame)).unwrap();
             let screen = terminal.backend().to_string();
-            assert!(
-                screen.contains(&format!("step {step} of")),
-                "{step}: {screen}"
-            );
+            assert!(screen.contains(step), "{step}: {screen}");
         };
-        shown("0");
+        shown("step 0 of");
         let step = |n| serde_json::to_string(&Event::new(1.0, n, Step::default())).unwrap();
         let mut file = std::fs::File::create(&path).unwrap();
         write!(file, "{}\nbroken\n{}\n{}", step(1), step(2), &step(3)[..20]).unwrap();
-        shown("2");
+        shown("step 2 of");
         writeln!(file, "{}", &step(3)[20..]).unwrap();
-        shown("3");
+        shown("step 3 of");
         std::fs::write(&path, format!("{}\n", step(1)).repeat(9)).unwrap();
-        shown("1");
+        shown("step 1 of");
         std::fs::write(&path, "").unwrap();
-        shown("0");
+        shown("step 0 of");
+        // Killed, then training again, then deleted.
+        let start = serde_json::to_string(&Event::new(1.0, 0, Start::default())).unwrap();
+        std::fs::write(&path, format!("{start}\n{}\n", step(7))).unwrap();
+        shown("stopped unexpectedly at step 7");
+        shown("resume: downhill train --resume mine");
+        let writer = folder.event_log().unwrap();
+        shown("training");
+        drop(writer);
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        shown("its folder is gone");
+        shown("step 7 of");
     }
 }

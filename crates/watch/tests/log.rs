@@ -242,7 +242,7 @@ const GOLDEN_PIPE: &str = r#"
 downhill 0.1.0
 corpus   tales · 1.80 M training tokens · 0.20 M validation · vocabulary 65
 model    qwen3 · 0.81 M parameters · 3.93 GFLOP per step
-batch    12 × 64 tokens · 768 per step · 1,000 steps
+batch    12 × 64 tokens · 768 per step · 1,000 steps · 0.4 passes over the text
 machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
 run      runs/tales · seed 1
 floor    0.9100 bits/byte, the lowest any model can reach
@@ -273,6 +273,7 @@ quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
 cost     50s training · 1m03s total · 62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
+  downhill watch runs/tales
   downhill eval runs/tales
   downhill train --resume runs/tales --steps 2000
 "#;
@@ -280,7 +281,7 @@ const GOLDEN_80: &str = r#"
 downhill 0.1.0
 corpus   tales · 1.80 M training tokens · 0.20 M validation · vocabulary 65
 model    qwen3 · 0.81 M parameters · 3.93 GFLOP per step
-batch    12 × 64 tokens · 768 per step · 1,000 steps
+batch    12 × 64 tokens · 768 per step · 1,000 steps · 0.4 passes over the text
 machine  2 threads · Example Processor @ 2.50GHz · f32 · 41.0 MB planned
 run      runs/tales · seed 1
 floor    0.9100 bits/byte, the lowest any model can reach
@@ -311,6 +312,7 @@ quality  0.6793 nats/token · 0.9800 bits/byte, floor 0.9100, +7.7%
 cost     50s training · 1m03s total · 62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
+  downhill watch runs/tales
   downhill eval runs/tales
   downhill train --resume runs/tales --steps 2000
 "#;
@@ -323,6 +325,7 @@ model    qwen3 · 0.81 M parameters
          3.93 GFLOP per step
 batch    12 × 64 tokens · 768 per step
          1,000 steps
+         0.4 passes over the text
 machine  2 threads
          Example Processor @ 2.50GHz
          f32 · 41.0 MB planned
@@ -361,6 +364,7 @@ cost     50s training · 1m03s total
          62.0 MB peak memory
 next
   downhill sample runs/tales --prompt "Once"
+  downhill watch runs/tales
   downhill eval runs/tales
   downhill train --resume runs/tales --steps 2000
 "#;

@@ -21,7 +21,7 @@ pub fn run(a: &Bench) -> Result<()> {
     }
     let chosen = choose(&a.only)?;
     let mut bench = Running {
-        threads: threads(a.threads.map(|n| n as usize)),
+        threads: threads(a.threads.map(|n| n as usize))?,
         precision: match a.precision {
             Products::F32 => Precision::F32,
             Products::Bf16 => Precision::Bf16,

@@ -2,13 +2,14 @@
 
 use crate::arguments::ConfigFlags;
 use crate::failure::Result;
+use crate::output::{self, out};
 use crate::session::config;
 use serde_json::{Map, Value};
-use std::io::{Write, stdout};
+use std::io::Write;
 
 pub fn run(a: &ConfigFlags) -> Result<()> {
     let config = config(&a.configured, &[])?;
-    let mut out = stdout().lock();
+    let mut out = out();
     if a.json {
         let mut object = Map::new();
         for key in config.keys() {
@@ -16,7 +17,7 @@ pub fn run(a: &ConfigFlags) -> Result<()> {
             let value = parsed.unwrap_or_else(|| key.value.clone().into());
             object.insert(key.key, value);
         }
-        writeln!(out, "{}", Value::from(object))?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     let mut section = String::new();

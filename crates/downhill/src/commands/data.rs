@@ -2,16 +2,17 @@
 
 use crate::arguments::{Configured, Data, DataCache, DataInspect, DataPrepare, DataSample};
 use crate::failure::{Failure, Result};
+use crate::output::{self, out};
 use crate::progress::ProgressLine;
 use crate::session::{assignments, config, stop_flag, threads};
 use data::{CorpusPart, Destination, JobControl, Prepared, Report, Skipped};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 use text::{Tokenizer, TokenizerKind};
-use watch::{amount, count, duration};
+use watch::{amount, count, duration, lines};
 
 /// Tokens per document that `data sample` shows.
 const SHOWN: usize = 256;
@@ -37,7 +38,7 @@ fn prepare(a: &DataPrepare) -> Result<()> {
     let (prepared, kind) = {
         let line = ProgressLine::new(a.json);
         let show = |progress| line.show(progress);
-        let control = JobControl::new(threads(config.train.threads), &stop, &show);
+        let control = JobControl::new(threads(config.train.threads)?, &stop, &show);
         let to = Destination::Folder(a.out.clone());
         train::prepare(
             &a.paths,
@@ -52,11 +53,11 @@ fn prepare(a: &DataPrepare) -> Result<()> {
         let mut object = object(&prepared);
         object["seconds"] = began.elapsed().as_secs_f64().into();
         object["peak_bytes"] = run::peak_bytes().into();
-        writeln!(stdout(), "{object}")?;
+        writeln!(out(), "{}", output::json(&object)?)?;
         return Ok(());
     }
     show(&prepared)?;
-    let mut out = stdout().lock();
+    let mut out = out();
     if let Some(told) = fewer_tokens(&kind, &prepared.tokenizer) {
         writeln!(out, "{told}")?;
     }
@@ -91,7 +92,7 @@ fn inspect(a: &DataInspect) -> Result<()> {
     }
     let prepared = open(folder)?;
     if a.json {
-        writeln!(stdout(), "{}", object(&prepared))?;
+        writeln!(out(), "{}", output::json(&object(&prepared))?)?;
         return Ok(());
     }
     show(&prepared)
@@ -107,17 +108,17 @@ fn inspect_texts(a: &DataInspect) -> Result<()> {
     let options = train::options(&config.data);
     let line = ProgressLine::new(a.json);
     let shown = |progress| line.show(progress);
-    let control = JobControl::new(threads(config.train.threads), &stop, &shown);
+    let control = JobControl::new(threads(config.train.threads)?, &stop, &shown);
     let to = Destination::Cache(train::cache_folder());
     let scan = data::scan(&a.paths, None, &options, 1 << 20, to, &control)?;
     drop(line);
     let r = scan.report();
     if a.json {
         let object = serde_json::to_value(r).map_err(|e| Failure::Failed(e.to_string()))?;
-        writeln!(stdout(), "{object}")?;
+        writeln!(out(), "{}", output::json(&object)?)?;
         return Ok(());
     }
-    let mut out = stdout().lock();
+    let mut out = out();
     let (files, documents) = (count(r.files), count(r.documents));
     let bytes = amount(r.bytes, "B");
     writeln!(
@@ -130,7 +131,7 @@ fn inspect_texts(a: &DataInspect) -> Result<()> {
         let start = &text[..text.floor_char_boundary(BEGINNING)];
         let more = if start.len() < text.len() { " …" } else { "" };
         writeln!(out, "── as it is read {}", "─".repeat(63))?;
-        writeln!(out, "{}{more}", plain(start).trim_end())?;
+        writeln!(out, "{}{more}", lines(start).trim_end())?;
     }
     Ok(())
 }
@@ -142,7 +143,7 @@ fn cache(a: &DataCache) -> Result<()> {
         return Err(Failure::Failed(told.into()));
     };
     let all = data::cached(&root);
-    let mut out = stdout().lock();
+    let mut out = out();
     for entry in &all {
         let used = entry.used.elapsed().unwrap_or_default().as_secs();
         if a.json {
@@ -150,7 +151,7 @@ fn cache(a: &DataCache) -> Result<()> {
                 "folder": entry.folder, "bytes": entry.bytes, "seconds_since_use": used,
                 "in_use": entry.in_use, "sources": entry.sources,
             });
-            writeln!(out, "{object}")?;
+            writeln!(out, "{}", output::json(&object)?)?;
             continue;
         }
         let sources: Vec<String> = entry
@@ -168,7 +169,7 @@ fn cache(a: &DataCache) -> Result<()> {
             format!("used {} ago", duration(used as f64))
         };
         let bytes = amount(entry.bytes, "B");
-        writeln!(out, "{bytes:>8} · {when} · {}", plain(&sources))?;
+        writeln!(out, "{bytes:>8} · {when} · {}", lines(&sources))?;
     }
     if !a.json {
         let bytes = amount(all.iter().map(|entry| entry.bytes).sum(), "B");
@@ -207,7 +208,7 @@ fn object(p: &Prepared) -> Value {
 
 fn show(p: &Prepared) -> Result<()> {
     let r = &p.report;
-    let mut out = stdout().lock();
+    let mut out = out();
     let tokens = (p.train.len() + p.validation.len()) as u64;
     if let Some(folder) = &p.folder {
         let (shards, bytes) = p.shards();
@@ -314,20 +315,10 @@ pub fn end_marks(r: &Report) -> String {
     )
 }
 
-/// What a terminal would take for a command is shown as a mark, but for lines that end as Windows
-/// ends them.
-pub fn plain(text: &str) -> String {
-    let plain = |c: char| match c.is_control() && c != '\n' && c != '\t' {
-        true => char::REPLACEMENT_CHARACTER,
-        false => c,
-    };
-    text.replace("\r\n", "\n").chars().map(plain).collect()
-}
-
 fn left_out(out: &mut impl Write, title: &str, all: &BTreeMap<String, Skipped>) -> Result<()> {
     let mut title = title;
     for (reason, skipped) in all {
-        let examples = plain(&skipped.examples.join(", "));
+        let examples = lines(&skipped.examples.join(", "));
         let more = if skipped.count > skipped.examples.len() as u64 {
             ", …"
         } else {
@@ -345,12 +336,10 @@ fn left_out(out: &mut impl Write, title: &str, all: &BTreeMap<String, Skipped>) 
 
 fn sample(a: &DataSample) -> Result<()> {
     let prepared = open(&a.folder)?;
-    let mut out = stdout().lock();
+    let mut out = out();
     for excerpt in prepared.sample(a.count, SHOWN, a.seed)? {
         if a.json {
-            let line = serde_json::to_string(&excerpt);
-            let line = line.map_err(|e| Failure::Failed(e.to_string()))?;
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", output::json(&excerpt)?)?;
             continue;
         }
         let tokens = excerpt.tokens.map(|n| format!(" · {} tokens", count(n)));
@@ -361,7 +350,7 @@ fn sample(a: &DataSample) -> Result<()> {
         );
         let rule = "─".repeat(80usize.saturating_sub(head.chars().count()));
         writeln!(out, "{head}{rule}")?;
-        let text = plain(&excerpt.text);
+        let text = lines(&excerpt.text);
         writeln!(
             out,
             "{}{}",

@@ -2,10 +2,11 @@
 
 use crate::arguments::Eval;
 use crate::failure::{Failure, Result};
+use crate::output::{self, out};
 use crate::session::{opened, threads};
 use data::JobControl;
 use model::Config;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use train::{Corpus, Settings, tokens_of};
 
@@ -29,7 +30,7 @@ pub fn run(a: &Eval) -> Result<()> {
         }
         (None, Some(run), Some(settings)) => {
             let (config, source) = (&settings.config, &settings.source);
-            let threads = threads(a.saved.threads.map(|n| n as usize));
+            let threads = threads(a.saved.threads.map(|n| n as usize))?;
             let never = AtomicBool::new(false);
             let control = JobControl::new(threads, &never, &|_| {});
             let corpus = Corpus::of_run(run, source, config, Some(tokenizer.clone()), &control)?;
@@ -43,7 +44,7 @@ pub fn run(a: &Eval) -> Result<()> {
         }
     };
     let score = opened.session().score(&tokenizer, &tokens)?;
-    let mut out = stdout().lock();
+    let mut out = out();
     let (nats, bits) = (score.nats_per_token(), score.bits_per_byte());
     if a.json {
         let mut object = serde_json::json!({
@@ -53,11 +54,14 @@ pub fn run(a: &Eval) -> Result<()> {
             "tokens": score.tokens,
             "bytes": score.bytes,
             "step": opened.step,
+            "run": run.as_ref().map(|run| run.path().display().to_string()),
+            "checkpoint": opened.folder.display().to_string(),
+            "text": what,
         });
         if let Some(floor) = floor {
             object["floor_bits_per_byte"] = floor.into();
         }
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     writeln!(out, "{} on {what}", opened.folder.display())?;

@@ -3,6 +3,7 @@
 use super::train::Output;
 use crate::arguments::Fit;
 use crate::failure::{Failure, Result};
+use crate::output::{self, out, tell};
 use crate::session::{assignments, choice, saving_flag};
 use ::train::{Outcome, Trainer, TrainerSettings};
 use engine::Reference;
@@ -10,7 +11,7 @@ use model::{Config, OptimizerName};
 use run::{Disk, End, Event, Kind, RunConfig, RunFolder, What};
 use serde_json::{Map, Value, json};
 use serve::Runs;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 use study::fit::{Curvature, FitTask, Line, Model, Points, column_names};
@@ -80,7 +81,7 @@ pub fn run(a: &Fit) -> Result<()> {
     if a.json
         && let Some(warning) = &warning
     {
-        eprintln!("warning: {warning}");
+        tell(&format!("warning: {warning}"));
     }
     let report = FitReport {
         model: task.model(&device)?,
@@ -91,8 +92,8 @@ pub fn run(a: &Fit) -> Result<()> {
         end,
     };
     match a.json {
-        true => writeln!(stdout(), "{}", report.json())?,
-        false => report.print(&mut stdout().lock())?,
+        true => writeln!(out(), "{}", output::json(&report.json())?)?,
+        false => report.print(&mut out())?,
     }
     if a.watch && outcome == Outcome::Finished {
         super::landscape::make(&folder)?;

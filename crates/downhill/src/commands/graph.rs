@@ -2,13 +2,14 @@
 
 use crate::arguments::Graph as Arguments;
 use crate::failure::Result;
+use crate::output::{self, out};
 use crate::session::config;
 use engine::{
     Graph, Item, NodeId, Origin, Place, Plan, Spec, Totals, ValueId, Work, Write as To, dry_run,
 };
 use model::{Config, Training};
 use serde_json::{Value, json};
-use std::io::{self, Write, stdout};
+use std::io::{self, Write};
 use text::{Tokenizer, TokenizerKind};
 use watch::{amount, count};
 
@@ -22,7 +23,7 @@ pub fn run(a: &Arguments) -> Result<()> {
     let plan = training.plan(&config)?;
     let totals = dry_run(&plan);
     let rows = rows(&plan, &config);
-    let mut out = stdout().lock();
+    let mut out = out();
     if a.json {
         let steps: Vec<Value> = rows.iter().map(Row::json).collect();
         let object = json!({
@@ -31,7 +32,7 @@ pub fn run(a: &Arguments) -> Result<()> {
             "bytes_peak": totals.bytes,
             "steps": steps,
         });
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     print_totals(&mut out, &plan, &config, vocabulary, &totals)?;

@@ -3,20 +3,31 @@
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
-use crate::session::stop_flag;
-use run::{Disk, Files, RunFolder, write_output};
+use crate::output::out;
+use crate::session::{open_at, stop_flag};
+use run::{Disk, Files, Kind, RunFolder, write_output};
 use serve::Runs;
-use std::io::{Write, stdout};
-use std::sync::Arc;
+use std::io::Write;
 use study::fit::Points;
 use study::landscape::Landscape;
 
 pub fn run(a: &Arguments) -> Result<()> {
     let stop = stop_flag()?;
-    let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
+    let folder = open_at(&a.run)?;
+    if folder.config()?.kind == Kind::Language {
+        let run = a.run.display();
+        return Err(Failure::Failed(format!(
+            "{run} is a language model run; `landscape` draws the cost of a line that `downhill fit` \
+             fitted to one column. To look at this run: downhill watch {run}"
+        )));
+    }
     let land = make(&folder)?;
     let Some(to) = &a.svg else {
-        return show(Runs::These(vec![a.run.clone()]), a.port, &stop);
+        return show(
+            Runs::These(vec![folder.path().to_path_buf()]),
+            a.port,
+            &stop,
+        );
     };
     Disk.create_folder(to)?;
     for descent in &land.descents {
@@ -27,7 +38,7 @@ pub fn run(a: &Arguments) -> Result<()> {
         let name: String = descent.name.replace(", ", "-").chars().map(plain).collect();
         let path = to.join(format!("{name}.svg"));
         write_output(&path, &land.svg(descent), a.overwrite)?;
-        writeln!(stdout(), "{}", path.display())?;
+        writeln!(out(), "{}", path.display())?;
     }
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! `downhill plan`: what a timed run would train, without training it.
 
 use crate::arguments::{Train, TrainFlags};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
+use crate::output::{self, out};
 use crate::progress::with_progress;
-use crate::session::{assignments, config, stop_flag, threads};
+use crate::session::{assignments, config, stop_flag, text, threads};
 use ::train::planner::{self, Facts, TimePlan};
 use ::train::{Corpus, Error};
 use model::Config;
 use serde_json::{Value, json};
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use watch::{count, duration};
@@ -21,7 +22,7 @@ pub fn run(a: &Train) -> Result<()> {
     let stop = stop_flag()?;
     let planned = plan(a, &stop, began, a.flags.time.unwrap_or(DEFAULT))?;
     if a.flags.json {
-        writeln!(stdout(), "{}", planned.json())?;
+        writeln!(out(), "{}", output::json(&planned.json())?)?;
         return Ok(());
     }
     planned.print(a.flags.explain)
@@ -54,20 +55,17 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     let f = &a.flags;
     let load = |sets: &[String]| load(f, sets);
     let first = load(&planner::first_sets())?;
-    if a.paths.is_empty() && f.val.is_some() {
-        return Err(Failure::Usage("--val needs a text to train on".into()));
-    }
+    let (paths, val) = text(a)?;
     let corpus = with_progress(&first, f, stop, |control| {
         let choose = |scan: &data::Scan| planner::tokenizer(scan.report().bytes);
-        Corpus::read(&a.paths, f.val.as_deref(), &first, control, &choose)
+        Corpus::read(&paths, val.as_deref(), &first, control, &choose)
     })?;
     let facts = Facts::of(&corpus)?;
+    let threads = threads(first.train.threads)?;
     let deadline = began + time;
     let left = || deadline.saturating_duration_since(Instant::now());
-    let mut measure = |config: &Config| {
-        let threads = threads(config.train.threads);
-        planner::step_seconds(config, facts.vocabulary, threads, left() / SHARE)
-    };
+    let mut measure =
+        |config: &Config| planner::step_seconds(config, facts.vocabulary, threads, left() / SHARE);
     let config = |sets: &[String]| load(sets).map_err(|e| Error::Task(e.message()));
     let mut plan = planner::plan(&facts, &left, &config, &mut measure)?;
     plan.config.data.tokenizer = corpus.chosen.clone();
@@ -101,7 +99,7 @@ impl Planned {
     /// Prints the plan in a few lines.
     pub fn print(&self, explain: bool) -> Result<()> {
         let (plan, chosen) = (&self.plan, &self.plan.chosen);
-        let mut out = stdout().lock();
+        let mut out = out();
         writeln!(
             out,
             "plan     {} · {} × {} · {} · {} steps · {:.1} epochs",

@@ -2,18 +2,19 @@
 
 use crate::arguments::Predict;
 use crate::failure::Result;
-use run::{Disk, RunFolder};
-use std::io::{BufWriter, Write, stdout};
-use std::sync::Arc;
+use crate::output::{self, out};
+use crate::session::open_at;
+use std::io::{BufWriter, Write};
 use study::fit::Model;
 
 pub fn run(a: &Predict) -> Result<()> {
-    let folder = RunFolder::open(Arc::new(Disk), &a.run)?;
+    let folder = open_at(&a.run)?;
     let model = Model::open(&folder)?;
     let predictions = model.predict(&a.file)?;
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = BufWriter::new(out());
     if a.json {
-        writeln!(out, "{}", serde_json::json!({ "predictions": predictions }))?;
+        let object = serde_json::json!({ "predictions": predictions });
+        writeln!(out, "{}", output::json(&object)?)?;
     } else {
         model.write_csv(&predictions, &mut out)?;
     }

@@ -2,15 +2,16 @@
 
 use crate::arguments::Report;
 use crate::failure::Result;
+use crate::output::out;
 use crate::session::open;
 use run::{Disk, Files, marked, read_events, write_output};
-use std::io::{Write, stdout};
+use std::io::Write;
 use watch::{pictures, report};
 
 pub fn run(a: &Report) -> Result<()> {
     let folder = open(a.run.as_deref())?;
     let events = read_events(&folder.events_path())?;
-    let mut out = stdout().lock();
+    let mut out = out();
     if let Some(to) = &a.svg {
         Disk.create_folder(to)?;
         for (name, svg) in pictures(&events) {

@@ -2,6 +2,7 @@
 
 use crate::arguments::Tokenize;
 use crate::failure::{Failure, Result};
+use crate::output;
 use crate::session::open;
 use crate::terminal;
 use run::Which;
@@ -32,7 +33,7 @@ pub fn run(a: &Tokenize) -> Result<()> {
             "bytes": text.len(),
             "bytes_per_token": per_token,
         });
-        writeln!(out, "{object}")?;
+        writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
     let mut line = Vec::new();
@@ -99,7 +100,7 @@ fn visible(c: char) -> impl Iterator<Item = char> {
     let pictures = match c {
         '\n' => ['\u{21B5}', '\n'],
         '\t' => ['\u{21E5}', '\0'],
-        c if c.is_control() => [char::REPLACEMENT_CHARACTER, '\0'],
+        c if watch::hidden(c) => [char::REPLACEMENT_CHARACTER, '\0'],
         c => [c, '\0'],
     };
     pictures.into_iter().filter(|&c| c != '\0')

@@ -2,13 +2,14 @@
 
 mod resume;
 
-use super::data::{end_marks, fewer_tokens, plain};
+use super::data::{end_marks, fewer_tokens};
 use super::plan;
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
+use crate::output::{self, out};
 use crate::progress::with_progress;
-use crate::session::{assignments, choice, config, cpu, saving_flag, threads};
+use crate::session::{self, assignments, choice, config, cpu, saving_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use model::Config;
@@ -52,7 +53,7 @@ pub fn run(a: &Train) -> Result<()> {
             None => return Ok(()),
         },
     };
-    let threads = threads(job.settings.config.train.threads);
+    let threads = threads(job.settings.config.train.threads)?;
     let mut device = cpu(threads);
     let settings = TrainerSettings {
         config: job.settings.config.clone(),
@@ -76,7 +77,8 @@ pub fn run(a: &Train) -> Result<()> {
             screen.event(event);
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
                 // Training goes on: the run has its own log.
-                eprintln!("warning: TensorBoard files are no longer written: {error}");
+                let why = format!("warning: TensorBoard files are no longer written: {error}");
+                output::tell(&why);
                 board = None;
             }
         };
@@ -102,10 +104,11 @@ pub fn run(a: &Train) -> Result<()> {
         // With the steps that the clock allowed, so that the run can be repeated.
         job.folder.write_config(&job.settings.to_toml()?)?;
     }
-    drop(page);
+    // The run is unlocked while the page stays.
+    drop((job, board));
     screen.finish();
     match outcome? {
-        Outcome::Finished => Ok(()),
+        Outcome::Finished => page.map_or(Ok(()), |page| page.stay(&stop)),
         Outcome::Interrupted => Err(Failure::Interrupted),
     }
 }
@@ -142,23 +145,20 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
     flags.extend(assignments(&f.texts.assignments()));
     let mut config = config(&f.configured, &flags)?;
     config.train.precision = config.train.precision.settled();
-    if a.paths.is_empty() && f.val.is_some() {
-        return Err(Failure::Usage("--val needs a text to train on".into()));
-    }
+    let (paths, val) = session::text(a)?;
     let corpus = with_progress(&config, f, stop, |control| {
-        let val = f.val.as_deref();
-        Corpus::read(&a.paths, val, &config, control, &::train::choose)
+        Corpus::read(&paths, val.as_deref(), &config, control, &::train::choose)
     })?;
     config.data.tokenizer = corpus.chosen.clone();
     if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
         let sample = ::watch::amount(sample, "B");
         writeln!(
-            stdout(),
+            out(),
             "the tokenizer is learned from a sample of the text ({sample})"
         )?;
     }
     if !f.json && !f.quiet {
-        tell(&corpus)?;
+        describe(&corpus)?;
     }
     job(f, config, corpus, None)
 }
@@ -205,8 +205,8 @@ fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline
 }
 
 /// Says what of a text was left out, and how it was read.
-fn tell(corpus: &Corpus) -> Result<()> {
-    let mut out = stdout().lock();
+fn describe(corpus: &Corpus) -> Result<()> {
+    let mut out = out();
     if let Some(told) = fewer_tokens(&corpus.chosen, &corpus.tokenizer) {
         writeln!(out, "{told}")?;
     }
@@ -214,7 +214,7 @@ fn tell(corpus: &Corpus) -> Result<()> {
         return Ok(());
     };
     if let Some(summary) = report.summary() {
-        writeln!(out, "{}", plain(&summary))?;
+        writeln!(out, "{}", ::watch::lines(&summary))?;
     }
     for (rule, files) in &report.read_as {
         writeln!(out, "read as {rule}: {files} files")?;
@@ -238,7 +238,7 @@ pub enum Output {
     /// The terminal screen, on a thread of its own; when it closes, the log prints the end.
     Tui {
         sender: Sender<Event>,
-        thread: JoinHandle<()>,
+        thread: Option<JoinHandle<()>>,
         /// First and last event, for the log.
         ends: Vec<Event>,
     },
@@ -258,11 +258,16 @@ impl Output {
     fn tui(folder: &RunFolder, stop: Arc<AtomicBool>) -> Output {
         let (sender, receiver) = channel();
         let name = folder.path().display().to_string();
-        let thread = std::thread::spawn(move || match tui::show(&name, Events::Beside(receiver)) {
+        let show = move || match tui::show(&name, Events::Beside(receiver)) {
             Ok(Closed::User) => stop.store(true, Ordering::Relaxed),
             Ok(Closed::Over) => {}
-            Err(error) => eprintln!("warning: the terminal screen can't be shown: {error}"),
-        });
+            Err(error) => {
+                let why = format!("warning: the terminal screen can't be shown: {error}");
+                output::tell(&why);
+            }
+        };
+        // Without the thread, only the end is printed.
+        let thread = std::thread::Builder::new().spawn(show).ok();
         Output::Tui {
             sender,
             thread,
@@ -274,8 +279,8 @@ impl Output {
     pub fn event(&mut self, event: &Event) {
         match self {
             Output::Json => {
-                if let Ok(line) = serde_json::to_string(event) {
-                    let mut out = stdout().lock();
+                if let Ok(line) = output::json(event) {
+                    let mut out = out();
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
             }
@@ -302,7 +307,7 @@ impl Output {
             } => {
                 drop(sender);
                 // A panic of the screen has been printed by its thread.
-                let _ = thread.join();
+                let _ = thread.map(JoinHandle::join);
                 let (width, color) = (terminal::width(), terminal::color());
                 let mut log = TerminalLog::new(stdout(), width, color, true);
                 let _ = ends.iter().try_for_each(|event| log.event(event));

@@ -2,16 +2,21 @@
 
 use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
-use crate::session::{RUNS, open, stop_flag};
+use crate::output::{out, tell};
+use crate::session::{RUNS, open_at, stop_flag};
 use crate::terminal;
 use run::{Disk, Follow, RunFolder};
 use serve::{Control, Options, Runs, Server};
-use std::io::{Write, stdout};
-use std::path::Path;
+use std::io::{Write, stdin};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use watch::tui::{self, Events};
+
+/// How often it is checked whether Ctrl-C was pressed.
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub fn run(a: &Watch) -> Result<()> {
     if a.tui {
@@ -21,8 +26,8 @@ pub fn run(a: &Watch) -> Result<()> {
         RunFolder::newest(Arc::new(Disk), folder).map(|_| Runs::Folder(folder.to_path_buf()))
     };
     let runs = match &a.run {
-        Some(path) => match RunFolder::open(Arc::new(Disk), path) {
-            Ok(_) => Runs::These(vec![path.clone()]),
+        Some(path) => match open_at(path) {
+            Ok(run) => Runs::These(vec![run.path().to_path_buf()]),
             // A folder of runs shows all of them.
             Err(error) => all(path).map_err(|_| error)?,
         },
@@ -35,20 +40,24 @@ pub fn run(a: &Watch) -> Result<()> {
 fn screen(a: &Watch) -> Result<()> {
     terminal::needed("--tui")?;
     let folder = match &a.run {
-        Some(path) => RunFolder::open(Arc::new(Disk), path)?,
+        Some(path) => open_at(path)?,
         None => RunFolder::newest(Arc::new(Disk), Path::new(RUNS))?,
     };
     let name = folder.path().display().to_string();
-    let events = Events::Follow(Follow::new(folder.events_path()));
+    let events = Events::Follow(Follow::new(folder.events_path()), folder);
     tui::show(&name, events)?;
     Ok(())
 }
 
 pub fn compare(a: &Compare) -> Result<()> {
+    let mut runs: Vec<PathBuf> = Vec::new();
     for path in &a.runs {
-        open(Some(path))?;
+        let run = open_at(path)?.path().to_path_buf();
+        if !runs.contains(&run) {
+            runs.push(run);
+        }
     }
-    show(Runs::These(a.runs.clone()), a.port, stop_flag()?.as_ref())
+    show(Runs::Compared(runs), a.port, stop_flag()?.as_ref())
 }
 
 /// Shows the page until Ctrl-C.
@@ -59,10 +68,10 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
         control: None,
     };
     let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
-    writeln!(stdout(), "page     {} · Ctrl-C to stop", server.address())?;
-    stdout().flush()?;
+    writeln!(out(), "page     {} · Ctrl-C to stop", server.address())?;
+    out().flush()?;
     while !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(PAUSE);
     }
     Ok(())
 }
@@ -94,16 +103,38 @@ impl Page {
         match start() {
             Ok(page) => Some(page),
             Err(why) => {
-                eprintln!("warning: {why}");
+                tell(&format!("warning: {why}"));
                 None
             }
         }
     }
 
+    /// Keeps the page open until Enter or Ctrl-C, if somebody is at the terminal.
+    pub fn stay(&self, stop: &AtomicBool) -> Result<()> {
+        if !terminal::is_attended() {
+            return Ok(());
+        }
+        let address = self.server.address();
+        writeln!(out(), "\npage     {address} · press Enter to close it")?;
+        let (sender, enter) = channel();
+        // The thread ends with the program if nobody presses Enter.
+        let wait = move || {
+            let _ = stdin().read_line(&mut String::new());
+            let _ = sender.send(());
+        };
+        if std::thread::Builder::new().spawn(wait).is_err() {
+            return Ok(());
+        }
+        while !stop.load(Ordering::Relaxed)
+            && enter.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout)
+        {}
+        Ok(())
+    }
+
     /// Prints its address.
     pub fn announce(&self) {
         // A reader that went away doesn't stop the training.
-        let mut out = stdout().lock();
+        let mut out = out();
         let _ = writeln!(out, "page     {}", self.server.address());
         if let Some(token) = &self.token {
             let _ = writeln!(out, "control  {token}");

@@ -58,7 +58,12 @@ impl Tokenizer {
             done
         };
         let mut parts: Vec<(usize, Result<Vec<u32>, Error>)> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            // Those that can be started do the work; if none can, this thread does.
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let workers: Vec<_> = (0..threads).map_while(start).collect();
+            if workers.is_empty() {
+                return work();
+            }
             let joined = workers.into_iter().map(|worker| worker.join());
             joined
                 .flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

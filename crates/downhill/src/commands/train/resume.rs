@@ -3,11 +3,12 @@
 use super::Job;
 use crate::arguments::TrainFlags;
 use crate::failure::Result;
+use crate::output::{out, tell};
 use crate::progress::with_progress;
 use crate::session::assignments;
 use ::train::{Corpus, LanguageTask, Resumed};
 use run::{Disk, RunFolder};
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -62,9 +63,9 @@ fn finished(resumed: &Resumed, path: &Path, json: bool) -> Result<()> {
     );
     // With --json, standard output has only events.
     if json {
-        eprintln!("{message}");
+        tell(&message);
     } else {
-        writeln!(stdout(), "{message}")?;
+        writeln!(out(), "{message}")?;
     }
     Ok(())
 }

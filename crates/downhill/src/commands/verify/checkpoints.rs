@@ -1,9 +1,10 @@
 //! `downhill verify RUN`: which checkpoints of a run are sound.
 
 use crate::failure::{Failure, Result};
+use crate::output::{self, out};
 use run::{Checkpoint, Disk, RunFolder};
 use serde_json::json;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use train::check_checkpoint;
@@ -23,7 +24,7 @@ pub fn run(path: &Path, as_json: bool) -> Result<()> {
         .into_iter()
         .map(checked)
         .collect();
-    let mut out = stdout().lock();
+    let mut out = out();
     if as_json {
         let each = all.iter().map(|(step, checked)| match checked {
             Ok((files, bytes)) => {
@@ -32,7 +33,11 @@ pub fn run(path: &Path, as_json: bool) -> Result<()> {
             Err(error) => json!({"step": step, "sound": false, "error": error.what()}),
         });
         let each: Vec<_> = each.collect();
-        writeln!(out, "{}", json!({"run": path, "checkpoints": each}))?;
+        writeln!(
+            out,
+            "{}",
+            output::json(&json!({"run": path, "checkpoints": each}))?
+        )?;
     } else {
         for (step, checked) in &all {
             match checked {

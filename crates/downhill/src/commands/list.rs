@@ -1,0 +1,213 @@
+//! `downhill list` and `downhill rm`: which runs are there, and away with them.
+
+use crate::arguments::{List, Remove};
+use crate::failure::{Failure, Result};
+use crate::output::{self, out};
+use crate::session::RUNS;
+use crate::terminal;
+use model::Config;
+use run::{Condition, Disk, Event, Files, Kind, RunFolder, What, now};
+use serde_json::{Value, json};
+use std::io::{Read, Seek, SeekFrom, Write, stdin};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+use watch::{amount, count, duration};
+
+/// Bytes at the end of an event log that are read to learn how far a run is.
+const TAIL: u64 = 64 << 10;
+
+/// What is told of a run.
+struct Summary {
+    name: String,
+    kind: String,
+    model: String,
+    bytes: u64,
+    step: u64,
+    steps: Option<u64>,
+    best: Option<f64>,
+    state: Condition,
+    /// In Unix seconds.
+    changed: f64,
+}
+
+pub fn list(a: &List) -> Result<()> {
+    let folder = a.folder.as_deref().unwrap_or(Path::new(RUNS));
+    let runs = RunFolder::list(Arc::new(Disk), folder)?;
+    let runs: Vec<Summary> = runs.iter().map(summary).collect();
+    if a.json {
+        let runs: Vec<Value> = runs.iter().map(Summary::json).collect();
+        writeln!(out(), "{}", output::json(&json!({ "runs": runs }))?)?;
+        return Ok(());
+    }
+    if runs.is_empty() {
+        let folder = folder.display();
+        writeln!(out(), "no runs in {folder}; start one: downhill train")?;
+        return Ok(());
+    }
+    let titles = ["run", "model", "size", "steps", "best", "state", "changed"];
+    let mut rows = vec![titles.map(String::from)];
+    rows.extend(runs.iter().map(Summary::row));
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max();
+    let widths: Vec<usize> = (0..titles.len()).filter_map(width).collect();
+    for row in &rows {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        let line = cells.collect::<Vec<String>>().join("  ");
+        writeln!(out(), "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+impl Summary {
+    fn state(&self) -> &'static str {
+        match self.state {
+            Condition::Live => "training",
+            Condition::Ended => "ended",
+            Condition::Stopped => "stopped unexpectedly",
+            Condition::Gone => "gone",
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "run": self.name, "kind": self.kind, "model": self.model, "bytes": self.bytes,
+            "step": self.step, "steps": self.steps, "best": self.best,
+            "state": self.state, "changed": self.changed,
+        })
+    }
+
+    fn row(&self) -> [String; 7] {
+        let steps = self.steps.map_or("–".into(), count);
+        let best = self.best.map_or("–".into(), |loss| format!("{loss:.4}"));
+        let ago = format!("{} ago", duration((now() - self.changed).max(0.0)));
+        [
+            watch::line(&self.name),
+            watch::line(&self.model),
+            amount(self.bytes, "B"),
+            format!("{} of {steps}", count(self.step)),
+            best,
+            self.state().into(),
+            ago,
+        ]
+    }
+}
+
+/// What is known of a run; a run that can't be read is listed too.
+fn summary(run: &RunFolder) -> Summary {
+    let config = run.config().ok();
+    let kind = config.as_ref().map(|c| c.kind.clone());
+    let settings = config.and_then(|c| Config::load(None, Some((&c.path, &c.config)), &[]).ok());
+    let events = last_events(&run.events_path());
+    let ended = events
+        .iter()
+        .rev()
+        .find(|e| !matches!(e.what, What::Warning(_)));
+    let ended = ended.is_none_or(|e| matches!(e.what, What::End(_)));
+    let checkpoints = run.checkpoints().list().unwrap_or_default();
+    let losses = checkpoints.iter().filter_map(|c| c.loss);
+    let changed = std::fs::metadata(run.events_path())
+        .and_then(|m| m.modified())
+        .ok();
+    let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Summary {
+        name: run.path().display().to_string(),
+        kind: match &kind {
+            Some(Kind::Language) => "language".into(),
+            Some(Kind::Fit) => "fit".into(),
+            Some(Kind::Unknown(name)) => name.clone(),
+            None => "unreadable".into(),
+        },
+        model: match (&kind, &settings) {
+            (Some(Kind::Language), Some(c)) => {
+                let m = &c.model;
+                format!("{} {} × {}", m.family.name(), m.layers, m.width)
+            }
+            (Some(Kind::Fit), _) => "fit".into(),
+            _ => "unreadable".into(),
+        },
+        bytes: bytes(run.path()),
+        step: events
+            .iter()
+            .filter_map(|e| e.step)
+            .next_back()
+            .unwrap_or(0),
+        steps: settings.map(|c| c.train.steps as u64),
+        best: losses.min_by(f64::total_cmp),
+        state: run.condition(ended),
+        changed: changed.map_or(0.0, |since| since.as_secs_f64()),
+    }
+}
+
+/// The events at the end of a log.
+fn last_events(path: &Path) -> Vec<Event> {
+    let mut bytes = Vec::new();
+    let mut read = || -> std::io::Result<()> {
+        let mut file = std::fs::File::open(path)?;
+        let from = file.metadata()?.len().saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(from))?;
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(())
+    };
+    // A run without a log has no events yet.
+    let _ = read();
+    let lines = bytes.split(|&b| b == b'\n');
+    lines
+        .filter_map(|line| Event::parse(line).ok().flatten())
+        .collect()
+}
+
+/// Bytes of all files in a folder.
+fn bytes(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let each = entries.map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => bytes(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    });
+    each.sum()
+}
+
+pub fn remove(a: &Remove) -> Result<()> {
+    // All are looked at before any is removed.
+    let mut runs = Vec::new();
+    for path in &a.runs {
+        let run = RunFolder::open(Arc::new(Disk), path)?;
+        run.config()?;
+        let known = summary(&run);
+        let refused = match known.state {
+            Condition::Live => Some("is being trained: stop it first"),
+            _ if path.is_symlink() => Some("is a link: remove it yourself"),
+            _ => None,
+        };
+        if let Some(why) = refused {
+            return Err(Failure::Failed(format!("{} {why}", path.display())));
+        }
+        runs.push((run, known));
+    }
+    for (run, known) in runs {
+        let size = amount(known.bytes, "B");
+        if !a.yes && !agreed(&format!("remove {} ({size})?", known.name))? {
+            continue;
+        }
+        Disk.remove_folder(run.path())?;
+        writeln!(out(), "removed {} · {size}", known.name)?;
+    }
+    Ok(())
+}
+
+/// Asks whether something is meant so.
+fn agreed(question: &str) -> Result<bool> {
+    if !terminal::is_attended() {
+        let message = "there is no terminal to ask at: say --yes";
+        return Err(Failure::Usage(message.into()));
+    }
+    write!(out(), "{question} [y/N] ")?;
+    out().flush()?;
+    let mut answer = String::new();
+    let read = stdin().read_line(&mut answer);
+    read.map_err(|e| Failure::Failed(format!("standard input can't be read: {e}")))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
