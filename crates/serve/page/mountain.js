@@ -98,7 +98,7 @@ export function mountain(root, feed) {
   }
   /** @param {number} at @param {{gone: number, mean: number}} now */
   function say(at, { gone, mean }) {
-    told.textContent = `${word("lowest")} ${figure(mean)} · ${word("gone")} ${gone}`;
+    told.textContent = `${word("lowest")} ${figure(mean)} · ${word("outside")} ${gone}`;
     frames.say(`${numbered(at)}`);
   }
   /** @param {number} at */

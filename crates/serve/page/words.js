@@ -147,7 +147,7 @@ const WORDS = {
   data: ["Data, and the lines of 20 walkers", "数据，以及其中 20 个点对应的直线"],
   best: ["least squares", "最小二乘解"],
   lowest: ["mean cost of all walkers", "全部点的平均代价"],
-  gone: ["left the view", "已移出视野"],
+  outside: ["left the view", "已移出视野"],
   run: ["Run", "运行"],
   settings: ["Settings", "设置"],
   differing: ["only values that differ from the default", "只显示与默认值不同的项"],
