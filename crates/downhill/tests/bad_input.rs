@@ -141,9 +141,7 @@ fn runs_are_listed_and_removed_but_nothing_else_is() {
     let train = "train story.txt --preset tiny --steps 2 --quiet --run";
     place.run(&format!("{train} runs/a")).fine();
     place
-        .run(&format!(
-            "train --config runs/a/run.toml --quiet --run runs/b"
-        ))
+        .run("train --config runs/a/run.toml --quiet --run runs/b")
         .fine();
     place.run("runs").fails(2, &["downhill list runs"]);
     let listed = place.run("list --json").fine().json();

@@ -61,6 +61,23 @@ fn a_timed_run_says_what_it_expects_and_can_be_resumed() {
 }
 
 #[test]
+fn a_timed_run_is_repeated_from_its_config_to_the_same_bits() {
+    let place = Place::with_story();
+    let line = format!("train story.txt --time 5s --run timed --json {SMALL}");
+    let first = place.run(&line).fine().events();
+    let last = |events: &[serde_json::Value]| {
+        let saved = kind(events, "saved");
+        let path = saved.last().unwrap()["path"].as_str().unwrap();
+        place.read(&format!("{path}/model.safetensors"))
+    };
+    let first = last(&first);
+    for (text, run) in [("story.txt", "named"), ("", "same")] {
+        let line = format!("train {text} --config timed/run.toml --run {run} --json");
+        assert!(first == last(&place.run(&line).fine().events()), "{run}");
+    }
+}
+
+#[test]
 fn a_plan_is_the_config_and_what_to_expect() {
     let place = Place::with_story();
     let plan = place.run("plan story.txt --time 1m --json").fine().json();

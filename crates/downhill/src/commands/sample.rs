@@ -23,16 +23,9 @@ fn prompt(a: &Sample) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-pub fn run(a: &Sample) -> Result<()> {
-    let flags = assignments(&[
-        ("sample.tokens", a.tokens.clone()),
-        ("sample.temperature", a.temperature.clone()),
-        ("sample.top_k", a.top_k.clone()),
-        ("sample.top_p", a.top_p.clone()),
-        ("sample.seed", a.seed.clone()),
-    ]);
-    // Check the flags before looking for a run; errors name the flags.
-    let defaults = Config::load(None, None, &flags).map_err(|error| {
+/// The config of these flags; errors name the flags instead of keys.
+fn defaults(flags: &[String]) -> Result<Config> {
+    Config::load(None, None, flags).map_err(|error| {
         let name = |text: String, flag: &String| {
             let Some((key, value)) = flag.split_once('=') else {
                 return text;
@@ -45,7 +38,19 @@ pub fn run(a: &Sample) -> Result<()> {
         };
         let text = flags.iter().fold(error.to_string(), name);
         Failure::Usage(text)
-    })?;
+    })
+}
+
+pub fn run(a: &Sample) -> Result<()> {
+    let flags = assignments(&[
+        ("sample.tokens", a.tokens.clone()),
+        ("sample.temperature", a.temperature.clone()),
+        ("sample.top_k", a.top_k.clone()),
+        ("sample.top_p", a.top_p.clone()),
+        ("sample.seed", a.seed.clone()),
+    ]);
+    // Check the flags before looking for a run.
+    let defaults = defaults(&flags)?;
     let (mut opened, run) = opened(&a.saved)?;
     let s = match run {
         Some(folder) => Settings::read(&folder, &flags)?.config.sample,

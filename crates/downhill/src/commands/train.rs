@@ -7,7 +7,7 @@ use super::plan;
 use super::watch::Page;
 use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
-use crate::output::{self, out};
+use crate::output::{self, out, tell};
 use crate::progress::with_progress;
 use crate::session::{self, assignments, choice, config, cpu, saving_flag, threads};
 use crate::terminal;
@@ -42,16 +42,8 @@ pub fn run(a: &Train) -> Result<()> {
     if a.flags.tui {
         terminal::needed("--tui")?;
     }
-    let mut job = match &a.flags.resume {
-        None => new(a, &stop, began)?,
-        Some(_) if !a.paths.is_empty() => {
-            let message = "--resume uses the run's own text: omit the text";
-            return Err(Failure::Usage(message.into()));
-        }
-        Some(path) => match resume::job(path, &a.flags, &stop)? {
-            Some(job) => job,
-            None => return Ok(()),
-        },
+    let Some(mut job) = start(a, &stop, began)? else {
+        return Ok(());
     };
     let threads = threads(job.settings.config.train.threads)?;
     let mut device = cpu(threads);
@@ -77,8 +69,9 @@ pub fn run(a: &Train) -> Result<()> {
             screen.event(event);
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
                 // Training goes on: the run has its own log.
-                let why = format!("warning: TensorBoard files are no longer written: {error}");
-                output::tell(&why);
+                tell(&format!(
+                    "warning: TensorBoard files are no longer written: {error}"
+                ));
                 board = None;
             }
         };
@@ -110,6 +103,18 @@ pub fn run(a: &Train) -> Result<()> {
     match outcome? {
         Outcome::Finished => page.map_or(Ok(()), |page| page.stay(&stop)),
         Outcome::Interrupted => Err(Failure::Interrupted),
+    }
+}
+
+/// What is to be trained; `None` if it is finished.
+fn start(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Option<Job>> {
+    match &a.flags.resume {
+        None => Ok(Some(new(a, stop, began)?)),
+        Some(_) if !a.paths.is_empty() => {
+            let message = "--resume uses the run's own text: omit the text";
+            Err(Failure::Usage(message.into()))
+        }
+        Some(path) => resume::job(path, &a.flags, stop),
     }
 }
 
@@ -262,8 +267,9 @@ impl Output {
             Ok(Closed::User) => stop.store(true, Ordering::Relaxed),
             Ok(Closed::Over) => {}
             Err(error) => {
-                let why = format!("warning: the terminal screen can't be shown: {error}");
-                output::tell(&why);
+                tell(&format!(
+                    "warning: the terminal screen can't be shown: {error}"
+                ));
             }
         };
         // Without the thread, only the end is printed.
