@@ -54,10 +54,8 @@ pub fn run(a: &Train) -> Result<()> {
         deadline: job.deadline,
         stop: &stop,
     };
-    let mut board = match a.flags.tensorboard {
-        true => Some(TensorBoard::open(&job.folder)?),
-        false => None,
-    };
+    let board = a.flags.tensorboard.then(|| TensorBoard::open(&job.folder));
+    let mut board = board.transpose()?;
     let save = Arc::new(AtomicBool::new(false));
     let page = page(&a.flags, &job.folder, &save, &stop);
     let mut screen = match a.flags.tui {
