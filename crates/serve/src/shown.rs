@@ -364,9 +364,11 @@ mod tests {
         assert_eq!(shown.look().state, Condition::Ended);
         write(1, Start::default().into());
         assert_eq!(shown.look().state, Condition::Live);
-        drop(writer);
+        // The folder holds the writer's lock.
+        let path = folder.path().to_path_buf();
+        drop((writer, folder));
         assert_eq!(shown.look().state, Condition::Stopped);
-        std::fs::remove_dir_all(folder.path()).unwrap();
+        std::fs::remove_dir_all(path).unwrap();
         let news = shown.look();
         assert_eq!((news.state, news.steps), (Condition::Gone, 1));
         assert!(!shown.events(0).is_empty());
