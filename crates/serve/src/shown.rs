@@ -358,7 +358,9 @@ mod tests {
         let mut write = |step, what: What| writer.write(&Event::new(0.0, step, what)).unwrap();
         write(0, Start::default().into());
         write(1, Step::default().into());
-        let mut shown = Shown::open(&folder).unwrap();
+        // As the page opens it: by its path, not as its writer.
+        let reader = RunFolder::open(Arc::new(Disk), folder.path()).unwrap();
+        let mut shown = Shown::open(&reader).unwrap();
         assert_eq!(shown.look().state, Condition::Live);
         write(1, run::End::default().into());
         assert_eq!(shown.look().state, Condition::Ended);
