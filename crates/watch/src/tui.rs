@@ -107,11 +107,15 @@ mod tests {
 
     #[test]
     fn a_growing_log_is_shown_and_a_replaced_one_from_its_start() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("run");
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run");
         let overwrite = false;
         let folder = RunFolder::create(Arc::new(Disk), &Choice::Exact { path, overwrite }).unwrap();
         folder.write_config("").unwrap();
+        // A reader's handle doesn't hold the writer's lock.
+        let place = folder.path().to_path_buf();
+        drop(folder);
+        let folder = RunFolder::open(Arc::new(Disk), &place).unwrap();
         let path = folder.events_path();
         let (mut log, mut dashboard) = (Follow::new(path.clone()), Dashboard::new("mine"));
         let mut shown = |step: &str| {
@@ -137,7 +141,7 @@ mod tests {
         std::fs::write(&path, format!("{start}\n{}\n", step(7))).unwrap();
         shown("stopped unexpectedly at step 7");
         shown("resume: downhill train --resume mine");
-        let writer = folder.event_log().unwrap();
+        let writer = RunFolder::open_to_write(Arc::new(Disk), &place).unwrap();
         shown("training");
         drop(writer);
         std::fs::remove_dir_all(folder.path()).unwrap();
