@@ -108,7 +108,7 @@ pub struct TrainFlags {
     /// Train the best model that this much time allows, as 90s, 10m or 1h30m; sizes, rates and
     /// steps are chosen [default: 3m, if nothing else says how long]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration,
-          conflicts_with_all = ["steps", "preset", "resume"])]
+          conflicts_with_all = ["steps", "preset", "config", "resume"])]
     pub time: Option<Duration>,
     /// With --time: show which other sizes were considered
     #[arg(long)]

@@ -101,7 +101,13 @@ fn times_that_make_no_sense_are_refused() {
         .fails(2, &["--time", "--steps"]);
     place.run("train story.txt --time soon").fails(2, &["soon"]);
     place
+        .run("train story.txt --time 1m --set train.steps=5")
+        .fails(2, &["--time", "train.steps"]);
+    place
+        .run("train story.txt --time 9999999999s")
+        .fails(2, &["--time", "365 days"]);
+    place
         .run("train story.txt --time 1ms --run r")
-        .fails(1, &["too little time", "at least"]);
+        .fails(1, &["--time is too short", "at least"]);
     assert!(!place.has("r"));
 }

@@ -1,17 +1,17 @@
-//! How far is a run? By its steps; or by the clock, where it has to end on time.
+//! How far has a run come? A function of its steps, even if the clock decides how many there are.
 //!
-//! A run that ends on time doesn't know its number of steps before. It begins with an estimate and
-//! corrects it when the machine turns out faster or slower. Each correction is a mark: from this
-//! step on, the run has that many steps in all. Progress never jumps: from a mark on, what is left
-//! of it is spread evenly over the steps that are left. The marks alone decide every learning rate,
-//! so a run with the same marks, taken from its config, has the same bits on any clock.
+//! A run that ends on time doesn't know its number of steps in advance. It starts with an estimate
+//! and corrects it if the machine is faster or slower. Each correction is a mark: from this step
+//! on, the run has that many steps in all. Progress never jumps: after a mark, the remaining
+//! progress is spread evenly over the remaining steps. Every learning rate is a function of the
+//! marks, so a run repeated with the marks in its config has the same bits.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Marks, as the config has them: `0:600 240:580` for 600 steps at first, and 580 in all from step
-/// 240 on.
+/// The marks. In the config, `0:600 240:580` stands for an estimate of 600 steps, corrected to 580
+/// after step 240.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Pace {
@@ -20,19 +20,19 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Of a run whose number of steps is known.
+    /// The pace of a run whose number of steps is known.
     pub fn steps(steps: u64) -> Pace {
         Pace {
             marks: vec![(0, steps)],
         }
     }
 
-    /// Steps in all, as known now.
+    /// The number of steps in all, as known now.
     pub fn total(&self) -> u64 {
         self.marks.last().map_or(0, |mark| mark.1)
     }
 
-    /// Whether it was corrected.
+    /// Whether there was a correction.
     pub fn corrected(&self) -> bool {
         self.marks.len() > 1
     }
@@ -58,8 +58,8 @@ impl Pace {
         (low, known.map_or(0, |mark| mark.1))
     }
 
-    /// The place of `step` in a run of as many steps as were first estimated: `step` itself, until
-    /// there is a correction.
+    /// Progress after `step` steps, in steps of the first estimate: `step` itself until the first
+    /// correction.
     pub fn place(&self, step: u64) -> f64 {
         let (mut from, mut place) = (0, 0.0);
         let first = self.marks.first().map_or(0, |mark| mark.1) as f64;

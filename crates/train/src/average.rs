@@ -1,6 +1,6 @@
-//! The average of the weights over the last steps: it stands nearer to the valley's floor than any
-//! one step does, which the noise of its batch throws from side to side (Polyak and Juditsky, 1992;
-//! Izmailov et al., 2018).
+//! The average of the weights over the last steps. It cancels much of the noise of single batches,
+//! so its loss is usually lower than that of the last step (Polyak and Juditsky, 1992; Izmailov et
+//! al., 2018).
 
 use crate::error::{Error, Result};
 use engine::{Device, Field, Host, HostMut, Variable};
@@ -9,27 +9,27 @@ use run::{Checkpoint, NamedFile};
 use safetensors::Dtype;
 use std::io;
 
-/// File of the average, where the model's own file has the weights that training goes on from.
+/// The average, if the model's file holds the raw weights.
 const AVERAGE: &str = "average.safetensors";
-/// File of the weights that training goes on from, where the model's own file has the average.
+/// The raw weights, from which training continues, if the model's file holds the average.
 const RAW: &str = "raw.safetensors";
 
-/// Time constants in the share of steps that is averaged.
+/// Time constants in the averaged part of the run.
 const CONSTANTS: f64 = 3.0;
-/// Looks at the weights in one time constant.
+/// Updates of the average per time constant.
 const LOOKS: f64 = 16.0;
 
 /// An exponential average of all weights: E ← E + κ (W − E), κ = 1 − exp(−interval / constant).
-/// It begins as the weights of the first step that it sees.
+/// It starts as the weights of its first step.
 pub struct Average {
-    /// The share of the run that it spans.
+    /// The last share of the run, over which it is taken.
     share: f64,
-    /// One set of numbers for each variable; empty before it begins.
+    /// One set of numbers per variable; empty until it starts.
     values: Vec<Vec<f32>>,
 }
 
 impl Average {
-    /// Over the last `share` of a run; never begins where the share is 0.
+    /// An average over the last `share` of a run; with a share of 0 there is none.
     pub fn new(share: f64) -> Average {
         Average {
             share,
@@ -37,7 +37,7 @@ impl Average {
         }
     }
 
-    /// Steps done when it begins, steps between two looks, and the gain of a look.
+    /// Its first step, the steps between two updates, and the gain of an update.
     fn plan(&self, pace: &Pace) -> (u64, u64, f64) {
         let (from, total) = pace.first_at(pace.places() as f64 * (1.0 - self.share));
         let constant = total.saturating_sub(from) as f64 / CONSTANTS;
@@ -46,7 +46,7 @@ impl Average {
         (from.max(1), interval as u64, gain)
     }
 
-    /// Bytes it takes for these variables.
+    /// Memory for these variables, in bytes.
     pub fn bytes(&self, variables: &[Variable]) -> u64 {
         match self.share > 0.0 {
             true => variables.iter().map(|v| 4 * v.len() as u64).sum(),
@@ -54,15 +54,15 @@ impl Average {
         }
     }
 
-    /// Whether there is one yet.
+    /// Whether it has started.
     pub fn exists(&self) -> bool {
         !self.values.is_empty()
     }
 
-    /// Looks at the weights after `step` steps, where it is time to.
+    /// Updates it with the weights after `step` steps, if an update is due.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub fn look(
         &mut self,
         device: &dyn Device,
@@ -91,10 +91,10 @@ impl Average {
         Ok(())
     }
 
-    /// Exchanges it with the device's weights; twice changes nothing.
+    /// Exchanges it with the device's weights. A second call undoes the first.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub fn swap(&mut self, device: &mut dyn Device, variables: &[Variable]) -> Result<()> {
         for (variable, values) in variables.iter().zip(&mut self.values) {
             let weights = read(device, variable)?;
@@ -104,8 +104,8 @@ impl Average {
         Ok(())
     }
 
-    /// The file of a checkpoint that holds what [`Average::swap`] would give the device; `averaged`
-    /// says whether the device has the average now.
+    /// The checkpoint file with the weights that the device doesn't hold. `averaged` is whether the
+    /// device holds the average.
     pub fn file<'a>(&'a self, variables: &'a [Variable], averaged: bool) -> Option<NamedFile<'a>> {
         let each = move || {
             let tensors = variables
@@ -127,11 +127,11 @@ impl Average {
         self.exists().then_some(file)
     }
 
-    /// Goes on from a checkpoint whose weights the device has: afterwards the device has those that
-    /// training goes on from.
+    /// Restores it from a checkpoint whose model the device holds. Afterwards the device holds the
+    /// raw weights.
     ///
     /// # Errors
-    /// Where the file is missing or damaged, or the device fails.
+    /// If the file is missing or damaged, or the device fails.
     pub fn restore(
         &mut self,
         device: &mut dyn Device,
@@ -164,7 +164,7 @@ impl Average {
         if averaged {
             self.swap(device, variables)?;
         }
-        // A longer schedule averages its own end.
+        // An extended run averages its new end.
         if !begun {
             self.values.clear();
         }

@@ -1,27 +1,28 @@
-//! How does a run end on time? It takes the time of its steps and corrects how many there will be.
+//! How does a run end on time? It measures its steps and corrects how many there will be.
 
 use model::Pace;
 
 /// Corrects the pace so that a run ends on time.
 pub struct Clock {
-    /// When the last step should be over, in seconds.
+    /// When the last step should end, in seconds.
     deadline: f64,
-    /// The smoothed duration of a step with all that happens between steps, in seconds.
+    /// The smoothed duration of a step, including evaluations and saves, in seconds.
     step_seconds: f64,
-    /// Time after the last step.
+    /// When the last step ended.
     last: Option<f64>,
-    /// First step after the last correction.
+    /// Step of the last correction.
     corrected: u64,
 }
 
-/// The smallest and the largest share of a new duration in the smoothed one: the fewer steps are
-/// left, the larger.
+/// The smallest and largest weight of a new duration in the smoothed one. It grows as fewer steps
+/// are left.
 const SMOOTHING: [f64; 2] = [0.02, 0.3];
-/// Steps that are left, over which a duration is smoothed.
+/// The weight of a new duration, times the steps that are left.
 const SMOOTHED: f64 = 4.0;
-/// Corrections are at least this many steps apart, and at least this share of what is left.
+/// Corrections are at least this many steps apart, and at least one in this many of the steps that
+/// are left.
 const APART: (u64, u64) = (8, 20);
-/// Corrections smaller than this share of the steps that are left wait.
+/// Smaller corrections, as a share of the steps that are left, are deferred.
 const TOLERANCE: f64 = 0.02;
 
 impl Clock {
@@ -35,8 +36,7 @@ impl Clock {
         }
     }
 
-    /// Takes the time after `step` steps; gives how many there should be in all, where that has to
-    /// change.
+    /// Records the time after `step` steps. Returns the number of steps in all if it has to change.
     pub fn after(&mut self, step: u64, now: f64, pace: &Pace) -> Option<u64> {
         let left = pace.total().saturating_sub(step);
         if let Some(last) = self.last.replace(now) {

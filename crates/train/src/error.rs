@@ -63,20 +63,17 @@ pub enum Error {
         /// Bits measured.
         found: f64,
     },
-    /// Merges can't be left out where there are none.
+    /// There are no merges to skip.
     #[error(
-        "data.merge_dropout = {share} leaves out merges of a bpe tokenizer, and this text's has \
-         none: set data.tokenizer=bpe:1024, or data.merge_dropout=0"
+        "data.merge_dropout = {share} needs a bpe tokenizer, and this text has another kind: set \
+         data.tokenizer=bpe:1024, or data.merge_dropout=0"
     )]
     MergeDropout {
         /// The share asked for.
         share: f64,
     },
     /// The time is too short for the text.
-    #[error(
-        "there is too little time to learn anything from this text: give it at least \
-         {seconds:.0}s (--time)"
-    )]
+    #[error("--time is too short for this text on this machine: take at least {seconds:.0}s")]
     TooShort {
         /// The least that makes sense, in seconds.
         seconds: f64,

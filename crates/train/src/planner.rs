@@ -1,8 +1,8 @@
 //! What should be trained in the time there is? From a text, a time and the measured speed of this
 //! machine to a tokenizer, a shape, a number of steps and every rate.
 //!
-//! For each shape of a short list, the time gives the steps and the steps give the loss to expect,
-//! by a formula fitted on recorded runs (EXPERIMENTS.md, "The planner"). The shape with the lowest
+//! For each shape in a short list, the time determines the number of steps, and a formula fitted on
+//! recorded runs predicts the loss (EXPERIMENTS.md, "The planner"). The shape with the lowest
 //! expected loss is taken. Regularization and rates follow from the steps and from how often the
 //! text is repeated.
 
@@ -14,8 +14,8 @@ use model::{Config, Training, initialize};
 use std::time::{Duration, Instant};
 use text::TokenizerKind;
 
-/// Sequences of a step, and tokens of a sequence. Where there is time for few steps, they are
-/// smaller, down to a quarter.
+/// Sequences per step, and tokens per sequence. If there is time for few steps only, a step has
+/// fewer sequences, down to a quarter.
 const BATCH: usize = 16;
 const FEW_STEPS: f64 = 250.0;
 const CONTEXT: usize = 128;
@@ -234,7 +234,7 @@ pub fn plan(
     load: &dyn Fn(&[String]) -> Result<Config>,
     measured: &mut dyn FnMut(&Config) -> Result<f64>,
 ) -> Result<TimePlan> {
-    // One measurement gives the speed of all shapes, one more that of the chosen shape.
+    // The speed measured for one shape stands for all; then the chosen shape is measured itself.
     let shape = if left() < SHORT { SHAPES[0] } else { SHAPES[2] };
     let probe = load(&sets(shape, BATCH, 1000.0, 1.0))?;
     let mut speed = flops(facts, &probe)?.0 / measured(&probe)?;
@@ -259,7 +259,7 @@ pub fn plan(
     let steps = (left().as_secs_f64() * (1.0 - BETWEEN) / chosen.step_seconds).floor();
     if steps < LEAST_STEPS {
         return Err(Error::TooShort {
-            seconds: LEAST_STEPS * chosen.step_seconds / (1.0 - BETWEEN),
+            seconds: (LEAST_STEPS * chosen.step_seconds / (1.0 - BETWEEN)).ceil(),
         });
     }
     chosen.steps = steps as u64;
@@ -327,14 +327,14 @@ fn least<'a>(facts: &Facts, considered: &'a [Candidate]) -> Option<(usize, &'a C
 
 fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
     let mut reasons = vec![format!(
-        "{} × {} has the lowest expected loss of the shapes considered: larger ones take too few \
-         steps, smaller ones learn too little",
+        "{} layers of width {} have the lowest expected loss: larger models get too few steps in \
+         this time, smaller ones can't learn as much",
         chosen.layers, chosen.width
     )];
-    if chosen.epochs >= 3.0 {
+    if config.data.merge_dropout > 0.0 {
         reasons.push(format!(
-            "the text is read {:.1} times, so merges ({}), activations ({}) are dropped at random \
-             and weights decay ({}): without, the model would memorize it",
+            "the text is read {:.0} times; merge dropout {}, dropout {} and weight decay {} keep \
+             the model from memorizing it",
             chosen.epochs,
             config.data.merge_dropout,
             config.model.dropout,
@@ -342,8 +342,8 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
         ));
     }
     reasons.push(format!(
-        "a trigram model of this text reaches {:.3} bits per byte, and zstd compresses it to {:.3}",
-        facts.trigram_bits, facts.compressed_bits
+        "for comparison: a trigram model of this text reaches {:.3} bits per byte",
+        facts.trigram_bits
     ));
     reasons
 }

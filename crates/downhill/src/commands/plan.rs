@@ -1,7 +1,7 @@
 //! `downhill plan`: what a timed run would train, without training it.
 
 use crate::arguments::{Train, TrainFlags};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::{self, out};
 use crate::progress::with_progress;
 use crate::session::{assignments, config, stop_flag, text, threads};
@@ -33,15 +33,22 @@ pub fn run(a: &Train) -> Result<()> {
 pub fn time(a: &Train) -> Option<Duration> {
     let f = &a.flags;
     let c = &f.configured;
-    let mut sets = c.sets.iter();
-    let steps = sets.any(|set| set.trim_start().starts_with("train.steps"));
-    let free = f.steps.is_none() && c.preset.is_none() && c.config.is_none() && !steps;
+    let free = f.steps.is_none() && c.preset.is_none() && c.config.is_none() && !sets_steps(f);
     f.time
         .or_else(|| (free && !a.paths.is_empty()).then_some(DEFAULT))
 }
 
 /// The share of the time that one measurement of the machine may take: one in so many.
 const SHARE: u32 = 40;
+
+/// Whether an assignment gives the number of steps.
+fn sets_steps(f: &TrainFlags) -> bool {
+    let mut sets = f.configured.sets.iter();
+    sets.any(|set| set.trim_start().starts_with("train.steps"))
+}
+
+/// The longest time: beyond it, a clock may overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A plan, and the text that it is for.
 pub struct Planned {
@@ -53,6 +60,13 @@ pub struct Planned {
 /// Reads the text, measures this machine and plans.
 pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Result<Planned> {
     let f = &a.flags;
+    if sets_steps(f) {
+        let message = "--time decides the number of steps: leave out --set train.steps";
+        return Err(Failure::Usage(message.into()));
+    }
+    let Some(deadline) = began.checked_add(time).filter(|_| time <= LONGEST) else {
+        return Err(Failure::Usage("--time: at most 365 days".into()));
+    };
     let load = |sets: &[String]| load(f, sets);
     let first = load(&planner::first_sets())?;
     let (paths, val) = text(a)?;
@@ -62,12 +76,17 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     })?;
     let facts = Facts::of(&corpus)?;
     let threads = threads(first.train.threads)?;
-    let deadline = began + time;
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut measure =
         |config: &Config| planner::step_seconds(config, facts.vocabulary, threads, left() / SHARE);
     let config = |sets: &[String]| load(sets).map_err(|e| Error::Task(e.message()));
-    let mut plan = planner::plan(&facts, &left, &config, &mut measure)?;
+    let plan = planner::plan(&facts, &left, &config, &mut measure);
+    let mut plan = plan.map_err(|error| match error {
+        Error::TooShort { seconds } => Error::TooShort {
+            seconds: seconds + began.elapsed().as_secs_f64(),
+        },
+        other => other,
+    })?;
     plan.config.data.tokenizer = corpus.chosen.clone();
     Ok(Planned { plan, corpus, time })
 }

@@ -10,7 +10,7 @@
 //! takes far fewer products.
 //!
 //! NorMuon then divides each row (or column, where the matrix is wider than tall) by the root of a
-//! running mean of its square, V ← β₂V + (1 − β₂)·mean(X²), and gives X its former norm back. Li et
+//! running mean of its square, V ← β₂V + (1 − β₂)·mean(X²), and restores the norm of X. Li et
 //! al., "NorMuon: making Muon more efficient and scalable", 2025, algorithm 1.
 //!
 //! Weight decay is decoupled; a cautious one spares a weight that the step moves away from 0. Chen
@@ -56,7 +56,7 @@ const ROOM: f64 = 1.01;
 /// Keeps a division by the norm of a gradient finite, and by a mean square.
 const EPSILON: (f64, f64) = (1e-12, 1e-10);
 
-/// Muon, and NorMuon where it has a second moment.
+/// Muon; with a second moment, NorMuon.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Muon {
     /// μ: the share of the velocity that stays.

@@ -1,17 +1,17 @@
-//! Subword regularization: the same text cut in another way each time it is learned from.
+//! Subword regularization: each time a text is learned from, it is split in another way.
 //!
-//! BPE-dropout (Provilkov et al., 2020, section 3): at each merge, every pair that could be merged
-//! is left out with some probability; where all are left out, the piece is done. Common words then
-//! come as their parts now and again, so that a small text is harder to learn by heart.
+//! BPE-dropout (Provilkov et al., 2020, section 3): at each merge, every candidate pair is skipped
+//! with some probability; if all are skipped, the piece is done. Common words then appear as their
+//! parts now and then, so a small text is harder to memorize.
 
 use super::bpe::{Bpe, NONE};
 use super::{Split, Tokenizer};
 use crate::random::{Random, RandomUse};
 
-/// Longer pieces, in bytes, are merged as always: the search takes their length squared.
+/// Longer pieces, in bytes, are merged without dropout: the search is quadratic in their length.
 const LONGEST: usize = 64;
 
-/// Drops merges from tokens that were encoded plainly.
+/// Re-encodes tokens with some merges skipped.
 #[derive(Clone, Debug)]
 pub struct MergeDropout {
     tokenizer: Tokenizer,
@@ -20,8 +20,8 @@ pub struct MergeDropout {
 }
 
 impl MergeDropout {
-    /// Leaves out merges with probability `share`. None where nothing would be left out: the share
-    /// is 0, or the tokenizer has no merges.
+    /// Skips merges with probability `share`. `None` if there is nothing to skip: the share is 0,
+    /// or the tokenizer has no merges.
     pub fn new(tokenizer: &Tokenizer, share: f64, seed: u64) -> Option<MergeDropout> {
         let merges = matches!(tokenizer, Tokenizer::Bpe(_));
         (merges && share > 0.0).then(|| MergeDropout {
@@ -31,8 +31,8 @@ impl MergeDropout {
         })
     }
 
-    /// The tokens of the text that `ids` stand for, cut anew: at least as many, a function of the
-    /// seed and `stream` alone. Special tokens stay.
+    /// The text of `ids`, encoded again: at least as many tokens, a function of the seed and
+    /// `stream` alone. Special tokens are kept.
     pub fn apply(&self, ids: &[u32], stream: u64) -> Vec<u32> {
         let Tokenizer::Bpe(bpe) = &self.tokenizer else {
             return ids.to_vec();
@@ -71,7 +71,7 @@ impl MergeDropout {
     }
 }
 
-/// The pair to merge next and its rank, of those that aren't left out.
+/// The next pair to merge and its rank, among those that aren't skipped.
 fn lowest(bpe: &Bpe, ids: &[u32], share: f64, random: &mut Random) -> Option<(usize, u32)> {
     let ranks = ids
         .windows(2)

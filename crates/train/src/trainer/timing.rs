@@ -6,12 +6,13 @@ use crate::error::Result;
 use model::Pace;
 use run::Pacing;
 
-/// Bytes of a checkpoint that are surely written in a second.
+/// A low estimate of the bytes of a checkpoint that are written per second.
 const SAVED_PER_SECOND: f64 = 2e8;
 
 impl Trainer<'_> {
-    /// Starts the clock of a run that ends on time: what comes after the last step is estimated
-    /// from the seconds that an evaluation took before the first, and all else there.
+    /// Starts the clock of a run that ends on time. The time needed after the last step is
+    /// estimated from what was measured before the first: the seconds of an evaluation, and of a
+    /// sample and a probe (`other`).
     pub(super) fn start_clock(&mut self, evaluation: f64, other: f64) -> Result<()> {
         let Some(deadline) = self.settings.deadline else {
             return Ok(());
@@ -36,7 +37,7 @@ impl Trainer<'_> {
         self.correct()
     }
 
-    /// Corrects the number of steps where the clock says so.
+    /// Corrects the number of steps if the clock asks for it.
     pub(super) fn keep_time(&mut self) -> Result<()> {
         let now = self.settings.began.elapsed().as_secs_f64();
         let clock = self.clock.as_mut();
@@ -47,7 +48,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Puts a corrected pace where it is read.
+    /// Copies the corrected pace to the config and the cadence, and reports it.
     fn correct(&mut self) -> Result<()> {
         let train = &mut self.settings.config.train;
         train.steps = self.pace.total() as usize;

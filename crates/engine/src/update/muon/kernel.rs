@@ -11,7 +11,7 @@ use crate::rule::Setting;
 /// Columns of a strip of sums over rows.
 const STRIP: usize = 4 * LANES;
 
-/// Where the intermediate results of a matrix lie.
+/// The scratch memory of a matrix.
 struct Room {
     /// X, and its next form.
     x: [Out; 2],
@@ -134,7 +134,7 @@ impl Muon {
     }
 }
 
-/// All rounds; gives where X lies at last.
+/// Runs all rounds; returns the place of the final X.
 fn rounds<'r>(room: &'r Room, b: Blocks, arithmetic: Arithmetic, team: &Team) -> &'r Out {
     match b.count() {
         1 => rounds_of_one(room, b, arithmetic, team),
