@@ -32,6 +32,9 @@ const SHAPES: [(usize, usize); 7] = [
 ];
 const HEAD: usize = 64;
 
+/// Validation tokens that are scored between the steps.
+const EVALUATED: usize = 8192;
+
 /// The share of the time that goes into evaluations, samples and checkpoints between the steps.
 const BETWEEN: f64 = 0.03;
 
@@ -42,13 +45,15 @@ const PARAMETERS_PER_TOKEN: f64 = 15.0;
 const SHORT: Duration = Duration::from_secs(20);
 
 /// Fewer steps than this aren't worth starting.
-const LEAST_STEPS: f64 = 30.0;
+const LEAST_STEPS: f64 = 50.0;
 
 /// A text, as far as the plan depends on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
     /// Tokens of the training part.
     pub tokens: u64,
+    /// Tokens of the validation part.
+    pub validation: u64,
     /// Raw bytes of a token of the validation part.
     pub token_bytes: f64,
     /// Tokens that exist.
@@ -78,6 +83,7 @@ impl Facts {
         let compressed = compressed.map_err(|e| Error::Task(format!("zstd failed: {e}")))?;
         Ok(Facts {
             tokens: corpus.train.len() as u64,
+            validation: tokens,
             token_bytes,
             vocabulary,
             trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
@@ -179,7 +185,7 @@ fn sets((layers, width): (usize, usize), batch: usize, steps: f64, epochs: f64) 
         ("train.steps", format!("{steps:.0}")),
         ("train.average", "0.15".to_owned()),
         ("eval.every", format!("{every:.0}")),
-        ("eval.tokens", "8192".to_owned()),
+        ("eval.tokens", EVALUATED.to_string()),
         ("checkpoint.every", format!("{:.0}", 2.0 * every)),
         ("data.merge_dropout", format!("{merges:?}")),
     ]
@@ -256,10 +262,11 @@ pub fn plan(
     };
     let each = (config.train.batch * config.model.context) as f64;
     chosen.step_seconds = flops(facts, &config)?.0 / speed;
-    let steps = (left().as_secs_f64() * (1.0 - BETWEEN) / chosen.step_seconds).floor();
+    let budget = left().as_secs_f64() * (1.0 - BETWEEN);
+    let steps = steps_in(budget, facts, chosen.step_seconds, each);
     if steps < LEAST_STEPS {
         return Err(Error::TooShort {
-            seconds: (LEAST_STEPS * chosen.step_seconds / (1.0 - BETWEEN)).ceil(),
+            seconds: (1.2 * seconds_of(LEAST_STEPS, facts, chosen.step_seconds, each)).ceil(),
         });
     }
     chosen.steps = steps as u64;
@@ -285,6 +292,20 @@ fn flops(facts: &Facts, config: &Config) -> Result<(f64, f64)> {
     Ok((totals.flops as f64, outside))
 }
 
+/// Seconds of so many steps of `each` tokens, and of the evaluations that no run goes without: the
+/// weights and their average, on the whole validation part and on the subset. Per token, a forward
+/// pass takes a third of a training step.
+fn seconds_of(steps: f64, facts: &Facts, step_seconds: f64, each: f64) -> f64 {
+    let evaluated = 2.0 * (facts.validation as f64 + EVALUATED as f64);
+    step_seconds * (steps + evaluated / (3.0 * each))
+}
+
+/// Steps that leave room for the evaluations, at least 1.
+fn steps_in(budget: f64, facts: &Facts, step_seconds: f64, each: f64) -> f64 {
+    let other = seconds_of(0.0, facts, step_seconds, each);
+    ((budget - other) / step_seconds).floor().max(1.0)
+}
+
 /// What each shape comes to in `budget` seconds at a speed in FLOP/s.
 fn consider(
     facts: &Facts,
@@ -298,8 +319,9 @@ fn consider(
         let config = load(&sets(shape, batch, 1000.0, 1.0))?;
         let (flops, parameters) = flops(facts, &config)?;
         let step_seconds = flops / speed;
-        let steps = (budget / step_seconds).floor();
-        let tokens = steps * (config.train.batch * config.model.context) as f64;
+        let each = (config.train.batch * config.model.context) as f64;
+        let steps = steps_in(budget, facts, step_seconds, each);
+        let tokens = steps * each;
         Ok(Candidate {
             layers: config.model.layers,
             width: config.model.width,
