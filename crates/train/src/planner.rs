@@ -32,6 +32,9 @@ const SHAPES: [(usize, usize); 7] = [
 ];
 const HEAD: usize = 64;
 
+/// Seconds for samples, probes and saving at the beginning and the end, at least.
+const OTHER_SECONDS: f64 = 0.5;
+
 /// Validation tokens that are scored between the steps.
 const EVALUATED: usize = 8192;
 
@@ -206,10 +209,12 @@ fn batch(steps: f64) -> usize {
 fn expected(facts: &Facts, parameters: f64, tokens: f64) -> f64 {
     let [floor, of_parameters, of_tokens] = FIT;
     let [shape, seen] = POWERS;
-    facts.hardness()
+    let fitted = facts.hardness()
         * (floor
             + of_parameters * libm::pow(parameters / 1e6, -shape)
-            + of_tokens * libm::pow(tokens / 1e6, -seen))
+            + of_tokens * libm::pow(tokens / 1e6, -seen));
+    // An untrained model guesses at random.
+    fitted.min(libm::log2(facts.vocabulary as f64) / facts.token_bytes)
 }
 
 /// Level of the compression that measures a text: a few tenths of a second.
@@ -297,7 +302,7 @@ fn flops(facts: &Facts, config: &Config) -> Result<(f64, f64)> {
 /// pass takes a third of a training step.
 fn seconds_of(steps: f64, facts: &Facts, step_seconds: f64, each: f64) -> f64 {
     let evaluated = 2.0 * (facts.validation as f64 + EVALUATED as f64);
-    step_seconds * (steps + evaluated / (3.0 * each))
+    step_seconds * (steps + evaluated / (3.0 * each)) + OTHER_SECONDS
 }
 
 /// Steps that leave room for the evaluations, at least 1.
