@@ -2,20 +2,21 @@
 
 use crate::shard::DATA;
 use crate::space;
-use run::{Disk, Files};
+use run::{Disk, Files, folder_bytes};
 use serde::Deserialize;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A file in each folder of the cache. Whoever uses the folder has it locked; its time is that of
-/// the last use.
+/// A file in each folder of the cache. It is locked while the folder is in use, and its time is
+/// that of the last use.
 const IN_USE: &str = "in-use";
 
 /// Texts that can be read only once are kept in folders whose names begin so.
 pub(crate) const SPOOL: &str = "input-";
 
-/// By default the cache has at most this share of what would be free without it.
+/// By default the cache takes at most one part in this many of the space that would be free without
+/// it.
 const SHARE: u64 = 4;
 
 /// A prepared text in the cache.
@@ -39,7 +40,7 @@ pub fn cached(root: &Path) -> Vec<Cached> {
         .into_iter()
         .filter(|folder| !is_spool(folder))
         .map(|folder| Cached {
-            bytes: size(&folder),
+            bytes: folder_bytes(&folder),
             used: used(&folder),
             in_use: OpenOptions::new()
                 .read(true)
@@ -53,7 +54,7 @@ pub fn cached(root: &Path) -> Vec<Cached> {
     all
 }
 
-/// How many bytes a cache may have unless the user says so.
+/// The default limit of a cache in bytes.
 pub fn cache_limit(root: &Path) -> u64 {
     let has: u64 = cached(root).iter().map(|entry| entry.bytes).sum();
     space::free(root).saturating_add(has) / SHARE
@@ -70,16 +71,6 @@ fn folders(root: &Path) -> Vec<PathBuf> {
 fn is_spool(folder: &Path) -> bool {
     let name = folder.file_name().unwrap_or_default();
     name.to_string_lossy().starts_with(SPOOL)
-}
-
-fn size(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(found) if found.is_dir() => size(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }
 
 fn used(folder: &Path) -> SystemTime {

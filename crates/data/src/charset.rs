@@ -1,17 +1,16 @@
-//! How characters are written as bytes: what the beginning of a text says about it, and the way to
-//! UTF-8.
+//! Character encodings: detecting them from the beginning of a text, and decoding to UTF-8.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::io::{self, BufRead, Read};
 
-/// How many bytes at the beginning of a text are looked at.
+/// Bytes at the beginning of a text that are examined.
 pub(crate) const LOOK: usize = 64 << 10;
 
 /// An encoding of characters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Charset {
-    /// UTF-8, UTF-16 and what the Encoding Standard has beside them.
+    /// UTF-8, UTF-16 and the other encodings of the Encoding Standard.
     Standard(&'static Encoding),
     /// Four bytes a character, the lowest first (`false`) or last.
     Utf32(bool),
@@ -68,7 +67,7 @@ pub(crate) fn is_utf8(head: &[u8]) -> bool {
     std::str::from_utf8(head).map_or_else(|e| e.error_len().is_none(), |_| true)
 }
 
-/// UTF-16 or UTF-32 without a byte order mark, told by where its NULs are.
+/// UTF-16 or UTF-32 without a byte order mark, recognized by the places of its NULs.
 pub(crate) fn wide(head: &[u8]) -> Option<Charset> {
     let mut nul = [0usize; 4];
     for (at, byte) in head.iter().enumerate() {
@@ -109,7 +108,7 @@ fn decodes(head: &[u8], charset: Charset) -> bool {
     read.is_ok() && !text.contains(odd)
 }
 
-/// What the bytes of a text that isn't UTF-8 look like; none if they look like no text at all.
+/// The likely charset of bytes that aren't UTF-8; `None` if they don't look like text.
 pub(crate) fn guess(sample: &[u8]) -> Option<Charset> {
     if let Some(charset) = wide(sample) {
         return Some(charset);
@@ -125,7 +124,7 @@ pub(crate) fn guess(sample: &[u8]) -> Option<Charset> {
 
 /// Bytes that aren't characters of their charset.
 #[derive(Debug, thiserror::Error)]
-#[error("not {charset}: the bytes at offset {offset} are no character of it")]
+#[error("not {charset}: the bytes at offset {offset} are not a character in it")]
 pub(crate) struct Undecodable {
     pub charset: &'static str,
     /// Behind the byte order mark.

@@ -133,7 +133,7 @@ fn not_ours(folder: &Path) -> Result<()> {
         None => Ok(()),
         Some(what) if what.contains("run") => Err(Error::damaged(
             folder,
-            format!("{what}, not a text: to go on with it, use downhill train --resume {shown}"),
+            format!("{what}, not a text: to continue it, use downhill train --resume {shown}"),
         )),
         Some(what) => Err(Error::damaged(
             folder,
@@ -228,7 +228,7 @@ fn walk(
                 held_out,
             });
         } else if kind.is_some_and(|kind| !kind.is_dir()) {
-            report.skip(entry.path(), "neither a file nor a folder", 0);
+            report.skip(entry.path(), "not a file or folder", 0);
         }
     }
     let ours = ours.lock().unwrap_or_else(PoisonError::into_inner);

@@ -75,7 +75,7 @@ pub fn tell_error(text: &str, code: u8) {
 
 /// Prints a message for people on standard error, whatever it quotes from outside.
 pub fn tell(text: &str) {
-    // If nobody can be told, nobody is.
+    // A message that can't be printed is lost.
     let _ = writeln!(io::stderr(), "{}", watch::lines(text));
 }
 

@@ -169,7 +169,8 @@ pub fn stop_flag() -> Result<Arc<AtomicBool>> {
     answering_flag(None)
 }
 
-/// The flag of a training; the first Ctrl-C is answered at once, unless a screen has the terminal.
+/// The flag of a training; the first Ctrl-C is answered immediately, unless the full-screen view
+/// has the terminal.
 pub fn saving_flag(screen: bool) -> Result<Arc<AtomicBool>> {
     let answer = "stopping and saving; Ctrl-C again quits now";
     answering_flag((!screen).then_some(answer))

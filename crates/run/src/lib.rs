@@ -36,7 +36,9 @@ pub use checkpoints::{Checkpoint, Checkpoints, Selection, Which};
 pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Pacing, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
-pub use files::{AppendFile, Content, Disk, Files, NamedFile, absolute, write_atomic};
+pub use files::{
+    AppendFile, Content, Disk, Files, NamedFile, absolute, folder_bytes, write_atomic,
+};
 pub use folder::{Choice, Condition, RunFolder};
 pub use follow::{Follow, Followed};
 pub use hash::{hex, sha256};

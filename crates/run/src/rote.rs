@@ -1,4 +1,4 @@
-//! Is the model learning its text by rote? Told from events, so that every screen says the same.
+//! Is the model memorizing its text? Decided from events, so that all screens agree.
 
 use crate::{Event, What};
 
@@ -20,7 +20,7 @@ pub struct Rote {
 }
 
 impl Rote {
-    /// Takes an event in; returns whether it is the one that shows it.
+    /// Adds an event; returns whether it is the one that reveals it.
     pub fn event(&mut self, event: &Event) -> bool {
         match &event.what {
             What::Start(_) => *self = Rote::default(),

@@ -33,8 +33,8 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Connections {
-    /// Takes a new connection in. If there are too many, the one that must make room is told: first
-    /// those that have asked for nothing yet, then the ones that were idle for longest.
+    /// Adds a connection. If there are too many, one is asked to close: first those without a
+    /// request so far, then those that were idle for longest.
     pub fn add(&self, stream: TcpStream) -> Connection {
         let mut all = lock(&self.0);
         if all.len() >= MOST {

@@ -188,7 +188,7 @@ fn check_fixed(recorded: &Config, wanted: &Config) -> Result<()> {
         })
         .collect();
     Err(Error::Fixed(format!(
-        "a run that is resumed can't change {}. What can change: {}",
+        "a resumed run can't change {}. It can change: {}",
         fixed.join(", "),
         free.join(", ")
     )))
@@ -252,7 +252,7 @@ fn course(then: &Config, now: &Config, at: u64) -> Option<String> {
     if most > before {
         text.push_str(&format!("rises again to {}", shown(most)));
     } else {
-        text.push_str("goes on from there");
+        text.push_str("continues from there");
     }
     match last < most {
         true => text.push_str(&format!(", then falls to {} at step {steps}", shown(last))),

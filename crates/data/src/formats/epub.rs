@@ -66,7 +66,7 @@ impl<'a> Book<'a> {
         let mut rest = &bytes[mark..];
         let read = Decoded::new(&mut rest, charset, false).read_to_string(&mut text);
         read.map_err(|e| match e.get_ref() {
-            Some(_) => self.unsound(&format!("{name} is no text: the book may be protected")),
+            Some(_) => self.unsound(&format!("{name} is not text: the book may be protected")),
             None => broken(path, &e),
         })?;
         Ok(text)

@@ -29,12 +29,22 @@ pub(crate) fn read(r: &mut Reading, stream: &mut dyn BufRead) -> Result<Left> {
         page.add(block);
         r.push(&page.take())
     })?;
+    finish(r, &page, skipped, RULE)
+}
+
+/// Ends a page as one document, unless the file was skipped.
+pub(super) fn finish(
+    r: &mut Reading,
+    page: &Page,
+    skipped: Option<Left>,
+    rule: &'static str,
+) -> Result<Left> {
     if let Some(left) = skipped {
         return Ok(left);
     }
     page.end();
     r.document(&page.take())?;
-    r.report.read_as(RULE);
+    r.report.read_as(rule);
     Ok(Left::Read)
 }
 

@@ -221,7 +221,7 @@ struct Records {
 }
 
 /// Why a record is bad that has half a surrogate pair in its text.
-const LONE: &str = "half of a surrogate pair, which is no character";
+const LONE: &str = "half of a surrogate pair, which is not a character";
 
 fn find<'a>(json: &'a str, fields: &[&str]) -> serde_json::Result<Found<'a>> {
     let mut parser = serde_json::Deserializer::from_str(json);

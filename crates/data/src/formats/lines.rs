@@ -1,8 +1,7 @@
 //! Texts whose lines follow a rule: subtitles, and chats as WhatsApp exports them.
 
 use super::characters::each_line;
-use super::html::Page;
-
+use super::html::{Page, finish};
 use crate::Result;
 use crate::documents::{Left, Reading};
 use std::io::BufRead;
@@ -28,13 +27,7 @@ pub(crate) fn read_subtitles(r: &mut Reading, stream: &mut dyn BufRead) -> Resul
         }
         r.push(&page.take())
     })?;
-    if let Some(left) = skipped {
-        return Ok(left);
-    }
-    page.end();
-    r.document(&page.take())?;
-    r.report.read_as(SUBTITLES);
-    Ok(Left::Read)
+    finish(r, &page, skipped, SUBTITLES)
 }
 
 /// A line without what positions it: `{\an8}`.

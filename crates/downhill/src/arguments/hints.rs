@@ -26,8 +26,7 @@ pub fn key(flag: &str) -> Option<String> {
         .replace('-', "_");
     if ["epochs", "num_epochs", "passes"].contains(&name.as_str()) {
         return Some(
-            "  set the number of steps: --steps N; the header tells how many passes these are"
-                .into(),
+            "  set the number of steps: --steps N; the header shows how many passes that is".into(),
         );
     }
     let alias = ALIASES.iter().find(|(alias, _)| *alias == name);

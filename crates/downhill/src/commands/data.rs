@@ -119,12 +119,7 @@ fn inspect_texts(a: &DataInspect) -> Result<()> {
         return Ok(());
     }
     let mut out = out();
-    let (files, documents) = (count(r.files), count(r.documents));
-    let bytes = amount(r.bytes, "B");
-    writeln!(
-        out,
-        "text         {documents} documents in {files} files · {bytes}"
-    )?;
+    text_line(&mut out, r)?;
     of_texts(&mut out, r)?;
     if let Some(text) = scan.sample().iter().find(|text| !text.is_empty()) {
         let text = String::from_utf8_lossy(text);
@@ -139,7 +134,7 @@ fn inspect_texts(a: &DataInspect) -> Result<()> {
 /// Lists what is in the cache.
 fn cache(a: &DataCache) -> Result<()> {
     let Some(root) = train::cache_folder() else {
-        let told = "there is no folder for caches: set XDG_CACHE_HOME to one";
+        let told = "no cache folder: set XDG_CACHE_HOME";
         return Err(Failure::Failed(told.into()));
     };
     let all = data::cached(&root);
@@ -175,7 +170,10 @@ fn cache(a: &DataCache) -> Result<()> {
         let bytes = amount(all.iter().map(|entry| entry.bytes).sum(), "B");
         let limit = amount(data::cache_limit(&root), "B");
         let root = root.display();
-        writeln!(out, "{bytes} of {limit} in {root}, which may be removed")?;
+        writeln!(
+            out,
+            "{bytes} of {limit} in {root}; it can be deleted at any time"
+        )?;
     }
     Ok(())
 }
@@ -220,12 +218,7 @@ fn show(p: &Prepared) -> Result<()> {
         )?;
     }
     let per_token = r.bytes as f64 / tokens.max(1) as f64;
-    let (files, documents) = (count(r.files), count(r.documents));
-    let bytes = amount(r.bytes, "B");
-    writeln!(
-        out,
-        "text         {documents} documents in {files} files · {bytes}"
-    )?;
+    text_line(&mut out, r)?;
     let size = p.tokenizer.vocabulary_size() as u64;
     let (kind, size) = (p.tokenizer.kind().name(), count(size));
     writeln!(
@@ -248,7 +241,18 @@ fn show(p: &Prepared) -> Result<()> {
     of_texts(&mut out, r)
 }
 
-/// What is known of texts without their tokens.
+/// How much text there is.
+fn text_line(out: &mut impl Write, r: &Report) -> Result<()> {
+    let (files, documents) = (count(r.files), count(r.documents));
+    let bytes = amount(r.bytes, "B");
+    writeln!(
+        out,
+        "text         {documents} documents in {files} files · {bytes}"
+    )?;
+    Ok(())
+}
+
+/// Statistics of texts that don't depend on their tokens.
 fn of_texts(out: &mut impl Write, r: &Report) -> Result<()> {
     let all: u64 = r.scripts.iter().map(|(_, n)| n).sum();
     let share = |n: u64| format!("{:.1}%", 100.0 * n as f64 / all.max(1) as f64);

@@ -1,4 +1,4 @@
-//! `downhill list` and `downhill rm`: which runs are there, and away with them.
+//! `downhill list` and `downhill rm`: list and remove runs.
 
 use crate::arguments::{List, Remove};
 use crate::failure::{Failure, Result};
@@ -17,7 +17,7 @@ use watch::{amount, count, duration};
 /// Bytes at the end of an event log that are read to learn how far a run is.
 const TAIL: u64 = 64 << 10;
 
-/// What is told of a run.
+/// The row of a run.
 struct Summary {
     name: String,
     kind: String,
@@ -95,7 +95,7 @@ impl Summary {
     }
 }
 
-/// What is known of a run; a run that can't be read is listed too.
+/// The row of a run; a run that can't be read gets one too.
 fn summary(run: &RunFolder) -> Summary {
     let config = run.config().ok();
     let kind = config.as_ref().map(|c| c.kind.clone());
@@ -128,7 +128,7 @@ fn summary(run: &RunFolder) -> Summary {
             (Some(Kind::Fit), _) => "fit".into(),
             _ => "unreadable".into(),
         },
-        bytes: bytes(run.path()),
+        bytes: run::folder_bytes(run.path()),
         step: events
             .iter()
             .filter_map(|e| e.step)
@@ -159,19 +159,8 @@ fn last_events(path: &Path) -> Vec<Event> {
         .collect()
 }
 
-/// Bytes of all files in a folder.
-fn bytes(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let each = entries.map(|entry| match entry.metadata() {
-        Ok(data) if data.is_dir() => bytes(&entry.path()),
-        Ok(data) => data.len(),
-        Err(_) => 0,
-    });
-    each.sum()
-}
-
 pub fn remove(a: &Remove) -> Result<()> {
-    // All are looked at before any is removed.
+    // Check all of them before removing any.
     let mut runs = Vec::new();
     for path in &a.runs {
         let run = RunFolder::open(Arc::new(Disk), path)?;
@@ -198,10 +187,10 @@ pub fn remove(a: &Remove) -> Result<()> {
     Ok(())
 }
 
-/// Asks whether something is meant so.
+/// Asks for confirmation.
 fn agreed(question: &str) -> Result<bool> {
     if !terminal::is_attended() {
-        let message = "there is no terminal to ask at: say --yes";
+        let message = "no terminal to ask on: confirm with --yes";
         return Err(Failure::Usage(message.into()));
     }
     write!(out(), "{question} [y/N] ")?;
