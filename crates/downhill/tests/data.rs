@@ -186,7 +186,7 @@ fn the_cache_is_listed_and_bounded() {
     assert!(entry["sources"][0].as_str().unwrap().ends_with("big.txt"));
     let shown = place.run("data cache").fine().out;
     assert!(
-        shown.contains("big.txt") && shown.contains("may be removed"),
+        shown.contains("big.txt") && shown.contains("can be deleted"),
         "{shown}"
     );
 }
