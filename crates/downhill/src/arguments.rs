@@ -113,6 +113,11 @@ pub struct TrainFlags {
     /// With --time: show which other sizes were considered
     #[arg(long)]
     pub explain: bool,
+    /// End the run when the model is at its best: 5 evaluations in a row have not improved the
+    /// validation loss, and it has risen or the weights are stable (train.patience,
+    /// train.improvement, train.stable)
+    #[arg(long)]
+    pub stop_when_best: bool,
     /// Seed for weights, data order and dropout (train.seed)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -169,6 +174,18 @@ pub struct TrainFlags {
     #[arg(long, conflicts_with_all = ["no_page", "json", "quiet"])]
     pub allow_control: bool,
 }
+
+impl TrainFlags {
+    /// `train.patience`, if `--stop-when-best` is given and no assignment says otherwise.
+    pub fn patience(&self) -> Option<String> {
+        let given = |set: &String| set.trim_start().starts_with("train.patience");
+        let given = self.configured.sets.iter().any(given);
+        (self.stop_when_best && !given).then(|| PATIENCE.to_string())
+    }
+}
+
+/// Evaluations without improvement after which `--stop-when-best` ends a run.
+const PATIENCE: u32 = 5;
 
 /// `train`
 #[derive(Debug, Args)]

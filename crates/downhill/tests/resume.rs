@@ -110,6 +110,31 @@ fn a_finished_run_says_so_and_can_be_extended() {
 }
 
 #[test]
+fn a_run_ends_when_the_model_is_at_its_best() {
+    let place = Place::with_story();
+    let line = "train story.txt --preset tiny --steps 4000 --stop-when-best --set eval.every=10 \
+                --set optim.lr=1e-2 --set checkpoint.keep=100 --set sample.tokens=1 --json";
+    let events = place.run(&format!("{line} --run best")).fine().events();
+    let end = events.last().unwrap();
+    assert_eq!(end["reason"], "best");
+    assert_eq!(end["helps"], "text");
+    let (last, best) = (end["step"].as_u64().unwrap(), &end["best_step"]);
+    let evals = kind(&events, "eval");
+    let marked = evals.iter().filter(|e| e["best"] == true);
+    assert_eq!(&marked.last().unwrap()["step"], best);
+    assert_eq!(best.as_u64(), Some(last - 50), "five evaluations later");
+
+    let shown = place.run("train --resume best").fine().out;
+    assert!(shown.contains("--set train.patience=0"), "{shown}");
+    // A checkpoint knows how long the error hasn't improved.
+    for step in (last - 20..=last).step_by(10) {
+        let _ = std::fs::remove_dir_all(place.path(&format!("best/checkpoints/step-{step:06}")));
+    }
+    let again = place.run("train --resume best --json").fine().events();
+    assert_eq!(again.last().unwrap()["step"], last);
+}
+
+#[test]
 fn a_changed_config_or_text_is_not_resumed() {
     let place = whole();
     let toml = String::from_utf8(place.read("whole/run.toml")).unwrap();

@@ -101,6 +101,9 @@ pub struct TrainConfig {
     pub average: f64,
     #[serde(with = "none")]
     pub pace: Option<Pace>,
+    pub patience: usize,
+    pub improvement: f64,
+    pub stable: f64,
     #[serde(with = "all")]
     pub threads: Option<usize>,
     pub precision: PrecisionSetting,

@@ -332,6 +332,20 @@ pub struct Warning {
     pub message: String,
 }
 
+/// What would improve a model most after its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Helps {
+    /// More steps.
+    Time,
+    /// More text.
+    Text,
+    /// A larger model.
+    Size,
+    /// Nothing: the loss is close to the text's entropy.
+    Nothing,
+}
+
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct End {
@@ -372,7 +386,11 @@ pub struct End {
     /// The step of the best checkpoint on disk whose loss was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_step: Option<u64>,
-    /// Why it ended: `finished`, `interrupted` or `target`.
+    /// What would improve the model most; language models whose run was not interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helps: Option<Helps>,
+    /// Why it ended: `finished`, `interrupted`, `target` (a fit that has settled) or `best`
+    /// (`--stop-when-best`).
     pub reason: String,
     /// The run folder.
     pub run: String,

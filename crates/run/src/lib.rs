@@ -34,7 +34,7 @@ mod smoothed;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Selection, Which};
 pub use error::{Error, Result};
-pub use event::{End, Eval, Event, Pacing, Sample, Saved, Start, Step, Warning, What};
+pub use event::{End, Eval, Event, Helps, Pacing, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
 pub use files::{
     AppendFile, Content, Disk, Files, NamedFile, absolute, folder_bytes, write_atomic,

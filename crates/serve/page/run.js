@@ -4,6 +4,14 @@ import { make, fill, tick, button } from "./dom.js";
 import { word, figure, large, numbered } from "./words.js";
 import { ask } from "./feed.js";
 
+/** What would improve the model most, by the `end` event's `helps`. */
+const HELPS = /** @type {const} */ ({
+  time: "helpsTime",
+  text: "helpsText",
+  size: "helpsSize",
+  nothing: "helpsNothing",
+});
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @param {string} tag @param {Record<string, unknown>} attributes @param {string} [text] */
@@ -238,7 +246,9 @@ export function run(root, feed, server) {
     if (kind === "start") return `${word("started")} · ${numbered(e.first_step)}`;
     if (kind === "saved") return word("saved");
     if (kind === "warning") return `${word("warning")}: ${e.message}`;
-    return `${word("reason")}: ${word(e.reason)}`;
+    const helps = HELPS[/** @type {keyof typeof HELPS} */ (e.helps)];
+    const reason = word(e.reason === "best" ? "atBest" : e.reason);
+    return [`${word("reason")}: ${reason}`, ...(helps ? [word(helps)] : [])].join(" · ");
   }
   return async () => {
     const start = feed.start;

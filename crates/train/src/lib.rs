@@ -20,6 +20,7 @@ mod corpus;
 mod error;
 mod ladder;
 mod language;
+mod patience;
 pub mod planner;
 mod probe;
 mod profile;

@@ -9,13 +9,16 @@ use run::{Checkpoint, Event, RunFolder, What, Which, read_events};
 use session::check_sound;
 
 /// Keys, and sections of keys, that may change when a run is resumed.
-const FREE: [&str; 10] = [
+const FREE: [&str; 13] = [
     "optim.lr",
     "optim.lr_min",
     "optim.matrix_lr",
     "optim.schedule_steps",
     "train.steps",
     "train.pace",
+    "train.patience",
+    "train.improvement",
+    "train.stable",
     "train.threads",
     "eval.",
     "checkpoint.",
@@ -86,15 +89,21 @@ impl Resumed {
         })
     }
 
-    /// Whether nothing is left to do: all steps are done, and the end was reported.
+    /// Whether nothing is left to do: all steps are done or the model was at its best, and the end
+    /// was reported.
     ///
     /// # Errors
-    /// If the event log can't be read.
+    /// If the event log or the checkpoint can't be read.
     pub fn is_finished(&self, folder: &RunFolder) -> Result<bool> {
-        let steps = self.settings.config.train.steps as u64;
-        let Some(checkpoint) = self.from.as_ref().filter(|from| from.step >= steps) else {
+        let train = &self.settings.config.train;
+        let steps = train.steps as u64;
+        let Some(checkpoint) = self.from.as_ref() else {
             return Ok(false);
         };
+        let best = state::load(checkpoint)?.patience.is_over(train);
+        if checkpoint.step < steps && !best {
+            return Ok(false);
+        }
         let ended = |event: &Event| {
             let What::End(end) = &event.what else {
                 return false;

@@ -2,6 +2,7 @@
 //! The order of the data and all random numbers are functions of seed and step.
 
 use crate::error::{Error, Result};
+use crate::patience::Patience;
 use engine::{Device, Field, Host, HostMut, Optimizer, Variable};
 use model::{TensorFiles, TensorOutput, write_tensors};
 use run::{Checkpoint, NamedFile, Smoothed};
@@ -29,6 +30,9 @@ pub struct State {
     /// The smoothed training loss.
     #[serde(default)]
     pub smoothed: Smoothed,
+    /// What decides whether the model is at its best.
+    #[serde(default)]
+    pub patience: Patience,
     /// The config in run.toml.
     pub config: String,
 }

@@ -1,13 +1,16 @@
 //! The training loop: fill a batch, run the planned step, report; between steps evaluate, sample
 //! and save. The trainer emits events and knows nothing of the screen.
 
+mod best;
 mod saving;
 mod timing;
 
+use self::best::Best;
 use crate::average::Average;
 use crate::cadence::Cadence;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::patience::Patience;
 use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state;
@@ -16,7 +19,7 @@ use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
 use model::{Config, Pace};
 use run::{
     Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Smoothed, Start, Step, Warning, What,
-    Which, now, peak_bytes,
+    now, peak_bytes,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,15 +61,6 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// The best checkpoint on disk.
-struct Best {
-    step: u64,
-    /// Its loss on the fixed subset.
-    loss: f64,
-    /// Its figures, as far as they are known.
-    eval: Eval,
-}
-
 /// The trainer.
 pub struct Trainer<'a> {
     settings: TrainerSettings<'a>,
@@ -87,6 +81,7 @@ pub struct Trainer<'a> {
     train_seconds: f64,
     first_norm: f64,
     smoothed: Smoothed,
+    patience: Patience,
     /// The least loss measured on the fixed subset, whether or not a checkpoint was saved there.
     least: Option<f64>,
     best: Option<Best>,
@@ -157,6 +152,7 @@ impl<'a> Trainer<'a> {
             train_seconds: 0.0,
             first_norm: 0.0,
             smoothed: Smoothed::default(),
+            patience: Patience::default(),
             last: Eval::default(),
             loss: None,
             about: Start::default(),
@@ -192,38 +188,10 @@ impl<'a> Trainer<'a> {
         self.train_seconds = state.train_seconds;
         self.first_norm = state.first_norm;
         self.smoothed = state.smoothed;
+        self.patience = state.patience;
         self.saved = Some(state.step);
         self.began = Some(state.step);
         Ok(())
-    }
-
-    /// Finds the best of the checkpoints that earlier sessions saved.
-    fn find_best(&mut self) -> Result<()> {
-        let kind = self.about.kind();
-        for checkpoint in self.folder.checkpoints().list()? {
-            let Some(loss) = checkpoint.loss else {
-                continue;
-            };
-            if checkpoint.step <= self.step {
-                let language = kind == Kind::Language;
-                let eval = Eval {
-                    val_nats_per_token: language.then_some(loss),
-                    mse: (!language).then_some(loss),
-                    ..Eval::default()
-                };
-                self.remember(checkpoint.step, loss, eval);
-            }
-        }
-        self.least = self.best.as_ref().map(|best| best.loss);
-        Ok(())
-    }
-
-    /// Remembers a checkpoint if it is the best.
-    fn remember(&mut self, step: u64, loss: f64, eval: Eval) {
-        let better = |best: &Best| loss < best.loss || step == best.step;
-        if self.best.as_ref().is_none_or(better) {
-            self.best = Some(Best { step, loss, eval });
-        }
     }
 
     fn start(&mut self, totals: engine::Totals) -> Result<()> {
@@ -281,7 +249,7 @@ impl<'a> Trainer<'a> {
             let looked = self.look();
             unless_stopped(looked)?;
         }
-        let mut settled = false;
+        let (mut settled, mut best) = (false, false);
         let mut last = self.cadence.is_last(self.step);
         while !last && !self.stopped() {
             settled = self.train_step()?;
@@ -289,7 +257,8 @@ impl<'a> Trainer<'a> {
             last = self.cadence.is_last(self.step) || settled;
             if !last && !self.stopped() {
                 let between = self.between();
-                unless_stopped(between)?;
+                best = unless_stopped(between)?.unwrap_or(false);
+                last = best;
             }
         }
         // Before the last evaluation, which may take long.
@@ -301,10 +270,11 @@ impl<'a> Trainer<'a> {
             }
             false => false,
         };
-        let (reason, outcome) = match (finished, settled) {
-            (true, true) => ("target", Outcome::Finished),
-            (true, false) => ("finished", Outcome::Finished),
-            _ => ("interrupted", Outcome::Interrupted),
+        let (reason, outcome) = match finished {
+            true if settled => ("target", Outcome::Finished),
+            true if best => ("best", Outcome::Finished),
+            true => ("finished", Outcome::Finished),
+            false => ("interrupted", Outcome::Interrupted),
         };
         self.end(reason)?;
         Ok(outcome)
@@ -339,30 +309,6 @@ impl<'a> Trainer<'a> {
         self.sample()?;
         self.probe()?;
         self.judge_best()
-    }
-
-    /// Measures the best checkpoint in full where it isn't the last. The device then has its
-    /// weights.
-    fn judge_best(&mut self) -> Result<()> {
-        let (task, device) = (&mut self.task, &mut *self.device);
-        let Some(best) = self.best.as_mut().filter(|best| best.step < self.step) else {
-            return Ok(());
-        };
-        let checkpoints = self.folder.checkpoints();
-        let mut load = || -> Result<bool> {
-            let checkpoint = checkpoints.open(Which::Step(best.step))?;
-            task.restore(device, &checkpoint)?;
-            Ok(state::load(&checkpoint)?.averaged)
-        };
-        // If it was damaged meanwhile, the figures of its own time stand.
-        if let Ok(averaged) = load() {
-            let measured = task.evaluate(device, true, self.settings.stop)?;
-            best.eval = Eval {
-                averaged,
-                ..measured.event
-            };
-        }
-        Ok(())
     }
 
     /// The config with the number of steps as it turned out.
@@ -428,15 +374,16 @@ impl<'a> Trainer<'a> {
         Ok(self.task.settled(self.step, norm / self.first_norm))
     }
 
-    /// The work between two steps.
-    fn between(&mut self) -> Result<()> {
+    /// The work between two steps; returns whether the model is at its best.
+    fn between(&mut self) -> Result<bool> {
         let wanted = self.wanted.swap(false, Ordering::Relaxed);
         let evaluates = self.cadence.evaluates(self.step);
-        let saves = wanted || self.cadence.saves(self.step);
+        let mut saves = wanted || self.cadence.saves(self.step);
         if evaluates || saves {
             self.measure(false)?;
         }
         if evaluates {
+            saves |= self.judge_between();
             self.probe()?;
         }
         if self.cadence.samples(self.step) {
@@ -445,7 +392,7 @@ impl<'a> Trainer<'a> {
         if saves {
             self.save()?;
         }
-        Ok(())
+        Ok(evaluates && self.patience.is_over(&self.settings.config.train))
     }
 
     /// Evaluates the model and emits the event.
@@ -511,6 +458,9 @@ impl<'a> Trainer<'a> {
             seen.extend(self.profiler.take().map(What::from));
         }
         for what in seen {
+            if let What::Layers(layers) = &what {
+                self.patience.looked(layers);
+            }
             self.emit(what)?;
         }
         Ok(())
@@ -521,6 +471,7 @@ impl<'a> Trainer<'a> {
         let eval = best.map(|best| best.eval.clone()).unwrap_or_default();
         let best_step = best.map(|best| best.step);
         let tokens = self.step * self.about.tokens_per_step;
+        let epochs = tokens as f64 / self.about.train_tokens.max(1) as f64;
         self.emit(End {
             train_seconds: self.train_seconds,
             wall_seconds: self.settings.began.elapsed().as_secs_f64(),
@@ -532,7 +483,8 @@ impl<'a> Trainer<'a> {
             floor_bits_per_byte: self.about.floor_bits_per_byte,
             averaged: eval.averaged,
             tokens,
-            epochs: tokens as f64 / self.about.train_tokens.max(1) as f64,
+            epochs,
+            helps: self.helps(reason, eval.val_bits_per_byte, epochs),
             best_step,
             reason: reason.into(),
             run: self.folder.path().display().to_string(),

@@ -286,6 +286,9 @@ fn facts(run: &Run) -> String {
             e.train_seconds, e.wall_seconds
         );
         rows.push(("cost", seconds));
+        if let Some(helps) = e.helps {
+            rows.push(("advice", crate::summary::helps(helps, e, run.start)));
+        }
         rows.push(("end", e.reason.clone()));
     }
     let rows = rows

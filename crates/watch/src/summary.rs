@@ -1,6 +1,6 @@
 //! The head and the end of the log.
 
-use run::{End, Kind, Rote, Start};
+use run::{End, Helps, Kind, Rote, Start};
 
 use crate::table::percent;
 use crate::text::{argument, line, wrap};
@@ -118,6 +118,7 @@ pub(crate) fn end(
     let what = match end.reason.as_str() {
         "interrupted" => format!("stopped after step {step}; everything is saved"),
         "target" => format!("reached its target at step {step}"),
+        "best" => format!("ended at its best, after step {step}"),
         "finished" => format!("finished after step {step}"),
         other => format!("ended after step {step} ({})", line(other)),
     };
@@ -136,6 +137,9 @@ pub(crate) fn end(
     if rote.since().is_some() {
         add("rote", &[self::rote(rote)]);
     }
+    if let Some(helps) = end.helps {
+        add("advice", &[self::helps(helps, end, start)]);
+    }
     let mut cost = vec![
         format!("{} training", duration(end.train_seconds)),
         format!("{} total", duration(end.wall_seconds)),
@@ -150,6 +154,34 @@ pub(crate) fn end(
     let commands = commands(end, steps, prompt, fit);
     lines.extend(commands.into_iter().map(|command| format!("  {command}")));
     lines
+}
+
+/// What would improve the model most.
+pub(crate) fn helps(helps: Helps, end: &End, start: Option<&Start>) -> String {
+    let each = start.map_or(0.0, |s| s.parameters as f64 / s.train_tokens.max(1) as f64);
+    let read = times(end.epochs);
+    match helps {
+        Helps::Time => format!("more time would help most: the text has been read only {read}"),
+        Helps::Text if each >= MANY => format!(
+            "more text would help most: the model has {each:.0} parameters for each token of this \
+             text, which it has read {read}"
+        ),
+        Helps::Text => format!("more text would help most: this one has been read {read}"),
+        Helps::Size => "a larger model would help most: for this one, the error is smallest and \
+                        the weights are stable"
+            .to_owned(),
+        Helps::Nothing => "the loss is as low as it gets: close to the floor".to_owned(),
+    }
+}
+
+/// Parameters per token of the text that are worth telling.
+const MANY: f64 = 3.0;
+
+fn times(epochs: f64) -> String {
+    match epochs {
+        few if few < 9.95 => format!("{few:.1} times"),
+        many => format!("{} times", count(many as u64)),
+    }
 }
 
 /// What is said of a run that learns by rote; empty otherwise.

@@ -97,6 +97,7 @@ fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
     let mut flags = assignments(&[
         ("train.seed", text(f.seed)),
         ("train.threads", text(f.threads)),
+        ("train.patience", f.patience()),
     ]);
     flags.extend(assignments(&f.texts.assignments()));
     let mut configured = f.configured.clone();

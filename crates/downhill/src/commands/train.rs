@@ -144,6 +144,7 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
         ("train.steps", text(f.steps)),
         ("train.seed", text(f.seed)),
         ("train.threads", text(f.threads)),
+        ("train.patience", f.patience()),
     ]);
     flags.extend(assignments(&f.texts.assignments()));
     let mut config = config(&f.configured, &flags)?;

@@ -105,6 +105,7 @@ impl Trainer<'_> {
             first_norm: self.first_norm,
             averaged,
             smoothed: self.smoothed,
+            patience: self.patience,
             config: self.settings.config.to_toml(),
         };
         let variables = self.recording.graph.variables();

@@ -22,6 +22,7 @@ pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>
     sets.extend(assignments(&[
         ("train.steps", text(f.steps)),
         ("train.threads", text(f.threads)),
+        ("train.patience", f.patience()),
     ]));
     let extension = f.schedule.map(Into::into);
     let resumed = Resumed::new(&folder, f.checkpoint, &sets, extension)?;
@@ -56,10 +57,14 @@ fn finished(resumed: &Resumed, path: &Path, json: bool) -> Result<()> {
     let steps = resumed.settings.config.train.steps as u64;
     let step = resumed.from.as_ref().map_or(0, |from| from.step);
     let run = path.display();
+    let further = match step < steps {
+        // It ended at its best.
+        true => "--set train.patience=0".to_owned(),
+        false => format!("--steps {}", step + steps.max(1)),
+    };
     let message = format!(
         "{run} is finished: {step} of {steps} steps. To train it further: \
-         downhill train --resume {run} --steps {}",
-        step + steps.max(1)
+         downhill train --resume {run} {further}",
     );
     // With --json, standard output has only events.
     if json {
