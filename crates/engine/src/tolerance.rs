@@ -7,6 +7,10 @@ pub const DIFFERENCES: f64 = 1e-7;
 /// f32 path of an operation against the f64 reference on the same inputs, relative to the norm.
 pub const FAST: f64 = 1e-5;
 
+/// An operation whose products round their operands to bf16 (8 bits) against the f64 reference,
+/// relative to the norm.
+pub const ROUNDED: f64 = 1e-2;
+
 /// Gradient of a whole model in f64 against central differences, relative to the norm.
 pub const MODEL_DIFFERENCES: f64 = 1e-6;
 

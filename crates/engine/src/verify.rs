@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Origin, ValueId};
 use crate::ops::EXAMPLES;
 use crate::plan::Plan;
+use crate::precision::Precision;
 use crate::schedule::Purpose;
 use crate::tolerance;
 use crate::update::{Descent, Optimizer};
@@ -53,6 +54,8 @@ struct Drawn {
     draw: Draw,
     output: ValueId,
     cost: ValueId,
+    /// Of the fast path's products.
+    precision: Precision,
 }
 
 const SCALARS: Scalars = Scalars {
@@ -82,6 +85,7 @@ impl Drawn {
             draw,
             output,
             cost,
+            precision: Precision::F32,
         })
     }
 
@@ -100,7 +104,7 @@ impl Drawn {
     }
 
     fn ready<D: Device>(&self, device: &mut D, purpose: Purpose) -> Result<Ready> {
-        let plan = Plan::new(self.graph.clone(), 1, purpose)?;
+        let plan = Plan::new(self.graph.clone(), 1, purpose)?.in_precision(self.precision);
         let ready = device.prepare(plan)?;
         for (v, numbers) in &self.draw.values {
             let host = Host::Double(numbers);
@@ -191,12 +195,17 @@ pub fn relative_error(found: &[f64], expected: &[f64]) -> f64 {
 /// Errors of the fast path of an example against f64, of its output and of its gradient: for shapes
 /// too large to check by differences.
 #[cfg(test)]
-pub(crate) fn fast_errors(build: Example, isa: crate::Isa) -> Result<[f64; 2]> {
+pub(crate) fn fast_errors(
+    build: Example,
+    isa: crate::Isa,
+    precision: Precision,
+) -> Result<[f64; 2]> {
     let settings = CpuSettings {
         isa,
         ..CpuSettings::with_threads(2)
     };
-    let drawn = Drawn::new("large", build, 1)?;
+    let mut drawn = Drawn::new("large", build, 1)?;
+    drawn.precision = precision;
     Ok(drawn.fast_errors(&mut Cpu::new(settings))?.1)
 }
 

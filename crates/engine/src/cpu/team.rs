@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// Scratch memory of a thread, in numbers: packed panels of products, tiles of attention.
-pub const SCRATCH: usize = 1 << 19;
+pub const SCRATCH: usize = (1 << 19) + (1 << 15);
 
 /// Spins on a bell before a waiting thread starts to yield its core: tens of microseconds.
 const SPINS: usize = 1 << 11;

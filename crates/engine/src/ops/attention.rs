@@ -286,7 +286,7 @@ impl Operation for Attention {
 }
 
 impl Kernel for Attention {
-    fn forward(&self, a: &Forward, _: &At, team: &Team) {
+    fn forward(&self, a: &Forward, at: &At, team: &Team) {
         let Heads {
             heads,
             kv_heads,
@@ -299,13 +299,13 @@ impl Kernel for Attention {
         team.each((y, kept), |tile, (mut y, mut kept), scratch| {
             let (sequence, shared) = (tile / kv_heads, tile % kv_heads);
             let rows = self.rows(sequence, start, table);
-            let group = self.group(team.isa(), sequence, shared, rows);
+            let group = self.group(team.arithmetic(at.precision), sequence, shared, rows);
             let x = [a.x[0].real(), a.x[1].real(), a.x[2].real()];
             group.forward(x, &mut y, &mut kept, scratch);
         });
     }
 
-    fn backward(&self, a: &Backward, _: &At, team: &Team) {
+    fn backward(&self, a: &Backward, at: &At, team: &Team) {
         let Heads {
             heads,
             kv_heads,
@@ -324,7 +324,7 @@ impl Kernel for Attention {
         team.each(cuts, |tile, (dq, dk, dv), scratch| {
             let (sequence, shared) = (tile / kv_heads, tile % kv_heads);
             let rows = Rows::Along(sequence * self.time);
-            let group = self.group(team.isa(), sequence, shared, rows);
+            let group = self.group(team.arithmetic(at.precision), sequence, shared, rows);
             let saved = tiles::BackwardReads {
                 x: [a.x[0].real(), a.x[1].real(), a.x[2].real()],
                 y: a.y[0].real(),
@@ -365,7 +365,8 @@ pub(crate) fn example(g: &mut Graph, d: &mut Draw) -> Result<ValueId> {
 mod tests {
     use super::*;
     use crate::cpu::machine::Isa;
-    use crate::tolerance::FAST;
+    use crate::precision::Precision;
+    use crate::tolerance::{FAST, ROUNDED};
     use crate::verify::fast_errors;
 
     /// Heads so wide that the keys come in several blocks, the last one partial.
@@ -385,8 +386,11 @@ mod tests {
     #[test]
     fn several_blocks_of_keys_give_what_one_would() {
         for isa in Isa::available() {
-            let errors = fast_errors(wide, isa).unwrap();
-            assert!(errors.iter().all(|&e| e <= FAST), "{isa:?} {errors:?}");
+            for (precision, most) in [(Precision::F32, FAST), (Precision::Bf16, ROUNDED)] {
+                let errors = fast_errors(wide, isa, precision).unwrap();
+                let fine = errors.iter().all(|&e| e <= most);
+                assert!(fine, "{isa:?} {precision:?} {errors:?}");
+            }
         }
     }
 }

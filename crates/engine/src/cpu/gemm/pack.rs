@@ -100,15 +100,16 @@ impl Packer {
             };
         }
         let depth = self.form.units(a.columns);
-        for (r, to) in packed.chunks_mut(DEPTH).take(a.rows).enumerate() {
+        let stride = depth.max(DEPTH);
+        for (r, to) in packed.chunks_mut(stride).take(a.rows).enumerate() {
             let row = &a.data[r * a.row_stride..][..a.columns];
             self.line(row, &mut to[..depth]);
         }
         Left {
             by_rows,
             data: packed,
-            step: DEPTH,
-            stride: DEPTH,
+            step: stride,
+            stride,
         }
     }
 
@@ -134,11 +135,12 @@ impl Packer {
                 transpose(self.isa, source, b.column_stride, (count, depth), out, tile);
                 continue;
             }
-            for (column, line) in spare.chunks_mut(DEPTH).take(count).enumerate() {
+            let stride = depth.max(DEPTH);
+            for (column, line) in spare.chunks_mut(stride).take(count).enumerate() {
                 let column = &source[column * b.column_stride..][..b.rows];
                 self.line(column, &mut line[..depth]);
             }
-            transpose(self.isa, spare, DEPTH, (count, depth), out, tile);
+            transpose(self.isa, spare, stride, (count, depth), out, tile);
         }
     }
 

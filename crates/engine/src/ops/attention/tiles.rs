@@ -1,14 +1,13 @@
 //! The heads of one sequence that share keys and values: tiles of queries are multiplied by the
 //! keys that they attend to. The scores never leave the cache, and fully masked tiles are skipped.
 //!
-//! Products are in f32 whatever the plan's precision: they are a small part of a model's work, and
-//! rounding the scores would cost more than it saves.
+//! In bf16, the operands of every product are rounded, probabilities and their gradients among
+//! them; softmax and sums stay in f32.
 
 use super::{Attention, Heads, Rows};
 use crate::cpu::arena::Patch;
-use crate::cpu::gemm::{ChainStart, Panels, View};
+use crate::cpu::gemm::{Arithmetic, ChainStart, Panels, View};
 use crate::cpu::lanes::{LANES, Vector, dot, lanes};
-use crate::cpu::machine::Isa;
 use crate::cpu::team::SCRATCH;
 use crate::write::Write;
 
@@ -29,14 +28,20 @@ pub const WIDEST: usize = 512;
 /// the L2 cache. Depends on the shape alone.
 fn keys_at_once(size: usize) -> usize {
     let size = size.next_multiple_of(32);
-    let room = SCRATCH - 2 * BLOCK * (size + GAP);
-    (room / (3 * size + 2 * BLOCK)).min(10 * BLOCK) / BLOCK * BLOCK
+    let room = SCRATCH - PACKING - 2 * BLOCK * (size + GAP);
+    (room / (3 * size + 2 * BLOCK)).min(KEYS) / BLOCK * BLOCK
 }
+
+/// The most keys of a block.
+const KEYS: usize = 10 * BLOCK;
+/// Memory for packing in bf16: the left operand of a product, and columns to be transposed.
+const PACKING: usize = 1 << 15;
+const _: () = assert!(Panels::left(KEYS) + Panels::spare(WIDEST) <= PACKING);
 
 /// The heads of one sequence that share one head of keys and values.
 pub struct HeadGroup<'a> {
     heads: Heads,
-    isa: Isa,
+    arithmetic: Arithmetic,
     /// First row of the sequence in q.
     first: usize,
     /// Queries.
@@ -60,14 +65,14 @@ impl Attention {
     /// The heads of sequence `sequence` that share head `shared` of keys and values.
     pub(super) fn group<'a>(
         &self,
-        isa: Isa,
+        arithmetic: Arithmetic,
         sequence: usize,
         shared: usize,
         rows: Rows<'a>,
     ) -> HeadGroup<'a> {
         HeadGroup {
             heads: self.heads,
-            isa,
+            arithmetic,
             first: sequence * self.time,
             time: self.time,
             rows,
@@ -133,16 +138,18 @@ impl HeadGroup<'_> {
         total: &mut Patch,
         scratch: &mut [f32],
     ) {
-        let size = self.heads.head_size;
+        let (size, isa) = (self.heads.head_size, self.arithmetic.isa);
         let before = self.rows.before();
         for (key, keys) in self.key_blocks() {
             let stride = keys.next_multiple_of(32) + GAP;
             let (scores, rest) = scratch.split_at_mut(TILE * stride);
             let (for_k, rest) = rest.split_at_mut(Panels::room(size, keys));
-            let (for_v, room) = rest.split_at_mut(Panels::room(keys, size));
+            let (for_v, rest) = rest.split_at_mut(Panels::room(keys, size));
+            let (left, spare, room) = packing(rest);
             let k = self.keys(k, key, keys, room).transposed();
-            let k = Panels::pack(self.isa, k, for_k);
-            let v = Panels::pack(self.isa, self.keys(v, key, keys, room), for_v);
+            let k = Panels::pack(self.arithmetic, k, for_k, spare);
+            let v = self.keys(v, key, keys, room);
+            let v = Panels::pack(self.arithmetic, v, for_v, spare);
             for member in 0..self.members() {
                 let q = self.queries(q, member);
                 let mut y = y.strip(member * size, size);
@@ -162,17 +169,17 @@ impl HeadGroup<'_> {
                         continue;
                     }
                     let all = (&mut *scores, stride, last.next_multiple_of(32));
-                    k.product_into(q.rows(from, count), 0, all, ChainStart::Zero);
+                    k.product_into(q.rows(from, count), 0, all, ChainStart::Zero, left);
                     let mut y = y.band(from, count);
                     let mut totals = [0.0; LANES];
                     for (r, to) in totals.iter_mut().enumerate().take(count) {
                         *to = total.row(from + r)[member];
                     }
-                    let old = probabilities(self.isa, &tile, scores, key > 0, &mut totals);
+                    let old = probabilities(isa, &tile, scores, key > 0, &mut totals);
                     for (r, new) in totals.iter().enumerate().take(count) {
                         total.row(from + r)[member] = *new;
                         if key > 0 {
-                            shrink(self.isa, old[r], y.row(r));
+                            shrink(isa, old[r], y.row(r));
                         }
                     }
                     let p = View::new(scores, count, last, stride);
@@ -181,7 +188,7 @@ impl HeadGroup<'_> {
                     } else {
                         ChainStart::Held
                     };
-                    v.product(p, 0, &mut y, start);
+                    v.product(p, 0, &mut y, start, left);
                 }
             }
         }
@@ -201,25 +208,33 @@ impl HeadGroup<'_> {
             let (for_kt, rest) = scratch.split_at_mut(turned);
             let (for_vt, rest) = rest.split_at_mut(turned);
             let (for_k, rest) = rest.split_at_mut(panels);
+            let (left, spare, rest) = packing(rest);
             let [k, v] = [1, 2].map(|i| self.keys(saved.x[i], key, keys, &mut []));
             let block = Block {
                 group: self,
                 key,
                 keys,
                 turned: [
-                    Panels::pack(self.isa, k.transposed(), for_kt),
-                    Panels::pack(self.isa, v.transposed(), for_vt),
+                    Panels::pack(self.arithmetic, k.transposed(), for_kt, spare),
+                    Panels::pack(self.arithmetic, v.transposed(), for_vt, spare),
                 ],
-                k: Panels::pack(self.isa, k, for_k),
+                k: Panels::pack(self.arithmetic, k, for_k, spare),
             };
             for member in 0..self.members() {
                 for from in (key / BLOCK * BLOCK..self.time).step_by(BLOCK) {
                     let count = BLOCK.min(self.time - from);
-                    block.backward(saved, (member, from, count), &mut dx, rest);
+                    block.backward(saved, (member, from, count), &mut dx, (left, rest));
                 }
             }
         }
     }
+}
+
+/// Memory for a product's left operand, memory for columns to be transposed, and the rest.
+fn packing(scratch: &mut [f32]) -> (&mut [f32], &mut [f32], &mut [f32]) {
+    let (left, rest) = scratch.split_at_mut(Panels::left(KEYS));
+    let (spare, rest) = rest.split_at_mut(Panels::spare(WIDEST));
+    (left, spare, rest)
 }
 
 /// Whether the rows of `count` positions starting at `first` are contiguous.
@@ -248,10 +263,11 @@ impl Block<'_> {
         saved: &BackwardReads,
         (member, from, count): (usize, usize, usize),
         [dq, dk, dv]: &mut [Option<(Write, Patch)>; 3],
-        scratch: &mut [f32],
+        (left, scratch): (&mut [f32], &mut [f32]),
     ) {
         let g = self.group;
-        let (isa, size) = (g.isa, g.heads.head_size);
+        let (arithmetic, size) = (g.arithmetic, g.heads.head_size);
+        let isa = arithmetic.isa;
         let stride = self.keys.next_multiple_of(32) + GAP;
         let (p, rest) = scratch.split_at_mut(BLOCK * stride);
         let (ds, rest) = rest.split_at_mut(BLOCK * stride);
@@ -275,7 +291,7 @@ impl Block<'_> {
                 .zip([q, dy])
             {
                 let to = (&mut to[at..], stride, last.next_multiple_of(32));
-                panels.product_into(x.rows(top, rows), 0, to, ChainStart::Zero);
+                panels.product_into(x.rows(top, rows), 0, to, ChainStart::Zero, left);
             }
             let (mut totals, mut deltas) = ([0.0; TILE], [0.0; TILE]);
             for r in 0..rows {
@@ -288,11 +304,12 @@ impl Block<'_> {
                 let ds = View::new(&ds[at..], rows, last, stride);
                 let start = start(*write, self.key == 0);
                 let mut dq = dq.strip(member * size, size);
-                self.k.product(ds, 0, &mut dq.band(from + top, rows), start);
+                let mut dq = dq.band(from + top, rows);
+                self.k.product(ds, 0, &mut dq, start, left);
             }
         }
-        let q = Panels::pack(isa, q, for_q);
-        let dy = Panels::pack(isa, dy, for_dy);
+        let q = Panels::pack(arithmetic, q, for_q, &mut []);
+        let dy = Panels::pack(arithmetic, dy, for_dy, &mut []);
         let seen = (from + count - self.key).min(self.keys);
         for tile in (0..seen).step_by(TILE) {
             let rows = TILE.min(seen - tile);
@@ -305,7 +322,7 @@ impl Block<'_> {
                 // The first block of queries that attends to these keys contains their positions.
                 let start = start(*write, member == 0 && from <= self.key + tile);
                 let mut to = to.band(self.key + tile, rows);
-                panels.product(x.transposed(), first, &mut to, start);
+                panels.product(x.transposed(), first, &mut to, start, left);
             }
         }
     }
