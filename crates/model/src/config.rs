@@ -83,6 +83,8 @@ pub struct OptimConfig {
     pub momentum: f64,
     pub beta1: f64,
     pub beta2: f64,
+    #[serde(with = "none")]
+    pub half_life: Option<f64>,
     pub epsilon: f64,
     pub weight_decay: f64,
     pub cautious: bool,
@@ -193,8 +195,21 @@ impl TrainConfig {
 }
 
 impl OptimConfig {
-    /// For the engine.
-    pub fn optimizer(&self) -> engine::Optimizer {
+    /// For the engine, with steps of so many tokens.
+    pub fn optimizer(&self, tokens: usize) -> engine::Optimizer {
+        // A mean that halves the weight of a gradient over a given number of tokens, so that it
+        // spans the same text whatever the batch (Marek et al., 2025, section 3).
+        let beta2 = self
+            .half_life
+            .map_or(self.beta2, |half| libm::exp2(-(tokens as f64) / half));
+        let optim = OptimConfig {
+            beta2,
+            ..self.clone()
+        };
+        optim.rules()
+    }
+
+    fn rules(&self) -> engine::Optimizer {
         let momentum = |nesterov| Descent {
             momentum: Some(self.momentum),
             nesterov,
@@ -323,6 +338,11 @@ pub struct Difference {
 }
 
 impl Config {
+    /// The optimizer, for the engine.
+    pub fn optimizer(&self) -> engine::Optimizer {
+        self.optim.optimizer(self.train.batch * self.model.context)
+    }
+
     /// Merges default ← preset ← file (its path and content) ← assignments `key=value`.
     ///
     /// No preset means the `default` one. On success, every value is within its range and all of

@@ -72,7 +72,7 @@ impl Training {
     /// # Errors
     /// If the memory can't be computed.
     pub fn plan(&self, config: &Config) -> Result<Plan, Error> {
-        let purpose = Purpose::Train(config.optim.optimizer());
+        let purpose = Purpose::Train(config.optimizer());
         let plan = Plan::new(self.decoder.graph.clone(), self.micros, purpose)?;
         Ok(plan.in_precision(config.train.precision.of_products()))
     }

@@ -29,8 +29,8 @@ fn key_names_are_stable() {
     let promised = [
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
-        "optim: name lr matrix_lr matrix_block lr_min schedule schedule_steps warmup decay momentum beta1 beta2 epsilon weight_decay cautious clip",
-        "train: batch steps seed average pace threads precision",
+        "optim: name lr matrix_lr matrix_block lr_min schedule schedule_steps warmup decay momentum beta1 beta2 half_life epsilon weight_decay cautious clip",
+        "train: batch steps seed average pace patience improvement stable threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
         "data: tokenizer validation_bytes encoding lossy field delimiter quotes separator raw skip_bad gitignore merge_dropout",
@@ -380,4 +380,17 @@ fn differences_name_the_keys() {
         expected.map(|(k, m, t)| (k.into(), m.into(), t.into()))
     );
     assert!(mine.differences(&mine).is_empty());
+}
+
+#[test]
+fn a_half_life_in_tokens_gives_the_decay_of_a_step() {
+    let beta2 = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let config = Config::load(None, None, &sets).unwrap();
+        format!("{:?}", config.optimizer())
+    };
+    let half = ["optim.half_life=2048", "train.batch=2", "model.context=512"];
+    let twice = ["optim.half_life=4096", "train.batch=4", "model.context=512"];
+    assert!(beta2(&half).contains(&format!("beta2: {:?}", 0.5f64.sqrt())));
+    assert_eq!(beta2(&half), beta2(&twice), "twice the tokens per step");
 }

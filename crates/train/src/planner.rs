@@ -388,7 +388,7 @@ pub fn step_seconds(
 ) -> Result<f64> {
     let mut device = Cpu::new(engine::CpuSettings::with_threads(threads));
     let training = Training::record(config, vocabulary)?;
-    let optimizer = config.optim.optimizer();
+    let optimizer = config.optimizer();
     let variables = training.decoder.graph.variables();
     device.create(variables, Some(&optimizer))?;
     initialize(&mut device, variables, config.train.seed)?;

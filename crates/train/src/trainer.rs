@@ -114,7 +114,7 @@ impl<'a> Trainer<'a> {
         from: Option<&Checkpoint>,
         screen: &'a mut dyn FnMut(&Event),
     ) -> Result<Trainer<'a>> {
-        let optimizer = settings.config.optim.optimizer();
+        let optimizer = settings.config.optimizer();
         let recording = task.record()?;
         let purpose = Purpose::Train(optimizer.clone());
         let plan = Plan::new(recording.graph.clone(), recording.micros, purpose)?
