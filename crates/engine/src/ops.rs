@@ -6,11 +6,13 @@ use crate::draw::Example;
 mod append;
 mod attention;
 mod cross_entropy;
+mod distillation;
 mod dropout;
 mod embedding;
 mod gelu;
 mod layer_norm;
 mod linear;
+mod mixture;
 mod mse;
 mod residual;
 mod rms_norm;
@@ -37,11 +39,13 @@ list! {
     append::Append,
     attention::Attention,
     cross_entropy::CrossEntropy,
+    distillation::Distillation,
     dropout::Dropout,
     embedding::Embedding,
     gelu::Gelu,
     layer_norm::LayerNorm,
     linear::Linear,
+    mixture::Mixture,
     mse::Mse,
     residual::Residual,
     rms_norm::RmsNorm,

@@ -1,4 +1,4 @@
-//! Variables outlive every plan: parameters, and caches for generation.
+//! Variables outlive every plan: parameters, fixed weights, and caches for generation.
 
 /// How a parameter is initialized.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +16,8 @@ pub enum Init {
 pub enum VariableKind {
     /// Learned by gradient descent.
     Parameter,
+    /// A weight that stays as it is, such as a teacher's.
+    Fixed,
     /// Keys or values of earlier positions, kept between runs of a plan.
     Cache,
 }
@@ -33,7 +35,7 @@ pub enum Group {
     Vectors,
 }
 
-/// One parameter or cache. It determines initialization, counting, the optimizer's groups,
+/// One parameter, fixed weight or cache. It determines initialization, counting, the optimizer's groups,
 /// checkpoints and names in files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variable {
@@ -45,7 +47,7 @@ pub struct Variable {
     pub init: Init,
     /// Its role.
     pub group: Group,
-    /// Parameter or cache.
+    /// Parameter, fixed weight or cache.
     pub kind: VariableKind,
 }
 
@@ -79,6 +81,13 @@ impl Variable {
         }
     }
 
+    /// The same parameter as a weight that stays as it is, under another name.
+    #[must_use]
+    pub fn fixed(self, name: String) -> Variable {
+        let kind = VariableKind::Fixed;
+        Variable { name, kind, ..self }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -93,6 +102,11 @@ impl Variable {
     pub fn matrix(&self) -> [usize; 2] {
         let columns = self.shape.last().copied().unwrap_or(1);
         [self.len() / columns.max(1), columns]
+    }
+
+    /// Whether it is a weight, learned or fixed.
+    pub fn is_weight(&self) -> bool {
+        self.kind != VariableKind::Cache
     }
 
     /// Whether it is learned.

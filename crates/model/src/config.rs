@@ -103,6 +103,7 @@ pub struct TrainConfig {
     pub average: f64,
     #[serde(with = "none")]
     pub pace: Option<Pace>,
+    pub members: usize,
     pub patience: usize,
     pub improvement: f64,
     pub stable: f64,

@@ -8,6 +8,14 @@ use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Error>;
 
+/// The share of the teachers in what a model learns from; the rest is the text's own next tokens.
+const TAUGHT: f64 = 0.7;
+
+/// The name of a teacher's weight that a model of the same shape calls `name`.
+pub fn taught_by(teacher: usize, name: &str) -> String {
+    format!("teachers.{teacher}.{name}")
+}
+
 struct Recorder<'a> {
     g: Graph,
     shape: &'a ModelConfig,
@@ -15,7 +23,10 @@ struct Recorder<'a> {
     time: usize,
     angles: Angles,
     places: Option<Places>,
+    positions: Option<ValueId>,
     stream: Vec<ValueId>,
+    /// The teacher that is being recorded.
+    teacher: Option<usize>,
     /// Number of the next dropout site, so that a mask doesn't depend on what else is recorded.
     site: u32,
 }
@@ -49,30 +60,12 @@ pub fn decoder(
         time,
         angles: Angles::new(longest, shape.head_size, shape.rope_theta),
         places,
+        positions: None,
         stream: Vec::new(),
+        teacher: None,
         site: 0,
     };
-    let (width, std) = (shape.width, 0.02);
-    let table = r.matrix("embed_tokens", vocabulary, width, std, Group::Embeddings);
-    let mut h = r.g.embedding(tokens, table)?;
-    let learned = shape.position == Position::Learned;
-    let positions = learned.then(|| r.g.tokens("positions", rows));
-    if let Some(at) = positions {
-        h = r.add_positions(h, at)?;
-    }
-    h = r.dropout(h)?;
-    for layer in 0..shape.layers {
-        h = r.block(layer, h)?;
-    }
-    if let Some(asked) = asked {
-        h = r.g.embedding(asked, h)?;
-    }
-    let h = r.norm("norm", h)?;
-    let head = match shape.tied {
-        true => table,
-        false => r.matrix("lm_head", vocabulary, width, std, Group::OutputHead),
-    };
-    let logits = r.g.linear(h, head, None)?;
+    let logits = r.logits(tokens, asked, vocabulary)?;
     if matches!(mode, Mode::Look | Mode::Generate(_)) {
         r.g.keep(logits);
     }
@@ -81,7 +74,7 @@ pub fn decoder(
     }
     let scored = !matches!(mode, Mode::Generate(_));
     let targets = scored.then(|| r.g.tokens("targets", rows));
-    let cost = targets.map(|next| r.g.cross_entropy(logits, next));
+    let cost = targets.map(|next| r.cost(logits, next, tokens, vocabulary));
     let cost = cost.transpose()?;
     if let Some((_, nats)) = cost {
         r.g.keep(nats);
@@ -89,7 +82,7 @@ pub fn decoder(
     Ok(Decoder {
         graph: Arc::new(r.g),
         tokens,
-        positions,
+        positions: r.positions,
         places,
         asked,
         targets,
@@ -101,10 +94,74 @@ pub fn decoder(
 }
 
 impl Recorder<'_> {
+    /// Logits of the next token after each one, or after those that are `asked` for.
+    fn logits(
+        &mut self,
+        tokens: ValueId,
+        asked: Option<ValueId>,
+        vocabulary: usize,
+    ) -> Result<ValueId> {
+        let (width, std) = (self.shape.width, 0.02);
+        let table = self.matrix("embed_tokens", vocabulary, width, std, Group::Embeddings);
+        let mut h = self.g.embedding(tokens, table)?;
+        if self.shape.position == Position::Learned && self.positions.is_none() {
+            let rows = self.g.spec(tokens).rows;
+            self.positions = Some(self.g.tokens("positions", rows));
+        }
+        if let Some(at) = self.positions {
+            h = self.add_positions(h, at)?;
+        }
+        h = self.dropout(h)?;
+        for layer in 0..self.shape.layers {
+            h = self.block(layer, h)?;
+        }
+        if let Some(asked) = asked {
+            h = self.g.embedding(asked, h)?;
+        }
+        let h = self.norm("norm", h)?;
+        let head = match self.shape.tied {
+            true => table,
+            false => self.matrix("lm_head", vocabulary, width, std, Group::OutputHead),
+        };
+        self.g.linear(h, head, None)
+    }
+
+    /// The cost and each row's nats, with the teachers' predictions if there are teachers.
+    fn cost(
+        &mut self,
+        logits: ValueId,
+        targets: ValueId,
+        tokens: ValueId,
+        vocabulary: usize,
+    ) -> Result<(ValueId, ValueId)> {
+        let Mode::Distill(teachers) = self.mode else {
+            return self.g.cross_entropy(logits, targets);
+        };
+        let mut predictions = Vec::new();
+        for teacher in 0..teachers {
+            self.teacher = Some(teacher);
+            predictions.push(self.logits(tokens, None, vocabulary)?);
+        }
+        let mean = self.g.mixture(&predictions)?;
+        self.g.distillation(logits, targets, mean, TAUGHT)
+    }
+
+    /// A parameter, or the teacher's fixed weight in its place.
+    fn variable(&mut self, variable: Variable) -> ValueId {
+        let variable = match self.teacher {
+            Some(teacher) => {
+                let name = taught_by(teacher, &variable.name);
+                variable.fixed(name)
+            }
+            None => variable,
+        };
+        self.g.variable(variable)
+    }
+
     fn matrix(&mut self, name: &str, rows: usize, width: usize, std: f64, group: Group) -> ValueId {
         let name = format!("{name}.weight");
         let variable = Variable::parameter(name, &[rows, width], Init::Normal(std));
-        self.g.variable(variable.in_group(group))
+        self.variable(variable.in_group(group))
     }
 
     /// h + a learned vector for each position.
@@ -117,7 +174,7 @@ impl Recorder<'_> {
     }
 
     fn vector(&mut self, name: &str, width: usize, init: Init) -> ValueId {
-        self.g.variable(Variable::parameter(name, &[width], init))
+        self.variable(Variable::parameter(name, &[width], init))
     }
 
     /// Weights of a layer, and its bias if the family has them. Weights are initialized with a
@@ -176,7 +233,8 @@ impl Recorder<'_> {
     }
 
     fn drops(&self) -> bool {
-        self.mode == Mode::Train && self.shape.dropout != 0.0
+        let trains = matches!(self.mode, Mode::Train | Mode::Distill(_));
+        trains && self.teacher.is_none() && self.shape.dropout != 0.0
     }
 
     fn dropout(&mut self, x: ValueId) -> Result<ValueId> {

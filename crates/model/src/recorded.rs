@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub enum Mode {
     /// Training: with dropout and the cost.
     Train,
+    /// Training with this many teachers of the same shape, whose predictions the model learns too.
+    Distill(usize),
     /// Scoring: the cost, without dropout.
     Score,
     /// Scoring, with the logits and the residual stream held for the host.

@@ -37,8 +37,12 @@ impl Training {
     pub fn record(config: &Config, vocabulary: usize) -> Result<Training, Error> {
         let (batch, time) = (config.train.batch, config.model.context);
         let sequences = micro_batch(batch, time, micro_tokens(vocabulary));
+        let mode = match config.train.members {
+            1 => Mode::Train,
+            members => Mode::Distill(members),
+        };
         Ok(Training {
-            decoder: decoder(&config.model, vocabulary, (sequences, time), Mode::Train)?,
+            decoder: decoder(&config.model, vocabulary, (sequences, time), mode)?,
             sequences,
             micros: batch.div_ceil(sequences),
             loss_weight: 1.0 / (batch * time) as f64,

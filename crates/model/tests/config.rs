@@ -30,7 +30,7 @@ fn key_names_are_stable() {
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
         "optim: name lr matrix_lr matrix_block lr_min schedule schedule_steps warmup decay momentum beta1 beta2 half_life epsilon weight_decay cautious clip",
-        "train: batch steps seed average pace patience improvement stable threads precision",
+        "train: batch steps seed average pace members patience improvement stable threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
         "data: tokenizer validation_bytes encoding lossy field delimiter quotes separator raw skip_bad gitignore merge_dropout",

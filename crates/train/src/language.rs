@@ -8,9 +8,9 @@ use crate::probe::Probe;
 use crate::saved::weights;
 use crate::task::{Measured, Recording, Task};
 use data::Loader;
-use engine::{Device, Field, Graph, HostMut, Ready};
-use model::{Config, Training, hugging_face, initialize};
-use run::{Checkpoint, Eval, Kind, NamedFile, Sample, Start, Step, What};
+use engine::{Device, Field, Graph, HostMut, Ready, Variable};
+use model::{Config, Training, hugging_face, initialize, taught_by};
+use run::{Checkpoint, Eval, Kind, NamedFile, RunFolder, Sample, Start, Step, What, Which};
 use session::{
     Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, tokenizer, write_text,
 };
@@ -27,6 +27,10 @@ pub struct LanguageTask {
     corpus: Corpus,
     loader: Loader,
     training: Training,
+    /// What is learned.
+    variables: Vec<Variable>,
+    /// Runs whose best models teach this one.
+    teachers: Vec<RunFolder>,
     /// Plans for evaluation, samples and probes.
     plans: Plans,
     cadence: Cadence,
@@ -50,6 +54,9 @@ impl LanguageTask {
         if share > 0.0 && merges.is_none() {
             return Err(Error::MergeDropout { share });
         }
+        let training = Training::record(config, vocabulary)?;
+        let all = training.decoder.graph.variables().iter();
+        let variables = all.filter(|v| v.is_parameter()).cloned().collect();
         Ok(LanguageTask {
             loader: Loader::new(
                 corpus.train.clone(),
@@ -57,7 +64,9 @@ impl LanguageTask {
                 config.train.seed,
                 merges,
             )?,
-            training: Training::record(config, vocabulary)?,
+            training,
+            variables,
+            teachers: Vec::new(),
             plans: Plans::new(&config.model, vocabulary, 1),
             cadence: Cadence::new(config),
             probe: Probe::default(),
@@ -67,8 +76,31 @@ impl LanguageTask {
         })
     }
 
-    fn graph(&self) -> &Graph {
-        &self.training.decoder.graph
+    /// The same model with these runs as teachers, of which the config says how many there are.
+    #[must_use]
+    pub fn taught_by(self, teachers: Vec<RunFolder>) -> LanguageTask {
+        LanguageTask { teachers, ..self }
+    }
+
+    /// Copies the teachers' weights to the device.
+    fn load_teachers(&self, device: &mut dyn Device) -> Result<()> {
+        for (teacher, run) in self.teachers.iter().enumerate() {
+            let checkpoint = run.checkpoints().open(Which::Best)?;
+            self.check_tokenizer(&checkpoint)?;
+            let renamed = |name: &str| taught_by(teacher, name);
+            let (shape, variables) = (&self.config.model, &self.variables);
+            weights(device, &checkpoint, shape, variables, &renamed)?;
+        }
+        Ok(())
+    }
+
+    fn check_tokenizer(&self, from: &Checkpoint) -> Result<()> {
+        if tokenizer(from)? == self.corpus.tokenizer {
+            return Ok(());
+        }
+        let path = from.path.join(TOKENIZER);
+        let reason = "it is not the tokenizer of this run's text".into();
+        Err(run::Error::Broken { path, reason }.into())
     }
 
     /// How many tokens of the validation part are scored: all, or those of the fixed subset.
@@ -118,21 +150,17 @@ impl Task for LanguageTask {
         start.floor_bits_per_byte = self.corpus.floor_bits_per_byte();
     }
 
-    fn initialize(&mut self, device: &mut dyn Device, graph: &Graph) -> Result<()> {
-        Ok(initialize(
-            device,
-            graph.variables(),
-            self.config.train.seed,
-        )?)
+    fn initialize(&mut self, device: &mut dyn Device, _: &Graph) -> Result<()> {
+        self.load_teachers(device)?;
+        let seed = self.config.train.seed;
+        Ok(initialize(device, &self.variables, seed)?)
     }
 
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()> {
-        if tokenizer(from)? != self.corpus.tokenizer {
-            let path = from.path.join(TOKENIZER);
-            let reason = "it is not the tokenizer of this run's text".into();
-            return Err(run::Error::Broken { path, reason }.into());
-        }
-        weights(device, from, &self.config.model, self.graph().variables())
+        self.check_tokenizer(from)?;
+        self.load_teachers(device)?;
+        let shape = &self.config.model;
+        weights(device, from, shape, &self.variables, &str::to_owned)
     }
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
@@ -140,8 +168,7 @@ impl Task for LanguageTask {
         self.training
             .fill(device, ready, &batch.inputs, &batch.targets)?;
         if self.cadence.evaluates(step + 1) {
-            let variables = self.training.decoder.graph.variables();
-            self.probe.remember(device, variables)?;
+            self.probe.remember(device, &self.variables)?;
         }
         Ok(())
     }
@@ -232,8 +259,7 @@ impl Task for LanguageTask {
             self.looked = Some(step);
             seen.push(lens.into());
         }
-        let variables = self.training.decoder.graph.variables();
-        let layers = self.probe.layers(device, variables, &stream)?;
+        let layers = self.probe.layers(device, &self.variables, &stream)?;
         seen.push(layers.into());
         Ok(seen)
     }
@@ -241,7 +267,7 @@ impl Task for LanguageTask {
     fn files<'a>(&'a self, device: &'a dyn Device) -> Result<Vec<NamedFile<'a>>> {
         let (model, tokenizer) = (&self.config.model, &self.corpus.tokenizer);
         let (vocabulary, eos) = (tokenizer.vocabulary_size(), tokenizer.end_of_text());
-        let variables = self.graph().variables();
+        let variables = &self.variables;
         let tensor = move |name: &str| {
             let variable = variables.iter().find(|v| v.name == name)?;
             let mut numbers = vec![0.0f32; variable.len()];

@@ -42,12 +42,14 @@ impl Settings {
     }
 }
 
-/// Copies a checkpoint's weights to a device whose store has these variables.
+/// Copies a checkpoint's weights to a device whose store has these variables, under the names that
+/// `renamed` gives them.
 pub(crate) fn weights(
     device: &mut dyn Device,
     checkpoint: &Checkpoint,
     shape: &ModelConfig,
     variables: &[Variable],
+    renamed: &dyn Fn(&str) -> String,
 ) -> Result<()> {
     let config = checkpoint.read(hugging_face::CONFIG)?;
     let described = hugging_face::describe(&config, Some(shape))?;
@@ -62,7 +64,7 @@ pub(crate) fn weights(
     let mut put = |tensor: hugging_face::Tensor| {
         missing.retain(|name| *name != tensor.name);
         let numbers = Host::Real(&tensor.values);
-        Ok(device.write_variable(&tensor.name, Field::Weight, numbers)?)
+        Ok(device.write_variable(&renamed(&tensor.name), Field::Weight, numbers)?)
     };
     hugging_face::read_weights(&described, &mut files, &mut put)?;
     match missing.first() {

@@ -15,7 +15,7 @@ use crate::profile::Profiler;
 use crate::schedule::rate;
 use crate::state;
 use crate::task::{Recording, Task};
-use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars};
+use engine::{Device, HostMut, Optimizer, Plan, Purpose, Ready, Scalars, Variable};
 use model::{Config, Pace};
 use run::{
     Checkpoint, End, Eval, Event, EventLog, Kind, RunFolder, Smoothed, Start, Step, Warning, What,
@@ -71,6 +71,8 @@ pub struct Trainer<'a> {
     log: EventLog,
     screen: &'a mut dyn FnMut(&Event),
     recording: Recording,
+    /// What is learned.
+    variables: Vec<Variable>,
     ready: Ready,
     optimizer: Optimizer,
     average: Average,
@@ -132,6 +134,8 @@ impl<'a> Trainer<'a> {
         }
         let (average, pace) = (Average::new(train.average), train.pace());
         let log = folder.event_log()?;
+        let all = recording.graph.variables().iter();
+        let variables = all.filter(|v| v.is_parameter()).cloned().collect();
         let mut trainer = Trainer {
             least: None,
             best: None,
@@ -143,6 +147,7 @@ impl<'a> Trainer<'a> {
             log,
             screen,
             recording,
+            variables,
             ready,
             optimizer,
             average,
@@ -179,7 +184,7 @@ impl<'a> Trainer<'a> {
     fn restore(&mut self, from: &Checkpoint) -> Result<()> {
         let state = state::load(from)?;
         self.task.restore(self.device, from)?;
-        let variables = self.recording.graph.variables();
+        let variables = &self.variables;
         state::restore(self.device, variables, &self.optimizer, from)?;
         let at = (state.step, state.averaged);
         self.average
@@ -202,7 +207,7 @@ impl<'a> Trainer<'a> {
             steps: self.pace.total(),
             smoothed_loss: self.smoothed.value(),
             flops_per_step: totals.flops,
-            bytes_peak: self.device.bytes() + self.average.bytes(self.recording.graph.variables()),
+            bytes_peak: self.device.bytes() + self.average.bytes(&self.variables),
             threads: self.settings.threads as u64,
             processor: engine::processor(),
             precision: match config.train.precision.of_products() {
@@ -351,7 +356,7 @@ impl<'a> Trainer<'a> {
             )));
         }
         self.step += 1;
-        let variables = self.recording.graph.variables();
+        let variables = &self.variables;
         let at = (self.step, &self.pace);
         self.average.look(self.device, variables, at)?;
         let seconds = from.elapsed().as_secs_f64();
@@ -432,7 +437,7 @@ impl<'a> Trainer<'a> {
 
     /// Exchanges the weights with their average.
     fn swap(&mut self) -> Result<()> {
-        let variables = self.recording.graph.variables();
+        let variables = &self.variables;
         self.average.swap(self.device, variables)
     }
 

@@ -72,7 +72,7 @@ impl Store {
             }
         }
         let moves = |v: &usize| updates.iter().any(|u| u.variables.contains(v));
-        let rest = (0..variables.len()).filter(|v| !moves(v) && variables[*v].is_parameter());
+        let rest = (0..variables.len()).filter(|v| !moves(v) && variables[*v].is_weight());
         placed.extend(rest.map(|v| place(&variables[v])));
         let trained = if optimizer.is_some() { end } else { 0 };
         Ok(Store {
@@ -101,7 +101,7 @@ impl Store {
     pub fn admit(&mut self, graph: &Graph) -> Result<()> {
         for variable in &graph.variables {
             let (name, len) = (&variable.name, variable.len());
-            if variable.is_parameter() {
+            if variable.is_weight() {
                 fits(name, self.find(name)?.variable.len(), len)?;
             } else if let Some((_, arena)) = self.caches.iter().find(|(known, _)| known == name) {
                 fits(name, arena.len(), len)?;

@@ -256,7 +256,7 @@ impl Device for Reference {
         let mut stored = Vec::new();
         let graph = plan.graph().clone();
         for variable in &graph.variables {
-            if !variable.is_parameter() && self.find(&variable.name).is_err() {
+            if !variable.is_weight() && self.find(&variable.name).is_err() {
                 self.store.push(Stored {
                     variable: variable.clone(),
                     weight: vec![0.0; variable.len()],

@@ -147,7 +147,7 @@ impl Recorded {
     /// One field of all parameters, concatenated.
     pub fn stored(&self, device: &dyn Device, field: Field) -> Vec<f64> {
         let mut all = Vec::new();
-        for variable in self.graph.variables() {
+        for variable in self.graph.variables().iter().filter(|v| v.is_parameter()) {
             let mut numbers = vec![0.0; variable.len()];
             let host = HostMut::Double(&mut numbers);
             device.read_variable(&variable.name, field, host).unwrap();

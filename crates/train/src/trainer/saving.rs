@@ -32,7 +32,7 @@ impl Trainer<'_> {
             return Ok(());
         }
         let from = Instant::now();
-        let variables = self.recording.graph.variables();
+        let variables = &self.variables;
         if let Some(name) = state::not_finite(self.device, variables, &self.optimizer)? {
             return Err(self.not_finite(format!(
                 "after step {} the numbers of {name} are not finite, so no checkpoint was saved",
@@ -108,7 +108,7 @@ impl Trainer<'_> {
             patience: self.patience,
             config: self.settings.config.to_toml(),
         };
-        let variables = self.recording.graph.variables();
+        let variables = &self.variables;
         let mut files = self.task.files(self.device)?;
         files.extend(state::save(
             self.device,
