@@ -121,6 +121,9 @@ pub struct TrainFlags {
     /// Seed for weights, data order and dropout (train.seed)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Train this many models that differ in their seed, and distill them into one (train.members)
+    #[arg(long, value_name = "K")]
+    pub members: Option<u64>,
     /// Number of threads (train.threads)
     #[arg(long, value_name = "N")]
     pub threads: Option<u64>,
@@ -135,7 +138,7 @@ pub struct TrainFlags {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "val", "encoding",
+        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "members", "val", "encoding",
             "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"]
     )]
     pub resume: Option<PathBuf>,

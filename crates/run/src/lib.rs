@@ -44,7 +44,7 @@ pub use follow::{Follow, Followed};
 pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
-pub use machine::{now, peak_bytes};
+pub use machine::{free_memory, now, peak_bytes};
 pub use output::{is_output, marked, write_output};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
 pub use rote::Rote;

@@ -76,6 +76,11 @@ impl LanguageTask {
         })
     }
 
+    /// The text.
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
     /// The same model with these runs as teachers, of which the config says how many there are.
     #[must_use]
     pub fn taught_by(self, teachers: Vec<RunFolder>) -> LanguageTask {

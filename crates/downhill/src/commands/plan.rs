@@ -96,6 +96,7 @@ fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
     let text = |n: Option<u64>| n.map(|n| n.to_string());
     let mut flags = assignments(&[
         ("train.seed", text(f.seed)),
+        ("train.members", text(f.members)),
         ("train.threads", text(f.threads)),
         ("train.patience", f.patience()),
     ]);

@@ -1,5 +1,6 @@
 //! `downhill train`: from a text to a model.
 
+mod members;
 mod resume;
 
 use super::data::{end_marks, fewer_tokens};
@@ -42,29 +43,63 @@ pub fn run(a: &Train) -> Result<()> {
     if a.flags.tui {
         terminal::needed("--tui")?;
     }
-    let Some(mut job) = start(a, &stop, began)? else {
+    let Some(job) = start(a, &stop, began)? else {
         return Ok(());
     };
-    let threads = threads(job.settings.config.train.threads)?;
-    let mut device = cpu(threads);
-    let settings = TrainerSettings {
-        config: job.settings.config.clone(),
-        threads,
-        began,
-        deadline: job.deadline,
+    let at = At {
+        flags: &a.flags,
         stop: &stop,
+        began,
+        threads: threads(job.settings.config.train.threads)?,
     };
-    let board = a.flags.tensorboard.then(|| TensorBoard::open(&job.folder));
-    let mut board = board.transpose()?;
+    let Some(mut job) = members::train(job, &at)? else {
+        return Err(Failure::Interrupted);
+    };
     let save = Arc::new(AtomicBool::new(false));
     let page = page(&a.flags, &job.folder, &save, &stop);
-    let mut screen = match a.flags.tui {
-        true => Output::tui(&job.folder, stop.clone()),
-        false => Output::new(a.flags.json, a.flags.quiet),
+    let outcome = train(&mut job, &at, &save, None);
+    // The run is unlocked while the page stays.
+    drop(job);
+    match outcome? {
+        Outcome::Finished => page.map_or(Ok(()), |page| page.stay(&stop)),
+        Outcome::Interrupted => Err(Failure::Interrupted),
+    }
+}
+
+/// What all models of a command share.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    flags: &'a TrainFlags,
+    stop: &'a Arc<AtomicBool>,
+    began: Instant,
+    threads: usize,
+}
+
+/// Trains a job. The end of a member, which has a number, isn't shown: its commands are not what
+/// to do next.
+fn train(job: &mut Job, at: &At, save: &Arc<AtomicBool>, member: Option<usize>) -> Result<Outcome> {
+    let flags = at.flags;
+    let mut device = cpu(at.threads);
+    let settings = TrainerSettings {
+        config: job.settings.config.clone(),
+        threads: at.threads,
+        began: at.began,
+        deadline: job.deadline,
+        stop: at.stop,
+    };
+    let board = flags.tensorboard.then(|| TensorBoard::open(&job.folder));
+    let mut board = board.transpose()?;
+    let mut screen = match (flags.tui, member) {
+        (true, _) => Output::tui(&job.folder, at.stop.clone()),
+        // Scripts read the events of one model.
+        (false, Some(_)) if flags.json => Output::Silent,
+        (false, _) => Output::new(flags.json, flags.quiet),
     };
     let outcome = {
         let mut show = |event: &Event| {
-            screen.event(event);
+            if member.is_none() || !matches!(event.what, What::End(_)) {
+                screen.event(event);
+            }
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
                 // Training goes on: the run has its own log.
                 tell(&format!(
@@ -82,7 +117,7 @@ pub fn run(a: &Train) -> Result<()> {
             &mut show,
         )
         .and_then(|mut trainer| {
-            trainer.save_when(save);
+            trainer.save_when(save.clone());
             for note in std::mem::take(&mut job.notes) {
                 trainer.warn(note)?;
             }
@@ -95,13 +130,9 @@ pub fn run(a: &Train) -> Result<()> {
         // With the steps that the clock allowed, so that the run can be repeated.
         job.folder.write_config(&job.settings.to_toml()?)?;
     }
-    // The run is unlocked while the page stays.
-    drop((job, board));
+    drop(board);
     screen.finish();
-    match outcome? {
-        Outcome::Finished => page.map_or(Ok(()), |page| page.stay(&stop)),
-        Outcome::Interrupted => Err(Failure::Interrupted),
-    }
+    Ok(outcome?)
 }
 
 /// What is to be trained; `None` if it is finished.
@@ -143,6 +174,7 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
     let mut flags = assignments(&[
         ("train.steps", text(f.steps)),
         ("train.seed", text(f.seed)),
+        ("train.members", text(f.members)),
         ("train.threads", text(f.threads)),
         ("train.patience", f.patience()),
     ]);
@@ -237,6 +269,8 @@ fn describe(corpus: &Corpus) -> Result<()> {
 pub enum Output {
     /// Lines of JSON, one object per line.
     Json,
+    /// Nothing.
+    Silent,
     /// The log, on a thread of its own.
     Log(Screen),
     /// The terminal screen, on a thread of its own; when it closes, the log prints the end.
@@ -289,6 +323,7 @@ impl Output {
                     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
                 }
             }
+            Output::Silent => {}
             Output::Log(screen) => screen.event(event),
             Output::Tui { sender, ends, .. } => {
                 if matches!(event.what, What::Start(_) | What::End(_)) {
@@ -303,7 +338,7 @@ impl Output {
     /// Waits until everything is shown.
     pub fn finish(self) {
         match self {
-            Output::Json => {}
+            Output::Json | Output::Silent => {}
             Output::Log(screen) => screen.finish(),
             Output::Tui {
                 sender,

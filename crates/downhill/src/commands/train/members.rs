@@ -1,0 +1,159 @@
+//! Members: models that differ in their seed, trained one after another, which then teach the model
+//! of the run. Each is a run of its own in the folder `members` of that run.
+
+use super::{At, Job};
+use crate::failure::{Failure, Result};
+use crate::output::out;
+use ::train::{Deadline, LanguageTask, Outcome, Resumed, Settings};
+use run::{Choice, Disk, Files, RunFolder};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The folder of a run with its members, each named by its number from 1.
+const MEMBERS: &str = "members";
+
+/// A step of a model that learns from one teacher takes this much longer: by the teacher's forward
+/// pass, a third of a training step.
+const TEACHER: f64 = 1.0 / 3.0;
+
+/// How much of the time that is left one model of a run with so many members has, if all get the
+/// same number of steps.
+pub fn share(members: usize) -> f64 {
+    match members {
+        1 => 1.0,
+        members => 1.0 / (members as f64 + slowness(members)),
+    }
+}
+
+/// The duration of a step with so many teachers, in steps without.
+fn slowness(members: usize) -> f64 {
+    1.0 + TEACHER * members as f64
+}
+
+/// Trains the members of a job that aren't trained yet; returns the job with them as teachers, or
+/// `None` if the user stopped.
+pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
+    let members = job.settings.config.train.members;
+    if members == 1 {
+        return Ok(Some(job));
+    }
+    check_memory(&job, members)?;
+    let began = at.began.elapsed().as_secs_f64();
+    let mut teachers = Vec::new();
+    for member in 1..=members {
+        let path = job.folder.path().join(MEMBERS).join(member.to_string());
+        let deadline = job.deadline.map(|whole| {
+            let each = (whole.seconds - began) * share(members);
+            Deadline {
+                seconds: began + each * member as f64,
+                forecast: None,
+                ..whole
+            }
+        });
+        let Some(mut one) = one(&job, &path, member, deadline)? else {
+            teachers.push(RunFolder::open(Arc::new(Disk), &path)?);
+            continue;
+        };
+        if !at.flags.json {
+            let seed = one.settings.config.train.seed;
+            let mut out = out();
+            writeln!(out, "member {member} of {members} · seed {seed}")?;
+        }
+        let outcome = super::train(
+            &mut one,
+            at,
+            &Arc::new(AtomicBool::new(false)),
+            Some(member),
+        );
+        if outcome? == Outcome::Interrupted {
+            if !at.flags.json {
+                let run = job.folder.path().display();
+                writeln!(out(), "stopped; to go on: downhill train --resume {run}")?;
+            }
+            return Ok(None);
+        }
+        teachers.push(one.folder);
+    }
+    job.task = job.task.taught_by(teachers);
+    job.deadline = job.deadline.map(|deadline| Deadline {
+        step_seconds: deadline.step_seconds * slowness(members),
+        ..deadline
+    });
+    if !at.flags.json {
+        writeln!(out(), "one model learns from all {members}")?;
+    }
+    Ok(Some(job))
+}
+
+/// A member as a job, new or resumed; `None` if it is trained.
+fn one(
+    job: &Job,
+    path: &PathBuf,
+    member: usize,
+    deadline: Option<Deadline>,
+) -> Result<Option<Job>> {
+    let files: Arc<dyn Files> = Arc::new(Disk);
+    let corpus = job.task.corpus().clone();
+    if path.is_dir() {
+        let folder = RunFolder::open_to_write(files, path)?;
+        let resumed = Resumed::new(&folder, None, &[], None)?;
+        if resumed.is_finished(&folder)? {
+            return Ok(None);
+        }
+        return Ok(Some(Job {
+            task: LanguageTask::new(&resumed.settings.config, corpus)?,
+            settings: resumed.settings,
+            folder,
+            from: resumed.from,
+            notes: resumed.notes,
+            deadline: None,
+        }));
+    }
+    let mut settings = Settings {
+        config: job.settings.config.clone(),
+        source: job.settings.source.clone(),
+    };
+    let train = &mut settings.config.train;
+    train.members = 1;
+    train.pace = None;
+    train.seed = train.seed.wrapping_add(member as u64);
+    let task = LanguageTask::new(&settings.config, corpus)?;
+    let choice = Choice::Exact {
+        path: path.clone(),
+        overwrite: false,
+    };
+    let folder = RunFolder::create(files, &choice)?;
+    folder.write_config(&settings.to_toml()?)?;
+    Ok(Some(Job {
+        settings,
+        task,
+        folder,
+        from: None,
+        notes: Vec::new(),
+        deadline,
+    }))
+}
+
+/// Refuses members that don't fit the memory, before the first is trained.
+fn check_memory(job: &Job, members: usize) -> Result<()> {
+    let Some(free) = run::free_memory() else {
+        return Ok(());
+    };
+    let config = &job.settings.config;
+    let vocabulary = job.task.corpus().tokenizer.vocabulary_size();
+    let training = model::Training::record(config, vocabulary).map_err(::train::Error::from)?;
+    let plan = training.plan(config).map_err(::train::Error::from)?;
+    let needed = engine::dry_run(&plan).bytes;
+    if needed <= free {
+        return Ok(());
+    }
+    let amount = |bytes: u64| ::watch::amount(bytes, "B");
+    Err(Failure::Failed(format!(
+        "{members} members need {} of memory to teach one model, and {} is free: take fewer \
+         (--members), or a smaller model",
+        amount(needed),
+        amount(free)
+    )))
+}

@@ -1,0 +1,50 @@
+//! `downhill train --members`: models that differ in their seed, distilled into one.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Place, bits, kind};
+
+const LINE: &str = "train story.txt --preset tiny --steps 12 --members 2 --set model.dropout=0.1 \
+                    --set train.average=0.5 --set checkpoint.every=4 --set sample.tokens=5";
+
+#[test]
+fn members_teach_one_model_and_resume_to_the_same_bits() {
+    let place = Place::with_story();
+    let events = place
+        .run(&format!("{LINE} --run whole --json"))
+        .fine()
+        .events();
+    assert_eq!(kind(&events, "start").len(), 1, "events of one model");
+    let whole = bits(&place, "whole", 12);
+    let members = [1, 2].map(|member| bits(&place, &format!("whole/members/{member}"), 12));
+    assert!(members[0] != members[1] && members[0] != whole);
+    // The model that is kept is like any other.
+    place.run("sample whole --tokens 3").fine();
+    place.run("verify whole").fine();
+
+    place.run(&format!("{LINE} --run part --quiet")).fine();
+    let remove = |name: &str| std::fs::remove_dir_all(place.path(name)).unwrap();
+    for later in ["checkpoints/step-000008", "checkpoints/step-000012"] {
+        remove(&format!("part/{later}"));
+    }
+    place.run("train --resume part --quiet").fine();
+    assert!(bits(&place, "part", 12) == whole, "the model");
+    remove("part/checkpoints");
+    remove("part/members/2");
+    remove("part/members/1/checkpoints/step-000012");
+    let shown = place.run("train --resume part --no-page").fine().out;
+    for told in ["member 1 of 2 · seed 2", "member 2 of 2 · seed 3", "all 2"] {
+        assert!(shown.contains(told), "no {told:?} in {shown}");
+    }
+    assert!(bits(&place, "part", 12) == whole, "its members");
+}
+
+#[test]
+fn members_that_do_not_fit_the_memory_are_refused() {
+    let place = Place::with_story();
+    let line = "train story.txt --steps 3 --members 64 --run big --set model.width=65536 \
+                --set model.layers=2 --set model.heads=256 --set model.kv_heads=256";
+    place.run(line).fails(1, &["64 members need", "--members"]);
+    assert!(!place.has("big/members"));
+}
