@@ -229,6 +229,24 @@ const POWERS: [f64; 2] = [1.1, 1.5];
 /// Half of the interval around the expected loss, as a share of it.
 const INTERVAL: f64 = 0.04;
 
+/// A step of a model that learns from one teacher takes this much longer: by the teacher's forward
+/// pass, a third of a training step.
+const TEACHER: f64 = 1.0 / 3.0;
+
+/// How much of the time that is left one model of a run with so many members has, if all get the
+/// same number of steps.
+pub fn share(members: usize) -> f64 {
+    match members {
+        1 => 1.0,
+        members => 1.0 / (members as f64 + slowness(members)),
+    }
+}
+
+/// The duration of a step with so many teachers, in steps without.
+pub fn slowness(members: usize) -> f64 {
+    1.0 + TEACHER * members as f64
+}
+
 /// What a text is read with before there is a plan.
 pub fn first_sets() -> Vec<String> {
     sets(SHAPES[2], BATCH, 1000.0, 1.0)

@@ -76,14 +76,18 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     })?;
     let facts = Facts::of(&corpus)?;
     let threads = threads(first.train.threads)?;
-    let left = || deadline.saturating_duration_since(Instant::now());
+    let share = planner::share(first.train.members);
+    let left = || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        left.mul_f64(share)
+    };
     let mut measure =
         |config: &Config| planner::step_seconds(config, facts.vocabulary, threads, left() / SHARE);
     let config = |sets: &[String]| load(sets).map_err(|e| Error::Task(e.message()));
     let plan = planner::plan(&facts, &left, &config, &mut measure);
     let mut plan = plan.map_err(|error| match error {
         Error::TooShort { seconds } => Error::TooShort {
-            seconds: seconds + began.elapsed().as_secs_f64(),
+            seconds: seconds / share + began.elapsed().as_secs_f64(),
         },
         other => other,
     })?;
@@ -132,6 +136,13 @@ impl Planned {
             chosen.epochs,
         )?;
         let [low, middle, high] = plan.forecast;
+        let members = plan.config.train.members;
+        if members > 1 {
+            writeln!(
+                out,
+                "         {members} models with so many steps each, then one that learns from all"
+            )?;
+        }
         writeln!(
             out,
             "         expected {middle:.3} bits per byte ({low:.3} to {high:.3})"

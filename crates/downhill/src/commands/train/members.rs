@@ -4,7 +4,7 @@
 use super::{At, Job};
 use crate::failure::{Failure, Result};
 use crate::output::out;
-use ::train::{Deadline, LanguageTask, Outcome, Resumed, Settings};
+use ::train::{Deadline, LanguageTask, Outcome, Resumed, Settings, planner};
 use run::{Choice, Disk, Files, RunFolder};
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,24 +13,6 @@ use std::sync::atomic::AtomicBool;
 
 /// The folder of a run with its members, each named by its number from 1.
 const MEMBERS: &str = "members";
-
-/// A step of a model that learns from one teacher takes this much longer: by the teacher's forward
-/// pass, a third of a training step.
-const TEACHER: f64 = 1.0 / 3.0;
-
-/// How much of the time that is left one model of a run with so many members has, if all get the
-/// same number of steps.
-pub fn share(members: usize) -> f64 {
-    match members {
-        1 => 1.0,
-        members => 1.0 / (members as f64 + slowness(members)),
-    }
-}
-
-/// The duration of a step with so many teachers, in steps without.
-fn slowness(members: usize) -> f64 {
-    1.0 + TEACHER * members as f64
-}
 
 /// Trains the members of a job that aren't trained yet; returns the job with them as teachers, or
 /// `None` if the user stopped.
@@ -45,7 +27,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
     for member in 1..=members {
         let path = job.folder.path().join(MEMBERS).join(member.to_string());
         let deadline = job.deadline.map(|whole| {
-            let each = (whole.seconds - began) * share(members);
+            let each = (whole.seconds - began) * planner::share(members);
             Deadline {
                 seconds: began + each * member as f64,
                 forecast: None,
@@ -78,7 +60,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
     }
     job.task = job.task.taught_by(teachers);
     job.deadline = job.deadline.map(|deadline| Deadline {
-        step_seconds: deadline.step_seconds * slowness(members),
+        step_seconds: deadline.step_seconds * planner::slowness(members),
         ..deadline
     });
     if !at.flags.json {
