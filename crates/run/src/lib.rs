@@ -29,6 +29,7 @@ mod machine;
 mod manifest;
 mod output;
 mod probe;
+mod race;
 mod rote;
 mod smoothed;
 
@@ -47,5 +48,6 @@ pub use log::{EventLog, read_events};
 pub use machine::{now, peak_bytes};
 pub use output::{is_output, marked, write_output};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
+pub use race::{RaceFolder, Recipe};
 pub use rote::Rote;
 pub use smoothed::Smoothed;

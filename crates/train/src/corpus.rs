@@ -47,6 +47,7 @@ impl TextSource {
 }
 
 /// A tokenized text, ready for training.
+#[derive(Clone)]
 pub struct Corpus {
     /// Its source.
     pub source: TextSource,

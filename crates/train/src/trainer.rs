@@ -104,6 +104,8 @@ pub struct Trainer<'a> {
     /// Set to request a checkpoint after the current step.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
+    /// When the last turn ended: the time until the next one isn't this run's.
+    paused: Instant,
 }
 
 impl<'a> Trainer<'a> {
@@ -164,6 +166,7 @@ impl<'a> Trainer<'a> {
             began: Some(0),
             wanted: Arc::default(),
             profiler: Profiler::default(),
+            paused: Instant::now(),
         };
         match from {
             None => trainer
@@ -172,6 +175,7 @@ impl<'a> Trainer<'a> {
             Some(checkpoint) => trainer.restore(checkpoint)?,
         }
         trainer.start(totals)?;
+        trainer.paused = Instant::now();
         Ok(trainer)
     }
 
@@ -277,6 +281,16 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If a file or the device fails or a number is not finite; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
+        loop {
+            if let Some(outcome) = self.turn(1.0)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Trains until this share of all steps is done, at least one step; returns the outcome if that
+    /// ended the run.
+    fn train_until(&mut self, share: f64) -> Result<Option<Outcome>> {
         if self.step == 0 {
             let looked = self.look();
             unless_stopped(looked)?;
@@ -290,6 +304,10 @@ impl<'a> Trainer<'a> {
             if !last && !self.stopped() {
                 let between = self.between();
                 unless_stopped(between)?;
+                let done = self.step as f64 >= share * self.pace.total() as f64;
+                if done && !self.stopped() {
+                    return Ok(None);
+                }
             }
         }
         // Before the last evaluation, which may take long.
@@ -307,7 +325,7 @@ impl<'a> Trainer<'a> {
             _ => ("interrupted", Outcome::Interrupted),
         };
         self.end(reason)?;
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// The look at the model before the first step.
