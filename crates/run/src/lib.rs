@@ -8,6 +8,8 @@
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
 //!
+//! A race is a folder of runs with a `race.toml` ([`RaceFolder`]).
+//!
 //! Begin with [`RunFolder`], then [`Event`] and [`Follow`]. What always holds: every write goes
 //! through [`Files`], so that tests can fail each one in turn ([`Faulty`]); a file is complete or
 //! absent; a checkpoint whose hashes don't match is refused.
@@ -45,7 +47,7 @@ pub use follow::{Follow, Followed};
 pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
-pub use machine::{now, peak_bytes};
+pub use machine::{available_bytes, now, peak_bytes};
 pub use output::{is_output, marked, write_output};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
 pub use race::{RaceFolder, Recipe};

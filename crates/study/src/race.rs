@@ -56,7 +56,11 @@ pub fn bytes(task: &dyn Task, settings: &Settings) -> Result<u64> {
     let plan = Plan::new(recording.graph.clone(), recording.micros, purpose)?
         .in_precision(train.precision.of_products());
     let totals = engine::dry_run(&plan);
-    let average = if train.average > 0.0 { totals.parameters } else { 0 };
+    let average = if train.average > 0.0 {
+        totals.parameters
+    } else {
+        0
+    };
     Ok(totals.bytes + 4 * average)
 }
 

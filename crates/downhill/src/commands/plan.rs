@@ -42,7 +42,7 @@ pub fn time(a: &Train) -> Option<Duration> {
 const SHARE: u32 = 40;
 
 /// Whether an assignment gives the number of steps.
-fn sets_steps(f: &TrainFlags) -> bool {
+pub fn sets_steps(f: &TrainFlags) -> bool {
     let mut sets = f.configured.sets.iter();
     sets.any(|set| set.trim_start().starts_with("train.steps"))
 }
@@ -92,7 +92,7 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
 }
 
 /// The plan's assignments with the user's on top.
-fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
+pub fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
     let text = |n: Option<u64>| n.map(|n| n.to_string());
     let mut flags = assignments(&[
         ("train.seed", text(f.seed)),

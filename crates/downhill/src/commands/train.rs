@@ -14,6 +14,7 @@ use crate::terminal;
 use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use model::Config;
 use run::{Checkpoint, Disk, Event, Files, RunFolder, What};
+use serve::Runs;
 use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,7 +128,7 @@ fn page(
         return None;
     }
     let control = f.allow_control.then(|| (save.clone(), stop.clone()));
-    let page = Page::beside(folder, control);
+    let page = Page::beside(Runs::These(vec![folder.path().to_path_buf()]), control);
     if !f.tui {
         page.iter().for_each(Page::announce);
     }
@@ -208,7 +209,7 @@ fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline
 }
 
 /// Says what of a text was left out, and how it was read.
-fn describe(corpus: &Corpus) -> Result<()> {
+pub fn describe(corpus: &Corpus) -> Result<()> {
     let mut out = out();
     if let Some(told) = fewer_tokens(&corpus.chosen, &corpus.tokenizer) {
         writeln!(out, "{told}")?;

@@ -149,10 +149,21 @@ mod tests {
     fn a_recipe_that_diverged_comes_last_and_counts_only_what_finished() {
         let lost = standing("lost", &[1.0, f64::NAN]);
         let none = standing("none", &[f64::NAN, f64::NAN]);
-        let mut all = [none, lost.clone(), standing("b", &[3.0, 3.0]), standing("a", &[2.0, 2.0])];
+        let mut all = [
+            none,
+            lost.clone(),
+            standing("b", &[3.0, 3.0]),
+            standing("a", &[2.0, 2.0]),
+        ];
         Standing::sort(&mut all);
-        assert_eq!(all.each_ref().map(|s| s.name.as_str()), ["a", "b", "lost", "none"]);
-        assert_eq!((lost.mean(), lost.spread(), lost.diverged()), (Some(1.0), None, 1));
+        assert_eq!(
+            all.each_ref().map(|s| s.name.as_str()),
+            ["a", "b", "lost", "none"]
+        );
+        assert_eq!(
+            (lost.mean(), lost.spread(), lost.diverged()),
+            (Some(1.0), None, 1)
+        );
         assert_eq!(all[0].ahead_of(&lost).seeds, 1);
     }
 }

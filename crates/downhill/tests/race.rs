@@ -1,0 +1,223 @@
+//! `downhill race`: turns change nothing, results are compared, mistakes are refused.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use common::{Place, bits, kind, parse, signal};
+use serde_json::Value;
+
+const TINY: &str = "--preset tiny --set eval.every=5 --set checkpoint.every=10 --threads 1";
+
+/// The events of a run without what depends on the clock or the folder.
+fn events(place: &Place, run: &str) -> Vec<Value> {
+    let text = String::from_utf8(place.read(&format!("{run}/events.jsonl"))).unwrap();
+    let mut events = parse(&text);
+    events.retain(|event| event["event"] != "profile");
+    for event in &mut events {
+        let event = event.as_object_mut().unwrap();
+        let clock = ["time", "path", "run", "peak_bytes", "peak_flops_per_second"];
+        event.retain(|key, _| !(key.contains("second") || clock.contains(&key.as_str())));
+    }
+    events
+}
+
+#[test]
+fn runs_that_take_turns_have_the_bits_of_runs_alone() {
+    let place = Place::with_story();
+    let line = format!(
+        "race story.txt {TINY} --steps 25 --seeds 2 --out race --json \
+         --recipe plain --recipe normuon:optim.name=normuon,train.average=0.3"
+    );
+    let objects = place.run(&line).fine().events();
+    assert_eq!(objects.len(), 2);
+    for object in &objects {
+        assert_eq!(object["seeds"], 2);
+        for field in ["mean", "spread", "seconds"] {
+            assert!(object[field].as_f64().unwrap() > 0.0, "{field} in {object}");
+        }
+    }
+    let mean = |at: usize| objects[at]["mean"].as_f64().unwrap();
+    assert!(mean(0) <= mean(1), "the best is first");
+    for (recipe, sets) in [
+        ("plain", ""),
+        (
+            "normuon",
+            "--set optim.name=normuon --set train.average=0.3",
+        ),
+    ] {
+        for seed in [1, 2] {
+            let alone = format!("alone-{recipe}-{seed}");
+            let line = format!(
+                "train story.txt {TINY} --steps 25 --seed {seed} {sets} --run {alone} --quiet"
+            );
+            place.run(&line).fine();
+            let run = format!("race/{recipe}-seed{seed}");
+            for step in [10, 25] {
+                assert!(
+                    bits(&place, &run, step) == bits(&place, &alone, step),
+                    "{run}"
+                );
+            }
+            let config = |run: &str| place.read(&format!("{run}/run.toml"));
+            assert!(config(&run) == config(&alone), "{run}");
+            assert_eq!(events(&place, &run), events(&place, &alone), "{run}");
+        }
+    }
+    let object = objects.iter().find(|o| o["name"] == "plain").unwrap();
+    let ends = [1, 2].map(|seed| {
+        let events = events(&place, &format!("race/plain-seed{seed}"));
+        kind(&events, "end")[0]["val_bits_per_byte"]
+            .as_f64()
+            .unwrap()
+    });
+    assert_eq!(object["values"], serde_json::json!(ends));
+    // A finished race only shows its result again.
+    let again = place.run("race --resume race --json").fine().events();
+    assert_eq!(again, objects);
+}
+
+#[test]
+fn a_race_is_stopped_resumed_and_says_what_it_saw() {
+    let place = Place::with_story();
+    let recipes = "--recipe a --recipe b:optim.lr=1e-4";
+    let line = format!("race story.txt {TINY} --steps 40 --seeds 2 {recipes} --no-page");
+    let whole = place.run(&format!("{line} --out whole")).fine().out;
+    assert!(!whole.contains('\x1b'), "{whole}");
+    for words in [
+        "2 recipes × 2 seeds",
+        "40/40",
+        "a beats b by",
+        "95% interval",
+    ] {
+        assert!(whole.contains(words), "{words} is not in: {whole}");
+    }
+    let child = place.start(&format!("{line} --out part"), " 10/40");
+    signal(&child, "-INT");
+    let stopped = common::Run::of(child.wait_with_output().unwrap());
+    stopped.fails(130, &["downhill race --resume part"]);
+    place.run("race --resume part --json").fine();
+    for run in ["a-seed1", "a-seed2", "b-seed1", "b-seed2"] {
+        let same =
+            bits(&place, &format!("part/{run}"), 40) == bits(&place, &format!("whole/{run}"), 40);
+        assert!(same, "{run}");
+    }
+}
+
+#[test]
+fn each_run_has_its_own_time() {
+    let place = Place::with_story();
+    let line = format!(
+        "race story.txt {TINY} --time 2s --seeds 1 --out race --json \
+         --recipe a --recipe b:optim.lr=1e-4"
+    );
+    let objects = place.run(&line).fine().events();
+    for object in &objects {
+        assert_eq!(object["spread"], Value::Null);
+        let run = object["runs"][0].as_str().unwrap();
+        let text = String::from_utf8(place.read(&format!("{run}/events.jsonl"))).unwrap();
+        let events = parse(&text);
+        assert_eq!(events[0]["planned_seconds"], 2.0);
+        let end = events.last().unwrap();
+        assert_eq!(end["reason"], "finished");
+        // Without the turns of the other run, which took as long.
+        let times = [&events[0], end].map(|event| event["time"].as_f64().unwrap());
+        assert!(end["wall_seconds"].as_f64().unwrap() < times[1] - times[0]);
+        let toml = String::from_utf8(place.read(&format!("{run}/run.toml"))).unwrap();
+        assert!(
+            toml.contains(&format!("steps = {}\n", end["step"])),
+            "{toml}"
+        );
+    }
+}
+
+#[test]
+fn a_recipe_that_diverges_loses_and_the_race_goes_on() {
+    let place = Place::with_story();
+    let line = format!(
+        "race story.txt {TINY} --steps 15 --seeds 1 --out race --json --set train.precision=f32 \
+         --recipe wild:optim.name=sgd,optim.lr=1e9,optim.clip=1e9 --recipe calm"
+    );
+    let run = place.run(&line);
+    assert_eq!(run.code, 0, "{}", run.error);
+    assert!(
+        run.error.contains("race/wild-seed1 diverged"),
+        "{}",
+        run.error
+    );
+    let objects = run.events();
+    assert_eq!(objects[0]["name"], "calm");
+    assert_eq!(
+        (&objects[1]["seeds"], &objects[1]["diverged"]),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(objects[1]["mean"], Value::Null);
+}
+
+#[test]
+fn mistakes_are_refused_and_leave_nothing_behind() {
+    let place = Place::with_story();
+    let fails = |recipes: &str, code: i32, words: &[&str]| {
+        let line = format!("race story.txt {TINY} --steps 5 --out race {recipes}");
+        place.run(&line).fails(code, words);
+        assert!(!place.has("race"), "{recipes}");
+    };
+    fails("", 2, &["at least two recipes"]);
+    fails("--recipe a", 2, &["at least two recipes"]);
+    fails("--recipe a --recipe A:optim.lr=1e-3", 2, &["name A"]);
+    fails(
+        "--recipe a --recipe b",
+        2,
+        &["a and b have the same values"],
+    );
+    fails(
+        "--recipe ../a --recipe b:optim.lr=1e-3",
+        2,
+        &["../a", "letters"],
+    );
+    fails(
+        "--recipe a --recipe b:optim.lr",
+        2,
+        &["recipe b", "KEY=VALUE"],
+    );
+    fails(
+        "--recipe a --recipe b:optim.rate=1",
+        2,
+        &["recipe b", "optim.rate"],
+    );
+    fails(
+        "--recipe a --recipe b:optim.lr=-1",
+        2,
+        &["recipe b", "optim.lr"],
+    );
+    let keys = [
+        "data.tokenizer=bytes",
+        "eval.every=2",
+        "train.seed=4",
+        "checkpoint.every=3",
+    ];
+    for set in keys {
+        let key = set.split('=').next().unwrap();
+        let recipes = format!("--recipe a --recipe b:{set}");
+        fails(
+            &recipes,
+            2,
+            &["recipe b", key, "can't differ", &format!("--set {set}")],
+        );
+    }
+    let timed = "race story.txt --time 1m --recipe a --recipe b:train.steps=9";
+    place.run(timed).fails(2, &["--time", "train.steps"]);
+    place
+        .run("race story.txt --time 1m --steps 9 --recipe a --recipe b")
+        .fails(2, &["--steps"]);
+    place
+        .run("race --resume nowhere")
+        .fails(1, &["nowhere", "race.toml"]);
+    place
+        .run("race story.txt --resume nowhere")
+        .fails(2, &["--resume"]);
+    place.write("race", b"mine");
+    let line =
+        format!("race story.txt {TINY} --steps 5 --out race --recipe a --recipe b:optim.lr=1");
+    place.run(&line).fails(1, &["race already exists", "--out"]);
+    assert_eq!(place.read("race"), b"mine");
+}
