@@ -23,23 +23,17 @@ pub struct Recipe {
     pub sets: Vec<String>,
 }
 
-/// The content of race.toml.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    seeds: Vec<u64>,
-    recipes: Vec<Recipe>,
-}
-
 /// The folder of a race.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RaceFolder {
     /// Its path, as given.
+    #[serde(skip)]
     pub path: PathBuf,
-    /// The recipes, in the order in which they take turns.
-    pub recipes: Vec<Recipe>,
     /// The seeds of each recipe's runs.
     pub seeds: Vec<u64>,
+    /// The recipes, in the order in which they take turns.
+    pub recipes: Vec<Recipe>,
 }
 
 impl RaceFolder {
@@ -64,19 +58,15 @@ impl RaceFolder {
             }
         };
         files.sync_folder(parent(&path))?;
-        let file = path.join(RACE);
-        let content = Content { seeds, recipes };
-        let text = toml::to_string(&content).map_err(|error| Error::Broken {
-            path: file.clone(),
-            reason: error.to_string(),
-        })?;
-        write_atomic(files.as_ref(), &file, text.as_bytes())?;
-        let Content { seeds, recipes } = content;
-        Ok(RaceFolder {
+        let race = RaceFolder {
             path,
-            recipes,
             seeds,
-        })
+            recipes,
+        };
+        let file = race.path.join(RACE);
+        let text = toml::to_string(&race).map_err(|e| broken(&file, e.to_string()))?;
+        write_atomic(files.as_ref(), &file, text.as_bytes())?;
+        Ok(race)
     }
 
     /// Whether a folder is that of a race.
@@ -91,14 +81,13 @@ impl RaceFolder {
     pub fn open(path: &Path) -> Result<RaceFolder> {
         let file = path.join(RACE);
         let text = fs::read_to_string(&file).map_err(|e| Error::at("reading", &file, e))?;
-        let Content { seeds, recipes } = toml::from_str(&text).map_err(|error| Error::Broken {
-            path: file,
-            reason: error.message().replace(char::is_control, " "),
+        let race = toml::from_str(&text).map_err(|e| {
+            let message = e.message().replace(char::is_control, " ");
+            broken(&file, message)
         })?;
         Ok(RaceFolder {
             path: path.to_path_buf(),
-            recipes,
-            seeds,
+            ..race
         })
     }
 
@@ -108,4 +97,9 @@ impl RaceFolder {
         let name = plain(&recipe.name);
         self.path.join(format!("{name}-seed{seed}"))
     }
+}
+
+fn broken(path: &Path, reason: String) -> Error {
+    let path = path.to_path_buf();
+    Error::Broken { path, reason }
 }

@@ -96,7 +96,7 @@ export function race(root, recipes) {
     return found;
   }
 
-  /** The points of several runs, side by side, as far as all of them are. @param {Point[][]} runs */
+  /** The points of several runs, as far as all of them are. @param {Point[][]} runs */
   function together(runs) {
     const length = runs.length ? Math.min(...runs.map((run) => run.length)) : 0;
     return Array.from({ length }, (_, i) => runs.flatMap((run) => run[i] ?? []));

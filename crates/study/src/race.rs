@@ -4,9 +4,10 @@
 
 mod standing;
 
-pub use standing::{Difference, Standing};
+pub use standing::{Advantage, Standing};
 
 use engine::{Cpu, CpuSettings, Plan, Purpose};
+use model::Config;
 use run::{Checkpoint, End, Event, RunFolder, What};
 use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
@@ -49,10 +50,10 @@ pub enum Arrival {
 ///
 /// # Errors
 /// If the model's numbers don't fit together.
-pub fn bytes(task: &dyn Task, settings: &Settings) -> Result<u64> {
-    let train = &settings.config.train;
+pub fn bytes(task: &dyn Task, config: &Config) -> Result<u64> {
+    let train = &config.train;
     let recording = task.record()?;
-    let purpose = Purpose::Train(settings.config.optim.optimizer());
+    let purpose = Purpose::Train(config.optim.optimizer());
     let plan = Plan::new(recording.graph.clone(), recording.micros, purpose)?
         .in_precision(train.precision.of_products());
     let totals = engine::dry_run(&plan);

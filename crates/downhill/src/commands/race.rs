@@ -10,9 +10,10 @@ use crate::output::{out, tell};
 use crate::session::{saving_flag, threads};
 use crate::terminal;
 use entries::Entries;
-use run::{Event, available_bytes};
+use run::Event;
 use serve::Runs;
 use std::io::Write;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use study::race::{self, Arrival};
 use watch::{RaceLog, amount, count, duration};
@@ -93,24 +94,11 @@ fn head(entries: &Entries) -> Result<()> {
 }
 
 /// Trains all runs, with a log on a thread of its own: a slow terminal can't slow a run.
-fn trained(
-    entries: &mut Entries,
-    a: &Race,
-    stop: &std::sync::atomic::AtomicBool,
-) -> Result<Vec<Arrival>> {
+fn trained(entries: &mut Entries, a: &Race, stop: &AtomicBool) -> Result<Vec<Arrival>> {
     let Some(first) = entries.lanes.first() else {
         return Ok(Vec::new());
     };
     let threads = threads(first.settings.config.train.threads)?;
-    if let Some(free) = available_bytes().filter(|free| *free < entries.bytes) {
-        return Err(Failure::Failed(format!(
-            "{} runs at the same time need {} of memory, and {} are free: take fewer recipes or \
-             seeds, or smaller models",
-            entries.lanes.len(),
-            amount(entries.bytes, "B"),
-            amount(free, "B"),
-        )));
-    }
     let names: Vec<&str> = entries.names();
     let mut log = RaceLog::new(&names, terminal::width());
     let (sender, texts) = channel::<String>();

@@ -21,7 +21,7 @@ pub struct Standing {
 
 /// How much better one recipe is than another, over the seeds that both finished.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Difference {
+pub struct Advantage {
     /// Mean difference in bits per byte.
     pub mean: f64,
     /// Half of its 95% confidence interval; `None` with less than two seeds.
@@ -30,7 +30,7 @@ pub struct Difference {
     pub seeds: usize,
 }
 
-impl Difference {
+impl Advantage {
     /// Whether the difference is larger than chance explains.
     pub fn is_seen(&self) -> bool {
         self.margin.is_some_and(|margin| self.mean.abs() > margin)
@@ -67,6 +67,11 @@ impl Standing {
         mean(&self.each(|end| Some(end.train_seconds)))
     }
 
+    /// Mean seconds of a run with evaluations and saves, without the turns of other runs.
+    pub fn wall_seconds(&self) -> Option<f64> {
+        mean(&self.each(|end| Some(end.wall_seconds)))
+    }
+
     /// Mean number of tokens learned from, repetitions included.
     pub fn tokens(&self) -> Option<f64> {
         mean(&self.each(|end| Some(end.tokens as f64)))
@@ -74,7 +79,7 @@ impl Standing {
 
     /// By how much this recipe's loss is lower than another's. The runs of one seed are compared
     /// with each other: they learn from the same windows.
-    pub fn ahead_of(&self, other: &Standing) -> Difference {
+    pub fn ahead_of(&self, other: &Standing) -> Advantage {
         let loss = |end: &Option<End>| end.as_ref()?.val_bits_per_byte;
         let pairs = self.ends.iter().zip(&other.ends);
         let pairs = pairs.filter_map(|(own, other)| Some(loss(other)? - loss(own)?));
@@ -83,7 +88,7 @@ impl Standing {
             let student = STUDENT[(pairs.len() - 2).min(STUDENT.len() - 1)];
             student * deviation / (pairs.len() as f64).sqrt()
         });
-        Difference {
+        Advantage {
             mean: mean(&pairs).unwrap_or(f64::NAN),
             margin,
             seeds: pairs.len(),

@@ -4,15 +4,16 @@ use crate::arguments::{Race, Train, TrainFlags};
 use crate::commands::{plan, train};
 use crate::failure::{Failure, Result};
 use crate::progress::with_progress;
-use crate::session::{self, RUNS, assignments, config, threads};
+use crate::session::{choice, threads};
 use ::train::{Corpus, Deadline, Error, LanguageTask, Resumed, Settings, planner};
 use model::Config;
-use run::{Choice, Disk, End, Files, RaceFolder, Recipe, RunFolder, What, read_events};
+use run::{Disk, End, Files, RaceFolder, Recipe, RunFolder, What, available_bytes, read_events};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use study::race::{Lane, bytes};
+use watch::amount;
 
 /// What all runs share, since it decides what is measured; the reason follows the name.
 const SHARED: [(&str, &str); 6] = [
@@ -76,66 +77,33 @@ impl Entries {
 /// A new race. Its folders are created last, so that no mistake leaves one behind.
 pub fn new(a: &Race, stop: &AtomicBool) -> Result<Entries> {
     let recipes = recipes(&a.recipes)?;
-    let base = base(a, stop)?;
-    let mut lanes = Vec::new();
-    let mut needed = 0;
-    let (mut settings, mut deadlines) = (Vec::new(), Vec::new());
-    for recipe in &recipes {
-        let within = |failure| within(recipe, failure);
-        let config = base.config(&recipe.sets, base.first_seed).map_err(within)?;
-        deadlines.push(base.deadline(&config).map_err(within)?);
-        if let Some(same) = settings.iter().position(|known| *known == config) {
-            return Err(Failure::Usage(format!(
-                "recipes {} and {} have the same values: they would give the same runs",
-                recipes[same].name, recipe.name
-            )));
-        }
-        settings.push(config);
-    }
-    let seeds: Vec<u64> = (0..a.seeds).map(|n| base.first_seed + n).collect();
+    let base = Base::new(a, &recipes, stop)?;
+    let first = base.load(&[], None)?.train.seed;
+    let seeds: Vec<u64> = (0..a.seeds).map(|n| first.saturating_add(n)).collect();
+    let (deadlines, each) = base.checked(&recipes)?;
+    let needed = each * a.seeds;
+    enough_memory(needed)?;
+    let mut ready = Vec::new();
     for &seed in &seeds {
         for (recipe, deadline) in recipes.iter().zip(&deadlines) {
-            let within = |failure| within(recipe, failure);
-            let mut config = base.config(&recipe.sets, seed).map_err(within)?;
-            if let Some(deadline) = deadline {
-                config.train.steps = (deadline.seconds / deadline.step_seconds) as usize;
-            }
-            let settings = Settings {
-                config,
-                source: base.corpus.source.clone(),
-            };
-            let task = LanguageTask::new(&settings.config, base.corpus.clone());
-            let task = task.map_err(|error| within(error.into()))?;
-            needed += bytes(&task, &settings)?;
-            lanes.push((settings, task, *deadline));
+            let (settings, task) = base.run(recipe, seed, *deadline)?;
+            ready.push((settings, task, *deadline));
         }
     }
-    let choice = match &a.out {
-        Some(path) => Choice::Exact {
-            path: path.clone(),
-            overwrite: false,
-        },
-        None => Choice::Next {
-            root: RUNS.into(),
-            name: format!("race-{}", base.corpus.source.corpus),
-        },
-    };
+    let name = format!("race-{}", base.corpus.source.corpus);
+    let whole = choice(&a.out, false, &name);
     let files: Arc<dyn Files> = Arc::new(Disk);
-    let folder = RaceFolder::create(&files, &choice, recipes, seeds)?;
     let mut entries = Entries {
-        places: (0..lanes.len()).collect(),
-        ends: vec![None; lanes.len()],
+        folder: RaceFolder::create(&files, &whole, recipes, seeds)?,
+        places: (0..ready.len()).collect(),
+        ends: vec![None; ready.len()],
         lanes: Vec::new(),
         bytes: needed,
         time: base.time.map(|time| time.as_secs_f64()),
-        folder,
     };
-    for (place, (settings, task, deadline)) in lanes.into_iter().enumerate() {
-        let choice = Choice::Exact {
-            path: entries.path(place),
-            overwrite: false,
-        };
-        let folder = RunFolder::create(files.clone(), &choice)?;
+    for (place, (settings, task, deadline)) in ready.into_iter().enumerate() {
+        let own = choice(&Some(entries.path(place)), false, "");
+        let folder = RunFolder::create(files.clone(), &own)?;
         folder.write_config(&settings.to_toml()?)?;
         entries.lanes.push(Lane {
             settings,
@@ -153,18 +121,15 @@ pub fn new(a: &Race, stop: &AtomicBool) -> Result<Entries> {
 struct Base {
     flags: TrainFlags,
     /// Assignments of the plan, if there is one.
-    planned: Option<Vec<String>>,
+    planned: Vec<String>,
     corpus: Corpus,
     time: Option<Duration>,
-    first_seed: u64,
-    threads: usize,
 }
 
-/// Reads the text, and plans if the time decides.
-fn base(a: &Race, stop: &AtomicBool) -> Result<Base> {
-    let train = Train {
-        paths: a.paths.clone(),
-        flags: TrainFlags {
+impl Base {
+    /// Reads the text, and plans if the time decides.
+    fn new(a: &Race, recipes: &[Recipe], stop: &AtomicBool) -> Result<Base> {
+        let flags = TrainFlags {
             configured: a.configured.clone(),
             steps: a.steps,
             time: a.time,
@@ -174,112 +139,114 @@ fn base(a: &Race, stop: &AtomicBool) -> Result<Base> {
             cache_limit: a.cache_limit,
             json: a.json,
             ..TrainFlags::default()
-        },
-    };
-    let (time, c) = (plan::time(&train), &a.configured);
-    if time.is_some() && plan::sets_steps(&train.flags) {
-        let message = "--time decides the number of steps: leave out --set train.steps";
-        return Err(Failure::Usage(message.into()));
-    }
-    let timed = |recipe: &String| recipe.contains("train.steps=");
-    if time.is_some() && a.recipes.iter().any(timed) {
-        let message = "--time decides the number of steps: leave train.steps out of the recipes, \
-                       or give --steps";
-        return Err(Failure::Usage(message.into()));
-    }
-    let planned = time.filter(|_| c.preset.is_none() && c.config.is_none());
-    let mut base = match planned {
-        Some(time) => {
-            let planned = plan::plan(&train, stop, Instant::now(), time)?;
-            if !a.json {
-                planned.print(false)?;
-            }
-            Base {
-                planned: Some(planned.plan.sets),
-                corpus: planned.corpus,
-                time: Some(time),
-                first_seed: 0,
-                threads: 0,
-                flags: train.flags,
-            }
-        }
-        None => {
-            let config = plain(&train.flags, &[])?;
-            let (paths, val) = session::text(&train)?;
-            let corpus = with_progress(&config, &train.flags, stop, |control| {
-                Corpus::read(&paths, val.as_deref(), &config, control, &::train::choose)
-            })?;
-            if !a.json {
-                train::describe(&corpus)?;
-            }
-            Base {
-                planned: None,
-                corpus,
-                time,
-                first_seed: 0,
-                threads: 0,
-                flags: train.flags,
-            }
-        }
-    };
-    let shared = base.load(&[])?;
-    base.first_seed = shared.train.seed;
-    base.threads = threads(shared.train.threads)?;
-    Ok(base)
-}
-
-/// The config that flags and assignments give without a plan.
-fn plain(f: &TrainFlags, sets: &[String]) -> Result<Config> {
-    let text = |n: Option<u64>| n.map(|n| n.to_string());
-    let mut flags = assignments(&[
-        ("train.steps", text(f.steps)),
-        ("train.threads", text(f.threads)),
-    ]);
-    flags.extend(assignments(&f.texts.assignments()));
-    flags.extend_from_slice(sets);
-    let mut config = config(&f.configured, &flags)?;
-    config.train.precision = config.train.precision.settled();
-    Ok(config)
-}
-
-impl Base {
-    fn load(&self, sets: &[String]) -> Result<Config> {
-        let Some(planned) = &self.planned else {
-            return plain(&self.flags, sets);
         };
-        let mut flags = self.flags.clone();
-        flags.configured.sets.extend_from_slice(sets);
-        plan::load(&flags, planned)
+        let paths = a.paths.clone();
+        let train = Train { paths, flags };
+        let (c, mut planned) = (&a.configured, Vec::new());
+        let mut each = recipes.iter().map(|recipe| &recipe.sets).chain([&c.sets]);
+        let free = each.try_for_each(|sets| plan::no_steps(sets));
+        let time = match a.time {
+            Some(time) => free.map(|()| Some(time))?,
+            None => plan::time(&train).filter(|_| free.is_ok()),
+        };
+        let corpus = match time {
+            Some(time) if c.preset.is_none() && c.config.is_none() => {
+                let found = plan::plan(&train, stop, Instant::now(), time)?;
+                if !a.json {
+                    found.print(false)?;
+                }
+                planned = found.plan.sets;
+                found.corpus
+            }
+            _ => train::read(&train, &plan::load(&train.flags, &[])?, stop)?,
+        };
+        Ok(Base {
+            flags: train.flags,
+            planned,
+            corpus,
+            time,
+        })
     }
 
-    /// The config of a recipe's run.
-    fn config(&self, sets: &[String], seed: u64) -> Result<Config> {
-        let seed = format!("train.seed={seed}");
-        let sets: Vec<String> = sets.iter().cloned().chain([seed]).collect();
-        let mut config = self.load(&sets)?;
+    /// The config with assignments on top.
+    fn load(&self, sets: &[String], seed: Option<u64>) -> Result<Config> {
+        let mut flags = self.flags.clone();
+        flags.seed = seed;
+        flags.steps = flags.steps.filter(|_| plan::no_steps(sets).is_ok());
+        flags.configured.sets.extend_from_slice(sets);
+        let mut config = plan::load(&flags, &self.planned)?;
         config.data.tokenizer = self.corpus.chosen.clone();
         Ok(config)
     }
 
-    /// When a recipe's runs have to end, if they end on time.
-    fn deadline(&self, config: &Config) -> Result<Option<Deadline>> {
-        let Some(time) = self.time else {
-            return Ok(None);
-        };
+    /// Checks the recipes. Returns when the runs of each have to end, if they end on time, and the
+    /// bytes that a run of each needs together.
+    fn checked(&self, recipes: &[Recipe]) -> Result<(Vec<Option<Deadline>>, u64)> {
+        let (mut known, mut deadlines, mut needed) = (Vec::new(), Vec::new(), 0);
+        for recipe in recipes {
+            let within = |failure| within(recipe, failure);
+            let config = self.load(&recipe.sets, None).map_err(within)?;
+            if let Some(same) = known.iter().position(|other| *other == config) {
+                return Err(Failure::Usage(format!(
+                    "recipes {} and {} have the same values: they would give the same runs",
+                    recipes[same].name, recipe.name
+                )));
+            }
+            let seed = config.train.seed;
+            let (settings, task) = self.run(recipe, seed, None)?;
+            needed += bytes(&task, &settings.config)? + 4 * self.corpus.validation.len() as u64;
+            let deadline = self.time.map(|time| self.deadline(&config, time));
+            deadlines.push(deadline.transpose().map_err(within)?);
+            known.push(config);
+        }
+        Ok((deadlines, needed))
+    }
+
+    fn deadline(&self, config: &Config, time: Duration) -> Result<Deadline> {
         let vocabulary = self.corpus.tokenizer.vocabulary_size();
-        let step_seconds = planner::step_seconds(config, vocabulary, self.threads, time / 40)?;
+        let threads = threads(config.train.threads)?;
+        let step_seconds = planner::step_seconds(config, vocabulary, threads, time / 40)?;
         let (seconds, least) = (time.as_secs_f64(), LEAST_STEPS * step_seconds);
         if seconds < least {
-            return Err(Error::TooShort {
-                seconds: least.ceil(),
-            }
-            .into());
+            let seconds = least.ceil();
+            return Err(Error::TooShort { seconds }.into());
         }
-        Ok(Some(Deadline {
+        Ok(Deadline {
             seconds,
             step_seconds,
             forecast: None,
-        }))
+        })
+    }
+
+    /// A recipe's run with this seed.
+    fn run(
+        &self,
+        recipe: &Recipe,
+        seed: u64,
+        deadline: Option<Deadline>,
+    ) -> Result<(Settings, LanguageTask)> {
+        let config = self.load(&recipe.sets, Some(seed));
+        let mut config = config.map_err(|e| within(recipe, e))?;
+        if let Some(deadline) = deadline {
+            config.train.steps = (deadline.seconds / deadline.step_seconds) as usize;
+        }
+        let task = LanguageTask::new(&config, self.corpus.clone());
+        let task = task.map_err(|e| within(recipe, e.into()))?;
+        let source = self.corpus.source.clone();
+        Ok((Settings { config, source }, task))
+    }
+}
+
+/// Refuses a race that needs more memory than there is.
+fn enough_memory(needed: u64) -> Result<()> {
+    match available_bytes().filter(|free| *free < needed) {
+        None => Ok(()),
+        Some(free) => Err(Failure::Failed(format!(
+            "all runs at the same time need {} of memory, and {} are free: take fewer recipes or \
+             seeds, or smaller models",
+            amount(needed, "B"),
+            amount(free, "B"),
+        ))),
     }
 }
 
@@ -413,7 +380,8 @@ pub fn resumed(path: &Path, a: &Race, stop: &AtomicBool) -> Result<Entries> {
         };
         let task = LanguageTask::new(&settings.config, corpus.clone())?;
         known = Some(corpus);
-        entries.bytes += bytes(&task, &settings)?;
+        entries.bytes += bytes(&task, &settings.config)?;
+        enough_memory(entries.bytes)?;
         folder.write_config(&settings.to_toml()?)?;
         entries.places.push(place);
         entries.lanes.push(Lane {

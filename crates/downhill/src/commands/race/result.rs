@@ -52,6 +52,7 @@ fn as_lines(entries: &Entries, standings: &[Standing]) -> Result<()> {
             "spread": standing.spread(),
             "values": losses,
             "seconds": standing.seconds(),
+            "wall_seconds": standing.wall_seconds(),
             "tokens": standing.tokens(),
             "runs": runs.collect::<Vec<String>>(),
         });
@@ -133,7 +134,8 @@ fn conclusions(standings: &[Standing]) -> Result<()> {
                     true => writeln!(out, "{a} beats {b} by {figures} ({how})")?,
                     false => writeln!(
                         out,
-                        "no difference seen between {a} and {b}: {figures} ({how})"
+                        "no difference seen between {a} and {b}: {figures} ({how}); more seeds \
+                         make the interval narrower"
                     )?,
                 }
             }
