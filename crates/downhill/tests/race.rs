@@ -157,7 +157,12 @@ fn a_recipe_that_diverges_loses_and_the_race_goes_on() {
 fn mistakes_are_refused_and_leave_nothing_behind() {
     let place = Place::with_story();
     let fails = |recipes: &str, code: i32, words: &[&str]| {
-        let line = format!("race story.txt {TINY} --steps 5 --out race {recipes}");
+        let steps = if recipes.contains("--time") {
+            ""
+        } else {
+            "--steps 5"
+        };
+        let line = format!("race story.txt {TINY} {steps} --out race {recipes}");
         place.run(&line).fails(code, words);
         assert!(!place.has("race"), "{recipes}");
     };
@@ -209,6 +214,16 @@ fn mistakes_are_refused_and_leave_nothing_behind() {
     place
         .run("race story.txt --time 1m --steps 9 --recipe a --recipe b")
         .fails(2, &["--steps"]);
+    for (time, code, words) in [
+        ("99999999999s", 2, ["--time", "365 days"]),
+        ("1us", 1, ["--time is too short", "at least"]),
+    ] {
+        fails(
+            &format!("--time {time} --recipe a --recipe b:optim.lr=1"),
+            code,
+            &words,
+        );
+    }
     place
         .run("race --resume nowhere")
         .fails(1, &["nowhere", "race.toml"]);

@@ -55,7 +55,7 @@ pub fn no_steps(sets: &[String]) -> Result<()> {
 }
 
 /// The longest time: beyond it, a clock may overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A plan, and the text that it is for.
 pub struct Planned {

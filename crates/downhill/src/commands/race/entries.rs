@@ -203,6 +203,9 @@ impl Base {
     }
 
     fn deadline(&self, config: &Config, time: Duration) -> Result<Deadline> {
+        if time > plan::LONGEST {
+            return Err(Failure::Usage("--time: at most 365 days".into()));
+        }
         let vocabulary = self.corpus.tokenizer.vocabulary_size();
         let threads = threads(config.train.threads)?;
         let step_seconds = planner::step_seconds(config, vocabulary, threads, time / 40)?;
