@@ -42,7 +42,7 @@ const WORDS = {
   recipe: ["recipe", "方案"],
   seeds: ["seeds", "随机种子数"],
   bits: ["bits per byte", "比特/字节"],
-  deviation: ["standard deviation", "标准差"],
+  deviation: ["deviation", "标准差"],
   trained: ["training time", "训练时间"],
   checkpointLoss: ["validation loss", "验证损失"],
   bestOne: ["best", "最佳"],
