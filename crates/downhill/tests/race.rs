@@ -25,7 +25,7 @@ fn events(place: &Place, run: &str) -> Vec<Value> {
 fn runs_that_take_turns_have_the_bits_of_runs_alone() {
     let place = Place::with_story();
     let line = format!(
-        "race story.txt {TINY} --steps 25 --seeds 2 --out race --json \
+        "race story.txt {TINY} --steps 40 --seeds 2 --out race --json \
          --recipe plain --recipe normuon:optim.name=normuon,train.average=0.3"
     );
     let objects = place.run(&line).fine().events();
@@ -48,11 +48,11 @@ fn runs_that_take_turns_have_the_bits_of_runs_alone() {
         for seed in [1, 2] {
             let alone = format!("alone-{recipe}-{seed}");
             let line = format!(
-                "train story.txt {TINY} --steps 25 --seed {seed} {sets} --run {alone} --quiet"
+                "train story.txt {TINY} --steps 40 --seed {seed} {sets} --run {alone} --quiet"
             );
             place.run(&line).fine();
             let run = format!("race/{recipe}-seed{seed}");
-            for step in [10, 25] {
+            for step in [30, 40] {
                 assert!(
                     bits(&place, &run, step) == bits(&place, &alone, step),
                     "{run}"
@@ -74,6 +74,11 @@ fn runs_that_take_turns_have_the_bits_of_runs_alone() {
     // A finished race only shows its result again.
     let again = place.run("race --resume race --json").fine().events();
     assert_eq!(again, objects);
+    let shown = place.run("race --resume race").fine().out;
+    assert!(
+        shown.contains("nothing is left") && shown.contains("bits/byte"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -156,73 +161,48 @@ fn a_recipe_that_diverges_loses_and_the_race_goes_on() {
 #[test]
 fn mistakes_are_refused_and_leave_nothing_behind() {
     let place = Place::with_story();
-    let fails = |recipes: &str, code: i32, words: &[&str]| {
-        let steps = if recipes.contains("--time") {
-            ""
-        } else {
-            "--steps 5"
-        };
-        let line = format!("race story.txt {TINY} {steps} --out race {recipes}");
-        place.run(&line).fails(code, words);
-        assert!(!place.has("race"), "{recipes}");
+    let line = format!("race story.txt {TINY} --out race");
+    let fails = |more: &str, code: i32, words: &[&str]| {
+        place.run(&format!("{line} {more}")).fails(code, words);
+        assert!(!place.has("race"), "{more}");
     };
-    fails("", 2, &["at least two recipes"]);
+    fails("--steps 5", 2, &["at least two recipes"]);
     fails("--recipe a", 2, &["at least two recipes"]);
-    fails("--recipe a --recipe A:optim.lr=1e-3", 2, &["name A"]);
-    fails(
-        "--recipe a --recipe b",
-        2,
-        &["a and b have the same values"],
-    );
-    fails(
-        "--recipe ../a --recipe b:optim.lr=1e-3",
-        2,
-        &["../a", "letters"],
-    );
-    fails(
-        "--recipe a --recipe b:optim.lr",
-        2,
-        &["recipe b", "KEY=VALUE"],
-    );
-    fails(
-        "--recipe a --recipe b:optim.rate=1",
-        2,
-        &["recipe b", "optim.rate"],
-    );
-    fails(
-        "--recipe a --recipe b:optim.lr=-1",
-        2,
-        &["recipe b", "optim.lr"],
-    );
-    let keys = [
-        "data.tokenizer=bytes",
-        "eval.every=2",
-        "train.seed=4",
-        "checkpoint.every=3",
-    ];
-    for set in keys {
-        let key = set.split('=').next().unwrap();
-        let recipes = format!("--recipe a --recipe b:{set}");
+    for (recipe, words) in [
+        ("A:optim.lr=1e-3", ["two recipes", "name A"]),
+        ("b", ["a and b", "same values"]),
+        ("../b:optim.lr=1e-3", ["../b", "letters"]),
+        ("b:optim.lr", ["recipe b", "KEY=VALUE"]),
+        ("b:optim.rate=1", ["recipe b", "optim.rate"]),
+        ("b:optim.lr=-1", ["recipe b", "optim.lr"]),
+        (
+            "b:data.tokenizer=bytes",
+            ["data.tokenizer can't differ", "--set data.tokenizer"],
+        ),
+        (
+            "b:eval.every=2",
+            ["eval.every can't differ", "--set eval.every=2"],
+        ),
+        (
+            "b:checkpoint.every=3",
+            ["checkpoint.every can't differ", "--set"],
+        ),
+        ("b:train.seed=4", ["train.seed can't differ", "--seeds"]),
+    ] {
         fails(
-            &recipes,
+            &format!("--steps 5 --recipe a --recipe {recipe}"),
             2,
-            &["recipe b", key, "can't differ", &format!("--set {set}")],
+            &words,
         );
     }
-    let timed = "race story.txt --time 1m --recipe a --recipe b:train.steps=9";
-    place.run(timed).fails(2, &["--time", "train.steps"]);
-    place
-        .run("race story.txt --time 1m --steps 9 --recipe a --recipe b")
-        .fails(2, &["--steps"]);
+    let two = "--recipe a --recipe b:optim.lr=1";
     for (time, code, words) in [
         ("99999999999s", 2, ["--time", "365 days"]),
         ("1us", 1, ["--time is too short", "at least"]),
+        ("1m --steps 9", 2, ["--time", "--steps"]),
+        ("1m --recipe c:train.steps=9", 2, ["--time", "train.steps"]),
     ] {
-        fails(
-            &format!("--time {time} --recipe a --recipe b:optim.lr=1"),
-            code,
-            &words,
-        );
+        fails(&format!("--time {time} {two}"), code, &words);
     }
     place
         .run("race --resume nowhere")
@@ -231,8 +211,9 @@ fn mistakes_are_refused_and_leave_nothing_behind() {
         .run("race story.txt --resume nowhere")
         .fails(2, &["--resume"]);
     place.write("race", b"mine");
-    let line =
-        format!("race story.txt {TINY} --steps 5 --out race --recipe a --recipe b:optim.lr=1");
-    place.run(&line).fails(1, &["race already exists", "--out"]);
+    let words = ["race already exists", "--out"];
+    place
+        .run(&format!("{line} --steps 5 {two}"))
+        .fails(1, &words);
     assert_eq!(place.read("race"), b"mine");
 }

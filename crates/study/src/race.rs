@@ -10,14 +10,16 @@ use engine::{Cpu, CpuSettings, Plan, Purpose};
 use model::Config;
 use run::{Checkpoint, End, Event, RunFolder, What};
 use std::cell::RefCell;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use train::{
     Deadline, Error, LanguageTask, Outcome, Result, Settings, Task, Trainer, TrainerSettings,
 };
 
-/// Turns of a run: all runs have done the same share of their steps after each round.
-const TURNS: u32 = 100;
+/// Turns of a run, at most: all runs have done the same share of their steps after each round.
+const TURNS: usize = 100;
+/// Steps of a turn, at least: its first one finds the caches filled by another run.
+const STEPS: usize = 10;
 
 /// A run that takes part.
 pub struct Lane {
@@ -68,7 +70,8 @@ pub fn bytes(task: &dyn Task, config: &Config) -> Result<u64> {
 /// Trains all lanes in turns. `show` gets every event with the number of its lane.
 ///
 /// # Errors
-/// If a file or the device fails. A run that diverges doesn't end the race.
+/// If a file or the device fails; the other runs are stopped and saved. A run that diverges doesn't
+/// end the race.
 pub fn run(
     lanes: &mut [Lane],
     threads: usize,
@@ -111,11 +114,14 @@ pub fn run(
         trainers.push(trainer);
         written.push((&mut lane.settings, folder, lane.deadline.is_some()));
     }
+    let steps = written.iter().map(|(s, ..)| s.config.train.steps).max();
+    let turns = (steps.unwrap_or(0) / STEPS).clamp(1, TURNS);
+    let mut failed = None;
     let mut outcomes: Vec<Option<Arrival>> = trainers.iter().map(|_| None).collect();
     let mut turn = 0;
     while outcomes.iter().any(Option::is_none) {
         turn += 1;
-        let share = (f64::from(turn) / f64::from(TURNS)).min(1.0);
+        let share = (f64::from(turn) / turns as f64).min(1.0);
         let waiting = outcomes.iter_mut().zip(&mut trainers).zip(&mut written);
         let waiting = waiting.zip(&ends).filter(|(((o, _), _), _)| o.is_none());
         for (((outcome, trainer), (settings, folder, timed)), end) in waiting {
@@ -124,7 +130,12 @@ pub fn run(
                 Ok(Some(Outcome::Finished)) => Some(Arrival::Finished(end.borrow().clone())),
                 Ok(Some(Outcome::Interrupted)) => Some(Arrival::Interrupted),
                 Err(Error::NotFinite { what, .. }) => Some(Arrival::Diverged(what)),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // The other runs stop too, and are saved.
+                    stop.store(true, Ordering::Relaxed);
+                    failed.get_or_insert(error);
+                    Some(Arrival::Interrupted)
+                }
             };
             if *timed {
                 // With the steps that the clock allowed, so that the run can be repeated.
@@ -133,5 +144,8 @@ pub fn run(
             }
         }
     }
-    Ok(outcomes.into_iter().flatten().collect())
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(outcomes.into_iter().flatten().collect()),
+    }
 }

@@ -16,7 +16,7 @@ pub struct Race {
     #[arg(long = "recipe", value_name = "NAME[:KEY=VALUE,…]")]
     pub recipes: Vec<String>,
     /// Runs of each recipe, with seeds train.seed, train.seed + 1, …
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub seeds: u64,
     /// Number of steps of each run (train.steps)
     #[arg(long, value_name = "N", conflicts_with = "time")]

@@ -62,6 +62,10 @@ fn head(entries: &Entries) -> Result<()> {
     let mut out = out();
     let folder = &entries.folder;
     writeln!(out, "race     {}", folder.path.display())?;
+    if entries.lanes.is_empty() {
+        writeln!(out, "         finished: nothing is left to train")?;
+        return Ok(());
+    }
     let (recipes, seeds) = (folder.recipes.len(), folder.seeds.len());
     let each = match entries.time {
         Some(time) => format!(
