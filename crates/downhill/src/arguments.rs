@@ -10,10 +10,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 mod hints;
+mod racing;
 mod reading;
 mod runs;
 mod watching;
 
+pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
 pub use watching::{Compare, Landscape, Report, Watch};
@@ -52,6 +54,8 @@ pub enum Command {
     Compare(Compare),
     /// Write a run's report to one HTML file, or its charts to SVG files
     Report(Report),
+    /// Train several recipes in turns on the same text and seeds, and compare them
+    Race(Race),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
     /// Show the cost of a fitted line as a mountain, with a crowd walking down it

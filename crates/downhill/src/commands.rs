@@ -11,6 +11,7 @@ mod list;
 mod plan;
 mod predict;
 mod program;
+mod race;
 mod report;
 mod sample;
 mod tokenize;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Watch(a) => watch::run(&a),
         Command::Report(a) => report::run(&a),
         Command::Compare(a) => watch::compare(&a),
+        Command::Race(a) => race::run(&a),
         Command::Fit(a) => fit::run(&a),
         Command::Landscape(a) => landscape::run(&a),
         Command::Plan(a) => plan::run(&a),

@@ -73,6 +73,61 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.is_clean(&page.address());
 }
 
+#[test]
+fn a_race_is_a_curve_with_a_band_for_each_recipe() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = Place::new();
+    place
+        .run(
+            "race --preset tiny --steps 40 --set eval.every=5 --set eval.tokens=1024 --seeds 2 \
+             --recipe adamw --recipe normuon:optim.name=normuon --out race --json",
+        )
+        .fine();
+    let page = Page::watch(&place, "watch race");
+    browser.size(1280, 1400);
+    open(&browser, &page);
+    let drawn = "document.querySelectorAll('#race-chart .scatterlayer .trace path').length >= 4";
+    browser.wait(drawn);
+    let rows = "return [...document.querySelectorAll('#race-table tr')].map((r) =>
+                [...r.children].map((c) => c.textContent))";
+    let rows = browser.run(rows);
+    assert_eq!(rows[0][1], "bits per byte");
+    let names = [&rows[1][0], &rows[2][0]];
+    assert!(names.contains(&&json!("adamw")) && names.contains(&&json!("normuon")));
+    assert_eq!((&rows[1][3], &rows[2][3]), (&json!("2"), &json!("2")));
+    // Both axes; all 40 steps of both recipes are there.
+    let far = |most: &str| {
+        format!(
+            "document.querySelector('#race-chart').data.every((t) => Math.max(...t.x) {most})
+             && {drawn}"
+        )
+    };
+    browser.wait(&far("< 500"));
+    browser.run(
+        "const e = document.querySelector('#race select'); e.value = 'tokens';
+         e.dispatchEvent(new Event('change'))",
+    );
+    let tokens = browser.run(
+        "return fetch('/api/runs/0/events').then((a) => a.json()).then((a) =>
+         40 * a.events.find((e) => e.kind === 'start').event.tokens_per_step)",
+    );
+    browser.wait(&far(&format!("=== {tokens}")));
+    browser.picture("race-en");
+    browser.click("#language");
+    browser.wait(drawn);
+    let untranslated = browser.run(&format!(
+        "return [...document.querySelectorAll(`:is(#race) :is({WORDS})`)]
+           .map((e) => e.textContent.trim())
+           .filter((t) => /\\p{{L}}/u.test(t) && !/\\p{{Script=Han}}/u.test(t))
+           .filter((t) => !['adamw', 'normuon'].includes(t))"
+    ));
+    assert_eq!(untranslated, json!([]));
+    browser.picture("race-zh");
+    browser.is_clean(&page.address());
+}
+
 fn keyboard_reaches_everything(browser: &Browser) {
     // The first tab stop skips the header.
     browser.press("\u{e004}\u{e007}");

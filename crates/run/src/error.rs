@@ -89,6 +89,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// `--out` names something that exists.
+    #[error("{path} already exists: choose another folder with --out")]
+    RaceExists {
+        /// The folder.
+        path: PathBuf,
+    },
     /// `--overwrite` would remove something that isn't a run.
     #[error(
         "{path} isn't a run folder (a folder with a run.toml), so --overwrite won't replace it: remove it yourself, or choose another folder with --run"

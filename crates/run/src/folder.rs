@@ -326,7 +326,7 @@ fn no_run(path: &Path, reason: &'static str, near: Vec<PathBuf>) -> Error {
 }
 
 /// Creates the first of `root/name`, `root/name-2` … that doesn't exist.
-fn next(files: &dyn Files, root: &Path, name: &str) -> Result<PathBuf> {
+pub(crate) fn next(files: &dyn Files, root: &Path, name: &str) -> Result<PathBuf> {
     let mut number = 1;
     loop {
         let name = match number {
@@ -362,7 +362,7 @@ fn remove_old(files: &dyn Files, path: &Path) -> Result<()> {
 }
 
 /// A name that is valid as a folder name on every system.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     const LONGEST: usize = 60;
     let keep = |c: char| match c.is_alphanumeric() || "-_.".contains(c) {
         true => c,

@@ -8,6 +8,8 @@
 //!   checkpoints/step-000250/   any files, and manifest.json with their sizes and hashes
 //! ```
 //!
+//! A race is a folder of runs with a `race.toml` ([`RaceFolder`]).
+//!
 //! Begin with [`RunFolder`], then [`Event`] and [`Follow`]. What always holds: every write goes
 //! through [`Files`], so that tests can fail each one in turn ([`Faulty`]); a file is complete or
 //! absent; a checkpoint whose hashes don't match is refused.
@@ -29,6 +31,7 @@ mod machine;
 mod manifest;
 mod output;
 mod probe;
+mod race;
 mod rote;
 mod smoothed;
 
@@ -44,8 +47,9 @@ pub use follow::{Follow, Followed};
 pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
-pub use machine::{free_memory, now, peak_bytes};
+pub use machine::{available_bytes, now, peak_bytes};
 pub use output::{is_output, marked, write_output};
 pub use probe::{Ladder, Layers, Lens, Passage, Profile};
+pub use race::{RaceFolder, Recipe};
 pub use rote::Rote;
 pub use smoothed::Smoothed;

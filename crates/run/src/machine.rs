@@ -1,4 +1,4 @@
-//! The time and the memory that events report.
+//! The time, and memory: what this process has used, and what is free.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,25 +11,24 @@ pub fn now() -> f64 {
 
 /// The peak resident memory of this process in bytes (`VmHWM` on Linux); `None` elsewhere.
 pub fn peak_bytes() -> Option<u64> {
-    peak_of(&std::fs::read_to_string("/proc/self/status").ok()?)
-}
-
-/// Memory in bytes that new programs can use without swapping (`MemAvailable` on Linux); `None`
-/// elsewhere.
-pub fn free_memory() -> Option<u64> {
-    field(
-        &std::fs::read_to_string("/proc/meminfo").ok()?,
-        "MemAvailable:",
+    bytes_of(
+        "VmHWM:",
+        &std::fs::read_to_string("/proc/self/status").ok()?,
     )
 }
 
-fn peak_of(status: &str) -> Option<u64> {
-    field(status, "VmHWM:")
+/// The memory in bytes that processes can still take without swapping (`MemAvailable` on Linux);
+/// `None` elsewhere.
+pub fn available_bytes() -> Option<u64> {
+    bytes_of(
+        "MemAvailable:",
+        &std::fs::read_to_string("/proc/meminfo").ok()?,
+    )
 }
 
-/// A field in kB, in bytes.
-fn field(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
+/// The value in a line that begins with `name`.
+fn bytes_of(name: &str, lines: &str) -> Option<u64> {
+    let line = lines.lines().find_map(|l| l.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -39,10 +38,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peak_memory_is_read_in_bytes() {
+    fn memory_is_read_in_bytes() {
         let status = "Name:\tx\nVmPeak:\t  999 kB\nVmHWM:\t   1234 kB\n";
-        assert_eq!(peak_of(status), Some(1234 * 1024));
-        assert_eq!(peak_of("VmHWM:\t many kB"), None);
-        assert_eq!(peak_of(""), None);
+        assert_eq!(bytes_of("VmHWM:", status), Some(1234 * 1024));
+        assert_eq!(bytes_of("VmHWM:", "VmHWM:\t many kB"), None);
+        assert_eq!(bytes_of("VmHWM:", ""), None);
     }
 }

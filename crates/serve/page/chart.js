@@ -150,16 +150,17 @@ export function logarithmic(values) {
  * @param {number[]} x
  * @param {(number|null)[]} least @param {(number|null)[]} most
  * @param {string} name
+ * @param {string} [fillcolor]
  * @returns {Trace}
  */
-export function band(x, least, most, name) {
+export function band(x, least, most, name, fillcolor = FAINT) {
   const known = x.map((_, i) => i).filter((i) => least[i] !== null && most[i] !== null);
   const back = [...known].reverse();
   return {
     x: [...known.map((i) => x[i]), ...back.map((i) => x[i])],
     y: [...known.map((i) => most[i]), ...back.map((i) => least[i])],
     fill: "toself",
-    fillcolor: FAINT,
+    fillcolor,
     line: { width: 0 },
     mode: "lines",
     type: "scatter",

@@ -27,7 +27,7 @@ import { rungs, gauge } from "./ladder.js";
 const POINTS = 1500;
 
 /** Time units of an axis: name, length in seconds, and the duration up to which each is used. */
-const TIMES = /** @type {const} */ ([
+export const TIMES = /** @type {const} */ ([
   ["seconds", 1, 180],
   ["minutes", 60, 3 * 3600],
   ["hours", 3600, Infinity],

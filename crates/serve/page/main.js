@@ -5,6 +5,7 @@ import { make, fill, choice, button, tick } from "./dom.js";
 import { word, speak, language, duration, numbered } from "./words.js";
 import { Feed, ask } from "./feed.js";
 import { erase } from "./chart.js";
+import { race } from "./race.js";
 import { loss } from "./loss.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
@@ -26,14 +27,16 @@ const head = /** @type {HTMLElement} */ (document.getElementById("head"));
 const skip = /** @type {HTMLElement} */ (document.querySelector(".skip"));
 const main = /** @type {HTMLElement} */ (document.getElementById("panels"));
 /**
- * @type {{runs: {id: number, name: string}[], compared: boolean, control: boolean,
- *   version: string}}
+ * @type {{runs: {id: number, name: string}[], race: {name: string, runs: number[]}[] | null,
+ *   compared: boolean, control: boolean, version: string}}
  */
-let server = { runs: [], compared: false, control: false, version: "" };
+let server = { runs: [], race: null, compared: false, control: false, version: "" };
 /** @type {Feed | null} */
 let feed = null;
 /** @type {Map<number, Feed>} */
 const others = new Map();
+/** The runs of a race. @type {Map<number, Feed>} */
+const lanes = new Map();
 /** @type {Panel[]} */
 let panels = [];
 /** @type {Record<string, any> | null} */
@@ -200,6 +203,11 @@ function build() {
     panels.push({ root, paint: fills(body), dirty: true, seen: false, next: 0 });
     sight.observe(root);
   };
+  const recipes = server.race?.map(({ name, runs }) => ({
+    name,
+    runs: runs.flatMap((id) => lanes.get(id) ?? []),
+  }));
+  if (recipes) add("race", (root) => race(root, recipes), true);
   if (land) add("mountain", (root) => mountain(root, known), true);
   add("loss", (root) => loss(root, known, () => [...others.values()]), true);
   if (!known.regression) {
@@ -214,10 +222,12 @@ function build() {
 
 async function show() {
   const asked = server.runs.find((r) => String(r.id) === location.hash.slice(1));
-  const id = (asked ?? server.runs[0])?.id;
+  const id = asked?.id ?? server.race?.[0]?.runs[0] ?? server.runs[0]?.id;
   feed?.close();
-  others.forEach((other) => other.close());
-  others.clear();
+  for (const known of [others, lanes]) {
+    known.forEach((other) => other.close());
+    known.clear();
+  }
   if (id === undefined) {
     feed = null;
     build();
@@ -226,6 +236,9 @@ async function show() {
   feed = new Feed(id, changed);
   land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
   await feed.open();
+  for (const lane of server.race?.flatMap(({ runs }) => runs) ?? [])
+    lanes.set(lane, lane === id ? feed : new Feed(lane, changed));
+  await Promise.all([...lanes.values()].map((lane) => lane === feed || lane.poll()));
   build();
   if (server.compared || new URLSearchParams(location.search).has("compare"))
     for (const r of server.runs) if (r.id !== id) await lay(r.id, true);

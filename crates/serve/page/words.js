@@ -32,6 +32,18 @@ const WORDS = {
     "The entropy floor is the lowest any model can reach.",
     "任何模型都无法低于熵下限。",
   ],
+  race: ["Race", "方案对比"],
+  raceNote: [
+    "Validation loss of each recipe: the mean over its seeds, and a band from the best to the " +
+      "worst of them. Time is training time, without the turns of other runs.",
+    "每个方案的验证损失：实线为各随机种子的平均值，色带从最好到最差。" +
+      "时间只计训练本身，不含等待其他运行的时间。",
+  ],
+  recipe: ["recipe", "方案"],
+  seeds: ["seeds", "随机种子数"],
+  bits: ["bits per byte", "比特/字节"],
+  deviation: ["deviation", "标准差"],
+  trained: ["training time", "训练时间"],
   checkpointLoss: ["validation loss", "验证损失"],
   bestOne: ["best", "最佳"],
   train: ["train", "训练"],

@@ -138,6 +138,7 @@ async fn runs(State(app): State<App>) -> Json<Value> {
     let runs = app.shelf().offered();
     Json(json!({
         "runs": runs,
+        "race": app.shelf().race(),
         "compared": app.shelf().is_comparison(),
         "control": app.control.is_some(),
         "version": env!("CARGO_PKG_VERSION"),

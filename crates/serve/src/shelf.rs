@@ -1,7 +1,7 @@
 //! The runs on offer, and those that are open.
 
 use crate::shown::{News, Shown};
-use run::{Disk, RunFolder};
+use run::{Disk, RaceFolder, RunFolder};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +29,13 @@ pub struct Offered {
     pub id: usize,
     /// Its folder.
     pub name: String,
+}
+
+/// A recipe of a race, with its runs' numbers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entrant {
+    name: String,
+    runs: Vec<usize>,
 }
 
 /// Why a run can't be shown.
@@ -103,6 +110,28 @@ impl Shelf {
         }
         let each = self.known.iter().enumerate();
         each.map(|(id, path)| offer(id, path)).collect()
+    }
+
+    /// The recipes of a race, in their order; `None` where the folder isn't that of a race.
+    pub fn race(&mut self) -> Option<Vec<Entrant>> {
+        let Runs::Folder(folder) = &self.runs else {
+            return None;
+        };
+        let race = RaceFolder::open(folder).ok()?;
+        let offered = self.offered();
+        let number = |path: PathBuf| {
+            let same = |run: &&Offered| Path::new(&run.name).file_name() == path.file_name();
+            offered.iter().find(same).map(|run| run.id)
+        };
+        let each = race.recipes.iter().map(|recipe| Entrant {
+            name: recipe.name.clone(),
+            runs: race
+                .seeds
+                .iter()
+                .filter_map(|&seed| number(race.run(recipe, seed)))
+                .collect(),
+        });
+        Some(each.collect())
     }
 
     /// The folder of a run.

@@ -1,8 +1,10 @@
-//! Training experiments whose answer is known by other means: `fit` fits a line or plane to points.
+//! Training experiments: `fit` fits a line or plane to points, `race` compares recipes.
 //!
 //! Start with `fit`; `landscape` draws its cost surface. Invariants: only `train::Trainer` has a
-//! training loop; results are compared with the closed form.
+//! training loop; the results of `fit` are compared with the closed form; a race changes no bit of
+//! its runs.
 #![forbid(unsafe_code)]
 
 pub mod fit;
 pub mod landscape;
+pub mod race;

@@ -101,6 +101,8 @@ pub struct Trainer<'a> {
     /// Set to request a checkpoint after the current step.
     wanted: Arc<AtomicBool>,
     profiler: Profiler,
+    /// When the last turn ended: the time until the next one isn't this run's.
+    paused: Instant,
 }
 
 impl<'a> Trainer<'a> {
@@ -165,6 +167,7 @@ impl<'a> Trainer<'a> {
             began: Some(0),
             wanted: Arc::default(),
             profiler: Profiler::default(),
+            paused: Instant::now(),
         };
         match from {
             None => trainer
@@ -173,6 +176,7 @@ impl<'a> Trainer<'a> {
             Some(checkpoint) => trainer.restore(checkpoint)?,
         }
         trainer.start(totals)?;
+        trainer.paused = Instant::now();
         Ok(trainer)
     }
 
@@ -250,6 +254,16 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If a file or the device fails or a number is not finite; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
+        loop {
+            if let Some(outcome) = self.turn(1.0)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Trains until this share of all steps is done, at least one step; returns the outcome if that
+    /// ended the run.
+    fn train_until(&mut self, share: f64) -> Result<Option<Outcome>> {
         if self.step == 0 {
             let looked = self.look();
             unless_stopped(looked)?;
@@ -264,6 +278,10 @@ impl<'a> Trainer<'a> {
                 let between = self.between();
                 best = unless_stopped(between)?.unwrap_or(false);
                 last = best;
+                let done = self.step as f64 >= share * self.pace.total() as f64;
+                if done && !last && !self.stopped() {
+                    return Ok(None);
+                }
             }
         }
         // Before the last evaluation, which may take long.
@@ -282,7 +300,7 @@ impl<'a> Trainer<'a> {
             false => ("interrupted", Outcome::Interrupted),
         };
         self.end(reason)?;
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     /// The look at the model before the first step.

@@ -10,6 +10,7 @@
 
 mod dashboard;
 mod left;
+mod race;
 mod report;
 mod screen;
 mod summary;
@@ -22,6 +23,7 @@ pub mod tui;
 mod units;
 
 pub use dashboard::Dashboard;
+pub use race::RaceLog;
 pub use report::{pictures, report};
 pub use screen::Screen;
 pub use tensorboard::TensorBoard;

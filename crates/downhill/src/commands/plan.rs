@@ -33,7 +33,8 @@ pub fn run(a: &Train) -> Result<()> {
 pub fn time(a: &Train) -> Option<Duration> {
     let f = &a.flags;
     let c = &f.configured;
-    let free = f.steps.is_none() && c.preset.is_none() && c.config.is_none() && !sets_steps(f);
+    let free =
+        f.steps.is_none() && c.preset.is_none() && c.config.is_none() && no_steps(&c.sets).is_ok();
     f.time
         .or_else(|| (free && !a.paths.is_empty()).then_some(DEFAULT))
 }
@@ -41,14 +42,20 @@ pub fn time(a: &Train) -> Option<Duration> {
 /// The share of the time that one measurement of the machine may take: one in so many.
 const SHARE: u32 = 40;
 
-/// Whether an assignment gives the number of steps.
-fn sets_steps(f: &TrainFlags) -> bool {
-    let mut sets = f.configured.sets.iter();
-    sets.any(|set| set.trim_start().starts_with("train.steps"))
+/// Refuses assignments of the number of steps, which the time decides.
+pub fn no_steps(sets: &[String]) -> Result<()> {
+    if !sets
+        .iter()
+        .any(|set| set.trim_start().starts_with("train.steps"))
+    {
+        return Ok(());
+    }
+    let message = "--time decides the number of steps: leave out train.steps";
+    Err(Failure::Usage(message.into()))
 }
 
 /// The longest time: beyond it, a clock may overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A plan, and the text that it is for.
 pub struct Planned {
@@ -60,10 +67,7 @@ pub struct Planned {
 /// Reads the text, measures this machine and plans.
 pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Result<Planned> {
     let f = &a.flags;
-    if sets_steps(f) {
-        let message = "--time decides the number of steps: leave out --set train.steps";
-        return Err(Failure::Usage(message.into()));
-    }
+    no_steps(&f.configured.sets)?;
     let Some(deadline) = began.checked_add(time).filter(|_| time <= LONGEST) else {
         return Err(Failure::Usage("--time: at most 365 days".into()));
     };
@@ -95,10 +99,11 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     Ok(Planned { plan, corpus, time })
 }
 
-/// The plan's assignments with the user's on top.
-fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
+/// The config of a run: a plan's assignments, or none, with the user's on top.
+pub fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
     let text = |n: Option<u64>| n.map(|n| n.to_string());
     let mut flags = assignments(&[
+        ("train.steps", text(f.steps)),
         ("train.seed", text(f.seed)),
         ("train.members", text(f.members)),
         ("train.threads", text(f.threads)),

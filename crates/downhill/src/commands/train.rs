@@ -10,11 +10,12 @@ use crate::arguments::{Train, TrainFlags};
 use crate::failure::{Failure, Result};
 use crate::output::{self, out, tell};
 use crate::progress::with_progress;
-use crate::session::{self, assignments, choice, config, cpu, saving_flag, threads};
+use crate::session::{self, choice, cpu, saving_flag, threads};
 use crate::terminal;
 use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use model::Config;
 use run::{Checkpoint, Disk, Event, Files, RunFolder, What};
+use serve::Runs;
 use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -158,7 +159,7 @@ fn page(
         return None;
     }
     let control = f.allow_control.then(|| (save.clone(), stop.clone()));
-    let page = Page::beside(folder, control);
+    let page = Page::beside(Runs::These(vec![folder.path().to_path_buf()]), control);
     if !f.tui {
         page.iter().for_each(Page::announce);
     }
@@ -169,34 +170,31 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
     if let Some(time) = plan::time(a) {
         return timed(a, stop, began, time);
     }
-    let f = &a.flags;
-    let text = |n: Option<u64>| n.map(|n| n.to_string());
-    let mut flags = assignments(&[
-        ("train.steps", text(f.steps)),
-        ("train.seed", text(f.seed)),
-        ("train.members", text(f.members)),
-        ("train.threads", text(f.threads)),
-        ("train.patience", f.patience()),
-    ]);
-    flags.extend(assignments(&f.texts.assignments()));
-    let mut config = config(&f.configured, &flags)?;
-    config.train.precision = config.train.precision.settled();
-    let (paths, val) = session::text(a)?;
-    let corpus = with_progress(&config, f, stop, |control| {
-        Corpus::read(&paths, val.as_deref(), &config, control, &::train::choose)
-    })?;
+    let mut config = plan::load(&a.flags, &[])?;
+    let corpus = read(a, &config, stop)?;
     config.data.tokenizer = corpus.chosen.clone();
-    if let (Some(sample), false) = (corpus.sampled, f.json || f.quiet) {
+    job(&a.flags, config, corpus, None)
+}
+
+/// Reads the text, and prints what there is to say about it.
+pub fn read(a: &Train, config: &Config, stop: &AtomicBool) -> Result<Corpus> {
+    let f = &a.flags;
+    let (paths, val) = session::text(a)?;
+    let corpus = with_progress(config, f, stop, |control| {
+        Corpus::read(&paths, val.as_deref(), config, control, &::train::choose)
+    })?;
+    if f.json || f.quiet {
+        return Ok(corpus);
+    }
+    if let Some(sample) = corpus.sampled {
         let sample = ::watch::amount(sample, "B");
         writeln!(
             out(),
             "the tokenizer is learned from a sample of the text ({sample})"
         )?;
     }
-    if !f.json && !f.quiet {
-        describe(&corpus)?;
-    }
-    job(f, config, corpus, None)
+    describe(&corpus)?;
+    Ok(corpus)
 }
 
 /// A run that ends on time, as planned.

@@ -84,16 +84,13 @@ pub struct Page {
 
 impl Page {
     /// Starts the page. If that fails, prints a warning; training goes on without it.
-    pub fn beside(
-        run: &RunFolder,
-        control: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>,
-    ) -> Option<Page> {
+    pub fn beside(runs: Runs, control: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>) -> Option<Page> {
         let control = control.map(|(save, stop)| Control::new(save, stop));
         let start = || -> std::result::Result<Page, String> {
             let control = control.transpose().map_err(|e| e.to_string())?;
             let token = control.as_ref().map(|c| c.token().to_owned());
             let options = Options {
-                runs: Runs::These(vec![run.path().to_path_buf()]),
+                runs,
                 port: None,
                 control,
             };

@@ -1,15 +1,29 @@
-//! A run that ends on time.
+//! A run's own time: it may end on time, and it may take turns with other runs.
 
-use super::Trainer;
+use super::{Outcome, Trainer};
 use crate::clock::Clock;
 use crate::error::Result;
 use model::Pace;
 use run::Pacing;
+use std::time::Instant;
 
 /// A low estimate of the bytes of a checkpoint that are written per second.
 const SAVED_PER_SECOND: f64 = 2e8;
 
 impl Trainer<'_> {
+    /// Trains until this share of all steps is done, at least one step; returns the outcome if that
+    /// ended the run. The time between two turns doesn't count as the run's own, so that several
+    /// trainers can take turns. Turns change no bit of the run.
+    ///
+    /// # Errors
+    /// As [`Trainer::run`].
+    pub fn turn(&mut self, share: f64) -> Result<Option<Outcome>> {
+        self.settings.began += self.paused.elapsed();
+        let outcome = self.train_until(share);
+        self.paused = Instant::now();
+        outcome
+    }
+
     /// Starts the clock of a run that ends on time. The time needed after the last step is
     /// estimated from what was measured before the first: the seconds of an evaluation, and of a
     /// sample and a probe (`other`).

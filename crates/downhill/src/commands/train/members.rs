@@ -120,7 +120,7 @@ fn one(
 
 /// Refuses members that don't fit the memory, before the first is trained.
 fn check_memory(job: &Job, members: usize) -> Result<()> {
-    let Some(free) = run::free_memory() else {
+    let Some(free) = run::available_bytes() else {
         return Ok(());
     };
     let config = &job.settings.config;
