@@ -41,6 +41,22 @@ fn members_teach_one_model_and_resume_to_the_same_bits() {
 }
 
 #[test]
+fn timed_members_are_repeated_to_the_same_bits() {
+    let place = Place::with_story();
+    let line = "train story.txt --time 8s --members 2 --set model.layers=1 --set model.width=32 \
+                --set model.heads=2 --set model.context=16 --set train.batch=2 --threads 1";
+    let events = place
+        .run(&format!("{line} --run timed --json"))
+        .fine()
+        .events();
+    let end = events.last().unwrap();
+    let step = end["step"].as_u64().unwrap();
+    let again = "train --config timed/run.toml --run again --json";
+    place.run(again).fine();
+    assert!(bits(&place, "timed", step) == bits(&place, "again", step));
+}
+
+#[test]
 fn members_that_do_not_fit_the_memory_are_refused() {
     let place = Place::with_story();
     let line = "train story.txt --steps 3 --members 64 --run big --set model.width=65536 \

@@ -39,7 +39,7 @@ fn a_timed_run_says_what_it_expects_and_can_be_resumed() {
     let toml = String::from_utf8(place.read("timed/run.toml")).unwrap();
     assert!(toml.contains(&format!("steps = {steps}\n")), "{toml}");
 
-    let line = format!("train story.txt --time 1h --run part --json {SMALL}");
+    let line = format!("train story.txt --time 1h --members 1 --run part --json {SMALL}");
     let line = format!("{line} --set checkpoint.every=5");
     let child = place.start(&line, r#""event":"saved""#);
     signal(&child, "-INT");

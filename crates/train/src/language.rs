@@ -120,6 +120,13 @@ impl LanguageTask {
 
 impl Task for LanguageTask {
     fn record(&self) -> Result<Recording> {
+        let members = self.config.train.members;
+        if members > 1 && self.teachers.len() != members {
+            return Err(Error::Task(format!(
+                "train.members = {members}, but the run has {} members",
+                self.teachers.len()
+            )));
+        }
         let cost = self.training.decoder.cost.map(|(cost, _)| cost);
         Ok(Recording {
             graph: self.training.decoder.graph.clone(),

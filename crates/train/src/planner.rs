@@ -107,6 +107,8 @@ pub struct Candidate {
     pub layers: usize,
     /// Channels of the residual stream.
     pub width: usize,
+    /// Models that are trained, and then distilled into one; 1 if there is no more than that one.
+    pub members: usize,
     /// Sequences of a step.
     pub batch: usize,
     /// Parameters outside the embedding.
@@ -147,8 +149,13 @@ pub fn tokenizer(bytes: u64) -> TokenizerKind {
     TokenizerKind::Bpe((size as usize).clamp(384, 8192))
 }
 
-/// The config of a shape for a run of so many steps and passes over the text.
-fn sets((layers, width): (usize, usize), batch: usize, steps: f64, epochs: f64) -> Vec<String> {
+/// The config of a shape for a run of so many members, steps and passes over the text.
+fn sets(
+    (layers, width): (usize, usize),
+    members: usize,
+    batch: usize,
+    (steps, epochs): (f64, f64),
+) -> Vec<String> {
     let heads = (width / HEAD).max(1);
     let steps = steps.max(1.0);
     let matrix_lr = (0.032 * (600.0 / steps).powf(0.25)).clamp(0.01, 0.05);
@@ -184,6 +191,7 @@ fn sets((layers, width): (usize, usize), batch: usize, steps: f64, epochs: f64) 
         ("optim.warmup", format!("{:.0}", (steps / 10.0).min(20.0))),
         ("optim.beta2", "0.99".to_owned()),
         ("optim.weight_decay", format!("{decay:.3}")),
+        ("train.members", members.to_string()),
         ("train.batch", batch.to_string()),
         ("train.steps", format!("{steps:.0}")),
         ("train.average", "0.15".to_owned()),
@@ -247,9 +255,20 @@ pub fn slowness(members: usize) -> f64 {
     1.0 + TEACHER * members as f64
 }
 
+/// The number of models that is considered beside one, given enough time.
+const MEMBERS: usize = 4;
+const TIME_FOR_MEMBERS: Duration = Duration::from_secs(300);
+/// What one model that learns from several loses less than each of them, as a share.
+const DISTILLED: f64 = 0.015;
+
+/// A config whose number of steps doesn't matter yet.
+fn first_set_of(shape: (usize, usize), members: usize, batch: usize) -> Vec<String> {
+    sets(shape, members, batch, (1000.0, 1.0))
+}
+
 /// What a text is read with before there is a plan.
 pub fn first_sets() -> Vec<String> {
-    sets(SHAPES[2], BATCH, 1000.0, 1.0)
+    first_set_of(SHAPES[2], 1, BATCH)
 }
 
 /// Plans a run; `left` says how much time is left for it. `load` makes a config of the plan's
@@ -265,17 +284,21 @@ pub fn plan(
 ) -> Result<TimePlan> {
     // The speed measured for one shape stands for all; then the chosen shape is measured itself.
     let shape = if left() < SHORT { SHAPES[0] } else { SHAPES[2] };
-    let probe = load(&sets(shape, BATCH, 1000.0, 1.0))?;
+    let probe = load(&first_set_of(shape, 1, BATCH))?;
     let mut speed = flops(facts, &probe)?.0 / measured(&probe)?;
     let mut found = None;
     for _ in 0..2 {
-        let budget = left().as_secs_f64() * (1.0 - BETWEEN);
-        let considered = consider(facts, budget, speed, load)?;
+        let mut considered = consider(facts, left(), 1, speed, load)?;
+        if left() > TIME_FOR_MEMBERS {
+            considered.extend(consider(facts, left(), MEMBERS, speed, load)?);
+        }
         let least = least(facts, &considered);
         let Some((at, chosen)) = least.map(|(at, chosen)| (at, chosen.clone())) else {
             break;
         };
-        let sets = sets(SHAPES[at], chosen.batch, chosen.steps as f64, chosen.epochs);
+        let length = (chosen.steps as f64, chosen.epochs);
+        let shape = SHAPES[at % SHAPES.len()];
+        let sets = sets(shape, chosen.members, chosen.batch, length);
         let config = load(&sets)?;
         speed = flops(facts, &config)?.0 / measured(&config)?;
         found = Some((sets, config, chosen, considered));
@@ -285,16 +308,19 @@ pub fn plan(
     };
     let each = (config.train.batch * config.model.context) as f64;
     chosen.step_seconds = flops(facts, &config)?.0 / speed;
-    let budget = left().as_secs_f64() * (1.0 - BETWEEN);
+    let budget = budget(left(), chosen.members);
     let steps = steps_in(budget, facts, chosen.step_seconds, each);
     if steps < LEAST_STEPS {
         return Err(Error::TooShort {
-            seconds: (1.2 * seconds_of(LEAST_STEPS, facts, chosen.step_seconds, each)).ceil(),
+            seconds: (1.2 * seconds_of(LEAST_STEPS, facts, chosen.step_seconds, each)
+                / share(chosen.members))
+            .ceil(),
         });
     }
     chosen.steps = steps as u64;
     chosen.epochs = steps * each / facts.tokens as f64;
-    chosen.bits_per_byte = expected(facts, chosen.parameters, steps * each);
+    let one = expected(facts, chosen.parameters, steps * each);
+    chosen.bits_per_byte = one * distilled(chosen.members);
     let middle = chosen.bits_per_byte;
     let reasons = reasons(facts, &chosen, &config);
     Ok(TimePlan {
@@ -307,8 +333,16 @@ pub fn plan(
     })
 }
 
+/// The config of a single member.
+fn alone(config: &Config) -> Config {
+    let mut alone = config.clone();
+    alone.train.members = 1;
+    alone
+}
+
 /// FLOPs of a step, and parameters outside the embedding.
 fn flops(facts: &Facts, config: &Config) -> Result<(f64, f64)> {
+    let config = &alone(config);
     let training = Training::record(config, facts.vocabulary)?;
     let totals = engine::dry_run(&training.plan(config)?);
     let outside = totals.parameters as f64 - (facts.vocabulary * config.model.width) as f64;
@@ -329,17 +363,34 @@ fn steps_in(budget: f64, facts: &Facts, step_seconds: f64, each: f64) -> f64 {
     ((budget - other) / step_seconds).floor().max(1.0)
 }
 
-/// What each shape comes to in `budget` seconds at a speed in FLOP/s.
+/// Seconds that one of so many models has for its steps.
+fn budget(left: Duration, members: usize) -> f64 {
+    left.as_secs_f64() * (1.0 - BETWEEN) * share(members)
+}
+
+/// The loss of a model that learns from so many, relative to theirs.
+fn distilled(members: usize) -> f64 {
+    match members {
+        1 => 1.0,
+        _ => 1.0 - DISTILLED,
+    }
+}
+
+/// What each shape comes to in the time that is left, at a speed in FLOP/s, with so many members
+/// unless the user says otherwise.
 fn consider(
     facts: &Facts,
-    budget: f64,
+    left: Duration,
+    members: usize,
     speed: f64,
     load: &dyn Fn(&[String]) -> Result<Config>,
 ) -> Result<Vec<Candidate>> {
     let each = SHAPES.into_iter().map(|shape| {
-        let whole = load(&sets(shape, BATCH, 1000.0, 1.0))?;
+        let whole = load(&first_set_of(shape, members, BATCH))?;
+        let members = whole.train.members;
+        let budget = budget(left, members);
         let batch = batch(budget * speed / flops(facts, &whole)?.0);
-        let config = load(&sets(shape, batch, 1000.0, 1.0))?;
+        let config = load(&first_set_of(shape, members, batch))?;
         let (flops, parameters) = flops(facts, &config)?;
         let step_seconds = flops / speed;
         let each = (config.train.batch * config.model.context) as f64;
@@ -348,12 +399,13 @@ fn consider(
         Ok(Candidate {
             layers: config.model.layers,
             width: config.model.width,
+            members,
             batch: config.train.batch,
             parameters,
             step_seconds,
             steps: steps as u64,
             epochs: tokens / facts.tokens as f64,
-            bits_per_byte: expected(facts, parameters, tokens),
+            bits_per_byte: expected(facts, parameters, tokens) * distilled(members),
         })
     });
     each.collect()
@@ -376,6 +428,15 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
          this time, smaller ones can't learn as much",
         chosen.layers, chosen.width
     )];
+    if chosen.members > 1 {
+        let share = share(chosen.members);
+        reasons.push(format!(
+            "{} models with so many steps each teach one: that is expected to be better than one \
+             model with {:.0} times the steps",
+            chosen.members,
+            1.0 / share
+        ));
+    }
     if config.data.merge_dropout > 0.0 {
         reasons.push(format!(
             "the text is read {:.0} times; merge dropout {}, dropout {} and weight decay {} keep \
@@ -404,6 +465,7 @@ pub fn step_seconds(
     threads: usize,
     most: Duration,
 ) -> Result<f64> {
+    let config = &alone(config);
     let mut device = Cpu::new(engine::CpuSettings::with_threads(threads));
     let training = Training::record(config, vocabulary)?;
     let optimizer = config.optimizer();

@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{self, out};
 use crate::progress::with_progress;
 use crate::session::{assignments, config, stop_flag, text, threads};
-use ::train::planner::{self, Facts, TimePlan};
+use ::train::planner::{self, Candidate, Facts, TimePlan};
 use ::train::{Corpus, Error};
 use model::Config;
 use serde_json::{Value, json};
@@ -80,18 +80,14 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     })?;
     let facts = Facts::of(&corpus)?;
     let threads = threads(first.train.threads)?;
-    let share = planner::share(first.train.members);
-    let left = || {
-        let left = deadline.saturating_duration_since(Instant::now());
-        left.mul_f64(share)
-    };
+    let left = || deadline.saturating_duration_since(Instant::now());
     let mut measure =
         |config: &Config| planner::step_seconds(config, facts.vocabulary, threads, left() / SHARE);
     let config = |sets: &[String]| load(sets).map_err(|e| Error::Task(e.message()));
     let plan = planner::plan(&facts, &left, &config, &mut measure);
     let mut plan = plan.map_err(|error| match error {
         Error::TooShort { seconds } => Error::TooShort {
-            seconds: seconds / share + began.elapsed().as_secs_f64(),
+            seconds: seconds + began.elapsed().as_secs_f64(),
         },
         other => other,
     })?;
@@ -141,13 +137,6 @@ impl Planned {
             chosen.epochs,
         )?;
         let [low, middle, high] = plan.forecast;
-        let members = plan.config.train.members;
-        if members > 1 {
-            writeln!(
-                out,
-                "         {members} models with so many steps each, then one that learns from all"
-            )?;
-        }
         writeln!(
             out,
             "         expected {middle:.3} bits per byte ({low:.3} to {high:.3})"
@@ -156,13 +145,15 @@ impl Planned {
             writeln!(out, "         {reason}")?;
         }
         if explain {
-            let columns = "shape     parameters   ms/step    steps  epochs  bits/byte";
+            let columns = "models  shape     parameters   ms/step    steps  epochs  bits/byte";
             writeln!(out, "\n  {columns}")?;
             for c in &plan.considered {
-                let is_chosen = (c.layers, c.width) == (chosen.layers, chosen.width);
+                let of = |c: &Candidate| (c.members, c.layers, c.width);
+                let is_chosen = of(c) == of(chosen);
                 writeln!(
                     out,
-                    "  {:>2} × {:<4} {:>10.2} M {:>9.1} {:>8} {:>7.1} {:>10.3}{}",
+                    "  {:>6}  {:>2} × {:<4} {:>10.2} M {:>9.1} {:>8} {:>7.1} {:>10.3}{}",
+                    c.members,
                     c.layers,
                     c.width,
                     c.parameters / 1e6,

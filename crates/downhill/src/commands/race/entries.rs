@@ -137,6 +137,8 @@ impl Base {
             configured: a.configured.clone(),
             steps: a.steps,
             time: a.time,
+            // One model for each recipe and seed.
+            members: Some(1),
             threads: a.threads,
             val: a.val.clone(),
             texts: a.texts.clone(),

@@ -4,10 +4,11 @@
 use super::{At, Job};
 use crate::failure::{Failure, Result};
 use crate::output::out;
-use ::train::{Deadline, LanguageTask, Outcome, Resumed, Settings, planner};
+use ::train::{Corpus, Deadline, LanguageTask, Outcome, Resumed, Settings, planner};
+use model::Config;
 use run::{Choice, Disk, Files, RunFolder};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -34,7 +35,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
                 ..whole
             }
         });
-        let Some(mut one) = one(&job, &path, member, deadline)? else {
+        let Some(mut one) = one(&job, at, &path, member, deadline)? else {
             teachers.push(RunFolder::open(Arc::new(Disk), &path)?);
             continue;
         };
@@ -72,38 +73,23 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
 /// A member as a job, new or resumed; `None` if it is trained.
 fn one(
     job: &Job,
-    path: &PathBuf,
+    at: &At,
+    path: &Path,
     member: usize,
     deadline: Option<Deadline>,
 ) -> Result<Option<Job>> {
     let files: Arc<dyn Files> = Arc::new(Disk);
     let corpus = job.task.corpus().clone();
     if path.is_dir() {
-        let folder = RunFolder::open_to_write(files, path)?;
-        let resumed = Resumed::new(&folder, None, &[], None)?;
-        if resumed.is_finished(&folder)? {
-            return Ok(None);
-        }
-        return Ok(Some(Job {
-            task: LanguageTask::new(&resumed.settings.config, corpus)?,
-            settings: resumed.settings,
-            folder,
-            from: resumed.from,
-            notes: resumed.notes,
-            deadline: None,
-        }));
+        return go_on(files, path, corpus);
     }
-    let mut settings = Settings {
-        config: job.settings.config.clone(),
+    let settings = Settings {
+        config: member_config(job, at, member)?,
         source: job.settings.source.clone(),
     };
-    let train = &mut settings.config.train;
-    train.members = 1;
-    train.pace = None;
-    train.seed = train.seed.wrapping_add(member as u64);
     let task = LanguageTask::new(&settings.config, corpus)?;
     let choice = Choice::Exact {
-        path: path.clone(),
+        path: path.to_path_buf(),
         overwrite: false,
     };
     let folder = RunFolder::create(files, &choice)?;
@@ -116,6 +102,40 @@ fn one(
         notes: Vec::new(),
         deadline,
     }))
+}
+
+/// A member that was begun, as a job; `None` if it is trained.
+fn go_on(files: Arc<dyn Files>, path: &Path, corpus: Corpus) -> Result<Option<Job>> {
+    let folder = RunFolder::open_to_write(files, path)?;
+    let resumed = Resumed::new(&folder, None, &[], None)?;
+    if resumed.is_finished(&folder)? {
+        return Ok(None);
+    }
+    Ok(Some(Job {
+        task: LanguageTask::new(&resumed.settings.config, corpus)?,
+        settings: resumed.settings,
+        folder,
+        from: resumed.from,
+        notes: resumed.notes,
+        deadline: None,
+    }))
+}
+
+/// The config of a member: that of the run with another seed. Where a run is repeated from its
+/// run.toml, it is that of its own member, which may have taken another number of steps.
+fn member_config(job: &Job, at: &At, member: usize) -> Result<Config> {
+    let run = at.flags.configured.config.as_deref().and_then(Path::parent);
+    let recorded = run.map(|run| run.join(MEMBERS).join(member.to_string()));
+    if let Some(recorded) = recorded.filter(|path| path.is_dir()) {
+        let folder = RunFolder::open(Arc::new(Disk), &recorded)?;
+        return Ok(Settings::read(&folder, &[])?.config);
+    }
+    let mut config = job.settings.config.clone();
+    let train = &mut config.train;
+    train.members = 1;
+    train.pace = None;
+    train.seed = train.seed.wrapping_add(member as u64);
+    Ok(config)
 }
 
 /// Refuses members that don't fit the memory, before the first is trained.
