@@ -3,8 +3,8 @@
 //! of `transformers`.
 
 mod config_json;
-mod layout;
-mod weights;
+pub(crate) mod layout;
+pub(crate) mod weights;
 
 use crate::config::{ConfigError, ModelConfig};
 use crate::tensors::TensorFiles;
