@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod exporting;
 mod hints;
 mod reading;
 mod runs;
 mod watching;
 
+pub use exporting::Export;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
 pub use watching::{Compare, Landscape, Report, Watch};
@@ -44,6 +46,8 @@ pub enum Command {
     Train(Train),
     /// Generate text with a trained model
     Sample(Sample),
+    /// Export a trained model to a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder
+    Export(Export),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),
     /// Show runs on a page in the browser, live or finished

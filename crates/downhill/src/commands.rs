@@ -4,6 +4,7 @@ mod bench;
 mod config;
 mod data;
 mod eval;
+mod export;
 mod fit;
 mod graph;
 mod landscape;
@@ -26,6 +27,7 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(a) => train::run(&a),
         Command::Sample(a) => sample::run(&a),
+        Command::Export(a) => export::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Watch(a) => watch::run(&a),
         Command::Report(a) => report::run(&a),

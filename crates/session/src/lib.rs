@@ -1,6 +1,7 @@
 //! A trained model in use.
 //!
 //! ```text
+//! ModelFiles  a model's files, found and checked
 //! Opened    a model from its files, on a device of its own
 //! Session   what can be done with it: extend sequences, sample from them, score texts
 //! Plans     what stays between calls: prepared plans, sequences, pages of the cache
@@ -15,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod files;
 mod opened;
 mod pages;
 mod plans;
@@ -24,7 +26,8 @@ mod session;
 mod write;
 
 pub use error::{Error, Result};
-pub use opened::{Opened, TOKENIZER, TOKENIZER_CONFIG, Use, check_sound, tokenizer};
+pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
+pub use opened::{Opened, Use};
 pub use plans::{Plans, SequenceId};
 pub use sampling::Sampling;
 pub use score::{Inside, Score};
