@@ -109,7 +109,9 @@ fn write_gguf(
     let ours = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.starts_with(MARK));
     if modelfile.exists() && !ours(&modelfile) {
         let path = modelfile.display();
-        tell(&format!("warning: {path} wasn't written by downhill and is left as it is"));
+        tell(&format!(
+            "warning: {path} wasn't written by downhill and is left as it is"
+        ));
     } else {
         let file = to.file_name().unwrap_or_default().to_string_lossy();
         let context = files.described.model.context;
@@ -133,7 +135,13 @@ fn copy(files: &ModelFiles, to: &Path) -> Result<u64> {
     let small = small.filter(|path| path.is_file());
     // Without a config.json a folder isn't a model: it comes last.
     let last = [files.folder.join(CONFIG)];
-    let all: Vec<PathBuf> = files.weights.iter().cloned().chain(small).chain(last).collect();
+    let all: Vec<PathBuf> = files
+        .weights
+        .iter()
+        .cloned()
+        .chain(small)
+        .chain(last)
+        .collect();
     for path in all {
         let target = to.join(path.file_name().unwrap_or_default());
         stream_atomic(&Disk, &target, &|to| {

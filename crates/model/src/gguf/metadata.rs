@@ -2,8 +2,8 @@
 
 use super::ALIGNMENT;
 use super::quantize::Quantization;
-use crate::config::{Norm, Position};
 use crate::ModelConfig;
+use crate::config::{Norm, Position};
 use text::{Named, Tokenizer};
 
 /// What llama.cpp calls the kinds of tokens.
@@ -119,7 +119,8 @@ impl Metadata {
         self.text("tokenizer.ggml.pre", level.split.name());
         self.texts("tokenizer.ggml.tokens", &names);
         self.array("tokenizer.ggml.token_type", I32, kinds.len());
-        self.bytes.extend(kinds.iter().flat_map(|k| k.to_le_bytes()));
+        self.bytes
+            .extend(kinds.iter().flat_map(|k| k.to_le_bytes()));
         self.texts("tokenizer.ggml.merges", &level.merges);
         self.u32("tokenizer.ggml.bos_token_id", end as usize);
         self.u32("tokenizer.ggml.eos_token_id", end as usize);

@@ -63,7 +63,9 @@ pub(super) fn read(
     files: &mut TensorFiles,
     put: &mut dyn FnMut(Tensor) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    read_whole(layout, files, &mut |file, values| scatter(file, values, put))
+    read_whole(layout, files, &mut |file, values| {
+        scatter(file, values, put)
+    })
 }
 
 /// Reads every tensor, in the order of `layout`, and passes the rows of its parts to `put`,
