@@ -23,13 +23,15 @@ mod plans;
 mod sampling;
 mod score;
 mod session;
+mod stop;
 mod write;
 
 pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
 pub use opened::{Opened, Use};
 pub use plans::{Plans, SequenceId};
-pub use sampling::Sampling;
+pub use sampling::{LogProbability, Sampler, Sampling};
 pub use score::{Inside, Score};
 pub use session::Session;
-pub use write::{begin, write_text};
+pub use stop::StopTexts;
+pub use write::{Ending, Piece, Writing, begin, write, write_text};
