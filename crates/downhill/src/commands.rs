@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod bench;
+mod chat;
 mod config;
 mod data;
 mod eval;
@@ -26,6 +27,7 @@ use crate::failure::Result;
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(a) => train::run(&a),
+        Command::Chat(a) => chat::run(&a),
         Command::Sample(a) => sample::run(&a),
         Command::Export(a) => export::run(&a),
         Command::Eval(a) => eval::run(&a),
