@@ -8,7 +8,7 @@ use crate::{Conditions, Found, Limits, Spread};
 use engine::{Cpu, CpuSettings, Device, Precision};
 use model::{Mode, decoder, initialize};
 use serde::Serialize;
-use session::{Plans, Sampler, Sampling, Session};
+use session::{Plans, Sampling, Session, TokenSampler};
 use std::time::Instant;
 
 /// Rounds; each sets up every model anew and lets it generate.
@@ -118,7 +118,7 @@ fn measure(s: &Conditions, model: &BenchModel, taken: &mut Taken) -> Result<()> 
         let from = Instant::now();
         let id = session.sequence()?;
         session.feed(&[(id, &prompt)])?;
-        let mut sampler = Sampler::new(sampling, &[])?;
+        let mut sampler = TokenSampler::new(sampling, &[])?;
         let read = from.elapsed().as_secs_f64();
         for _ in 0..taken.written {
             let token = session.draw(id, &mut sampler)?;

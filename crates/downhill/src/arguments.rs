@@ -50,7 +50,7 @@ pub enum Command {
     Sample(Sample),
     /// Write a text together with a trained model in the terminal
     Chat(Chat),
-    /// Export a trained model to a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder
+    /// Export a trained model: a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder
     Export(Export),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),

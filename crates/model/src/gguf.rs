@@ -119,7 +119,7 @@ impl Gguf {
     pub fn write(&self, files: &mut TensorFiles, to: &mut dyn Write) -> Result<(), GgufError> {
         to.write_all(&self.head)?;
         let mut stored = self.stored.iter();
-        read_whole(&self.layout, files, &mut |tensor, values| {
+        read_whole(&self.layout, files, |tensor, values| {
             let Some((name, kind)) = stored.next() else {
                 return Ok(());
             };
@@ -135,8 +135,8 @@ impl Gguf {
     }
 
     /// Reorders the rows of Llama's queries and keys. Here, and in `transformers`, a head's first
-    /// half is rotated with its second half; llama.cpp rotates neighbors in this family, and in this
-    /// family alone.
+    /// half is rotated with its second half; in this family, and only in this one, llama.cpp
+    /// rotates neighbors.
     fn rotated(&self, tensor: &FileTensor, values: Vec<f32>) -> Vec<f32> {
         let turns = [".q_proj.", ".k_proj."];
         if self.model.family != Family::Llama || !turns.iter().any(|t| tensor.name.contains(t)) {

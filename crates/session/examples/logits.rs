@@ -6,8 +6,8 @@
 //! cargo run -q --release -p downhill-session --example logits -- MODEL --lines FILE
 //! ```
 //!
-//! The first two print `{"ids": …, "logits": …}` of one text; the last prints `[text, ids]` for each
-//! line of a file.
+//! The first two print `{"ids": …, "logits": …}` of one text; the last prints `[text, ids]` for
+//! each line of a file.
 #![forbid(unsafe_code)]
 
 use run::Which;

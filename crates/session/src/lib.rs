@@ -30,7 +30,7 @@ pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
 pub use opened::{Opened, Use};
 pub use plans::{Plans, SequenceId};
-pub use sampling::{LogProbability, Sampler, Sampling};
+pub use sampling::{LogProbability, Sampling, TokenSampler};
 pub use score::{Inside, Score};
 pub use session::Session;
 pub use stop::StopTexts;

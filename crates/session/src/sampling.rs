@@ -189,7 +189,7 @@ impl Sampling {
 
 /// Draws the tokens of one text. The same settings and the same logits give the same tokens.
 #[derive(Debug, Clone)]
-pub struct Sampler {
+pub struct TokenSampler {
     settings: Sampling,
     /// Tokens of the prompt.
     read: HashSet<u32>,
@@ -199,14 +199,14 @@ pub struct Sampler {
     drawn: u64,
 }
 
-impl Sampler {
+impl TokenSampler {
     /// For a text that begins with `prompt`.
     ///
     /// # Errors
     /// If a setting is out of range.
-    pub fn new(settings: Sampling, prompt: &[u32]) -> Result<Sampler> {
+    pub fn new(settings: Sampling, prompt: &[u32]) -> Result<TokenSampler> {
         settings.check()?;
-        Ok(Sampler {
+        Ok(TokenSampler {
             settings,
             read: prompt.iter().copied().collect(),
             written: HashMap::new(),
@@ -360,7 +360,7 @@ mod tests {
             let mut below =
                 |n: usize| -> Vec<u32> { (0..n).map(|_| random.below(len) as u32).collect() };
             let (prompt, mut written) = (below(20), Vec::new());
-            let mut sampler = Sampler::new(s, &prompt).unwrap();
+            let mut sampler = TokenSampler::new(s, &prompt).unwrap();
             for draw in 0..8 {
                 let uniform = Stream::new(round, RandomPurpose::Sample, draw).uniform();
                 let expected = plain(&s, &prompt, &written, &logits, uniform);
@@ -401,7 +401,7 @@ mod tests {
         let strange = candidates(&[f32::NAN, 0.0]);
         assert_eq!(all.draw_at(strange, 0.3), 0, "NaN never panics");
         assert_eq!(all.draw_at(Vec::new(), 0.3), 0, "nor does nothing");
-        let mut greedy = Sampler::new(
+        let mut greedy = TokenSampler::new(
             Sampling {
                 presence_penalty: 1.5,
                 ..greedy
@@ -467,7 +467,7 @@ mod tests {
                 },
             ),
         ] {
-            let error = Sampler::new(wrong, &[]).unwrap_err().to_string();
+            let error = TokenSampler::new(wrong, &[]).unwrap_err().to_string();
             assert!(error.starts_with(name), "{error}");
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::plans::{CHUNK, Plans, Sequence, SequenceId, TOGETHER};
-use crate::sampling::Sampler;
+use crate::sampling::TokenSampler;
 use engine::{Device, Host, HostMut, Scalars};
 use model::Mode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -222,7 +222,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// If there is no such sequence.
-    pub fn draw(&mut self, id: SequenceId, sampler: &mut Sampler) -> Result<u32> {
+    pub fn draw(&mut self, id: SequenceId, sampler: &mut TokenSampler) -> Result<u32> {
         Ok(sampler.draw(&self.plans.sequence(id)?.logits))
     }
 }

@@ -1,7 +1,7 @@
 //! Generates a text piece by piece.
 
 use crate::error::Result;
-use crate::sampling::{LogProbability, Sampler, Sampling};
+use crate::sampling::{LogProbability, Sampling, TokenSampler};
 use crate::session::Session;
 use crate::stop::StopTexts;
 use text::{Tokenizer, Utf8Stream};
@@ -79,7 +79,7 @@ pub fn write(
     writing: &Writing,
     mut piece: impl FnMut(Piece) -> bool,
 ) -> Result<Ending> {
-    let mut sampler = Sampler::new(writing.sampling, prompt)?;
+    let mut sampler = TokenSampler::new(writing.sampling, prompt)?;
     let id = session.sequence()?;
     let (mut stream, mut stop) = (Utf8Stream::new(), StopTexts::new(&writing.stop));
     let mut write = || -> Result<Ending> {

@@ -5,7 +5,7 @@
 use engine::verify::relative_error;
 use engine::{Cpu, CpuSettings, Device, Field, Host, RandomPurpose, Stream, tolerance};
 use model::{Config, Mode, ModelConfig, decoder};
-use session::{Error, Plans, Sampler, Sampling, SequenceId, Session};
+use session::{Error, Plans, Sampling, SequenceId, Session, TokenSampler};
 
 const FAMILIES: [&str; 3] = ["gpt2", "llama", "qwen3"];
 const VOCABULARY: usize = 13;
@@ -14,12 +14,12 @@ const VOCABULARY: usize = 13;
 const CONTEXT: usize = 74;
 
 /// Always takes the most likely token.
-fn greedy() -> Sampler {
+fn greedy() -> TokenSampler {
     let greedy = Sampling {
         temperature: 0.0,
         ..Sampling::default()
     };
-    Sampler::new(greedy, &[]).unwrap()
+    TokenSampler::new(greedy, &[]).unwrap()
 }
 
 /// A small model of a family.
@@ -191,7 +191,7 @@ fn one_seed_gives_one_text() {
             seed,
             ..Sampling::default()
         };
-        let mut sampler = Sampler::new(sampling, &[1, 2, 3]).unwrap();
+        let mut sampler = TokenSampler::new(sampling, &[1, 2, 3]).unwrap();
         let id = session.sequence().unwrap();
         session.feed(&[(id, &[1, 2, 3])]).unwrap();
         let mut text = Vec::new();

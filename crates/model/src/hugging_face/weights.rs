@@ -63,9 +63,7 @@ pub(super) fn read(
     files: &mut TensorFiles,
     put: &mut dyn FnMut(Tensor) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    read_whole(layout, files, &mut |file, values| {
-        scatter(file, values, put)
-    })
+    read_whole(layout, files, |file, values| scatter(file, values, put))
 }
 
 /// Reads every tensor, in the order of `layout`, and passes the rows of its parts to `put`,
@@ -73,7 +71,7 @@ pub(super) fn read(
 pub(crate) fn read_whole<E: From<Error>>(
     layout: &[FileTensor],
     files: &mut TensorFiles,
-    put: &mut dyn FnMut(&FileTensor, Vec<f32>) -> Result<(), E>,
+    mut put: impl FnMut(&FileTensor, Vec<f32>) -> Result<(), E>,
 ) -> Result<(), E> {
     // The first published GPT-2 files have no prefix.
     let short = |name: &str| name.strip_prefix(PREFIX).map(String::from);

@@ -1,9 +1,9 @@
-//! A tokenizer in the form that llama.cpp knows as `gpt2`: names in GPT-2's byte-level alphabet, and
-//! merges.
+//! A tokenizer in the form that llama.cpp knows as `gpt2`: names in GPT-2's byte-level alphabet,
+//! and merges.
 //!
-//! `bytes` and `chars` have this form too. For `bytes` there are no merges. For `chars`, merges join
-//! the bytes of each character and nothing else: a merge starts with a character's first byte and
-//! adds the bytes that follow one by one, so none crosses into the next character.
+//! `bytes` and `chars` have this form too. For `bytes` there are no merges. For `chars`, merges
+//! join the bytes of each character and nothing else: a merge starts with a character's first byte
+//! and adds the bytes that follow one by one, so none crosses into the next character.
 
 use super::{Split, Tokenizer};
 use std::collections::HashSet;
