@@ -28,7 +28,11 @@ fn a_run_becomes_a_file_with_a_modelfile_or_a_folder() {
     for line in ["\nFROM ./mine.gguf\n", "\nTEMPLATE \"{{ .Prompt }}\"\n"] {
         assert!(modelfile.contains(line), "{modelfile}");
     }
-    place.run("export r -o folder/ --json").fine();
+    let json = place.run("export r -o folder/ --json").fine().json();
+    assert_eq!(
+        (&json["path"], &json["type"]),
+        (&"folder/".into(), &"f32".into())
+    );
     for name in ["model.safetensors", "config.json", "tokenizer.json"] {
         let (from, to) = (
             format!("r/checkpoints/step-000002/{name}"),

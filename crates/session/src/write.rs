@@ -51,7 +51,7 @@ impl Ending {
     pub fn name(self) -> &'static str {
         match self {
             Ending::Length => "length",
-            Ending::EndOfText => "end of text",
+            Ending::EndOfText => "end_of_text",
             Ending::Stop => "stop",
             Ending::Caller => "interrupted",
         }

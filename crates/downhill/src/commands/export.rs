@@ -12,6 +12,7 @@ use session::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use text::{Split, Tokenizer};
 use watch::amount;
 
 /// What Ollama reads beside a GGUF file.
@@ -34,15 +35,19 @@ pub fn run(a: &Export) -> Result<()> {
     for skipped in &files.skipped {
         tell(&format!("warning: {skipped}"));
     }
+    warn_of_merges(&files.tokenizer, gguf);
     let kind = a.quantize.map_or(Quantization::F32, Quantization::from);
-    let (size, f16) = match gguf {
-        true => write_gguf(&files, &path, &a.output, kind)?,
-        false => (copy(&files, &a.output)?, Vec::new()),
+    let (size, kind, f16) = match gguf {
+        true => {
+            let (size, f16) = write_gguf(&files, &path, &a.output, kind)?;
+            (size, kind.to_string(), f16)
+        }
+        false => (copy(&files, &a.output)?, stored_type(&files)?, Vec::new()),
     };
     let mut out = out();
     if a.json {
         let object = serde_json::json!({
-            "path": a.output, "bytes": size, "type": kind.to_string(), "f16": f16,
+            "path": a.output.display().to_string(), "bytes": size, "type": kind, "f16": f16,
             "step": files.step,
         });
         writeln!(out, "{}", output::json(&object)?)?;
@@ -125,6 +130,27 @@ fn write_gguf(
     }
     let f16 = gguf.not_quantized().into_iter().map(String::from);
     Ok((size, f16.collect()))
+}
+
+/// Warns where llama.cpp would apply merges and this tokenizer doesn't, or the other way round: it
+/// decides by the name of the split alone. No tokenizer learned here is concerned.
+fn warn_of_merges(tokenizer: &Tokenizer, gguf: bool) {
+    let level = tokenizer.byte_level();
+    if gguf && level.ignore_merges != (level.split == Split::Llama3) {
+        tell(
+            "warning: llama.cpp may give other tokens for some words: it applies this tokenizer's merges differently (ignore_merges)",
+        );
+    }
+}
+
+/// The type of the weights in a model's files.
+fn stored_type(files: &ModelFiles) -> Result<String> {
+    let weights = TensorFiles::open(&files.weights)
+        .map_err(|error| Failure::Failed(format!("{}: {error}", files.folder.display())))?;
+    let first = weights.names().next().and_then(|name| weights.info(name));
+    Ok(first.map_or(String::new(), |info| {
+        format!("{:?}", info.dtype).to_lowercase()
+    }))
 }
 
 /// Copies the model's files to a folder: they are a Hugging Face folder already. Returns its size.
