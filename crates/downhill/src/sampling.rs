@@ -62,18 +62,9 @@ fn writing(flags: &SamplingFlags, config: &SampleConfig) -> Result<Writing> {
         presence_penalty: flags.presence_penalty.unwrap_or(off.presence_penalty),
         seed: config.seed,
     };
-    sampling.check().map_err(|error| match error {
-        Error::Setting {
-            name,
-            value,
-            allowed,
-        } => {
-            let flag = name.replace('_', "-");
-            Failure::Usage(format!(
-                "--{flag} {value} is not allowed; it must be {allowed}"
-            ))
-        }
-        other => other.into(),
+    sampling.check().map_err(|error| {
+        let flag = error.to_string().replace('_', "-");
+        Failure::Usage(format!("--{flag}"))
     })?;
     Ok(Writing {
         tokens: config.tokens,
