@@ -99,10 +99,9 @@ impl Talk {
             return Ok(());
         }
         let ends_line = tokenizer.decode(&self.text).ends_with(b"\n");
-        let joined = match self.text.is_empty() || ends_line {
-            true => line.to_owned(),
-            false => format!("\n{line}"),
-        };
+        // A model of a text without lines has no line break.
+        let breaks = !self.text.is_empty() && !ends_line && tokenizer.encode(b"\n").is_ok();
+        let joined = format!("{}{line}", if breaks { "\n" } else { "" });
         let joined = kept(tokenizer, &joined, self.skip_unknown);
         self.text.extend(tokens(tokenizer, &joined)?);
         Ok(())
