@@ -8,7 +8,7 @@ use crate::{Conditions, Found, Limits, Spread};
 use engine::{Cpu, CpuSettings, Device, Precision};
 use model::{Mode, decoder, initialize};
 use serde::Serialize;
-use session::{Plans, Sampling, Session};
+use session::{Plans, Sampling, Session, TokenSampler};
 use std::time::Instant;
 
 /// Rounds; each sets up every model anew and lets it generate.
@@ -111,18 +111,17 @@ fn measure(s: &Conditions, model: &BenchModel, taken: &mut Taken) -> Result<()> 
     taken.written = (shape.context - taken.prompt).min(64);
     let prompt = random_tokens(taken.prompt, model.vocabulary);
     let sampling = Sampling {
-        temperature: 1.0,
-        top_k: None,
-        top_p: 1.0,
         seed: config.train.seed,
+        ..Sampling::default()
     };
     let mut text = || -> Result<(f64, f64)> {
         let from = Instant::now();
         let id = session.sequence()?;
         session.feed(&[(id, &prompt)])?;
+        let mut sampler = TokenSampler::new(sampling, &[])?;
         let read = from.elapsed().as_secs_f64();
         for _ in 0..taken.written {
-            let token = session.draw(id, &sampling)?;
+            let token = session.draw(id, &mut sampler)?;
             session.feed(&[(id, &[token])])?;
         }
         session.release(id);

@@ -9,15 +9,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod exporting;
 mod hints;
 mod racing;
 mod reading;
 mod runs;
+mod sampling;
 mod watching;
 
+pub use exporting::Export;
 pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
+pub use sampling::{Chat, Sample, SamplingFlags};
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -46,6 +50,10 @@ pub enum Command {
     Train(Train),
     /// Generate text with a trained model
     Sample(Sample),
+    /// Write a text together with a trained model in the terminal
+    Chat(Chat),
+    /// Export a trained model: a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder
+    Export(Export),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),
     /// Show runs on a page in the browser, live or finished
@@ -218,37 +226,6 @@ pub struct Saved {
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
-}
-
-/// `sample`
-#[derive(Debug, Args)]
-pub struct Sample {
-    #[command(flatten)]
-    pub saved: Saved,
-    /// Text to continue; - reads standard input
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub prompt: Option<String>,
-    /// A file with the text to continue
-    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
-    pub prompt_file: Option<PathBuf>,
-    /// Number of tokens to generate
-    #[arg(long, value_name = "N")]
-    pub tokens: Option<String>,
-    /// Values below 1 favor likely tokens; 0 always takes the most likely one
-    #[arg(long, value_name = "X", allow_hyphen_values = true)]
-    pub temperature: Option<String>,
-    /// Sample only from the K most likely tokens
-    #[arg(long, value_name = "K", allow_hyphen_values = true)]
-    pub top_k: Option<String>,
-    /// Sample only from the most likely tokens whose probabilities add up to P
-    #[arg(long, value_name = "P", allow_hyphen_values = true)]
-    pub top_p: Option<String>,
-    /// Seed for sampling
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub seed: Option<String>,
-    /// Print one JSON object at the end instead of streaming the text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `eval`

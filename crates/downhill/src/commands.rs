@@ -1,9 +1,11 @@
 //! One file per command.
 
 mod bench;
+mod chat;
 mod config;
 mod data;
 mod eval;
+mod export;
 mod fit;
 mod graph;
 mod landscape;
@@ -26,7 +28,9 @@ use crate::failure::Result;
 pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(a) => train::run(&a),
+        Command::Chat(a) => chat::run(&a),
         Command::Sample(a) => sample::run(&a),
+        Command::Export(a) => export::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Watch(a) => watch::run(&a),
         Command::Report(a) => report::run(&a),

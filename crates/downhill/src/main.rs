@@ -11,6 +11,7 @@ mod commands;
 mod failure;
 mod output;
 mod progress;
+mod sampling;
 mod session;
 mod terminal;
 

@@ -3,8 +3,8 @@
 //! of `transformers`.
 
 mod config_json;
-mod layout;
-mod weights;
+pub(crate) mod layout;
+pub(crate) mod weights;
 
 use crate::config::{ConfigError, ModelConfig};
 use crate::tensors::TensorFiles;
@@ -20,7 +20,7 @@ pub const GENERATION_CONFIG: &str = "generation_config.json";
 /// The weights.
 pub const WEIGHTS: &str = "model.safetensors";
 /// Which file contains which weights, if there are several.
-const INDEX: &str = "model.safetensors.index.json";
+pub const INDEX: &str = "model.safetensors.index.json";
 
 /// One parameter, under its name in this program.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 
 mod config;
 mod decoder;
+pub mod gguf;
 pub mod hugging_face;
 mod init;
 mod pace;

@@ -199,11 +199,16 @@ pub(crate) fn parent(path: &Path) -> &Path {
 /// Writes a file so that readers see either the old or the new content, never a part. It goes to a
 /// temporary file, which is synced and renamed over the old one; then the folder is synced.
 pub fn write_atomic(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<()> {
+    stream_atomic(files, path, &|to| to.write_all(bytes))
+}
+
+/// As [`write_atomic`], with content that is generated as it is written.
+pub fn stream_atomic(files: &dyn Files, path: &Path, content: Content) -> Result<()> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".partial");
     let partial = path.with_file_name(name);
-    files.write(&partial, &|to| to.write_all(bytes))?;
+    files.write(&partial, content)?;
     files.rename(&partial, path)?;
     files.sync_folder(parent(path))
 }

@@ -40,7 +40,8 @@ pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Helps, Pacing, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;
 pub use files::{
-    AppendFile, Content, Disk, Files, NamedFile, absolute, folder_bytes, write_atomic,
+    AppendFile, Content, Disk, Files, NamedFile, absolute, folder_bytes, stream_atomic,
+    write_atomic,
 };
 pub use folder::{Choice, Condition, RunFolder};
 pub use follow::{Follow, Followed};

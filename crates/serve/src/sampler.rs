@@ -138,6 +138,7 @@ fn write(kept: &mut Option<(PathBuf, u64, Opened)>, folder: PathBuf, wish: &Wish
             top_k: s.top_k,
             top_p: s.top_p,
             seed: wish.seed,
+            ..Sampling::default()
         };
         let mut text = String::new();
         let piece = |piece: &str| {

@@ -30,6 +30,16 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// A sampling setting out of range.
+    #[error("{name} = {value} is not allowed; it must be {allowed}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// The allowed values.
+        allowed: &'static str,
+    },
     /// The caller's flag was set.
     #[error("stopped")]
     Stopped,

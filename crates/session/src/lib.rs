@@ -1,6 +1,7 @@
 //! A trained model in use.
 //!
 //! ```text
+//! ModelFiles  a model's files, found and checked
 //! Opened    a model from its files, on a device of its own
 //! Session   what can be done with it: extend sequences, sample from them, score texts
 //! Plans     what stays between calls: prepared plans, sequences, pages of the cache
@@ -15,18 +16,22 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod files;
 mod opened;
 mod pages;
 mod plans;
 mod sampling;
 mod score;
 mod session;
+mod stop;
 mod write;
 
 pub use error::{Error, Result};
-pub use opened::{Opened, TOKENIZER, TOKENIZER_CONFIG, Use, check_sound, tokenizer};
+pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
+pub use opened::{Opened, Use};
 pub use plans::{Plans, SequenceId};
-pub use sampling::Sampling;
+pub use sampling::{LogProbability, Sampling, TokenSampler};
 pub use score::{Inside, Score};
 pub use session::Session;
-pub use write::{begin, write_text};
+pub use stop::StopTexts;
+pub use write::{Ending, Piece, Writing, begin, write, write_text};

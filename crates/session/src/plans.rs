@@ -29,8 +29,6 @@ pub(crate) struct Sequence {
     pub pages: Vec<u32>,
     /// Logits of the next token [V].
     pub logits: Vec<f32>,
-    /// Tokens drawn so far.
-    pub drawn: u64,
 }
 
 /// A prepared recording.

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::plans::{CHUNK, Plans, Sequence, SequenceId, TOGETHER};
-use crate::sampling::Sampling;
+use crate::sampling::TokenSampler;
 use engine::{Device, Host, HostMut, Scalars};
 use model::Mode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +77,6 @@ impl<'a> Session<'a> {
             position: 0,
             pages: Vec::new(),
             logits: vec![0.0; self.plans.vocabulary],
-            drawn: 0,
         });
         Ok(SequenceId(free))
     }
@@ -219,15 +218,11 @@ impl<'a> Session<'a> {
         Ok(&self.plans.sequence(id)?.logits)
     }
 
-    /// Draws the next token of a sequence without feeding it. Draws are numbered per sequence, so
-    /// that a seed gives the same text whatever else is generated meanwhile.
+    /// Draws the next token of a sequence without feeding it.
     ///
     /// # Errors
     /// If there is no such sequence.
-    pub fn draw(&mut self, id: SequenceId, sampling: &Sampling) -> Result<u32> {
-        let sequence = self.plans.sequence(id)?;
-        let token = sampling.draw(&sequence.logits, sequence.drawn);
-        sequence.drawn += 1;
-        Ok(token)
+    pub fn draw(&mut self, id: SequenceId, sampler: &mut TokenSampler) -> Result<u32> {
+        Ok(sampler.draw(&self.plans.sequence(id)?.logits))
     }
 }

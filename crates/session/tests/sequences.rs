@@ -5,7 +5,7 @@
 use engine::verify::relative_error;
 use engine::{Cpu, CpuSettings, Device, Field, Host, RandomPurpose, Stream, tolerance};
 use model::{Config, Mode, ModelConfig, decoder};
-use session::{Error, Plans, Sampling, SequenceId, Session};
+use session::{Error, Plans, Sampling, SequenceId, Session, TokenSampler};
 
 const FAMILIES: [&str; 3] = ["gpt2", "llama", "qwen3"];
 const VOCABULARY: usize = 13;
@@ -13,12 +13,14 @@ const VOCABULARY: usize = 13;
 /// More than one chunk of prompt plus some tokens; not a multiple of a page.
 const CONTEXT: usize = 74;
 
-const GREEDY: Sampling = Sampling {
-    temperature: 0.0,
-    top_k: None,
-    top_p: 1.0,
-    seed: 0,
-};
+/// Always takes the most likely token.
+fn greedy() -> TokenSampler {
+    let greedy = Sampling {
+        temperature: 0.0,
+        ..Sampling::default()
+    };
+    TokenSampler::new(greedy, &[]).unwrap()
+}
 
 /// A small model of a family.
 fn small(family: &str) -> ModelConfig {
@@ -133,7 +135,7 @@ fn write(session: &mut Session, ids: &[SequenceId], count: usize) -> Vec<Written
         for (id, written) in ids.iter().zip(&mut all) {
             let bits = session.logits(*id).unwrap().iter().map(|x| x.to_bits());
             let bits = bits.collect();
-            let token = session.draw(*id, &GREEDY).unwrap();
+            let token = session.draw(*id, &mut greedy()).unwrap();
             written.push((token, bits));
             next.push((*id, [token]));
         }
@@ -186,15 +188,15 @@ fn one_seed_gives_one_text() {
     let mut session = Session::new(&mut device, &mut plans);
     let mut write = |seed: u64| {
         let sampling = Sampling {
-            temperature: 1.0,
             seed,
-            ..GREEDY
+            ..Sampling::default()
         };
+        let mut sampler = TokenSampler::new(sampling, &[1, 2, 3]).unwrap();
         let id = session.sequence().unwrap();
         session.feed(&[(id, &[1, 2, 3])]).unwrap();
         let mut text = Vec::new();
         for _ in 0..2 * CONTEXT {
-            text.push(session.draw(id, &sampling).unwrap());
+            text.push(session.draw(id, &mut sampler).unwrap());
             session.feed(&[(id, &text[text.len() - 1..])]).unwrap();
         }
         session.release(id);

@@ -23,7 +23,8 @@ pub use error::Error;
 pub use kind::TokenizerKind;
 pub use tales::{Text, tales};
 pub use tokenizer::{
-    Bpe, Chars, END_OF_TEXT, Encoder, LONGEST_RUN, MergeDropout, SAMPLE_BYTES, Split, Tokenizer,
+    Bpe, ByteLevel, Chars, END_OF_TEXT, Encoder, LONGEST_RUN, MergeDropout, Named, SAMPLE_BYTES,
+    Split, Tokenizer,
 };
 pub use utf8::Utf8Stream;
 pub use windows::{Windows, check_length};

@@ -4,6 +4,7 @@
 //! variant of [`Tokenizer`].
 
 mod bpe;
+mod byte_level;
 mod dropout;
 mod encoder;
 mod json;
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bpe::Bpe;
+pub use byte_level::{ByteLevel, Named};
 pub use dropout::MergeDropout;
 pub use encoder::Encoder;
 pub use learn::SAMPLE_BYTES;

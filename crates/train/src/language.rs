@@ -232,6 +232,7 @@ impl Task for LanguageTask {
             top_k: s.top_k,
             top_p: s.top_p,
             seed: s.seed,
+            ..Sampling::default()
         };
         let mut text = String::new();
         let prompt = begin(tokenizer, &s.prompt)?;

@@ -3,12 +3,13 @@
 use crate::arguments::Sample;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
-use crate::session::{assignments, opened, stop_flag};
-use model::Config;
-use session::{Sampling, begin, write_text};
+use crate::sampling::{kept, open, tokens};
+use crate::session::stop_flag;
+use ::session::{LogProbability, write};
+use serde_json::{Value, json};
 use std::io::{Write, stdin};
 use std::sync::atomic::Ordering;
-use train::Settings;
+use text::Tokenizer;
 
 /// The prompt that was given: as text, in a file, or on standard input.
 fn prompt(a: &Sample) -> Result<Option<String>> {
@@ -23,84 +24,74 @@ fn prompt(a: &Sample) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// The config of these flags; errors name the flags instead of keys.
-fn defaults(flags: &[String]) -> Result<Config> {
-    Config::load(None, None, flags).map_err(|error| {
-        let name = |text: String, flag: &String| {
-            let Some((key, value)) = flag.split_once('=') else {
-                return text;
-            };
-            let named = key.trim_start_matches("sample.").replace('_', "-");
-            let named = format!("--{named} {value}");
-            // A value that isn't a number is quoted.
-            let text = text.replace(&format!("{key} = {value} (--set)"), &named);
-            text.replace(&format!("{key} = {value:?} (--set)"), &named)
-        };
-        let text = flags.iter().fold(error.to_string(), name);
-        Failure::Usage(text)
-    })
-}
-
 pub fn run(a: &Sample) -> Result<()> {
-    let flags = assignments(&[
-        ("sample.tokens", a.tokens.clone()),
-        ("sample.temperature", a.temperature.clone()),
-        ("sample.top_k", a.top_k.clone()),
-        ("sample.top_p", a.top_p.clone()),
-        ("sample.seed", a.seed.clone()),
-    ]);
-    // Check the flags before looking for a run.
-    let defaults = defaults(&flags)?;
-    let (mut opened, run) = opened(&a.saved)?;
-    let s = match run {
-        Some(folder) => Settings::read(&folder, &flags)?.config.sample,
-        None => defaults.sample,
-    };
+    let (mut opened, mut writing, config) = open(&a.saved, &a.sampling)?;
+    writing.log_probabilities = a.logprobs.map(|top| top as usize);
     let (tokenizer, step) = (opened.tokenizer.clone(), opened.step);
     let given = prompt(a)?;
-    let prompt_text = given.as_deref().unwrap_or(&s.prompt);
-    let prompt = begin(&tokenizer, prompt_text)?;
-    let sampling = Sampling {
-        temperature: s.temperature,
-        top_k: s.top_k,
-        top_p: s.top_p,
-        seed: s.seed,
-    };
+    let given = given.as_deref().unwrap_or(&config.prompt);
+    let prompt_text = kept(&tokenizer, given, a.sampling.skip_unknown);
+    let prompt = tokens(&tokenizer, &prompt_text)?;
     let stop = stop_flag()?;
-    let mut text = String::new();
-    let mut written = Ok(());
     let mut out = out();
-    if !a.json {
-        write!(out, "{prompt_text}")?;
-    }
-    let piece = |piece: &str| {
-        if a.json {
-            text.push_str(piece);
-        } else {
-            written = write!(out, "{piece}").and_then(|()| out.flush());
+    let first = writing.sampling.seed;
+    for seed in (0..a.n).map(|i| first.wrapping_add(i)) {
+        writing.sampling.seed = seed;
+        if !a.json {
+            if a.n > 1 {
+                writeln!(out, "--- seed {seed}")?;
+            }
+            write!(out, "{prompt_text}")?;
         }
-        written.is_ok() && !stop.load(Ordering::Relaxed)
-    };
-    let mut session = opened.session();
-    write_text(
-        &mut session,
-        &tokenizer,
-        &prompt,
-        s.tokens,
-        &sampling,
-        piece,
-    )?;
-    written?;
-    if a.json {
-        let object = serde_json::json!({
-            "step": step, "prompt": prompt_text, "text": text, "seed": s.seed,
-        });
-        writeln!(out, "{}", output::json(&object)?)?;
-    } else {
-        writeln!(out)?;
-    }
-    if stop.load(Ordering::Relaxed) {
-        return Err(Failure::Interrupted);
+        let (mut text, mut log_probabilities) = (String::new(), Vec::new());
+        let mut written = Ok(());
+        let ending = write(
+            &mut opened.session(),
+            &tokenizer,
+            &prompt,
+            &writing,
+            |piece| {
+                log_probabilities.extend(piece.log_probability);
+                if a.json {
+                    text.push_str(&piece.text);
+                } else {
+                    written = write!(out, "{}", piece.text).and_then(|()| out.flush());
+                }
+                written.is_ok() && !stop.load(Ordering::Relaxed)
+            },
+        )?;
+        written?;
+        if a.json {
+            let mut object = json!({
+                "step": step, "prompt": prompt_text, "text": text, "seed": seed,
+                "ending": ending.name(),
+            });
+            if a.logprobs.is_some() {
+                let all = log_probabilities.iter();
+                object["logprobs"] = all.map(|l| shown(&tokenizer, l)).collect();
+            }
+            writeln!(out, "{}", output::json(&object)?)?;
+        } else {
+            writeln!(out)?;
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::Interrupted);
+        }
     }
     Ok(())
+}
+
+/// A token's log-probabilities as JSON.
+fn shown(tokenizer: &Tokenizer, of: &LogProbability) -> Value {
+    let token = |id: u32, nats: f64| {
+        let bytes = tokenizer.decode(&[id]);
+        let text = match id == tokenizer.end_of_text() {
+            true => text::END_OF_TEXT.into(),
+            false => String::from_utf8_lossy(&bytes),
+        };
+        json!({"id": id, "token": text, "logprob": nats})
+    };
+    let mut object = token(of.token, of.nats);
+    object["top"] = of.top.iter().map(|&(id, nats)| token(id, nats)).collect();
+    object
 }

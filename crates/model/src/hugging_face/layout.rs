@@ -3,7 +3,7 @@
 use crate::config::{Family, Mlp, ModelConfig, Norm, Position};
 
 /// One tensor of the file: the rows of its parts concatenated, then optionally transposed.
-pub(super) struct FileTensor {
+pub(crate) struct FileTensor {
     /// Its name in the file.
     pub name: String,
     /// The parameters that it contains.
@@ -15,7 +15,7 @@ pub(super) struct FileTensor {
 }
 
 /// One parameter within a tensor.
-pub(super) struct Part {
+pub(crate) struct Part {
     /// Its name in this program.
     pub name: String,
     /// Rows, or the length of a vector.
@@ -46,7 +46,7 @@ impl FileTensor {
 }
 
 /// Every tensor of a model's file, in forward order.
-pub(super) fn tensors(shape: &ModelConfig, vocabulary: usize) -> Vec<FileTensor> {
+pub(crate) fn tensors(shape: &ModelConfig, vocabulary: usize) -> Vec<FileTensor> {
     let mut list = List {
         shape,
         tensors: Vec::new(),

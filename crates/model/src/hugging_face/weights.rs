@@ -63,6 +63,16 @@ pub(super) fn read(
     files: &mut TensorFiles,
     put: &mut dyn FnMut(Tensor) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    read_whole(layout, files, |file, values| scatter(file, values, put))
+}
+
+/// Reads every tensor, in the order of `layout`, and passes the rows of its parts to `put`,
+/// `[rows, columns]`: what the file stores transposed is turned back.
+pub(crate) fn read_whole<E: From<Error>>(
+    layout: &[FileTensor],
+    files: &mut TensorFiles,
+    mut put: impl FnMut(&FileTensor, Vec<f32>) -> Result<(), E>,
+) -> Result<(), E> {
     // The first published GPT-2 files have no prefix.
     let short = |name: &str| name.strip_prefix(PREFIX).map(String::from);
     let name = |expected: &FileTensor| match files.info(&expected.name) {
@@ -74,7 +84,7 @@ pub(super) fn read(
     let names: Vec<String> = layout.iter().map(name).collect();
     let known = |found: &&str| names.iter().any(|n| n == found) || is_left_out(found, layout);
     if let Some(extra) = files.names().find(|found| !known(found)) {
-        return Err(Error::ExtraTensor(extra.to_string()));
+        return Err(Error::ExtraTensor(extra.to_string()).into());
     }
     // Shapes first: nothing is read unless the files match config.json.
     for (expected, name) in layout.iter().zip(&names) {
@@ -82,17 +92,24 @@ pub(super) fn read(
         let info = info.ok_or_else(|| Error::NoTensor(expected.name.clone()))?;
         let real = [Dtype::F32, Dtype::F16, Dtype::BF16].contains(&info.dtype);
         if !real || info.shape != expected.shape() {
-            return Err(Error::TensorShape {
+            let wrong = Error::TensorShape {
                 name: expected.name.clone(),
                 found: format!("{:?} {:?}", info.dtype, info.shape),
                 expected: format!("{:?} of F32, F16 or BF16", expected.shape()),
-            });
+            };
+            return Err(wrong.into());
         }
     }
     for (expected, name) in layout.iter().zip(&names) {
         let values = files.real(name);
-        let values = values.map_err(|error| Error::Safetensors(error.to_string()))?;
-        scatter(expected, values, put)?;
+        let mut values = values.map_err(|error| Error::Safetensors(error.to_string()))?;
+        if !values.iter().all(|x| x.is_finite()) {
+            return Err(Error::NotFinite(expected.name.clone()).into());
+        }
+        if expected.transposed {
+            values = transposed(&values, expected.columns.unwrap_or(1), expected.rows());
+        }
+        put(expected, values)?;
     }
     Ok(())
 }
@@ -111,13 +128,7 @@ fn scatter(
     mut values: Vec<f32>,
     put: &mut dyn FnMut(Tensor) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    if !values.iter().all(|x| x.is_finite()) {
-        return Err(Error::NotFinite(file.name.clone()));
-    }
     let columns = file.columns.unwrap_or(1);
-    if file.transposed {
-        values = transposed(&values, columns, file.rows());
-    }
     for part in &file.parts {
         let rest = values.split_off((part.rows * columns).min(values.len()));
         let values = std::mem::replace(&mut values, rest);

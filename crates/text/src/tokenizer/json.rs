@@ -9,7 +9,7 @@
 //! are bounded, and its regular expressions are never run. Processing beyond BPE is ignored if
 //! harmless (Qwen2's NFC, tokens added around a text) and refused otherwise.
 
-use super::bpe::Bpe;
+use super::byte_level::{ByteLevel, Named, byte_alphabet};
 use super::split::Split;
 use super::{END_OF_TEXT, Tokenizer};
 use crate::Error;
@@ -32,20 +32,6 @@ const NO_UNKNOWN: &str = "<|unknown characters are an error|>";
 
 /// The expression that matches every single character.
 const EACH_CHARACTER: &str = r"[\s\S]";
-
-/// GPT-2's printable stand-in for each byte: printable Latin-1 bytes stand for themselves, the
-/// others, in order, for U+0100 and up (Radford et al. 2019, `bytes_to_unicode`).
-fn byte_alphabet() -> Vec<char> {
-    let mut next = 256;
-    let stand_in = |byte: u8| match byte {
-        b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF => char::from(byte),
-        _ => {
-            next += 1;
-            char::from_u32(next - 1).unwrap_or(char::REPLACEMENT_CHARACTER)
-        }
-    };
-    (0..=u8::MAX).map(stand_in).collect()
-}
 
 /// The bytes in the order of their stand-ins, which is that of their ids in GPT-2.
 pub(super) fn stand_in_order() -> Vec<u8> {
@@ -85,31 +71,22 @@ fn split(expression: &str) -> Value {
     })
 }
 
-impl Bpe {
-    /// Pre-tokenizer and model.
-    fn to_values(&self) -> (Value, Value) {
-        let alphabet = byte_alphabet();
-        let stands_for = |id: u32| -> String {
-            self.token(id)
-                .iter()
-                .map(|&byte| alphabet[usize::from(byte)])
-                .collect()
-        };
-        let ids = 0..self.vocabulary_size() as u32;
-        let ordinary = ids.filter(|&id| !self.token(id).is_empty());
-        let vocab = ordinary.map(|id| (stands_for(id), json!(id))).collect();
-        let merges = self.merges.iter();
-        let merges = merges.map(|&(a, b, _)| format!("{} {}", stands_for(a), stands_for(b)));
-        let model = bpe_model(vocab, merges.collect(), self.ignores_merges());
-        let cuts = match self.split {
-            Split::Gpt2 => byte_level(true),
-            other => json!({
-                "type": "Sequence",
-                "pretokenizers": [split(other.expression()), byte_level(false)],
-            }),
-        };
-        (cuts, model)
-    }
+/// Pre-tokenizer and model of a learned tokenizer.
+fn bpe_values(level: ByteLevel) -> (Value, Value) {
+    let tokens = (0..).zip(level.tokens);
+    let ordinary = tokens.filter_map(|(id, token): (u32, Named)| match token {
+        Named::Bytes(name) => Some((name, json!(id))),
+        Named::Special(_) | Named::Unused => None,
+    });
+    let model = bpe_model(ordinary.collect(), level.merges, level.ignore_merges);
+    let cuts = match level.split {
+        Split::Gpt2 => byte_level(true),
+        other => json!({
+            "type": "Sequence",
+            "pretokenizers": [split(other.expression()), byte_level(false)],
+        }),
+    };
+    (cuts, model)
 }
 
 impl Tokenizer {
@@ -125,8 +102,8 @@ impl Tokenizer {
                 let model = json!({"type": "WordLevel", "vocab": vocab, "unk_token": NO_UNKNOWN});
                 (split(EACH_CHARACTER), json!({"type": "Fuse"}), model)
             }
-            Tokenizer::Bpe(bpe) => {
-                let (splitter, model) = bpe.to_values();
+            Tokenizer::Bpe(_) => {
+                let (splitter, model) = bpe_values(self.byte_level());
                 (splitter, byte_level(true), model)
             }
         };
@@ -176,7 +153,7 @@ impl Tokenizer {
     }
 
     /// The tokens to which no text encodes.
-    fn special(&self) -> Vec<(u32, &str)> {
+    pub(super) fn special(&self) -> Vec<(u32, &str)> {
         match self {
             Tokenizer::Bpe(bpe) => bpe
                 .special

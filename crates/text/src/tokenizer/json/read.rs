@@ -2,8 +2,9 @@
 //! checks it.
 
 use super::bounded::{AtMost, Merge, Vocabulary};
-use super::{EACH_CHARACTER, MOST_TOKENS, byte_alphabet};
+use super::{EACH_CHARACTER, MOST_TOKENS};
 use crate::tokenizer::bpe::Bpe;
+use crate::tokenizer::byte_level::byte_alphabet;
 use crate::tokenizer::split::Split;
 use crate::tokenizer::{Chars, END_OF_TEXT, Tokenizer};
 use serde::Deserialize;
