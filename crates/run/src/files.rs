@@ -110,6 +110,7 @@ impl Files for Disk {
                 return Err(Error::Busy {
                     path: path.to_path_buf(),
                     writer: "another process".into(),
+                    elsewhere: None,
                 });
             }
             std::thread::sleep(PAUSE);

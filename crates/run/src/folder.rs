@@ -72,6 +72,10 @@ impl RunFolder {
     /// # Errors
     /// If it exists and may not be replaced, or another process is writing to it.
     pub fn create(files: Arc<dyn Files>, choice: &Choice) -> Result<Self> {
+        Self::create_chosen(files, choice).map_err(|error| error.chosen_with("--run"))
+    }
+
+    fn create_chosen(files: Arc<dyn Files>, choice: &Choice) -> Result<Self> {
         let path = match choice {
             Choice::Next { root, name } => next(files.as_ref(), root, &plain(name))?,
             Choice::Exact { path, overwrite } => {

@@ -277,6 +277,10 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If a file or the device fails or a number is not finite; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
+        self.train().map_err(|error| self.unsaved(error))
+    }
+
+    fn train(&mut self) -> Result<Outcome> {
         if self.step == 0 {
             let looked = self.look();
             unless_stopped(looked)?;
