@@ -1,4 +1,4 @@
-//! `downhill landscape`: the cost of a fitted line, and a crowd walking down it.
+//! `downhill landscape`: the cost surface of a fitted line, and runs that descend it.
 
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
@@ -10,6 +10,9 @@ use serve::Runs;
 use std::io::Write;
 use study::fit::Points;
 use study::landscape::Landscape;
+
+/// The file in a run's `probes/` with its cost surface.
+pub const LANDSCAPE: &str = "landscape.json";
 
 pub fn run(a: &Arguments) -> Result<()> {
     let stop = stop_flag()?;
@@ -48,6 +51,6 @@ pub fn make(folder: &RunFolder) -> Result<Landscape> {
     let land = Landscape::new(&Points::of_run(folder)?)?;
     let text = serde_json::to_vec(&land);
     let text = text.map_err(|e| Failure::Failed(format!("the landscape can't be written: {e}")))?;
-    folder.write_probe("landscape.json", &text)?;
+    folder.write_probe(LANDSCAPE, &text)?;
     Ok(land)
 }
