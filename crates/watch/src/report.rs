@@ -11,6 +11,15 @@ use std::fmt::Write;
 /// Surprise at which the color is darkest, in nats.
 const DARKEST: f32 = 6.0;
 
+/// The report's colors where the reader prefers dark ones; on paper it stays light. The charts' own
+/// colors are meant for pictures on their own.
+const DARK: &str = "@media screen and (prefers-color-scheme:dark){body{color:#e8ebf1;background:\
+    #12151c}pre,.text{background:#1b2029}svg text{fill:#e8ebf1}svg text.level{fill:#6fd69b}svg \
+    path.level{stroke:#6fd69b}svg path.grid{stroke:#343c4a}svg rect.back{fill:#1b2029}svg \
+    [stroke=\"#1f5fbf\"]{stroke:#7fb2ff}svg [fill=\"#1f5fbf\"]{fill:#7fb2ff}svg \
+    [stroke=\"#b9cff0\"]{stroke:#3c5680}svg [stroke=\"#b4540a\"]{stroke:#ffb067}svg \
+    [fill=\"#b4540a\"]{fill:#ffb067}}";
+
 /// The events of a run by kind, with their steps where those matter.
 #[derive(Default)]
 struct Run<'a> {
@@ -117,17 +126,22 @@ impl<'a> Run<'a> {
         chart(&curves, &self.levels(), "step", name, true)
     }
 
-    fn rates(&self) -> String {
-        let curves = [
-            self.curve("gradient norm", "#1f5fbf", |s| s.grad_norm),
-            self.curve("learning rate", "#b4540a", |s| s.lr),
-        ];
-        chart(&curves, &[], "step", "gradient norm, learning rate", true)
+    /// A chart of one quantity of each step.
+    fn single(&self, name: &'static str, log: bool, number: impl Fn(&Step) -> f64) -> String {
+        let curve = self.curve(name, "#1f5fbf", number);
+        chart(&[curve], &[], "step", name, log)
+    }
+
+    fn norm(&self) -> String {
+        self.single("gradient norm", true, |s| s.grad_norm)
+    }
+
+    fn rate(&self) -> String {
+        self.single("learning rate", false, |s| s.lr)
     }
 
     fn speed(&self) -> String {
-        let curve = self.curve("tokens per second", "#1f5fbf", |s| s.tokens_per_second);
-        chart(&[curve], &[], "step", "tokens per second", false)
+        self.single("tokens per second", false, |s| s.tokens_per_second)
     }
 
     /// Heat maps with their titles.
@@ -160,7 +174,8 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     let run = Run::new(events);
     let mut all = vec![
         ("loss".to_owned(), run.loss()),
-        ("gradient-and-rate".to_owned(), run.rates()),
+        ("gradient-norm".to_owned(), run.norm()),
+        ("learning-rate".to_owned(), run.rate()),
         ("speed".to_owned(), run.speed()),
     ];
     let heats = run.heats().into_iter();
@@ -177,11 +192,11 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
          http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
          'unsafe-inline'\"><meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title>\
          <style>body{{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2rem auto;padding:0 \
-         1rem;color:#1d2330;background:#fff}}svg{{max-width:100%;height:auto}}pre,.text{{white-space:\
+         1rem;color:#1d2330;background:#fff;color-scheme:light dark}}svg{{max-width:100%;height:auto}}pre,.text{{white-space:\
          pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace;background:#f6f7f9;\
          padding:.6rem;border-radius:.4rem}}td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}h2,figure\
          {{break-after:avoid;margin:1.4rem 0 .4rem}}figure,.text{{break-inside:avoid}}.text span\
-         {{unicode-bidi:isolate}}</style></head>\
+         {{unicode-bidi:isolate}}{DARK}</style></head>\
          <body><h1>{0}</h1>\n",
         escape(name)
     );
@@ -212,8 +227,9 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
     }
     if !run.steps.is_empty() {
         add(format!(
-            "<h2>Inside the model</h2><figure>{}</figure>",
-            run.rates()
+            "<h2>Inside the model</h2><figure>{}</figure><figure>{}</figure>",
+            run.norm(),
+            run.rate()
         ));
     }
     for (name, svg) in run.heats() {
@@ -338,8 +354,8 @@ fn profile_html(profile: &Profile) -> String {
 
 fn lens_html(step: u64, lens: &Lens) -> String {
     let mut html = format!(
-        "<h2>What surprises the model at step {step}</h2><p>Text from the validation set. Darker means \
-         more surprising.</p>"
+        "<h2>What surprises the model at step {step}</h2><p>Text from the validation set. The \
+         stronger the color, the more surprising.</p>"
     );
     for passage in &lens.passages {
         html.push_str("<div class=\"text\">");
