@@ -30,7 +30,7 @@ pub enum Error {
         reason: String,
     },
     /// A file without a single document.
-    #[error("{}: the file is empty", path.display())]
+    #[error("{}: it is empty", path.display())]
     Empty {
         /// The file.
         path: PathBuf,

@@ -26,6 +26,17 @@ impl Scan {
     /// If a text changed since it was scanned or contains something that the tokenizer can't
     /// encode; if the destination can't be written to or contains something else.
     pub fn encode(
+        self,
+        kind: &TokenizerKind,
+        given: Option<&Tokenizer>,
+        control: &JobControl,
+    ) -> Result<Prepared> {
+        let to = self.to.clone();
+        let encoded = self.encode_there(kind, given, control);
+        encoded.map_err(|error| to.blame(error))
+    }
+
+    fn encode_there(
         mut self,
         kind: &TokenizerKind,
         given: Option<&Tokenizer>,

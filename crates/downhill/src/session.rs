@@ -124,16 +124,32 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
 
 /// The run at a path: its folder, or one of its checkpoints.
 pub fn open_at(path: &Path) -> Result<RunFolder> {
-    let open = |path: &Path| RunFolder::open(Arc::new(Disk), path);
-    open(path).or_else(|error| {
-        // Checkpoints are in RUN/checkpoints.
-        let within = path
-            .parent()
-            .is_some_and(|parent| parent.ends_with("checkpoints"));
-        let run = path.ancestors().nth(2).filter(|_| within);
-        run.and_then(|run| open(run).ok())
-            .ok_or_else(|| error.into())
-    })
+    let run = checkpoint_at(path).map_or(path.to_owned(), |(run, _)| run);
+    Ok(RunFolder::open(Arc::new(Disk), &run)?)
+}
+
+/// The run and the step of a path to a checkpoint, RUN/checkpoints/step-000250; `None` for other
+/// paths.
+pub fn checkpoint_at(path: &Path) -> Option<(PathBuf, u64)> {
+    let step = path.file_name()?.to_str()?.strip_prefix("step-")?;
+    let run = path.parent()?.parent()?;
+    let run = if run.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        run
+    };
+    let within = path.parent()?.ends_with("checkpoints") && run.join("run.toml").is_file();
+    Some((run.to_owned(), step.parse().ok()?)).filter(|_| within)
+}
+
+/// The error of a text that can't be read, with `advice` if it isn't where it was.
+pub fn of_text(error: train::Error, advice: &str) -> Failure {
+    match error {
+        train::Error::Data(error @ data::Error::Missing { .. }) => {
+            Failure::Failed(format!("{error}. If the text was moved, {advice}"))
+        }
+        other => other.into(),
+    }
 }
 
 /// The chosen model, and its run if it is in one.

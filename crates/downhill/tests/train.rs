@@ -154,3 +154,41 @@ fn numbers_that_blow_up_stop_the_run_with_the_last_checkpoint_intact() {
     let lower = "train --resume r --checkpoint 0 --steps 40 --json --set optim.lr=0.001";
     place.run(lower).fine();
 }
+
+#[test]
+fn runs_are_removed_only_if_they_are_runs_and_with_consent() {
+    let place = Place::with_story();
+    place
+        .run(&format!("{TINY} --steps 1 --quiet --run r"))
+        .fine();
+    std::fs::create_dir(place.path("photos")).unwrap();
+    place.write("photos/cat.jpg", b"not a run");
+    // Nobody is at a terminal to be asked.
+    place.run("rm r").fails(2, &["confirm with --yes"]);
+    for other in [
+        "photos",
+        "story.txt",
+        "nowhere",
+        "r/checkpoints/step-000001",
+        "r/checkpoints",
+    ] {
+        place.run(&format!("rm r {other} --yes")).fails(1, &[other]);
+    }
+    assert!(place.has("r/run.toml") && place.has("photos/cat.jpg"));
+    let removed = place.run("rm r --yes").fine().out;
+    assert!(removed.starts_with("removed r"), "{removed}");
+    assert!(!place.has("r"));
+}
+
+#[test]
+fn the_list_shows_the_loss_that_the_end_reports() {
+    let place = Place::with_story();
+    let run = place
+        .run(&format!("{TINY} --steps 20 --json --run runs/r"))
+        .fine();
+    let end = run.events().pop().unwrap();
+    let listed = place.run("list --json").fine().json();
+    let listed = &listed["runs"][0];
+    assert_eq!(listed["best"], end["val_nats_per_token"]);
+    assert_eq!(listed["full"], true);
+}

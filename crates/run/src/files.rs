@@ -204,7 +204,11 @@ pub fn write_atomic(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<()> 
     name.push(path.file_name().unwrap_or_default());
     name.push(".partial");
     let partial = path.with_file_name(name);
-    files.write(&partial, &|to| to.write_all(bytes))?;
-    files.rename(&partial, path)?;
+    let written = files.write(&partial, &|to| to.write_all(bytes));
+    if let Err(error) = written.and_then(|()| files.rename(&partial, path)) {
+        // A leftover is harmless.
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
     files.sync_folder(parent(path))
 }

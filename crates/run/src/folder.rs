@@ -196,7 +196,7 @@ impl RunFolder {
             root: parent(&self.path).to_path_buf(),
             name: name.to_string_lossy().into_owned(),
         };
-        let new = Self::create(self.files.clone(), &choice)?;
+        let new = Self::create_chosen(self.files.clone(), &choice)?;
         if let Some(writer) = &self.writer {
             let config = writer.config.lock().unwrap_or_else(PoisonError::into_inner);
             new.write_config(&config)?;

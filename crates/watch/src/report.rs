@@ -297,11 +297,8 @@ fn facts(run: &Run) -> String {
         rows.push(("rote", crate::summary::rote(&run.rote)));
     }
     if let Some(e) = run.end {
-        let seconds = format!(
-            "{:.1} s training, {:.1} s total",
-            e.train_seconds, e.wall_seconds
-        );
-        rows.push(("cost", seconds));
+        let cost = crate::summary::cost(e, run.start).join(" · ");
+        rows.push(("cost", cost));
         rows.push(("end", e.reason.clone()));
     }
     let rows = rows

@@ -136,10 +136,7 @@ pub(crate) fn end(
     if rote.since().is_some() {
         add("rote", &[self::rote(rote)]);
     }
-    let mut cost = vec![
-        format!("{} training", duration(end.train_seconds)),
-        format!("{} total", duration(end.wall_seconds)),
-    ];
+    let mut cost = cost(end, start);
     cost.extend(
         end.peak_bytes
             .map(|b| format!("{} peak memory", amount(b, "B"))),
@@ -150,6 +147,18 @@ pub(crate) fn end(
     let commands = commands(end, steps, prompt, fit);
     lines.extend(commands.into_iter().map(|command| format!("  {command}")));
     lines
+}
+
+/// Seconds of training and of everything. Those of a resumed run are of different sessions.
+pub(crate) fn cost(end: &End, start: Option<&Start>) -> Vec<String> {
+    let (training, all) = match start.is_some_and(|start| start.first_step > 0) {
+        true => ("training in all sessions", "in this session"),
+        false => ("training", "total"),
+    };
+    vec![
+        format!("{} {training}", duration(end.train_seconds)),
+        format!("{} {all}", duration(end.wall_seconds)),
+    ]
 }
 
 /// What is said of a run that learns by rote; empty otherwise.
