@@ -171,8 +171,10 @@ impl<'a> Trainer<'a> {
                 .initialize(trainer.device, &trainer.recording.graph)?,
             Some(checkpoint) => trainer.restore(checkpoint)?,
         }
-        trainer.start(totals)?;
-        Ok(trainer)
+        match trainer.start(totals) {
+            Ok(()) => Ok(trainer),
+            Err(error) => Err(trainer.unsaved(error)),
+        }
     }
 
     /// Saves a checkpoint whenever this flag is set, then clears it.
