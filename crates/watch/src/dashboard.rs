@@ -3,7 +3,7 @@
 
 use crate::left::TimeLeft;
 use crate::text::{argument, line, lines};
-use crate::units::{amount, duration};
+use crate::units::{amount, duration, known};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -217,14 +217,14 @@ impl Dashboard {
         let mut items = Vec::new();
         if let Some((_, eval)) = &self.eval {
             let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
-            items.push(format!("val {}", known(loss, 4)));
+            items.push(format!("val {}", fixed(loss, 4)));
         }
         items.extend(self.seconds_left().map(|s| format!("left {}", duration(s))));
         if let Some((_, step)) = &self.last {
             let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
-            items.push(format!("lr {:.2e}", step.lr));
-            items.push(format!("train {}", known(loss, 4)));
-            items.push(format!("{:.0} tok/s", step.tokens_per_second));
+            items.push(format!("lr {}", rate(step)));
+            items.push(format!("train {}", fixed(loss, 4)));
+            items.push(format!("{} tok/s", fixed(step.tokens_per_second, 0)));
         }
         items.join(" · ")
     }
@@ -245,29 +245,29 @@ impl Dashboard {
         if let Some((done, step)) = last {
             let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
             lines.push(format!("step     {done} of {}", start.steps));
-            lines.push(format!("train    {}", known(loss, 4)));
+            lines.push(format!("train    {}", fixed(loss, 4)));
         }
         if let Some((_, eval)) = &self.eval {
             let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
-            lines.push(format!("val      {}{}", known(loss, 4), self.stage(loss)));
+            lines.push(format!("val      {}{}", fixed(loss, 4), self.stage(loss)));
         }
         if let Some((_, step)) = last {
-            lines.push(format!("speed    {:.0} tok/s", step.tokens_per_second));
+            lines.push(format!("speed    {} tok/s", fixed(step.tokens_per_second, 0)));
             let computed = start.flops_per_step as f64 / step.step_seconds;
             let share = start.peak_flops_per_second.map(|peak| computed / peak);
             let share = share.map_or(String::new(), |s| format!(" · {:.0}% of peak", 100.0 * s));
-            lines.push(format!(
-                "         {}{share}",
-                amount(computed as u64, "FLOP/s")
-            ));
+            let computed = known(computed, |c| {
+                format!("{}{share}", amount(c as u64, "FLOP/s"))
+            });
+            lines.push(format!("         {computed}"));
             lines.push(format!(
                 "memory   {} planned",
                 amount(start.bytes_peak, "B")
             ));
             lines.push(format!(
-                "gradient {} · lr {:.2e}",
-                known(step.grad_norm, 3),
-                step.lr
+                "gradient {} · lr {}",
+                fixed(step.grad_norm, 3),
+                rate(step)
             ));
             lines.extend(
                 self.seconds_left()
@@ -278,8 +278,8 @@ impl Dashboard {
             let whole: f64 = profile.seconds.iter().map(|(_, s)| s).sum();
             for (at, (kind, seconds)) in profile.seconds.iter().take(KINDS).enumerate() {
                 let head = if at == 0 { "time" } else { "" };
-                let share = 100.0 * seconds / whole;
-                lines.push(format!("{head:8} {share:2.0}% {}", line(kind)));
+                let share = known(100.0 * seconds / whole, |share| format!("{share:2.0}%"));
+                lines.push(format!("{head:8} {share} {}", line(kind)));
             }
         }
         lines
@@ -355,11 +355,12 @@ impl Dashboard {
 }
 
 /// A number with so many decimals; a dash if it isn't finite.
-fn known(number: f64, decimals: usize) -> String {
-    match number.is_finite() {
-        true => format!("{number:.decimals$}"),
-        false => "–".into(),
-    }
+fn fixed(number: f64, decimals: usize) -> String {
+    known(number, |number| format!("{number:.decimals$}"))
+}
+
+fn rate(step: &Step) -> String {
+    known(step.lr, |lr| format!("{lr:.2e}"))
 }
 
 /// Adds a point. When there are too many, half are dropped, but no minimum or maximum.

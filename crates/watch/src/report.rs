@@ -1,7 +1,7 @@
 //! A run's report in one HTML file: no scripts, no external resources, also made for printing.
 
 use crate::svg::{Curve, Level, chart, escape, heat};
-use crate::units::{amount, count};
+use crate::units::{amount, count, known};
 use run::{
     End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Smoothed, Start, Step,
     What,
@@ -77,6 +77,7 @@ impl<'a> Run<'a> {
             let bytes = start.validation_bytes as f64 / start.validation_tokens as f64;
             levels.push(("floor".into(), floor * std::f64::consts::LN_2 * bytes));
         }
+        levels.retain(|(_, nats)| nats.is_finite());
         levels
     }
 
@@ -285,11 +286,15 @@ fn facts(run: &Run) -> String {
     }
     if let Some((step, e)) = run.evals.last() {
         let quality = match (e.val_nats_per_token, e.val_bits_per_byte, e.mse) {
-            (Some(nats), Some(bits), _) if nats.is_finite() => {
-                format!("{nats:.4} nats per token · {bits:.4} bits per byte")
+            (Some(nats), Some(bits), _) => {
+                let short = |value| known(value, |value| format!("{value:.4}"));
+                format!("{} nats per token · {} bits per byte", short(nats), short(bits))
             }
-            (_, _, Some(mse)) => format!("mean squared error {mse:.6e}"),
-            _ => String::new(),
+            (_, _, Some(mse)) => {
+                let mse = known(mse, |mse| format!("{mse:.6e}"));
+                format!("mean squared error {mse}")
+            }
+            _ => "–".into(),
         };
         rows.push(("quality", format!("{quality}, at step {}", count(*step))));
     }
@@ -314,6 +319,7 @@ fn speed(run: &Run, start: &Start) -> Option<String> {
     let mut seconds: Vec<f64> = run.steps[last..]
         .iter()
         .map(|(_, s)| s.step_seconds)
+        .filter(|seconds| seconds.is_finite())
         .collect();
     seconds.sort_by(f64::total_cmp);
     let typical = *seconds.get(seconds.len() / 2)?;

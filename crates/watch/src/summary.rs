@@ -4,7 +4,7 @@ use run::{End, Kind, Rote, Start};
 
 use crate::table::percent;
 use crate::text::{argument, line, wrap};
-use crate::units::{amount, count, duration};
+use crate::units::{amount, count, duration, known};
 
 /// Maximum width of the head and the end.
 const WIDEST: usize = 100;
@@ -56,8 +56,8 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     }
     add("run", &run);
     if let Some(floor) = start.floor_bits_per_byte {
-        let floor = format!("{floor:.4} bits/byte, the lowest any model can reach");
-        add("floor", &[floor]);
+        let floor = known(floor, |floor| format!("{floor:.4}"));
+        add("floor", &[format!("{floor} bits/byte, the lowest any model can reach")]);
     }
     lines
 }
@@ -173,23 +173,28 @@ pub(crate) fn rote(rote: &Rote) -> String {
 
 fn quality(end: &End) -> Vec<String> {
     let mut items = Vec::new();
+    let short = |value: f64| known(value, |value| format!("{value:.4}"));
     if let Some(nats) = end.val_nats_per_token {
-        items.push(format!("{nats:.4} nats/token"));
+        items.push(format!("{} nats/token", short(nats)));
     }
     if let Some(bits) = end.val_bits_per_byte {
+        let of = format!("{} bits/byte", short(bits));
         items.push(match end.floor_bits_per_byte {
             Some(floor) => {
                 let above = percent(bits / floor - 1.0);
-                format!("{bits:.4} bits/byte, floor {floor:.4}, {above}")
+                format!("{of}, floor {}, {above}", short(floor))
             }
-            None => format!("{bits:.4} bits/byte"),
+            None => of,
         });
     }
     if let Some(nats) = end.val_nats_per_token {
-        items.push(format!("perplexity {:.2}", nats.exp()));
+        let perplexity = known(nats.exp(), |value| format!("{value:.2}"));
+        items.push(format!("perplexity {perplexity}"));
     }
-    items.extend(end.mse.map(|mse| format!("mean squared error {mse:.6e}")));
-    items.extend(end.r2.map(|r2| format!("R² {r2:.6}")));
+    let mse = |mse| known(mse, |mse| format!("{mse:.6e}"));
+    items.extend(end.mse.map(|e| format!("mean squared error {}", mse(e))));
+    let r2 = |r2| known(r2, |r2| format!("{r2:.6}"));
+    items.extend(end.r2.map(|r| format!("R² {}", r2(r))));
     items
 }
 
