@@ -279,7 +279,12 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If a file or the device fails or a number is not finite; the last checkpoint stays intact.
     pub fn run(&mut self) -> Result<Outcome> {
-        self.train().map_err(|error| self.unsaved(error))
+        let result = self.train();
+        if let Err(Error::NotFinite { what, .. }) = &result {
+            // Events have null for such a number: the log says why. The error itself matters more.
+            let _ = self.warn(what.clone());
+        }
+        result.map_err(|error| self.unsaved(error))
     }
 
     fn train(&mut self) -> Result<Outcome> {

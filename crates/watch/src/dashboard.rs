@@ -252,7 +252,10 @@ impl Dashboard {
             lines.push(format!("val      {}{}", fixed(loss, 4), self.stage(loss)));
         }
         if let Some((_, step)) = last {
-            lines.push(format!("speed    {} tok/s", fixed(step.tokens_per_second, 0)));
+            lines.push(format!(
+                "speed    {} tok/s",
+                fixed(step.tokens_per_second, 0)
+            ));
             let computed = start.flops_per_step as f64 / step.step_seconds;
             let share = start.peak_flops_per_second.map(|peak| computed / peak);
             let share = share.map_or(String::new(), |s| format!(" · {:.0}% of peak", 100.0 * s));

@@ -288,7 +288,11 @@ fn facts(run: &Run) -> String {
         let quality = match (e.val_nats_per_token, e.val_bits_per_byte, e.mse) {
             (Some(nats), Some(bits), _) => {
                 let short = |value| known(value, |value| format!("{value:.4}"));
-                format!("{} nats per token · {} bits per byte", short(nats), short(bits))
+                format!(
+                    "{} nats per token · {} bits per byte",
+                    short(nats),
+                    short(bits)
+                )
             }
             (_, _, Some(mse)) => {
                 let mse = known(mse, |mse| format!("{mse:.6e}"));

@@ -57,7 +57,10 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     add("run", &run);
     if let Some(floor) = start.floor_bits_per_byte {
         let floor = known(floor, |floor| format!("{floor:.4}"));
-        add("floor", &[format!("{floor} bits/byte, the lowest any model can reach")]);
+        add(
+            "floor",
+            &[format!("{floor} bits/byte, the lowest any model can reach")],
+        );
     }
     lines
 }

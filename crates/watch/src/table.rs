@@ -159,7 +159,9 @@ impl Table {
                 Bits => row.bits.map(|value| number(value, 6)),
                 Floor => row.above_floor.map(percent),
                 GradNorm => row.grad_norm.map(|value| number(value, 5)),
-                Rate => row.lr.map(|value| known(value, |rate| format!("{rate:.2e}"))),
+                Rate => row
+                    .lr
+                    .map(|value| known(value, |rate| format!("{rate:.2e}"))),
                 Milliseconds => row.step_seconds.map(|s| number(s * 1e3, 5)),
                 Speed => row.tokens_per_second.map(speed),
                 Left => row.left.map(duration),

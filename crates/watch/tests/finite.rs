@@ -96,6 +96,9 @@ fn readers_show_a_dash_for_what_is_not_finite() {
     check("screen", &screens);
     check("report", &report("r", &events, ""));
     for (name, svg) in pictures(&events) {
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}: {svg}");
+        assert!(
+            !svg.contains("NaN") && !svg.contains("inf"),
+            "{name}: {svg}"
+        );
     }
 }
