@@ -20,6 +20,15 @@ pub const RUNS: &str = "runs";
 
 /// The merged config; assignments in `flags` override all others.
 pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
+    Ok(merged(c, flags)?.0)
+}
+
+/// The keys of the config that the user set.
+pub fn given(c: &Configured, flags: &[String]) -> Result<Vec<String>> {
+    Ok(merged(c, flags)?.1)
+}
+
+fn merged(c: &Configured, flags: &[String]) -> Result<(Config, Vec<String>)> {
     let text =
         match &c.config {
             Some(path) => {
@@ -33,10 +42,16 @@ pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
     // The run.toml of a run holds a config and more.
     let run = c.config.as_deref().zip(text.as_deref());
     let run = run.and_then(|(path, text)| RunConfig::parse(path, text).ok());
+    let known = run.as_ref().and_then(|run| run.given.clone());
     let text = run.map(|run| run.config).or(text);
     let file = c.config.as_deref().zip(text.as_deref());
     let sets: Vec<String> = c.sets.iter().chain(flags).cloned().collect();
-    Ok(Config::load(c.preset.as_deref(), file, &sets)?)
+    let preset = c.preset.as_deref();
+    // Of a run's config all values are there, but not all were set by the user.
+    let of_file = if known.is_some() { None } else { file };
+    let mut given = Config::given(preset, of_file, &sets);
+    given.extend(known.unwrap_or_default());
+    Ok((Config::load(preset, file, &sets)?, given))
 }
 
 /// The text to train on: the one that is named, or else that of the run whose run.toml is the

@@ -192,3 +192,30 @@ fn the_list_shows_the_loss_that_the_end_reports() {
     assert_eq!(listed["best"], end["val_nats_per_token"]);
     assert_eq!(listed["full"], true);
 }
+
+#[test]
+fn a_run_records_which_keys_the_user_set() {
+    let place = Place::with_story();
+    let given = |run: &str| -> Vec<String> {
+        let text = String::from_utf8(place.read(&format!("{run}/run.toml"))).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let keys = table["given"].as_array().unwrap().iter();
+        keys.map(|key| key.as_str().unwrap().to_owned()).collect()
+    };
+    let line = "train story.txt --set eval.every=7 --set train.batch=2 --set model.context=16";
+    place
+        .run(&format!("{line} --steps 1 --quiet --run r"))
+        .fine();
+    let set = ["eval.every", "model.context", "train.batch", "train.steps"];
+    assert_eq!(given("r"), set);
+    let resume = "train --resume r --steps 2 --set optim.lr=0.01 --quiet";
+    place.run(resume).fine();
+    let mut more = set.to_vec();
+    more.insert(2, "optim.lr");
+    assert_eq!(given("r"), more);
+    // Repeated from its config, which has all keys.
+    place
+        .run("train --config r/run.toml --quiet --run again")
+        .fine();
+    assert_eq!(given("again"), more);
+}

@@ -160,7 +160,7 @@ const WORDS = {
   outside: ["left the view", "已移出视野"],
   run: ["Run", "运行"],
   settings: ["Settings", "设置"],
-  differing: ["only values that differ from the default", "只显示与默认值不同的项"],
+  differing: ["only what was set and differs from the default", "只显示设置过且与默认值不同的项"],
   key: ["key", "配置项"],
   value: ["value", "值"],
   byDefault: ["default", "默认值"],

@@ -43,7 +43,10 @@ pub fn run(a: &Fit) -> Result<()> {
     let mut task = FitTask::new(points)?;
     let config = config(a, Some(task.curvature()))?;
     let folder = RunFolder::create(Arc::new(Disk), &choice(&a.run, a.overwrite, "fit"))?;
-    folder.write_config(&RunConfig::text(&Kind::Fit, &config.to_toml(), &source)?)?;
+    let mut given = Config::given(None, None, &a.sets);
+    given.extend(a.steps.map(|_| "train.steps".into()));
+    let text = RunConfig::text(&Kind::Fit, &config.to_toml(), &source)?;
+    folder.write_config_given(&text, &given)?;
     let mut device = Reference::new();
     let warning = task.warning();
     let (closed_form, condition) = (task.closed_form(), task.condition());

@@ -139,14 +139,7 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
         return timed(a, stop, began, time);
     }
     let f = &a.flags;
-    let text = |n: Option<u64>| n.map(|n| n.to_string());
-    let mut flags = assignments(&[
-        ("train.steps", text(f.steps)),
-        ("train.seed", text(f.seed)),
-        ("train.threads", text(f.threads)),
-    ]);
-    flags.extend(assignments(&f.texts.assignments()));
-    let mut config = config(&f.configured, &flags)?;
+    let mut config = config(&f.configured, &flags(f))?;
     config.train.precision = config.train.precision.settled();
     let (paths, val) = session::text(a)?;
     let corpus = with_progress(&config, f, stop, |control| {
@@ -164,6 +157,18 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
         describe(&corpus)?;
     }
     job(f, config, corpus, None)
+}
+
+/// The assignments that flags stand for.
+fn flags(f: &TrainFlags) -> Vec<String> {
+    let text = |n: Option<u64>| n.map(|n| n.to_string());
+    let mut flags = assignments(&[
+        ("train.steps", text(f.steps)),
+        ("train.seed", text(f.seed)),
+        ("train.threads", text(f.threads)),
+    ]);
+    flags.extend(assignments(&f.texts.assignments()));
+    flags
 }
 
 /// A run that ends on time, as planned.
@@ -196,7 +201,8 @@ fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline
     let task = LanguageTask::new(&settings.config, corpus)?;
     let files: Arc<dyn Files> = Arc::new(Disk);
     let folder = RunFolder::create(files, &choice)?;
-    folder.write_config(&settings.to_toml()?)?;
+    let given = session::given(&f.configured, &flags(f))?;
+    folder.write_config_given(&settings.to_toml()?, &given)?;
     Ok(Job {
         settings,
         task,

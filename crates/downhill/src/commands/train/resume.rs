@@ -7,6 +7,7 @@ use crate::output::{out, tell};
 use crate::progress::with_progress;
 use crate::session::{assignments, checkpoint_at, of_text};
 use ::train::{Corpus, LanguageTask, Resumed};
+use model::Config;
 use run::{Disk, RunFolder};
 use std::io::Write;
 use std::path::Path;
@@ -49,7 +50,7 @@ pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>
         })
     })?;
     let task = LanguageTask::new(config, corpus)?;
-    folder.write_config(&settings.to_toml()?)?;
+    folder.write_config_given(&settings.to_toml()?, &Config::given(None, None, &sets))?;
     Ok(Some(Job {
         settings,
         task,
