@@ -30,7 +30,7 @@ const POINTS = 1500;
 const LABEL = 26;
 
 /** Width of a label, estimated in pixels. @param {string} text */
-const width = (text) =>
+const breadth = (text) =>
   12 + [...text].reduce((sum, c) => sum + (/\p{Script=Han}/u.test(c) ? 12 : 7), 0);
 
 /** Time units of an axis: name, length in seconds, and the duration up to which each is used. */
@@ -265,10 +265,10 @@ export function loss(root, feed, others) {
     const height = (/** @type {number} */ nats) => (view.logY ? Math.log10(nats) : nats);
     const drawn = traces.flatMap((trace) => trace.y.map(Number));
     const all = [...drawn, ...ladder.map(([, nats]) => nats)].filter((v) => v > 0).map(height);
-    const [low, high] = all.reduce(([l, h], v) => [Math.min(l, v), Math.max(h, v)], [
-      Infinity,
-      -Infinity,
-    ]);
+    const [low, high] = all.reduce(
+      ([l, h], v) => [Math.min(l, v), Math.max(h, v)],
+      [Infinity, -Infinity],
+    );
     const close = ((high - low) * LABEL) / (chart.clientHeight || 1);
     // A label too close to those above it goes to their left.
     /** @type {{at: number, right: number}[]} */
@@ -278,7 +278,7 @@ export function loss(root, feed, others) {
       const at = height(nats);
       const beside = placed.filter((other) => other.at - at < close);
       line.note.xshift = -beside.reduce((right, other) => Math.max(right, other.right), 0);
-      placed.push({ at, right: width(word(name)) - line.note.xshift });
+      placed.push({ at, right: breadth(word(name)) - line.note.xshift });
       return line;
     });
     const smooth = known(data.smooth.mean);

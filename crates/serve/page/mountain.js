@@ -10,7 +10,7 @@ import { ask } from "./feed.js";
 /** Number of walkers whose line over the data and path on the surface are shown. */
 const FEW = 20;
 const WALKERS = "#ff7a1a";
-/** How far paths are drawn above the surface, so that it doesn't hide them, in log₁₀ of the cost. */
+/** How far paths are above the surface, which would hide them otherwise, in log₁₀ of the cost. */
 const LIFT = 0.06;
 
 /** @returns {Places} */
@@ -65,18 +65,15 @@ export function mountain(root, feed) {
     const place = (/** @type {number[]} */ grid, /** @type {number} */ v) => {
       const [first, last] = [Number(grid[0]), Number(grid.at(-1))];
       const share = ((v - first) / (last - first)) * (grid.length - 1);
-      const low = Math.max(0, Math.min(grid.length - 2, Math.floor(share)));
-      return [low, share - low];
+      const at = Math.max(0, Math.min(grid.length - 2, Math.floor(share)));
+      return { at, rest: share - at };
     };
-    const [[i, x], [j, y]] = [place(land.w, w), place(land.b, b)].map(([at, part]) => [
-      Number(at),
-      Number(part),
-    ]);
-    const corner = (/** @type {number} */ di, /** @type {number} */ dj) =>
-      Number(height[Number(j) + dj]?.[Number(i) + di]);
-    const [fx, fy] = [Number(x), Number(y)];
-    const [near, far] = [0, 1].map((dj) => corner(0, dj) * (1 - fx) + corner(1, dj) * fx);
-    return Number(near) * (1 - fy) + Number(far) * fy + LIFT;
+    const [x, y] = /** @type {const} */ ([place(land.w, w), place(land.b, b)]);
+    const corner = (/** @type {number} */ dw, /** @type {number} */ db) =>
+      Number(height[y.at + db]?.[x.at + dw]);
+    const edge = (/** @type {number} */ db) =>
+      corner(0, db) * (1 - x.rest) + corner(1, db) * x.rest;
+    return edge(0) * (1 - y.rest) + edge(1) * y.rest + LIFT;
   }
   /** @param {number} w @param {number} b */
   const inside = (w, b) =>

@@ -1,6 +1,6 @@
 //! A disk that fails at any moment: the run ends with an error, and saved files stay intact. A user
-//! who stops at any moment: the run leaves at once, and nothing is lost. Numbers that can't be right:
-//! they are neither saved nor loaded.
+//! who stops at any moment: the run leaves at once, and nothing is lost. Numbers that can't be
+//! right: they are neither saved nor loaded.
 #![allow(clippy::unwrap_used)]
 
 use engine::{

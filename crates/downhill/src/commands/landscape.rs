@@ -5,14 +5,11 @@ use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::{open_at, stop_flag};
-use run::{Disk, Files, Kind, RunFolder, write_output};
+use run::{Disk, Files, Kind, write_output};
 use serve::Runs;
 use std::io::Write;
 use study::fit::Points;
 use study::landscape::Landscape;
-
-/// The file in a run's `probes/` with its cost surface.
-pub const LANDSCAPE: &str = "landscape.json";
 
 pub fn run(a: &Arguments) -> Result<()> {
     let stop = stop_flag()?;
@@ -25,7 +22,7 @@ pub fn run(a: &Arguments) -> Result<()> {
         )));
     }
     let Some(to) = &a.svg else {
-        make(&folder)?;
+        Landscape::save(&folder)?;
         return show(
             Runs::These(vec![folder.path().to_path_buf()]),
             a.port,
@@ -45,14 +42,5 @@ pub fn run(a: &Arguments) -> Result<()> {
         write_output(&path, &land.svg(descent), a.overwrite).map_err(chosen)?;
         writeln!(out(), "{}", path.display())?;
     }
-    Ok(())
-}
-
-/// Computes the landscape of a run and saves it in the run folder.
-pub fn make(folder: &RunFolder) -> Result<()> {
-    let land = Landscape::new(&Points::of_run(folder)?)?;
-    let text = serde_json::to_vec(&land);
-    let text = text.map_err(|e| Failure::Failed(format!("the landscape can't be written: {e}")))?;
-    folder.write_probe(LANDSCAPE, &text)?;
     Ok(())
 }

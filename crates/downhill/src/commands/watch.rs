@@ -1,6 +1,5 @@
 //! `downhill watch` and `downhill compare`: the page for any run, live or finished.
 
-use super::landscape::{LANDSCAPE, make};
 use crate::arguments::{Compare, Watch};
 use crate::failure::{Failure, Result};
 use crate::output::{out, tell};
@@ -14,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
+use study::landscape::Landscape;
 use watch::tui::{self, Events};
 
 /// How often it is checked whether Ctrl-C was pressed.
@@ -48,8 +48,8 @@ pub fn run(a: &Watch) -> Result<()> {
 /// in a folder that can't be written to it isn't shown.
 fn draw_mountain(run: &RunFolder) {
     let fit = run.config().is_ok_and(|config| config.kind == Kind::Fit);
-    if fit && !run.path().join("probes").join(LANDSCAPE).exists() {
-        let _ = make(run);
+    if fit && !Landscape::is_saved(run) {
+        let _ = Landscape::save(run);
     }
 }
 
