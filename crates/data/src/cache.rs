@@ -132,8 +132,8 @@ pub(crate) fn sweep(root: &Path) {
 }
 
 /// Removes what was used longest ago, so that the cache with `bytes` for the folder `keep` stays
-/// within its limit. What is in use stays.
-pub(crate) fn make_room(root: &Path, keep: &Path, bytes: u64, limit: u64) {
+/// within its limit. What is in use stays. Returns the bytes of what is left beside `keep`.
+pub(crate) fn make_room(root: &Path, keep: &Path, bytes: u64, limit: u64) -> u64 {
     let mut all = cached(root);
     all.retain(|entry| entry.folder != keep);
     let mut has: u64 = all.iter().map(|entry| entry.bytes).sum();
@@ -144,6 +144,7 @@ pub(crate) fn make_room(root: &Path, keep: &Path, bytes: u64, limit: u64) {
             has -= oldest.bytes;
         }
     }
+    has
 }
 
 #[cfg(test)]

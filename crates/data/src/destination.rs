@@ -45,6 +45,18 @@ impl Destination {
         }
     }
 
+    /// Adds to an error of writing how another place is chosen.
+    pub(crate) fn blame(&self, error: Error) -> Error {
+        let flag = match self {
+            Destination::Folder(_) => "--out",
+            Destination::Cache(_) | Destination::Memory => "XDG_CACHE_HOME",
+        };
+        match error {
+            Error::Run(error) => Error::Run(error.chosen_with(flag)),
+            other => other,
+        }
+    }
+
     /// The folder that contains everything written.
     pub(crate) fn root(&self) -> Option<&Path> {
         match self {

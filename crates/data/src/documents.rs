@@ -207,7 +207,7 @@ fn read_file(r: &mut Reading, control: &JobControl) -> Result<Left> {
     if !r.input.named && run::is_output(path) {
         return Ok(Left::Skipped(OURS.into()));
     }
-    let file = File::open(path).map_err(fail)?;
+    let file = r.input.open().map_err(fail)?;
     unchanged(r.input, &file)?;
     let counted = Counted {
         file: file.try_clone().map_err(fail)?,

@@ -30,7 +30,7 @@ pub enum Error {
         reason: String,
     },
     /// A file without a single document.
-    #[error("{}: the file is empty", path.display())]
+    #[error("{}: it is empty", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
@@ -150,9 +150,9 @@ pub enum Error {
         /// What is free, in MiB.
         free: u64,
     },
-    /// A text that doesn't fit into the cache.
+    /// A text that doesn't fit into the cache, beside what is in use there.
     #[error(
-        "the text takes more than the {limit} MiB that the cache may have: give --cache-limit, or prepare it with downhill data prepare"
+        "the cache of prepared texts would exceed its limit of {limit} MiB: raise it with --cache-limit, or prepare this text with downhill data prepare"
     )]
     CacheLimit {
         /// The limit in MiB.

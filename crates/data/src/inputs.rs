@@ -13,8 +13,10 @@ use std::time::SystemTime;
 /// A file to read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Input {
-    /// Where it is read from.
+    /// The path that the user knows it by.
     pub path: PathBuf,
+    /// The copy that it is read from, if it can be read only once.
+    pub kept: Option<PathBuf>,
     /// Whether the user named it: problems are then errors. A file found in a folder may be
     /// skipped.
     pub named: bool,
@@ -22,6 +24,13 @@ pub(crate) struct Input {
     pub held_out: bool,
     /// Its state when it was listed.
     pub stamp: Stamp,
+}
+
+impl Input {
+    /// Opens it for reading.
+    pub fn open(&self) -> io::Result<File> {
+        File::open(self.kept.as_ref().unwrap_or(&self.path))
+    }
 }
 
 /// Size and modification time of a file: if they differ, the file changed.
@@ -43,7 +52,7 @@ impl Stamp {
 /// Bytes of a stream that are copied between two looks at the free space.
 const SPOOLED: u64 = 16 << 20;
 
-/// The name of standard input.
+/// The path that means standard input.
 pub const STANDARD_INPUT: &str = "-";
 
 /// All files of `paths` in the order given, those of a folder sorted by name; then those of
@@ -65,7 +74,7 @@ pub(crate) fn list(
     for (path, held_out) in each.chain(validation.map(|path| (path, true))) {
         let before = inputs.len();
         if path.as_os_str() == STANDARD_INPUT {
-            let mut stdin = io::stdin().lock();
+            let (mut stdin, path) = (io::stdin().lock(), Path::new("standard input"));
             inputs.push(spool(path, &mut stdin, to, (before, held_out), control)?);
             continue;
         }
@@ -82,6 +91,7 @@ pub(crate) fn list(
         } else if metadata.is_file() {
             inputs.push(Input {
                 path: path.to_owned(),
+                kept: None,
                 named: true,
                 held_out,
                 stamp: Stamp::of(&metadata),
@@ -170,7 +180,8 @@ fn spool(
     }
     Ok(Input {
         stamp: Stamp::of(&file.metadata().map_err(fail)?),
-        path: kept,
+        path: path.to_owned(),
+        kept: Some(kept),
         named: true,
         held_out,
     })
@@ -224,6 +235,7 @@ fn walk(
             inputs.push(Input {
                 stamp: Stamp::of(&metadata),
                 path: entry.into_path(),
+                kept: None,
                 named: false,
                 held_out,
             });

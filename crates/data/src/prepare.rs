@@ -1,6 +1,6 @@
 //! Encoding and writing: texts that were scanned become tokens.
 
-use crate::cache::{cache_limit, claim, make_room};
+use crate::cache::{cache_limit, claim};
 use crate::control::Stage;
 use crate::encode::encode;
 use crate::prepared::{Index, PartIndex, Prepared, TOKENIZER, corpus_name};
@@ -26,6 +26,17 @@ impl Scan {
     /// If a text changed since it was scanned or contains something that the tokenizer can't
     /// encode; if the destination can't be written to or contains something else.
     pub fn encode(
+        self,
+        kind: &TokenizerKind,
+        given: Option<&Tokenizer>,
+        control: &JobControl,
+    ) -> Result<Prepared> {
+        let to = self.to.clone();
+        let encoded = self.encode_there(kind, given, control);
+        encoded.map_err(|error| to.blame(error))
+    }
+
+    fn encode_there(
         mut self,
         kind: &TokenizerKind,
         given: Option<&Tokenizer>,
@@ -41,16 +52,14 @@ impl Scan {
             let tokenizer = self.tokenizer(kind, given, control)?;
             return self.in_memory(tokenizer, control);
         };
-        let mut limit = None;
-        let _claim = match &self.to {
+        let cache = match &self.to {
             Destination::Cache(Some(root)) => {
-                let most = control.cache_limit.unwrap_or_else(|| cache_limit(root));
-                make_room(root, &folder, self.report.bytes / 2, most);
-                limit = Some(most);
-                claim(&folder)
+                let limit = control.cache_limit.unwrap_or_else(|| cache_limit(root));
+                Some((root.clone(), limit))
             }
             _ => None,
         };
+        let _claim = cache.as_ref().map(|_| claim(&folder));
         if folder.join(DATA).exists() {
             let there = Prepared::open(&folder)?;
             return match there.key() == key {
@@ -63,7 +72,7 @@ impl Scan {
             };
         }
         let mut journal = Journal::open(&Disk, &folder, &key)?;
-        journal.limit = limit;
+        journal.cache = cache;
         let tokenizer = match journal.tokenizer()? {
             Some(begun) => begun,
             None => {
@@ -74,11 +83,7 @@ impl Scan {
         };
         self.into_folder(&tokenizer, &mut journal, (recipe, key), control)?;
         journal.remove()?;
-        let written = Prepared::open_written(&folder)?;
-        if let (Some(limit), Some(root)) = (limit, folder.parent()) {
-            make_room(root, &folder, written.shards().1, limit);
-        }
-        Ok(written)
+        Prepared::open_written(&folder)
     }
 
     /// The tokenizer's name in the key, and the key, which determines all output. A given tokenizer

@@ -109,9 +109,9 @@ pub fn scan(
         }
     }
     let mut report = Report::default();
-    let inputs = inputs::list(paths, validation, options, &to, &mut report, control)?;
-    let kept = |input: &Input| scratch.folder.iter().any(|s| input.path.starts_with(s));
-    let once = inputs.iter().any(kept);
+    let inputs = inputs::list(paths, validation, options, &to, &mut report, control);
+    let inputs = inputs.map_err(|error| to.blame(error))?;
+    let once = inputs.iter().any(|input| input.kept.is_some());
     let (files, collected) = read(&inputs, options, sample_bytes, &mut report, control)?;
     let Collected {
         mut documents,

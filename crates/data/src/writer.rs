@@ -1,12 +1,13 @@
 //! Writes encoded tokens to memory, or shard by shard to a folder, with a journal from which an
 //! interrupted preparation continues.
 
+use crate::cache::make_room;
 use crate::prepared::TOKENIZER;
 use crate::shard::{self, SHARD_TOKENS, ShardEntry, Width};
 use crate::{CorpusPart, Error, Result, space};
 use run::{AppendFile, Files, sha256, write_atomic};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender};
 use text::Tokenizer;
 
@@ -56,8 +57,8 @@ pub(crate) struct Journal<'a> {
     pub entries: Vec<Entry>,
     /// The tokenizer that it started with; empty before.
     pub tokenizer_sha256: String,
-    /// How many bytes all shards may have.
-    pub limit: Option<u64>,
+    /// The cache that the folder is in, and how many bytes all of it may have.
+    pub cache: Option<(PathBuf, u64)>,
 }
 
 impl<'a> Journal<'a> {
@@ -88,7 +89,7 @@ impl<'a> Journal<'a> {
             append,
             entries,
             tokenizer_sha256,
-            limit: None,
+            cache: None,
         })
     }
 
@@ -154,9 +155,9 @@ impl<'a> Journal<'a> {
             .map(|part| shards(&self.entries, part))
             .concat();
         let written: u64 = written.iter().map(|shard| shard.bytes).sum();
-        if let Some(limit) = self
-            .limit
-            .filter(|most| written + file.len() as u64 > *most)
+        let bytes = written + file.len() as u64;
+        if let Some((root, limit)) = &self.cache
+            && make_room(root, self.folder, bytes, *limit).saturating_add(bytes) > *limit
         {
             return Err(Error::CacheLimit { limit: limit >> 20 });
         }

@@ -249,5 +249,5 @@ fn an_empty_validation_text_is_said_to_be_empty() {
     let o = ReadOptions::default();
     let told = data::scan(&[text], Some(&validation), &o, 0, to, &control);
     let told = told.err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(told.contains("empty.txt: the file is empty"), "{told}");
+    assert!(told.contains("empty.txt: it is empty"), "{told}");
 }

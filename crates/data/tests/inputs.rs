@@ -186,8 +186,8 @@ fn damaged_files_are_named() {
         assert!(told.contains(words) && told.contains(name), "{told}");
     }
     assert!(error(&files.path("none"), &all()).contains("no such file"));
-    assert!(error(&files.put("empty.txt", ""), &all()).contains("the file is empty"));
-    assert!(error(&files.put("empty.jsonl", "\n"), &all()).contains("the file is empty"));
+    assert!(error(&files.put("empty.txt", ""), &all()).contains("it is empty"));
+    assert!(error(&files.put("empty.jsonl", "\n"), &all()).contains("it is empty"));
     assert!(
         read(&[], &all())
             .unwrap_err()

@@ -66,7 +66,7 @@ pub enum Command {
     Race(Race),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
-    /// Show the cost of a fitted line as a mountain, with a crowd walking down it
+    /// Show the cost surface of a fitted line, and 200 runs that descend it
     Landscape(Landscape),
     /// Predict with a fitted line
     Predict(Predict),
@@ -256,7 +256,7 @@ pub struct Fit {
     /// Set one value, e.g. optim.lr=0.1; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Then show the cost as a mountain, with a crowd walking down it
+    /// Then show the cost surface on the page, and 200 runs that descend it
     #[arg(long, conflicts_with_all = ["json", "quiet"])]
     pub watch: bool,
     /// Run folder [default: runs/fit, runs/fit-2, …]

@@ -1,7 +1,7 @@
 //! A progress line for preparing a text, on standard error and in a terminal only.
 
 use crate::arguments::TrainFlags;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::session::threads;
 use ::train::Corpus;
 use data::{JobControl, Progress, Stage};
@@ -18,17 +18,17 @@ const EVERY: Duration = Duration::from_millis(200);
 const CELLS: u64 = 16;
 
 /// Reads a text, with a progress line if that takes time.
-pub fn with_progress(
+pub fn with_progress<E: Into<Failure>>(
     config: &Config,
     f: &TrainFlags,
     stop: &AtomicBool,
-    read: impl FnOnce(&JobControl) -> ::train::Result<Corpus>,
+    read: impl FnOnce(&JobControl) -> std::result::Result<Corpus, E>,
 ) -> Result<Corpus> {
     let line = ProgressLine::new(f.json || f.quiet);
     let show = |progress| line.show(progress);
     let mut control = JobControl::new(threads(config.train.threads)?, stop, &show);
     control.cache_limit = f.cache_limit;
-    Ok(read(&control)?)
+    read(&control).map_err(Into::into)
 }
 
 /// The progress line.

@@ -20,6 +20,15 @@ pub const RUNS: &str = "runs";
 
 /// The merged config; assignments in `flags` override all others.
 pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
+    Ok(merged(c, flags)?.0)
+}
+
+/// The keys of the config that the user set.
+pub fn given(c: &Configured, flags: &[String]) -> Result<Vec<String>> {
+    Ok(merged(c, flags)?.1)
+}
+
+fn merged(c: &Configured, flags: &[String]) -> Result<(Config, Vec<String>)> {
     let text =
         match &c.config {
             Some(path) => {
@@ -33,10 +42,16 @@ pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {
     // The run.toml of a run holds a config and more.
     let run = c.config.as_deref().zip(text.as_deref());
     let run = run.and_then(|(path, text)| RunConfig::parse(path, text).ok());
+    let known = run.as_ref().and_then(|run| run.given.clone());
     let text = run.map(|run| run.config).or(text);
     let file = c.config.as_deref().zip(text.as_deref());
     let sets: Vec<String> = c.sets.iter().chain(flags).cloned().collect();
-    Ok(Config::load(c.preset.as_deref(), file, &sets)?)
+    let preset = c.preset.as_deref();
+    // Of a run's config all values are there, but not all were set by the user.
+    let of_file = if known.is_some() { None } else { file };
+    let mut given = Config::given(preset, of_file, &sets);
+    given.extend(known.unwrap_or_default());
+    Ok((Config::load(preset, file, &sets)?, given))
 }
 
 /// The text to train on: the one that is named, or else that of the run whose run.toml is the
@@ -124,16 +139,32 @@ pub fn open(run: Option<&Path>) -> Result<RunFolder> {
 
 /// The run at a path: its folder, or one of its checkpoints.
 pub fn open_at(path: &Path) -> Result<RunFolder> {
-    let open = |path: &Path| RunFolder::open(Arc::new(Disk), path);
-    open(path).or_else(|error| {
-        // Checkpoints are in RUN/checkpoints.
-        let within = path
-            .parent()
-            .is_some_and(|parent| parent.ends_with("checkpoints"));
-        let run = path.ancestors().nth(2).filter(|_| within);
-        run.and_then(|run| open(run).ok())
-            .ok_or_else(|| error.into())
-    })
+    let run = checkpoint_at(path).map_or(path.to_owned(), |(run, _)| run);
+    Ok(RunFolder::open(Arc::new(Disk), &run)?)
+}
+
+/// The run and the step of a path to a checkpoint, RUN/checkpoints/step-000250; `None` for other
+/// paths.
+pub fn checkpoint_at(path: &Path) -> Option<(PathBuf, u64)> {
+    let step = path.file_name()?.to_str()?.strip_prefix("step-")?;
+    let run = path.parent()?.parent()?;
+    let run = if run.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        run
+    };
+    let within = path.parent()?.ends_with("checkpoints") && run.join("run.toml").is_file();
+    Some((run.to_owned(), step.parse().ok()?)).filter(|_| within)
+}
+
+/// The error of a text that can't be read, with `advice` if it isn't where it was.
+pub fn of_text(error: train::Error, advice: &str) -> Failure {
+    match error {
+        train::Error::Data(error @ data::Error::Missing { .. }) => {
+            Failure::Failed(format!("{error}. If the text was moved, {advice}"))
+        }
+        other => other.into(),
+    }
 }
 
 /// The chosen model, and its run if it is in one.

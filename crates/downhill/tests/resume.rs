@@ -307,3 +307,60 @@ fn settings_that_may_change_do_and_are_told() {
     let rates: Vec<&serde_json::Value> = kind(&events, "step").iter().map(|s| &s["lr"]).collect();
     assert!(rates.iter().all(|rate| *rate == rates[0]), "{rates:?}");
 }
+
+#[test]
+fn a_path_to_a_checkpoint_works_wherever_a_run_does() {
+    let place = whole();
+    let expected = bits(&place, "whole", 30);
+    let at = "whole/checkpoints/step-000010";
+    for line in ["verify", "eval", "sample --tokens 1", "report -o r.html"] {
+        place.run(&format!("{line} {at}")).fine();
+    }
+    let ids = |of: &str| place.run(&format!("tokenize Anna --json --tokenizer {of}"));
+    assert_eq!(ids(at).fine().out, ids("whole").fine().out);
+    let resumed = place.run(&format!("train --resume {at} --json")).fine();
+    assert_eq!(resumed.events()[0]["first_step"], 10);
+    assert!(bits(&place, "whole", 30) == expected);
+}
+
+#[test]
+fn a_text_that_was_moved_can_be_named() {
+    let place = whole();
+    std::fs::rename(place.path("story.txt"), place.path("moved.txt")).unwrap();
+    let gone = ["story.txt: no such file", "--text"];
+    place.run("eval whole").fails(1, &gone);
+    place.run("eval whole --text moved.txt").fine();
+    let edit = ["story.txt: no such file", "[source] of whole/run.toml"];
+    place.run("train --resume whole --steps 40").fails(1, &edit);
+}
+
+/// The system's limit of a file's size ends a run as a full disk does: with one error, and what was
+/// saved intact.
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_is_an_error_and_the_run_goes_on_later() {
+    let place = whole();
+    let expected = bits(&place, "whole", 30);
+    let line = format!("{LINE} --run part --quiet");
+    let limited = |limit: &str, line: &str| {
+        let program = place.command(line);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("ulimit -f {limit}; exec \"$0\" \"$@\"")]);
+        shell.arg(program.get_program()).args(program.get_args());
+        shell.current_dir(place.path("")).stdin(Stdio::null());
+        Run::of(shell.output().unwrap())
+    };
+    // In blocks of 512 bytes: the log fits, the weights don't.
+    let full = [
+        "as large as the system allows",
+        "part/checkpoints",
+        "Raise the limit",
+    ];
+    let failed = limited("100", &line).fails(1, &full);
+    assert!(!failed.error.contains("intact"), "nothing was saved");
+    place.run("train --resume part --steps 20 --quiet").fine();
+    let full = ["The checkpoint of step 20 is intact", "train --resume part"];
+    limited("100", "train --resume part --steps 30 --quiet").fails(1, &full);
+    place.run("train --resume part --steps 30 --quiet").fine();
+    assert!(bits(&place, "part", 30).0 == expected.0);
+}

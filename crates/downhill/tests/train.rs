@@ -154,3 +154,68 @@ fn numbers_that_blow_up_stop_the_run_with_the_last_checkpoint_intact() {
     let lower = "train --resume r --checkpoint 0 --steps 40 --json --set optim.lr=0.001";
     place.run(lower).fine();
 }
+
+#[test]
+fn runs_are_removed_only_if_they_are_runs_and_with_consent() {
+    let place = Place::with_story();
+    place
+        .run(&format!("{TINY} --steps 1 --quiet --run r"))
+        .fine();
+    std::fs::create_dir(place.path("photos")).unwrap();
+    place.write("photos/cat.jpg", b"not a run");
+    // Nobody is at a terminal to be asked.
+    place.run("rm r").fails(2, &["confirm with --yes"]);
+    for other in [
+        "photos",
+        "story.txt",
+        "nowhere",
+        "r/checkpoints/step-000001",
+        "r/checkpoints",
+    ] {
+        place.run(&format!("rm r {other} --yes")).fails(1, &[other]);
+    }
+    assert!(place.has("r/run.toml") && place.has("photos/cat.jpg"));
+    let removed = place.run("rm r --yes").fine().out;
+    assert!(removed.starts_with("removed r"), "{removed}");
+    assert!(!place.has("r"));
+}
+
+#[test]
+fn the_list_shows_the_loss_that_the_end_reports() {
+    let place = Place::with_story();
+    let run = place
+        .run(&format!("{TINY} --steps 20 --json --run runs/r"))
+        .fine();
+    let end = run.events().pop().unwrap();
+    let listed = place.run("list --json").fine().json();
+    let listed = &listed["runs"][0];
+    assert_eq!(listed["best"], end["val_nats_per_token"]);
+    assert_eq!(listed["full"], true);
+}
+
+#[test]
+fn a_run_records_which_keys_the_user_set() {
+    let place = Place::with_story();
+    let given = |run: &str| -> Vec<String> {
+        let text = String::from_utf8(place.read(&format!("{run}/run.toml"))).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let keys = table["given"].as_array().unwrap().iter();
+        keys.map(|key| key.as_str().unwrap().to_owned()).collect()
+    };
+    let line = "train story.txt --set eval.every=7 --set train.batch=2 --set model.context=16";
+    place
+        .run(&format!("{line} --steps 1 --quiet --run r"))
+        .fine();
+    let set = ["eval.every", "model.context", "train.batch", "train.steps"];
+    assert_eq!(given("r"), set);
+    let resume = "train --resume r --steps 2 --set optim.lr=0.01 --quiet";
+    place.run(resume).fine();
+    let mut more = set.to_vec();
+    more.insert(2, "optim.lr");
+    assert_eq!(given("r"), more);
+    // Repeated from its config, which has all keys.
+    place
+        .run("train --config r/run.toml --quiet --run again")
+        .fine();
+    assert_eq!(given("again"), more);
+}

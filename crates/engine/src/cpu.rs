@@ -80,7 +80,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// A team and an empty store.
+    /// A team and an empty store. If a thread can't be started, `create` returns the error.
     pub fn new(settings: CpuSettings) -> Cpu {
         Cpu {
             workers: Workers::new(settings.threads, settings.isa, settings.order),
@@ -190,6 +190,7 @@ fn no_store() -> Error {
 
 impl Device for Cpu {
     fn create(&mut self, variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<()> {
+        self.workers.check()?;
         self.prepared.iter_mut().for_each(|p| *p = None);
         self.store = None;
         self.store = Some(Store::new(variables, optimizer)?);

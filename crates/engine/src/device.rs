@@ -105,7 +105,7 @@ pub trait Device {
     /// outlives every plan; plans of an earlier store become invalid.
     ///
     /// # Errors
-    /// If memory can't be allocated.
+    /// If memory can't be allocated, or the device can't be used.
     fn create(&mut self, variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<()>;
 
     /// Prepares a plan, allocating everything it needs; caches are added to the store.

@@ -33,6 +33,19 @@ pub enum Error {
     /// Memory for a plan or a store could not be allocated.
     #[error("{0} bytes of memory could not be allocated: use a smaller model, batch or context")]
     Memory(usize),
+    /// The system didn't start all threads of a team.
+    #[error(
+        "only {started} of {threads} threads could be started ({reason}): use fewer threads, \
+         or raise the limit of processes (ulimit -u)"
+    )]
+    Thread {
+        /// Threads that run, including the caller's.
+        started: usize,
+        /// Threads that were asked for.
+        threads: usize,
+        /// The system's error.
+        reason: String,
+    },
     /// A thread of the team panicked; the device can't go on.
     #[error("a worker thread panicked during a step; the device can no longer be used")]
     Poisoned,

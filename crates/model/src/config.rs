@@ -366,6 +366,20 @@ impl Config {
         merge.finish()
     }
 
+    /// The keys that a preset, a file and assignments set, valid or not: what the user chose.
+    pub fn given(
+        preset: Option<&str>,
+        file: Option<(&Path, &str)>,
+        sets: &[String],
+    ) -> Vec<String> {
+        let mut merge = merge::Merge::new(None);
+        if let Some((path, text)) = file {
+            merge.file(path, text);
+        }
+        sets.iter().for_each(|set| merge.set(set));
+        merge.keys(preset)
+    }
+
     /// The defaults with values from elsewhere, `origin`, checked like those of a config file.
     pub(crate) fn from_values(
         origin: &str,

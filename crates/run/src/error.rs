@@ -9,11 +9,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What went wrong, where, and what the user can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The disk or the user's quota is full.
-    #[error(
-        "the disk is full: {action} {path} failed. Free some space and try again; what was saved before is intact"
-    )]
+    /// The disk or the user's quota is full, or a file is as large as it may be.
+    #[error("{limit}: {action} {path} failed. {advice} and try again")]
     Full {
+        /// Which limit was reached.
+        limit: &'static str,
+        /// What makes room.
+        advice: &'static str,
         /// What was being done, such as "writing".
         action: &'static str,
         /// The file or folder.
@@ -21,13 +23,15 @@ pub enum Error {
     },
     /// No permission to write.
     #[error(
-        "{path} can't be written to ({error}). Choose another folder with --run, or change its permissions"
+        "{path} can't be written to ({error}). Change its permissions{}", elsewhere.map_or(String::new(), |flag| format!(", or choose another place with {flag}"))
     )]
     ReadOnly {
         /// The file or folder.
         path: PathBuf,
         /// The system's error.
         error: io::Error,
+        /// What chooses another place, such as `--run`, if the place was chosen.
+        elsewhere: Option<&'static str>,
     },
     /// A file that this program didn't write is where an output should go.
     #[error(
@@ -39,13 +43,15 @@ pub enum Error {
     },
     /// Another process is writing there.
     #[error(
-        "{path} is busy: {writer} is writing to it. Wait until that run ends, or choose another folder with --run"
+        "{path} is busy: {writer} is writing to it. Wait until that run ends{}", elsewhere.map_or(String::new(), |flag| format!(", or choose another place with {flag}"))
     )]
     Busy {
         /// The run folder or file.
         path: PathBuf,
         /// "process 4711", or "another process".
         writer: String,
+        /// As in [`Error::ReadOnly`].
+        elsewhere: Option<&'static str>,
     },
     /// The run's folder was moved or removed while it was trained.
     #[error("the folder {path} was moved or removed while the run was training. {advice}")]
@@ -146,18 +152,40 @@ impl Error {
         }
     }
 
+    /// The same error of a place that the user can choose with this flag.
+    #[must_use]
+    pub fn chosen_with(mut self, flag: &'static str) -> Self {
+        if let Self::ReadOnly { elsewhere, .. } | Self::Busy { elsewhere, .. } = &mut self {
+            *elsewhere = Some(flag);
+        }
+        self
+    }
+
     /// The error of an `action` (such as "writing") on `path`, classified by what the user can do.
     pub fn at(action: &'static str, path: &Path, error: io::Error) -> Self {
         let path = path.to_path_buf();
+        let full = |limit, advice| Self::Full {
+            limit,
+            advice,
+            action,
+            path: path.clone(),
+        };
         match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::Full { action, path },
+            io::ErrorKind::StorageFull => full("the disk is full", "Free some space"),
+            io::ErrorKind::QuotaExceeded => full("the disk quota is used up", "Free some space"),
+            io::ErrorKind::FileTooLarge => full(
+                "a file is as large as the system allows (ulimit -f)",
+                "Raise the limit",
+            ),
             // The advice for writing doesn't help where reading fails.
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
                 if action != "reading" =>
             {
-                Self::ReadOnly { path, error }
+                Self::ReadOnly {
+                    path,
+                    error,
+                    elsewhere: None,
+                }
             }
             _ => Self::Io {
                 action,

@@ -110,6 +110,7 @@ impl Files for Disk {
                 return Err(Error::Busy {
                     path: path.to_path_buf(),
                     writer: "another process".into(),
+                    elsewhere: None,
                 });
             }
             std::thread::sleep(PAUSE);
@@ -208,7 +209,11 @@ pub fn stream_atomic(files: &dyn Files, path: &Path, content: Content) -> Result
     name.push(path.file_name().unwrap_or_default());
     name.push(".partial");
     let partial = path.with_file_name(name);
-    files.write(&partial, content)?;
-    files.rename(&partial, path)?;
+    let written = files.write(&partial, content);
+    if let Err(error) = written.and_then(|()| files.rename(&partial, path)) {
+        // A leftover is harmless.
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
     files.sync_folder(parent(path))
 }

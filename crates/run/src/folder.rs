@@ -72,6 +72,10 @@ impl RunFolder {
     /// # Errors
     /// If it exists and may not be replaced, or another process is writing to it.
     pub fn create(files: Arc<dyn Files>, choice: &Choice) -> Result<Self> {
+        Self::create_chosen(files, choice).map_err(|error| error.chosen_with("--run"))
+    }
+
+    fn create_chosen(files: Arc<dyn Files>, choice: &Choice) -> Result<Self> {
         let path = match choice {
             Choice::Next { root, name } => next(files.as_ref(), root, &plain(name))?,
             Choice::Exact { path, overwrite } => {
@@ -192,7 +196,7 @@ impl RunFolder {
             root: parent(&self.path).to_path_buf(),
             name: name.to_string_lossy().into_owned(),
         };
-        let new = Self::create(self.files.clone(), &choice)?;
+        let new = Self::create_chosen(self.files.clone(), &choice)?;
         if let Some(writer) = &self.writer {
             let config = writer.config.lock().unwrap_or_else(PoisonError::into_inner);
             new.write_config(&config)?;
@@ -233,8 +237,35 @@ impl RunFolder {
         self.files.append(&self.path.join(name))
     }
 
-    /// Writes run.toml atomically.
+    /// Writes run.toml atomically. The keys that the user set stay as they are recorded.
     pub fn write_config(&self, text: &str) -> Result<()> {
+        let known = self.config().ok().and_then(|config| config.given);
+        let new = RunConfig::parse(&self.path.join(CONFIG), text);
+        let has = new.is_ok_and(|config| config.given.is_some());
+        match known.filter(|_| !has) {
+            Some(given) => self.write_with(text, &given),
+            None => self.write_text(text),
+        }
+    }
+
+    /// The same, and records the keys that the user set: in addition to those known, if there are.
+    pub fn write_config_given(&self, text: &str, keys: &[String]) -> Result<()> {
+        let known = self.config().ok().and_then(|config| config.given);
+        let mut given = known.unwrap_or_default();
+        given.extend(keys.iter().cloned());
+        given.sort();
+        given.dedup();
+        self.write_with(text, &given)
+    }
+
+    /// Writes run.toml with these keys in its second line.
+    fn write_with(&self, text: &str, given: &[String]) -> Result<()> {
+        let (kind, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let keys: Vec<String> = given.iter().map(|key| format!("{key:?}")).collect();
+        self.write_text(&format!("{kind}\ngiven = [{}]\n{rest}", keys.join(", ")))
+    }
+
+    fn write_text(&self, text: &str) -> Result<()> {
         write_atomic(
             self.files.as_ref(),
             &self.path.join(CONFIG),

@@ -1,5 +1,6 @@
-//! The kind of a run, and run.toml, which contains it: `kind`, the complete config as used, and a
-//! section specific to the kind. Older runs have no `kind`; the section identifies them.
+//! The kind of a run, and run.toml, which contains it: `kind`, `given` (the keys that the user
+//! set), the complete config as used, and a section specific to the kind. Older runs have no
+//! `kind`, since the section identifies them, and no `given`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::value::Error as ValueError;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use crate::{Error, Result};
 
@@ -55,6 +56,8 @@ pub struct RunConfig {
     pub kind: Kind,
     /// The config as used: the file's text with all other lines blank, so that line numbers match.
     pub config: String,
+    /// The keys of the config that the user set, if the run has recorded them.
+    pub given: Option<Vec<String>>,
     /// The kind's own section, in the same form.
     section: String,
 }
@@ -82,12 +85,17 @@ impl RunConfig {
         let table = DeTable::parse(text).map_err(|e| at_line(path, text, &e))?;
         let entries = table.get_ref().iter().map(|(key, value)| {
             let from = key.span().start.min(value.span().start);
-            (from, (key.get_ref().as_ref(), value.get_ref().as_str()))
+            (from, (key.get_ref().as_ref(), value.get_ref()))
         });
-        let entries: BTreeMap<usize, (&str, Option<&str>)> = entries.collect();
+        let entries: BTreeMap<usize, (&str, &DeValue)> = entries.collect();
         let find = |name: &str| entries.values().find(|(key, _)| *key == name);
+        let given = find("given").and_then(|(_, value)| value.as_array());
+        let given = given.map(|keys| {
+            let keys = keys.iter().filter_map(|key| key.get_ref().as_str());
+            keys.map(String::from).collect()
+        });
         let kind = match find("kind") {
-            Some((_, name)) => name.and_then(named),
+            Some((_, name)) => name.as_str().and_then(named),
             None => [Kind::Fit, Kind::Language]
                 .into_iter()
                 .find(|kind| find(kind.section()).is_some()),
@@ -102,7 +110,8 @@ impl RunConfig {
             let here = &text[from..to];
             let blank: String = here.matches('\n').collect();
             let own = *key == kind.section();
-            config.push_str(if own || *key == "kind" { &blank } else { here });
+            let other = own || *key == "kind" || *key == "given";
+            config.push_str(if other { &blank } else { here });
             section.push_str(if own { here } else { &blank });
             from = to;
         }
@@ -111,6 +120,7 @@ impl RunConfig {
             path,
             kind,
             config,
+            given,
             section,
         })
     }

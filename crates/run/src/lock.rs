@@ -29,6 +29,7 @@ impl Lock {
                 .ok()
                 .and_then(|text| text.trim().parse::<u32>().ok())
                 .map_or("another process".to_owned(), |id| format!("process {id}")),
+            elsewhere: None,
         };
         let mut file = files.append(&path).map_err(|error| match error {
             Error::Busy { .. } => busy(),

@@ -326,7 +326,7 @@ fn the_advice_fits_the_fault() {
             .to_string()
     };
     assert!(save(StorageFull).contains("Free some space"));
-    assert!(save(ReadOnlyFilesystem).contains("--run"));
+    assert!(save(ReadOnlyFilesystem).contains("Change its permissions"));
 }
 
 /// A disk that silently loses the end of every file.

@@ -4,7 +4,6 @@ import { make, fill, button } from "./dom.js";
 import { word } from "./words.js";
 
 const LIST = /** @type {const} */ ([
-  ["1 – 9", "keyPanel"],
   ["P", "keyPlay"],
   ["← →", "keyMove"],
   ["+ − ← → 0", "keyZoom"],
@@ -24,15 +23,19 @@ export function help() {
     list.close();
     return;
   }
+  const row = (/** @type {string} */ key, /** @type {string} */ what) =>
+    make("tr", {}, make("td", {}, make("kbd", {}, key)), make("td", {}, what));
+  const titles = [...document.querySelectorAll("main > section > h2")];
   fill(
     list,
     make("h2", { id: "keys-title" }, word("keys")),
     make(
       "table",
       {},
-      ...LIST.map(([key, what]) =>
-        make("tr", {}, make("td", {}, make("kbd", {}, key)), make("td", {}, word(what))),
+      ...titles.map((title, at) =>
+        row(String(at + 1), `${word("keyPanel")}${title.textContent ?? ""}`),
       ),
+      ...LIST.map(([key, what]) => row(key, word(what))),
     ),
     button(word("close"), () => list.close()),
   );

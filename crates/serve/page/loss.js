@@ -26,6 +26,13 @@ import { rungs, gauge } from "./ladder.js";
 /** Maximum points per line: more than a screen has columns. */
 const POINTS = 1500;
 
+/** Height of a label, with the space that the axis needs, in pixels. */
+const LABEL = 26;
+
+/** Width of a label, estimated in pixels. @param {string} text */
+const breadth = (text) =>
+  12 + [...text].reduce((sum, c) => sum + (/\p{Script=Han}/u.test(c) ? 12 : 7), 0);
+
 /** Time units of an axis: name, length in seconds, and the duration up to which each is used. */
 export const TIMES = /** @type {const} */ ([
   ["seconds", 1, 180],
@@ -256,13 +263,22 @@ export function loss(root, feed, others) {
     const [least, most] = [Math.min(...known(data.loss.least)), Math.max(...known(data.loss.most))];
     const ladder = rungs(feed).filter(([, nats]) => !near || (nats > least && nats < most));
     const height = (/** @type {number} */ nats) => (view.logY ? Math.log10(nats) : nats);
-    const all = [least, most, ...ladder.map(([, nats]) => nats)].filter((v) => v > 0).map(height);
-    const close = (Math.max(...all) - Math.min(...all)) / 20;
-    const lines = ladder.map(([name, nats], i) => {
+    const drawn = traces.flatMap((trace) => trace.y.map(Number));
+    const all = [...drawn, ...ladder.map(([, nats]) => nats)].filter((v) => v > 0).map(height);
+    const [low, high] = all.reduce(
+      ([l, h], v) => [Math.min(l, v), Math.max(h, v)],
+      [Infinity, -Infinity],
+    );
+    const close = ((high - low) * LABEL) / (chart.clientHeight || 1);
+    // A label too close to those above it goes to their left.
+    /** @type {{at: number, right: number}[]} */
+    const placed = [];
+    const lines = ladder.map(([name, nats]) => {
       const line = guide(word(name), nats, view.logY);
-      // Just below another line, the label goes below its own.
-      const above = ladder[i - 1]?.[1];
-      if (above !== undefined && height(above) - height(nats) < close) line.note.yanchor = "top";
+      const at = height(nats);
+      const beside = placed.filter((other) => other.at - at < close);
+      line.note.xshift = -beside.reduce((right, other) => Math.max(right, other.right), 0);
+      placed.push({ at, right: breadth(word(name)) - line.note.xshift });
       return line;
     });
     const smooth = known(data.smooth.mean);

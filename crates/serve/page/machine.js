@@ -1,7 +1,7 @@
 // Panel: metrics of each part of the model.
 
 import { make, fill, choice } from "./dom.js";
-import { word } from "./words.js";
+import { word, plainly } from "./words.js";
 import { draw, band, color, guide, logarithmic } from "./chart.js";
 import { ask } from "./feed.js";
 
@@ -21,6 +21,7 @@ const nothing = () => ({
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function machine(root, feed) {
   let what = "update_ratio";
+  const scale = make("p", { class: "note", id: "machine-scale" });
   const heat = make("div", { class: "chart", id: "machine-heat" });
   const lines = make("div", { class: "chart high", id: "machine-lines" });
   const options = SHOWN.map((k) => /** @type {[string, string]} */ ([k, word(k)]));
@@ -35,6 +36,7 @@ export function machine(root, feed) {
         paint();
       }),
     ),
+    scale,
     heat,
     lines,
   );
@@ -58,8 +60,20 @@ export function machine(root, feed) {
     const all = knowing(what);
     /** @type {string[]} */
     const names = all.at(-1)?.names ?? [];
+    const value = (/** @type {any} */ e, /** @type {number} */ part) =>
+      e[what][part] > 0 ? Number(e[what][part]) : null;
     const z = names.map((_, part) =>
-      all.map((e) => (e[what][part] > 0 ? Math.log10(e[what][part]) : null)),
+      all.map((e) => {
+        const known = value(e, part);
+        return known === null ? null : Math.log10(known);
+      }),
+    );
+    const heights = /** @type {number[]} */ (z.flat().filter((v) => v !== null));
+    const ends = [Math.min(...heights), Math.max(...heights)].map((v) => plainly(10 ** v));
+    scale.hidden = heights.length === 0;
+    scale.textContent = ends.reduce(
+      (text, end) => text.replace("{}", end),
+      word(what === "update_ratio" ? "heatRatio" : "heatSize"),
     );
     const guided =
       what === "update_ratio" ? { zmid: -3, colorscale: "RdBu" } : { colorscale: "Viridis" };
@@ -70,8 +84,13 @@ export function machine(root, feed) {
       y: names,
       z,
       ...guided,
-      colorbar: { tickvals: powers, ticktext: powers.map((p) => `1e${p}`), thickness: 12 },
-      hovertemplate: "%{y}<br>%{x}: 10^%{z:.2f}<extra></extra>",
+      colorbar: {
+        tickvals: powers,
+        ticktext: powers.map((p) => plainly(10 ** p)),
+        thickness: 12,
+      },
+      text: names.map((_, part) => all.map((e) => plainly(value(e, part)))),
+      hovertemplate: `%{y}<br>${word("step")} %{x}: %{text}<extra></extra>`,
     };
     return draw(heat, `${word("machine")}: ${word(what)}, ${names.join(", ")}`, [trace], {
       hovermode: "closest",

@@ -126,7 +126,11 @@ function heading() {
   const compared = make(
     "details",
     { open: head.querySelector("details")?.open },
-    make("summary", {}, word("compare")),
+    make(
+      "summary",
+      { title: word("compare"), "aria-label": word("compare") },
+      make("span", {}, word("compare")),
+    ),
     make("div", { class: "runs" }, server.runs.length > 8 ? search : null, ...ticks),
   );
   fill(
@@ -136,7 +140,7 @@ function heading() {
       ? choice(word("runs"), names, String(feed?.id ?? 0), (id) => {
           location.hash = id;
         })
-      : make("b", {}, names[0]?.[1] ?? ""),
+      : make("b", { class: "name" }, names[0]?.[1] ?? ""),
     names.length > 1 ? compared : null,
     told,
     button(

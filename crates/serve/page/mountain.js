@@ -10,6 +10,8 @@ import { ask } from "./feed.js";
 /** Number of walkers whose line over the data and path on the surface are shown. */
 const FEW = 20;
 const WALKERS = "#ff7a1a";
+/** How far paths are above the surface, which would hide them otherwise, in log₁₀ of the cost. */
+const LIFT = 0.06;
 
 /** @returns {Places} */
 const places = () => ({ x: [], y: [], z: [] });
@@ -53,6 +55,26 @@ export function mountain(root, feed) {
       land.best.cost + land.curve[0] * dw * dw + land.curve[1] * dw * db + land.curve[2] * db * db
     );
   }
+  /** Heights of the grid's points: log₁₀ of the cost, as drawn. @type {number[][]} */
+  let height = [];
+  /**
+   * The height of the drawn surface, whose facets are flat, and a little more.
+   * @param {number} w @param {number} b
+   */
+  function above(w, b) {
+    const place = (/** @type {number[]} */ grid, /** @type {number} */ v) => {
+      const [first, last] = [Number(grid[0]), Number(grid.at(-1))];
+      const share = ((v - first) / (last - first)) * (grid.length - 1);
+      const at = Math.max(0, Math.min(grid.length - 2, Math.floor(share)));
+      return { at, rest: share - at };
+    };
+    const [x, y] = /** @type {const} */ ([place(land.w, w), place(land.b, b)]);
+    const corner = (/** @type {number} */ dw, /** @type {number} */ db) =>
+      Number(height[y.at + db]?.[x.at + dw]);
+    const edge = (/** @type {number} */ db) =>
+      corner(0, db) * (1 - x.rest) + corner(1, db) * x.rest;
+    return edge(0) * (1 - y.rest) + edge(1) * y.rest + LIFT;
+  }
   /** @param {number} w @param {number} b */
   const inside = (w, b) =>
     w >= land.w[0] && w <= land.w.at(-1) && b >= land.b[0] && b <= land.b.at(-1);
@@ -69,18 +91,36 @@ export function mountain(root, feed) {
       const known = w !== null && b !== null && inside(w, b);
       to.x.push(known ? w : null);
       to.y.push(known ? b : null);
-      to.z.push(known ? Math.log10(cost(w, b)) : null);
+      to.z.push(known ? above(w, b) : null);
       return known;
+    };
+    // A straight line between two steps would cut through the surface or float above it.
+    const walk = (
+      /** @type {any} */ walker,
+      /** @type {number} */ from,
+      /** @type {number} */ to,
+    ) => {
+      const [w0, b0, w1, b1] = [walker.w[from], walker.b[from], walker.w[to], walker.b[to]];
+      if (w0 === null || b0 === null || w1 === null || b1 === null) return;
+      if (!inside(w0, b0) || !inside(w1, b1)) return;
+      const cell = land.w[1] - land.w[0];
+      const parts = Math.ceil(Math.hypot(w1 - w0, b1 - b0) / cell);
+      for (let i = 1; i < parts; i++)
+        add(some, w0 + ((w1 - w0) * i) / parts, b0 + ((b1 - b0) * i) / parts);
     };
     for (const [number, walker] of land.descents[which].walkers.entries()) {
       const to = Math.min(at, walker.w.length - 1);
       const [w, b] = [walker.w[to], walker.b[to]];
       sum += w !== null && b !== null ? cost(w, b) : Infinity;
       if (!add(here, w, b)) gone += 1;
-      for (const path of number < FEW ? [trail, some] : [trail]) {
-        for (let i = 0; i <= to; i++) add(path, walker.w[i], walker.b[i]);
-        add(path, null, null);
+      for (let i = 0; i <= to; i++) {
+        add(trail, walker.w[i], walker.b[i]);
+        if (number >= FEW) continue;
+        if (i > 0) walk(walker, i - 1, i);
+        add(some, walker.w[i], walker.b[i]);
       }
+      add(trail, null, null);
+      add(some, null, null);
     }
     return { here, trail, some, gone, mean: sum / land.descents[which].walkers.length };
   }
@@ -114,6 +154,9 @@ export function mountain(root, feed) {
   async function open() {
     land = await ask(`/api/runs/${feed.id}/landscape`);
     if (!land) return;
+    height = land.b.map((/** @type {number} */ b) =>
+      land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))),
+    );
     const rules = land.descents.map((/** @type {any} */ d, /** @type {number} */ i) => [
       String(i),
       `${word(d.name)} · ${word("rate")} ${figure(d.rate)}`,
@@ -136,15 +179,14 @@ export function mountain(root, feed) {
     const at = frames.at();
     const now = crowd(at);
     const [{ here, trail, some }, lines] = [now, fits(at)];
-    const height = land.b.map((/** @type {number} */ b) =>
-      land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))),
-    );
     const axis = (/** @type {string} */ text) => ({
       title: { text },
       color: color("ink"),
       gridcolor: color("line"),
       zerolinecolor: color("line"),
     });
+    // From so far that the labels of all axes are in the picture, however narrow it is.
+    const far = 1.25 * Math.max(1, picture.clientHeight / (picture.clientWidth || 1));
     await draw(
       picture,
       `${word("mountain")}: ${word("surface")}`,
@@ -156,7 +198,6 @@ export function mountain(root, feed) {
           z: height,
           colorscale: "Viridis",
           showscale: false,
-          opacity: 0.85,
           contours: { z: { show: true, usecolormap: true } },
           hovertemplate: "w %{x:.3f}<br>b %{y:.3f}<br>10^%{z:.2f}<extra></extra>",
         },
@@ -187,8 +228,11 @@ export function mountain(root, feed) {
           aspectratio: { x: 1.1, y: 1.1, z: 0.75 },
           xaxis: axis("w"),
           yaxis: axis("b"),
-          zaxis: { ...axis("log₁₀ L") },
-          camera: { eye: { x: 1.35, y: -1.35, z: 1.1 }, center: { x: 0, y: 0, z: -0.15 } },
+          zaxis: axis(""),
+          camera: {
+            eye: { x: 1.15 * far, y: -1.15 * far, z: 1.25 * far },
+            center: { x: 0, y: 0, z: -0.15 },
+          },
         },
       },
     );

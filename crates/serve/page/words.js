@@ -128,7 +128,17 @@ const WORDS = {
   activation_rms: ["activation size", "激活值大小"],
   lr: ["learning rate", "学习率"],
   clip: ["clipping threshold", "裁剪阈值"],
-  guide: ["about 10⁻³ is healthy", "约 10⁻³ 为宜"],
+  guide: ["about 0.001 is healthy", "约 0.001 为宜"],
+  heatRatio: [
+    "Color: how much one step changes the weights, relative to their size. Gray is 0.001, " +
+      "which is healthy; blue is less, red is more. Here from {} to {}.",
+    "颜色表示一步更新相对于权重大小的变化。灰色为 0.001，属于正常；蓝色更小，红色更大。" +
+      "此处从 {} 到 {}。",
+  ],
+  heatSize: [
+    "Color: from {} (dark violet) to {} (yellow). Each step of the scale is ten times the last.",
+    "颜色从 {}（深紫）到 {}（黄），刻度每格相差十倍。",
+  ],
   show: ["show", "显示"],
   speed: ["Where the time goes", "耗时分布"],
   perSecond: ["tokens per second", "词元/秒"],
@@ -141,10 +151,10 @@ const WORDS = {
   profile: ["Time per step, by operation (ms)", "每步各类运算的耗时（毫秒）"],
   mountain: ["Cost surface and descents", "代价曲面与下降过程"],
   mountainNote: [
-    "The cost for every pair of weights, and 200 walkers that descend from different starting " +
+    "The cost for every pair of weights, and 200 runs that descend from different starting " +
       "points with the chosen optimizer. Each is a real run of the same engine.",
-    "每一对权重的代价，以及 200 个从不同起点出发、按所选优化器下降的点。" +
-      "每个点都由同一引擎实际训练得出。",
+    "每一对权重的代价，以及从 200 个不同起点出发、按所选优化器下降的训练。" +
+      "每条路径都由同一引擎实际训练得出。",
   ],
   "SGD, too low": ["SGD, learning rate too low: slow progress", "SGD，学习率过低：进展缓慢"],
   "SGD, too high": [
@@ -152,17 +162,17 @@ const WORDS = {
     "SGD，学习率过高：来回震荡直至发散",
   ],
   momentum: ["momentum", "动量"],
-  surface: ["Cost (log scale); drag to rotate", "代价（对数刻度），拖动旋转"],
+  surface: ["log₁₀ of the cost; drag to rotate", "代价的 log₁₀，拖动旋转"],
   contours: ["Top view, with all paths", "俯视图与全部路径"],
   rule: ["optimizer", "优化器"],
   rate: ["learning rate", "学习率"],
-  data: ["Data, and the lines of 20 walkers", "数据，以及其中 20 个点对应的直线"],
+  data: ["Data, and the lines of 20 of the runs", "数据，以及其中 20 次训练得到的直线"],
   best: ["least squares", "最小二乘解"],
-  lowest: ["mean cost of all walkers", "全部点的平均代价"],
+  lowest: ["mean cost of all runs", "全部训练的平均代价"],
   outside: ["left the view", "已移出视野"],
   run: ["Run", "运行"],
   settings: ["Settings", "设置"],
-  differing: ["only values that differ from the default", "只显示与默认值不同的项"],
+  differing: ["only what was set and differs from the default", "只显示设置过且与默认值不同的项"],
   key: ["key", "配置项"],
   value: ["value", "值"],
   byDefault: ["default", "默认值"],
@@ -192,7 +202,7 @@ const WORDS = {
   skip: ["Skip to content", "跳到主要内容"],
   keys: ["Keyboard shortcuts", "快捷键"],
   close: ["Close", "关闭"],
-  keyPanel: ["go to a panel", "跳到某个面板"],
+  keyPanel: ["go to: ", "跳到："],
   keyPlay: ["play or pause the visible animation", "播放或暂停当前动画"],
   keyMove: ["in an animation or the lens: move back or forward", "在动画或透镜中：后退或前进"],
   keyZoom: ["in the loss chart: zoom and pan; 0 shows all", "在损失图中：缩放和平移；0 显示全部"],
@@ -229,6 +239,13 @@ export function figure(x) {
   if (size !== 0 && (size < 1e-3 || size >= 1e7)) return x.toExponential(2);
   if (size >= 1e3) return Math.round(x).toLocaleString("en");
   return x.toPrecision(4).replace(/\.?0+$/, "");
+}
+
+/** The same without exponents. @param {number | null | undefined} x @returns {string} */
+export function plainly(x) {
+  if (x === null || x === undefined || !Number.isFinite(x)) return "–";
+  const places = Math.max(0, Math.min(20, 1 - Math.floor(Math.log10(Math.abs(x) || 1))));
+  return x.toLocaleString("en", { maximumFractionDigits: places });
 }
 
 /** A number with a unit prefix. @param {number} x @param {string} unit @returns {string} */

@@ -21,12 +21,16 @@ pub fn sampling(folder: &Path) -> SampleConfig {
     config.map_or_else(SampleConfig::default, |config| config.sample)
 }
 
-/// Every key with its value, and its default if that differs.
+/// Every key with its value, and its default if that differs because the user set it. Runs of
+/// earlier versions don't know what the user set.
 pub fn settings(folder: &Path) -> Value {
     let (Some((config, _)), Ok(default)) = (config(folder), Config::load(None, None, &[])) else {
         return json!([]);
     };
-    let differences = config.differences(&default);
+    let given = RunFolder::open(Arc::new(Disk), folder).and_then(|folder| folder.config());
+    let given = given.ok().and_then(|config| config.given);
+    let mut differences = config.differences(&default);
+    differences.retain(|d| given.as_ref().is_none_or(|given| given.contains(&d.key)));
     let keys = config.keys().into_iter().map(|key| {
         let differs = differences.iter().find(|d| d.key == key.key);
         json!({

@@ -11,9 +11,12 @@ use engine::{
     Adam, Descent, Device, Field, Host, HostMut, Optimizer, Plan, Purpose, RandomPurpose,
     Reference, Scalars, Stream,
 };
+use run::RunFolder;
 use serde::Serialize;
 use std::fmt::Write;
 
+/// The landscape's file in a run's `probes/`.
+const FILE: &str = "landscape.json";
 /// Walkers per crowd, steps per walker, and the maximum rows they train on.
 const WALKERS: usize = 200;
 const STEPS: u64 = 60;
@@ -129,6 +132,23 @@ impl Landscape {
             },
             descents: descents.collect::<Result<_>>()?,
         })
+    }
+
+    /// Computes the landscape of a run, and saves it in the run folder for the page.
+    ///
+    /// # Errors
+    /// As [`Landscape::new`]; also if the points can't be read, or the folder can't be written to.
+    pub fn save(run: &RunFolder) -> Result<()> {
+        let land = Landscape::new(&Points::of_run(run)?)?;
+        let text = serde_json::to_vec(&land);
+        let text = text.map_err(|e| train::Error::Task(format!("the landscape: {e}")))?;
+        run.write_probe(FILE, &text)?;
+        Ok(())
+    }
+
+    /// Whether a run has its landscape.
+    pub fn is_saved(run: &RunFolder) -> bool {
+        run.path().join("probes").join(FILE).is_file()
     }
 
     /// An SVG of the surface from above with one crowd's paths. The contours of a paraboloid are

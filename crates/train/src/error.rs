@@ -42,6 +42,19 @@ pub enum Error {
         /// Where the last checkpoint is, and how to go on from it.
         advice: String,
     },
+    /// A file that couldn't be written after a checkpoint had been saved.
+    #[error(
+        "{error}. The checkpoint of step {step} is intact: downhill train --resume {}",
+        run.display()
+    )]
+    Unsaved {
+        /// What failed.
+        error: run::Error,
+        /// The step of the newest checkpoint.
+        step: u64,
+        /// The run.
+        run: PathBuf,
+    },
     /// A run that changed since its last checkpoint.
     #[error("{} can't continue: {what}. {advice}", run.display())]
     Changed {

@@ -175,7 +175,9 @@ impl<'a> Trainer<'a> {
                 .initialize(trainer.device, &trainer.recording.graph)?,
             Some(checkpoint) => trainer.restore(checkpoint)?,
         }
-        trainer.start(totals)?;
+        if let Err(error) = trainer.start(totals) {
+            return Err(trainer.unsaved(error));
+        }
         trainer.paused = Instant::now();
         Ok(trainer)
     }
@@ -264,6 +266,15 @@ impl<'a> Trainer<'a> {
     /// Trains until this share of all steps is done, at least one step; returns the outcome if that
     /// ended the run.
     fn train_until(&mut self, share: f64) -> Result<Option<Outcome>> {
+        let result = self.train(share);
+        if let Err(Error::NotFinite { what, .. }) = &result {
+            // Events have null for such a number: the log says why. The error itself matters more.
+            let _ = self.warn(what.clone());
+        }
+        result.map_err(|error| self.unsaved(error))
+    }
+
+    fn train(&mut self, share: f64) -> Result<Option<Outcome>> {
         if self.step == 0 {
             let looked = self.look();
             unless_stopped(looked)?;

@@ -1,17 +1,21 @@
 //! A disk that fails at any moment: the run ends with an error, and saved files stay intact. A user
-//! who stops at any moment: the run leaves at once, and nothing is lost.
+//! who stops at any moment: the run leaves at once, and nothing is lost. Numbers that can't be
+//! right: they are neither saved nor loaded.
 #![allow(clippy::unwrap_used)]
 
-use engine::{Cpu, CpuSettings};
+use engine::{
+    Cpu, CpuSettings, Device, Field, Host, HostMut, Optimizer, Plan, Ready, Scalars, ValueId,
+    Variable,
+};
 use model::Config;
-use run::{Choice, Disk, Event, Faulty, Files, RunFolder, What, Which};
+use run::{Checkpoint, Choice, Disk, Event, Faulty, Files, NamedFile, RunFolder, What, Which};
 use session::{Opened, Use};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use train::{Corpus, LanguageTask, Result, Settings, Trainer, TrainerSettings};
+use train::{Corpus, LanguageTask, Result, Settings, Trainer, TrainerSettings, check_checkpoint};
 
 const SETS: [&str; 6] = [
     "model.layers=1",
@@ -28,7 +32,17 @@ fn train(folder: &Path, files: Arc<dyn Files>) -> Result<()> {
         path: folder.join("run"),
         overwrite: false,
     };
-    session(folder, || RunFolder::create(files, &choice), None).map(drop)
+    session(
+        folder,
+        || RunFolder::create(files, &choice),
+        None,
+        &mut cpu(),
+    )
+    .map(drop)
+}
+
+fn cpu() -> Cpu {
+    Cpu::new(CpuSettings::with_threads(1))
 }
 
 /// Trains to the last step in a run's folder, from its last checkpoint if it has one, or until the
@@ -37,6 +51,7 @@ fn session(
     folder: &Path,
     open: impl FnOnce() -> run::Result<RunFolder>,
     until: Option<(&str, u64)>,
+    device: &mut dyn Device,
 ) -> Result<Vec<Event>> {
     let text = folder.join("text.txt");
     std::fs::write(&text, "The dog finds the ball. ".repeat(20)).unwrap();
@@ -56,7 +71,6 @@ fn session(
     let run = open()?;
     let from = run.checkpoints().open(Which::Last).ok();
     run.write_config(&settings.to_toml()?)?;
-    let mut device = Cpu::new(CpuSettings::with_threads(1));
     let stop = AtomicBool::new(false);
     let told = TrainerSettings {
         deadline: None,
@@ -72,14 +86,7 @@ fn session(
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let mut trainer = Trainer::new(
-        told,
-        &mut task,
-        &mut device,
-        &run,
-        from.as_ref(),
-        &mut screen,
-    )?;
+    let mut trainer = Trainer::new(told, &mut task, device, &run, from.as_ref(), &mut screen)?;
     trainer.run()?;
     Ok(events)
 }
@@ -105,6 +112,7 @@ fn a_failing_disk_never_costs_what_was_saved() {
     let place = tempfile::tempdir().unwrap();
     let counting = Faulty::once(u64::MAX, ErrorKind::StorageFull);
     train(place.path(), Arc::new(counting.clone())).unwrap();
+    let whole = checkpoint(place.path(), 4).read(WEIGHTS).unwrap();
     assert_eq!(sound(place.path()), 2);
     let operations = counting.operations();
     assert!(operations > 60, "{operations}");
@@ -119,10 +127,226 @@ fn a_failing_disk_never_costs_what_was_saved() {
             assert!(error.to_string().contains(words), "{at}: {error}");
             let saved = sound(place.path());
             assert!(at < operations / 2 || saved > 0, "{at}: nothing is left");
+            let intact = error
+                .to_string()
+                .contains("is intact: downhill train --resume");
+            assert_eq!(intact, saved > 0, "{at}: {error}");
             most = most.max(saved);
+            if saved > 0 && at % 3 == 0 {
+                resume(place.path()).unwrap();
+                let bits = checkpoint(place.path(), 4).read(WEIGHTS).unwrap();
+                assert!(bits == whole, "{at}: resumed to other bits");
+            }
         }
     }
     assert!(most >= 2);
+}
+
+const WEIGHTS: &str = "model.safetensors";
+
+fn checkpoint(folder: &Path, step: u64) -> Checkpoint {
+    let run = RunFolder::open(Arc::new(Disk), &folder.join("run")).unwrap();
+    run.checkpoints().open(Which::Step(step)).unwrap()
+}
+
+fn resume(folder: &Path) -> Result<Vec<Event>> {
+    let open = || RunFolder::open_to_write(Arc::new(Disk), &folder.join("run"));
+    session(folder, open, None, &mut cpu())
+}
+
+/// A processor on which the first variable gets a number that can't be right, after this step.
+struct Planted {
+    cpu: Cpu,
+    after: u64,
+    field: Field,
+    variable: Option<Variable>,
+}
+
+impl Device for Planted {
+    fn create(&mut self, all: &[Variable], optimizer: Option<&Optimizer>) -> engine::Result<()> {
+        self.variable = all.first().cloned();
+        self.cpu.create(all, optimizer)
+    }
+
+    fn prepare(&mut self, plan: Plan) -> engine::Result<Ready> {
+        self.cpu.prepare(plan)
+    }
+
+    fn release(&mut self, ready: Ready) {
+        self.cpu.release(ready);
+    }
+
+    fn write(&mut self, ready: Ready, value: ValueId, host: Host) -> engine::Result<()> {
+        self.cpu.write(ready, value, host)
+    }
+
+    fn run(&mut self, ready: Ready, scalars: &Scalars) -> engine::Result<()> {
+        self.cpu.run(ready, scalars)?;
+        if ready == Ready(0) && scalars.step + 1 == self.after {
+            let variable = self.variable.as_ref().unwrap();
+            let mut numbers = vec![0.0; variable.len()];
+            numbers[variable.len() - 1] = f64::NAN;
+            let numbers = Host::Double(&numbers);
+            self.write_variable(&variable.name.clone(), self.field, numbers)?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, ready: Ready, value: ValueId, host: HostMut) -> engine::Result<()> {
+        self.cpu.read(ready, value, host)
+    }
+
+    fn norm(&self) -> f64 {
+        self.cpu.norm()
+    }
+
+    fn write_variable(&mut self, name: &str, field: Field, host: Host) -> engine::Result<()> {
+        self.cpu.write_variable(name, field, host)
+    }
+
+    fn read_variable(&self, name: &str, field: Field, host: HostMut) -> engine::Result<()> {
+        self.cpu.read_variable(name, field, host)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.cpu.bytes()
+    }
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_never_saved() {
+    for field in [Field::Weight, Field::State(0), Field::State(1)] {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("run");
+        let choice = Choice::Exact {
+            path: path.clone(),
+            overwrite: false,
+        };
+        let mut device = Planted {
+            cpu: cpu(),
+            after: 4,
+            field,
+            variable: None,
+        };
+        let create = || RunFolder::create(Arc::new(Disk), &choice);
+        let error = session(place.path(), create, None, &mut device).unwrap_err();
+        let error = error.to_string();
+        for words in ["so no checkpoint was saved", "step 3", "is intact"] {
+            assert!(error.contains(words), "{field:?}: {error}");
+        }
+        let run = RunFolder::open(Arc::new(Disk), &path).unwrap();
+        let last = run.checkpoints().open(Which::Last).unwrap();
+        assert_eq!(last.step, 3, "{field:?}");
+    }
+}
+
+/// Where an event has null instead of a number, the next one says why. Only the norms of a model's
+/// parts are null where there is nothing to measure.
+#[test]
+fn a_number_that_is_not_finite_is_never_null_in_silence() {
+    let fine = tempfile::tempdir().unwrap();
+    train(fine.path(), Arc::new(Disk)).unwrap();
+    let wrong = tempfile::tempdir().unwrap();
+    let choice = Choice::Exact {
+        path: wrong.path().join("run"),
+        overwrite: false,
+    };
+    let mut device = Planted {
+        cpu: cpu(),
+        after: 2,
+        field: Field::Weight,
+        variable: None,
+    };
+    let create = || RunFolder::create(Arc::new(Disk), &choice);
+    session(wrong.path(), create, None, &mut device).unwrap_err();
+    for (place, expected) in [(&fine, 0), (&wrong, 1)] {
+        let log = std::fs::read_to_string(place.path().join("run/events.jsonl")).unwrap();
+        let events: Vec<serde_json::Value> = log
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let nulls = |at: &usize| {
+            let event = &events[*at];
+            event["event"] != "layers" && event.to_string().contains(":null")
+        };
+        let silent: Vec<usize> = (0..events.len()).filter(nulls).collect();
+        assert_eq!(silent.len(), expected, "{silent:?}");
+        for at in silent {
+            let next = events
+                .get(at + 1)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(next.contains("not finite"), "{}: {next}", events[at]);
+        }
+    }
+}
+
+/// Writes the last checkpoint again, with one file changed and right hashes.
+fn change(folder: &Path, name: &str, change: &dyn Fn(&mut Vec<u8>)) {
+    let from = checkpoint(folder, 4);
+    let file = |file: &str| {
+        let mut bytes = from.read(file).unwrap();
+        if file == name {
+            change(&mut bytes);
+        }
+        NamedFile::bytes(file, bytes)
+    };
+    let files = from.names().map(file).collect();
+    let run = RunFolder::open(Arc::new(Disk), &folder.join("run")).unwrap();
+    run.checkpoints().save(4, from.loss, files).unwrap();
+}
+
+#[test]
+fn numbers_that_cannot_be_right_are_never_loaded() {
+    // The last tensor by name in each file: the final norm's weights, and their mean of squares.
+    let last = |number: f32| {
+        move |bytes: &mut Vec<u8>| {
+            let at = bytes.len() - 4;
+            bytes[at..].copy_from_slice(&number.to_le_bytes());
+        }
+    };
+    let step = |bytes: &mut Vec<u8>| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text.replace("\"step\": 4", "\"step\": 5").into_bytes();
+    };
+    let optimizer = "optimizer.safetensors";
+    let place = tempfile::tempdir().unwrap();
+    train(place.path(), Arc::new(Disk)).unwrap();
+    let sound: Vec<(String, Vec<u8>)> = {
+        let whole = checkpoint(place.path(), 4);
+        let each = whole
+            .names()
+            .map(|n| (n.to_owned(), whole.read(n).unwrap()));
+        each.collect()
+    };
+    type Change = Box<dyn Fn(&mut Vec<u8>)>;
+    let cases: [(&str, Change, bool, &str); 5] = [
+        (WEIGHTS, Box::new(last(f32::NAN)), true, "finite"),
+        (optimizer, Box::new(last(f32::NAN)), true, "finite"),
+        (optimizer, Box::new(last(f32::INFINITY)), true, "finite"),
+        (
+            optimizer,
+            Box::new(last(-1.0)),
+            false,
+            "has a negative number",
+        ),
+        (
+            "trainer_state.json",
+            Box::new(step),
+            true,
+            "of step 5, not 4",
+        ),
+    ];
+    for (name, planted, found_before, words) in cases {
+        change(place.path(), name, &planted);
+        let checked = check_checkpoint(&mut checkpoint(place.path(), 4));
+        assert_eq!(checked.is_err(), found_before, "{name} {words}");
+        let error = resume(place.path()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains(words), "{error}");
+        let original = &sound.iter().find(|(file, _)| file == name).unwrap().1;
+        change(place.path(), name, &|bytes| bytes.clone_from(original));
+    }
+    check_checkpoint(&mut checkpoint(place.path(), 4)).unwrap();
 }
 
 /// The user stops it at any event: at most one batch later it leaves, and what it had is saved;
@@ -151,7 +375,7 @@ fn a_run_can_be_stopped_in_the_middle_of_anything() {
             overwrite: false,
         };
         let create = || RunFolder::create(Arc::new(Disk), &choice);
-        let events = session(place.path(), create, Some(until)).unwrap();
+        let events = session(place.path(), create, Some(until), &mut cpu()).unwrap();
         let What::End(end) = &events[events.len() - 1].what else {
             panic!("{until:?}: no end")
         };
@@ -166,7 +390,7 @@ fn a_run_can_be_stopped_in_the_middle_of_anything() {
             "{until:?}"
         );
         let open = || RunFolder::open_to_write(Arc::new(Disk), &path);
-        let events = session(place.path(), open, None).unwrap();
+        let events = session(place.path(), open, None, &mut cpu()).unwrap();
         assert!(matches!(&events[events.len() - 1].what, What::End(e) if e.reason == "finished"));
         for name in ["model.safetensors", "optimizer.safetensors"] {
             let same = read(place.path(), name) == read(whole.path(), name);

@@ -1,8 +1,9 @@
 //! The terminal screen, drawn from the events so far. It reads neither the clock nor the terminal,
 //! so the same events at the same size always give the same screen.
 
+use crate::left::TimeLeft;
 use crate::text::{argument, line, lines};
-use crate::units::{amount, duration};
+use crate::units::{amount, duration, known};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -35,6 +36,7 @@ pub struct Dashboard {
     end: Option<String>,
     condition: Condition,
     rote: Rote,
+    left: TimeLeft,
 }
 
 impl Dashboard {
@@ -60,24 +62,28 @@ impl Dashboard {
                 self.eval.take_if(|(step, _)| undone(*step));
                 self.sample.take_if(|(step, _)| undone(*step));
                 self.start = Some((**e).clone());
+                self.left.start(e);
                 self.end = None;
             }
             What::Step(e) => {
                 if let Some(loss) = e.nats_per_token.or(e.mse) {
                     push(&mut self.train, (done as f64, loss));
                 }
+                self.left.step(done, event.time);
                 self.last = Some((done, e.clone()));
             }
             What::Eval(e) => {
                 if let Some(loss) = e.val_nats_per_token.or(e.mse) {
                     push(&mut self.validation, (done as f64, loss));
                 }
+                self.left.eval(e);
                 self.eval = Some((done, e.clone()));
             }
             What::Pacing(e) => {
                 if let Some(start) = &mut self.start {
                     start.steps = e.steps;
                 }
+                self.left.paced(e.steps);
             }
             What::Sample(e) => self.sample = Some((done, format!("{}{}", e.prompt, e.text))),
             What::Warning(e) => self.warning = Some(e.message.clone()),
@@ -133,8 +139,14 @@ impl Dashboard {
             let [chart, side, text] = Layout::vertical(rows).areas(body);
             (chart, Some(side), Some(text))
         } else {
-            let rows = [Constraint::Min(7), Constraint::Length(4)];
-            let [chart, text] = Layout::vertical(rows).areas(body);
+            let brief = self.brief();
+            let rows = [
+                Constraint::Min(7),
+                Constraint::Length(u16::from(!brief.is_empty())),
+                Constraint::Length(4),
+            ];
+            let [chart, line, text] = Layout::vertical(rows).areas(body);
+            frame.render_widget(Line::from(brief), line);
             (chart, None, Some(text))
         };
         self.chart(frame, chart);
@@ -200,6 +212,30 @@ impl Dashboard {
             .label(format!("step {done} of {steps}"))
     }
 
+    /// The metrics that matter most, in one line: those at its end may be cut off.
+    fn brief(&self) -> String {
+        let mut items = Vec::new();
+        if let Some((_, eval)) = &self.eval {
+            let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
+            items.push(format!("val {}", fixed(loss, 4)));
+        }
+        items.extend(self.seconds_left().map(|s| format!("left {}", duration(s))));
+        if let Some((_, step)) = &self.last {
+            let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
+            items.push(format!("lr {}", rate(step)));
+            items.push(format!("train {}", fixed(loss, 4)));
+            items.push(format!("{} tok/s", fixed(step.tokens_per_second, 0)));
+        }
+        items.join(" · ")
+    }
+
+    /// How long the run still takes, while it is live.
+    fn seconds_left(&self) -> Option<f64> {
+        let (done, step) = self.last.as_ref()?;
+        let live = self.end.is_none() && self.condition == Condition::Live;
+        live.then(|| self.left.after(*done, step.step_seconds))
+    }
+
     /// The run's current metrics, one per line.
     fn numbers(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -209,41 +245,44 @@ impl Dashboard {
         if let Some((done, step)) = last {
             let loss = step.nats_per_token.or(step.mse).unwrap_or(f64::NAN);
             lines.push(format!("step     {done} of {}", start.steps));
-            lines.push(format!("train    {}", known(loss, 4)));
+            lines.push(format!("train    {}", fixed(loss, 4)));
         }
         if let Some((_, eval)) = &self.eval {
             let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
-            lines.push(format!("val      {}{}", known(loss, 4), self.stage(loss)));
+            lines.push(format!("val      {}{}", fixed(loss, 4), self.stage(loss)));
         }
-        if let Some((done, step)) = last {
-            let seconds = start.steps.saturating_sub(*done) as f64 * step.step_seconds;
-            lines.push(format!("speed    {:.0} tok/s", step.tokens_per_second));
+        if let Some((_, step)) = last {
+            lines.push(format!(
+                "speed    {} tok/s",
+                fixed(step.tokens_per_second, 0)
+            ));
             let computed = start.flops_per_step as f64 / step.step_seconds;
             let share = start.peak_flops_per_second.map(|peak| computed / peak);
             let share = share.map_or(String::new(), |s| format!(" · {:.0}% of peak", 100.0 * s));
-            lines.push(format!(
-                "         {}{share}",
-                amount(computed as u64, "FLOP/s")
-            ));
+            let computed = known(computed, |c| {
+                format!("{}{share}", amount(c as u64, "FLOP/s"))
+            });
+            lines.push(format!("         {computed}"));
             lines.push(format!(
                 "memory   {} planned",
                 amount(start.bytes_peak, "B")
             ));
             lines.push(format!(
-                "gradient {} · lr {:.2e}",
-                known(step.grad_norm, 3),
-                step.lr
+                "gradient {} · lr {}",
+                fixed(step.grad_norm, 3),
+                rate(step)
             ));
-            if self.end.is_none() && self.condition == Condition::Live {
-                lines.push(format!("left     {}", duration(seconds)));
-            }
+            lines.extend(
+                self.seconds_left()
+                    .map(|s| format!("left     {}", duration(s))),
+            );
         }
         if let Some(profile) = &self.profile {
             let whole: f64 = profile.seconds.iter().map(|(_, s)| s).sum();
             for (at, (kind, seconds)) in profile.seconds.iter().take(KINDS).enumerate() {
                 let head = if at == 0 { "time" } else { "" };
-                let share = 100.0 * seconds / whole;
-                lines.push(format!("{head:8} {share:2.0}% {}", line(kind)));
+                let share = known(100.0 * seconds / whole, |share| format!("{share:2.0}%"));
+                lines.push(format!("{head:8} {share} {}", line(kind)));
             }
         }
         lines
@@ -319,11 +358,12 @@ impl Dashboard {
 }
 
 /// A number with so many decimals; a dash if it isn't finite.
-fn known(number: f64, decimals: usize) -> String {
-    match number.is_finite() {
-        true => format!("{number:.decimals$}"),
-        false => "–".into(),
-    }
+fn fixed(number: f64, decimals: usize) -> String {
+    known(number, |number| format!("{number:.decimals$}"))
+}
+
+fn rate(step: &Step) -> String {
+    known(step.lr, |lr| format!("{lr:.2e}"))
 }
 
 /// Adds a point. When there are too many, half are dropped, but no minimum or maximum.

@@ -26,6 +26,11 @@ impl TimeLeft {
         };
     }
 
+    /// The number of steps was corrected.
+    pub fn paced(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
     /// A step ended.
     pub fn step(&mut self, step: u64, time: f64) {
         let (first, began) = *self.first.get_or_insert((step, time));
@@ -76,5 +81,7 @@ mod tests {
         left.step(2, 13.0);
         left.step(3, 14.0);
         assert_eq!(left.after(50, 1.0), 50.0 * 2.0 + 2.0 + 20.0);
+        left.paced(60);
+        assert_eq!(left.after(50, 1.0), 10.0 * 2.0 + 2.0 + 20.0);
     }
 }

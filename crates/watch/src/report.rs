@@ -1,7 +1,7 @@
 //! A run's report in one HTML file: no scripts, no external resources, also made for printing.
 
 use crate::svg::{Curve, Level, chart, escape, heat};
-use crate::units::{amount, count};
+use crate::units::{amount, count, known};
 use run::{
     End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Smoothed, Start, Step,
     What,
@@ -10,6 +10,15 @@ use std::fmt::Write;
 
 /// Surprise at which the color is darkest, in nats.
 const DARKEST: f32 = 6.0;
+
+/// The report's colors where the reader prefers dark ones; on paper it stays light. The charts' own
+/// colors are meant for pictures on their own.
+const DARK: &str = "@media screen and (prefers-color-scheme:dark){body{color:#e8ebf1;background:\
+    #12151c}pre,.text{background:#1b2029}svg text{fill:#e8ebf1}svg text.level{fill:#6fd69b}svg \
+    path.level{stroke:#6fd69b}svg path.grid{stroke:#343c4a}svg rect.back{fill:#1b2029}svg \
+    [stroke=\"#1f5fbf\"]{stroke:#7fb2ff}svg [fill=\"#1f5fbf\"]{fill:#7fb2ff}svg \
+    [stroke=\"#b9cff0\"]{stroke:#3c5680}svg [stroke=\"#b4540a\"]{stroke:#ffb067}svg \
+    [fill=\"#b4540a\"]{fill:#ffb067}}";
 
 /// The events of a run by kind, with their steps where those matter.
 #[derive(Default)]
@@ -68,6 +77,7 @@ impl<'a> Run<'a> {
             let bytes = start.validation_bytes as f64 / start.validation_tokens as f64;
             levels.push(("floor".into(), floor * std::f64::consts::LN_2 * bytes));
         }
+        levels.retain(|(_, nats)| nats.is_finite());
         levels
     }
 
@@ -117,17 +127,22 @@ impl<'a> Run<'a> {
         chart(&curves, &self.levels(), "step", name, true)
     }
 
-    fn rates(&self) -> String {
-        let curves = [
-            self.curve("gradient norm", "#1f5fbf", |s| s.grad_norm),
-            self.curve("learning rate", "#b4540a", |s| s.lr),
-        ];
-        chart(&curves, &[], "step", "gradient norm, learning rate", true)
+    /// A chart of one quantity of each step.
+    fn single(&self, name: &'static str, log: bool, number: impl Fn(&Step) -> f64) -> String {
+        let curve = self.curve(name, "#1f5fbf", number);
+        chart(&[curve], &[], "step", name, log)
+    }
+
+    fn norm(&self) -> String {
+        self.single("gradient norm", true, |s| s.grad_norm)
+    }
+
+    fn rate(&self) -> String {
+        self.single("learning rate", false, |s| s.lr)
     }
 
     fn speed(&self) -> String {
-        let curve = self.curve("tokens per second", "#1f5fbf", |s| s.tokens_per_second);
-        chart(&[curve], &[], "step", "tokens per second", false)
+        self.single("tokens per second", false, |s| s.tokens_per_second)
     }
 
     /// Heat maps with their titles.
@@ -160,7 +175,8 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     let run = Run::new(events);
     let mut all = vec![
         ("loss".to_owned(), run.loss()),
-        ("gradient-and-rate".to_owned(), run.rates()),
+        ("gradient-norm".to_owned(), run.norm()),
+        ("learning-rate".to_owned(), run.rate()),
         ("speed".to_owned(), run.speed()),
     ];
     let heats = run.heats().into_iter();
@@ -177,11 +193,11 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
          http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
          'unsafe-inline'\"><meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title>\
          <style>body{{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2rem auto;padding:0 \
-         1rem;color:#1d2330;background:#fff}}svg{{max-width:100%;height:auto}}pre,.text{{white-space:\
+         1rem;color:#1d2330;background:#fff;color-scheme:light dark}}svg{{max-width:100%;height:auto}}pre,.text{{white-space:\
          pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace;background:#f6f7f9;\
          padding:.6rem;border-radius:.4rem}}td{{padding:.1rem 1rem .1rem 0;vertical-align:top}}h2,figure\
          {{break-after:avoid;margin:1.4rem 0 .4rem}}figure,.text{{break-inside:avoid}}.text span\
-         {{unicode-bidi:isolate}}</style></head>\
+         {{unicode-bidi:isolate}}{DARK}</style></head>\
          <body><h1>{0}</h1>\n",
         escape(name)
     );
@@ -212,8 +228,9 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
     }
     if !run.steps.is_empty() {
         add(format!(
-            "<h2>Inside the model</h2><figure>{}</figure>",
-            run.rates()
+            "<h2>Inside the model</h2><figure>{}</figure><figure>{}</figure>",
+            run.norm(),
+            run.rate()
         ));
     }
     for (name, svg) in run.heats() {
@@ -269,11 +286,19 @@ fn facts(run: &Run) -> String {
     }
     if let Some((step, e)) = run.evals.last() {
         let quality = match (e.val_nats_per_token, e.val_bits_per_byte, e.mse) {
-            (Some(nats), Some(bits), _) if nats.is_finite() => {
-                format!("{nats:.4} nats per token · {bits:.4} bits per byte")
+            (Some(nats), Some(bits), _) => {
+                let short = |value| known(value, |value| format!("{value:.4}"));
+                format!(
+                    "{} nats per token · {} bits per byte",
+                    short(nats),
+                    short(bits)
+                )
             }
-            (_, _, Some(mse)) => format!("mean squared error {mse:.6e}"),
-            _ => String::new(),
+            (_, _, Some(mse)) => {
+                let mse = known(mse, |mse| format!("{mse:.6e}"));
+                format!("mean squared error {mse}")
+            }
+            _ => "–".into(),
         };
         rows.push(("quality", format!("{quality}, at step {}", count(*step))));
     }
@@ -281,11 +306,8 @@ fn facts(run: &Run) -> String {
         rows.push(("rote", crate::summary::rote(&run.rote)));
     }
     if let Some(e) = run.end {
-        let seconds = format!(
-            "{:.1} s training, {:.1} s total",
-            e.train_seconds, e.wall_seconds
-        );
-        rows.push(("cost", seconds));
+        let cost = crate::summary::cost(e, run.start).join(" · ");
+        rows.push(("cost", cost));
         if let Some(helps) = e.helps {
             rows.push(("advice", crate::summary::helps(helps, e, run.start)));
         }
@@ -304,6 +326,7 @@ fn speed(run: &Run, start: &Start) -> Option<String> {
     let mut seconds: Vec<f64> = run.steps[last..]
         .iter()
         .map(|(_, s)| s.step_seconds)
+        .filter(|seconds| seconds.is_finite())
         .collect();
     seconds.sort_by(f64::total_cmp);
     let typical = *seconds.get(seconds.len() / 2)?;
@@ -341,8 +364,8 @@ fn profile_html(profile: &Profile) -> String {
 
 fn lens_html(step: u64, lens: &Lens) -> String {
     let mut html = format!(
-        "<h2>What surprises the model at step {step}</h2><p>Text from the validation set. Darker means \
-         more surprising.</p>"
+        "<h2>What surprises the model at step {step}</h2><p>Text from the validation set. The \
+         stronger the color, the more surprising.</p>"
     );
     for passage in &lens.passages {
         html.push_str("<div class=\"text\">");

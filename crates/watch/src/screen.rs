@@ -1,8 +1,8 @@
 //! The terminal log on a thread of its own.
 
 use std::collections::VecDeque;
-use std::io::Write;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use run::{Event, What};
@@ -19,25 +19,46 @@ pub struct Screen {
     sender: Option<SyncSender<Event>>,
     late: VecDeque<Event>,
     thread: Option<JoinHandle<()>>,
+    /// Shows events right away, where the system has no thread to give.
+    direct: Option<Show>,
 }
+
+type Show = Box<dyn FnMut(&Event) -> io::Result<()> + Send>;
 
 impl Screen {
     /// Starts a thread that shows events with this log.
-    pub fn new<W: Write + Send + 'static>(log: TerminalLog<W>) -> Self {
+    pub fn new<W: Write + Send + 'static>(mut log: TerminalLog<W>) -> Self {
         let (sender, receiver) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new()
-            .name("screen".to_string())
-            .spawn(move || show(log, &receiver));
+        let (give, take) = channel();
+        let work = move || take.recv().map_or((), |log| show(log, &receiver));
+        let builder = std::thread::Builder::new().name("screen".to_string());
+        let mut direct: Option<Show> = None;
+        let thread = match builder.spawn(work) {
+            Ok(thread) => {
+                // The thread waits for it.
+                let _ = give.send(log);
+                Some(thread)
+            }
+            Err(_) => {
+                direct = Some(Box::new(move |event| log.event(event)));
+                None
+            }
+        };
         Self {
-            // If the thread can't start, the receiver is gone and events are dropped.
-            sender: Some(sender),
+            sender: thread.is_some().then_some(sender),
             late: VecDeque::new(),
-            thread: thread.ok(),
+            thread,
+            direct,
         }
     }
 
     /// Queues an event to be shown.
     pub fn event(&mut self, event: &Event) {
+        if let Some(show) = &mut self.direct
+            && show(event).is_err()
+        {
+            self.direct = None;
+        }
         let Some(sender) = &self.sender else { return };
         while let Some(event) = self.late.pop_front() {
             if let Err(TrySendError::Full(event)) = sender.try_send(event) {

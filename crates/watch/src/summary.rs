@@ -4,7 +4,7 @@ use run::{End, Helps, Kind, Rote, Start};
 
 use crate::table::percent;
 use crate::text::{argument, line, wrap};
-use crate::units::{amount, count, duration};
+use crate::units::{amount, count, duration, known};
 
 /// Maximum width of the head and the end.
 const WIDEST: usize = 100;
@@ -56,8 +56,11 @@ pub(crate) fn head(start: &Start, width: usize) -> Vec<String> {
     }
     add("run", &run);
     if let Some(floor) = start.floor_bits_per_byte {
-        let floor = format!("{floor:.4} bits/byte, the lowest any model can reach");
-        add("floor", &[floor]);
+        let floor = known(floor, |floor| format!("{floor:.4}"));
+        add(
+            "floor",
+            &[format!("{floor} bits/byte, the lowest any model can reach")],
+        );
     }
     lines
 }
@@ -140,10 +143,7 @@ pub(crate) fn end(
     if let Some(helps) = end.helps {
         add("advice", &[self::helps(helps, end, start)]);
     }
-    let mut cost = vec![
-        format!("{} training", duration(end.train_seconds)),
-        format!("{} total", duration(end.wall_seconds)),
-    ];
+    let mut cost = cost(end, start);
     cost.extend(
         end.peak_bytes
             .map(|b| format!("{} peak memory", amount(b, "B"))),
@@ -184,6 +184,18 @@ fn times(epochs: f64) -> String {
     }
 }
 
+/// Seconds of training and of everything. Those of a resumed run are of different sessions.
+pub(crate) fn cost(end: &End, start: Option<&Start>) -> Vec<String> {
+    let (training, all) = match start.is_some_and(|start| start.first_step > 0) {
+        true => ("training in all sessions", "in this session"),
+        false => ("training", "total"),
+    };
+    vec![
+        format!("{} {training}", duration(end.train_seconds)),
+        format!("{} {all}", duration(end.wall_seconds)),
+    ]
+}
+
 /// What is said of a run that learns by rote; empty otherwise.
 pub(crate) fn rote(rote: &Rote) -> String {
     rote.since().map_or(String::new(), |step| {
@@ -196,23 +208,28 @@ pub(crate) fn rote(rote: &Rote) -> String {
 
 fn quality(end: &End) -> Vec<String> {
     let mut items = Vec::new();
+    let short = |value: f64| known(value, |value| format!("{value:.4}"));
     if let Some(nats) = end.val_nats_per_token {
-        items.push(format!("{nats:.4} nats/token"));
+        items.push(format!("{} nats/token", short(nats)));
     }
     if let Some(bits) = end.val_bits_per_byte {
+        let of = format!("{} bits/byte", short(bits));
         items.push(match end.floor_bits_per_byte {
             Some(floor) => {
                 let above = percent(bits / floor - 1.0);
-                format!("{bits:.4} bits/byte, floor {floor:.4}, {above}")
+                format!("{of}, floor {}, {above}", short(floor))
             }
-            None => format!("{bits:.4} bits/byte"),
+            None => of,
         });
     }
     if let Some(nats) = end.val_nats_per_token {
-        items.push(format!("perplexity {:.2}", nats.exp()));
+        let perplexity = known(nats.exp(), |value| format!("{value:.2}"));
+        items.push(format!("perplexity {perplexity}"));
     }
-    items.extend(end.mse.map(|mse| format!("mean squared error {mse:.6e}")));
-    items.extend(end.r2.map(|r2| format!("R² {r2:.6}")));
+    let mse = |mse| known(mse, |mse| format!("{mse:.6e}"));
+    items.extend(end.mse.map(|e| format!("mean squared error {}", mse(e))));
+    let r2 = |r2| known(r2, |r2| format!("{r2:.6}"));
+    items.extend(end.r2.map(|r| format!("R² {}", r2(r))));
     items
 }
 

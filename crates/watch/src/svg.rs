@@ -9,6 +9,9 @@ const ROOM: (f64, f64, f64, f64) = (70.0, 20.0, 14.0, 40.0);
 /// Columns into which a long curve is binned; each keeps its min and max.
 const COLUMNS: usize = 800;
 
+/// Width of a character and height of a line in the names of reference lines.
+const NAME: (f64, f64) = (6.5, 13.0);
+
 /// A curve.
 pub struct Curve {
     /// Its name in the legend.
@@ -84,7 +87,7 @@ impl Axis {
 
     /// Round values along the axis.
     fn ticks(&self) -> Vec<f64> {
-        if self.log {
+        if self.log && self.high / self.low > 3.0 {
             let decades = (self.low.log10().floor() as i32)..=(self.high.log10().ceil() as i32);
             let few = self.high / self.low > 300.0;
             let digits: &[f64] = if few {
@@ -110,13 +113,15 @@ impl Axis {
 
 fn figure(x: f64) -> String {
     match x.abs() {
-        size if size != 0.0 && !(1e-3..1e6).contains(&size) => format!("{x:.0e}"),
-        _ => {
-            let text = format!("{x:.4}");
-            let text = text.trim_end_matches('0').trim_end_matches('.');
-            text.to_owned()
-        }
+        size if size != 0.0 && !(1e-5..1e6).contains(&size) => format!("{x:.0e}"),
+        size if size >= 1.0 || size == 0.0 => trimmed(&format!("{x:.4}")),
+        _ => trimmed(&format!("{x:.6}")),
     }
+}
+
+/// A number without zeros at its end.
+fn trimmed(text: &str) -> String {
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Reduces the points of each column to their min and max.
@@ -185,8 +190,15 @@ fn grid(svg: &mut String, x: &Axis, y: &Axis, levels: &[Level]) {
             figure(tick)
         );
     }
+    // A name too close to those above it goes to their left.
+    let mut placed: Vec<(f64, f64)> = Vec::new();
     for (name, level) in levels {
-        let (at, before) = (y.at(*level), right - 4.0);
+        let at = y.at(*level);
+        let beside = placed
+            .iter()
+            .filter(|(other, _)| (other - at).abs() < NAME.1);
+        let before = beside.map(|(_, x)| *x).fold(right - 4.0, f64::min);
+        placed.push((at, before - NAME.0 * (name.chars().count() as f64 + 2.0)));
         let _ = writeln!(
             svg,
             "<path class=\"level\" d=\"M{left} {at:.1}H{right}\"/><text class=\"level\" x=\"{before}\" \
@@ -267,13 +279,13 @@ pub fn heat(names: &[String], steps: &[u64], values: &[Vec<Option<f32>>]) -> Str
         }
     }
     let (first, last) = (steps.first().unwrap_or(&0), steps.last().unwrap_or(&0));
+    let [least, most] = [axis.low, axis.high].map(|log| figure(10f64.powf(log)));
     let _ = write!(
         svg,
-        "<text x=\"{left}\" y=\"{:.1}\">step {first} · 1e{:.1} (dark) to 1e{:.1} (bright)</text><text \
-         x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">step {last}</text></svg>",
+        "<text x=\"{left}\" y=\"{:.1}\">step {first} · from {least} (dark violet) to {most} \
+         (yellow), on a log scale</text><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">step \
+         {last}</text></svg>",
         height - 6.0,
-        axis.low,
-        axis.high,
         width - 10.0,
         height - 6.0
     );
@@ -285,7 +297,7 @@ fn open(width: f64, height: f64) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          width=\"{width:.0}\" height=\"{height:.0}\"><style>text{{font:12px system-ui,sans-serif;\
          fill:#333}}.grid{{stroke:#ddd}}path.level{{stroke:#1b7a46;stroke-dasharray:3 3}}text.level{{\
-         fill:#1b7a46;font-size:11px}}</style><rect width=\"{width:.0}\" height=\"{height:.0}\" \
+         fill:#1b7a46;font-size:11px}}</style><rect class=\"back\" width=\"{width:.0}\" height=\"{height:.0}\" \
          fill=\"#fff\"/>\n"
     )
 }

@@ -1,7 +1,7 @@
 //! The table of the log: choosing the columns that fit, and aligning rows.
 
 use crate::text::columns;
-use crate::units::{duration, number};
+use crate::units::{duration, known, number};
 
 /// The values of one row; a missing value is printed as a dash.
 #[derive(Debug, Clone, Default)]
@@ -148,7 +148,7 @@ impl Table {
             let text = match column {
                 Step => Some(row.step.to_string()),
                 // In the data's own unit, so of any magnitude.
-                Train if self.fit => row.train.map(|mse| format!("{mse:.4e}")),
+                Train if self.fit => row.train.map(|mse| known(mse, |mse| format!("{mse:.4e}"))),
                 Train => row.train.map(|value| number(value, width)),
                 // One column is reserved for the `~` of a subset, so that all rows have the same
                 // number of decimals.
@@ -159,7 +159,9 @@ impl Table {
                 Bits => row.bits.map(|value| number(value, 6)),
                 Floor => row.above_floor.map(percent),
                 GradNorm => row.grad_norm.map(|value| number(value, 5)),
-                Rate => row.lr.map(|value| format!("{value:.2e}")),
+                Rate => row
+                    .lr
+                    .map(|value| known(value, |rate| format!("{rate:.2e}"))),
                 Milliseconds => row.step_seconds.map(|s| number(s * 1e3, 5)),
                 Speed => row.tokens_per_second.map(speed),
                 Left => row.left.map(duration),

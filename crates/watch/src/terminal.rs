@@ -93,6 +93,7 @@ impl<W: Write> TerminalLog<W> {
                 if let Some(start) = &mut self.start {
                     start.steps = pacing.steps;
                 }
+                self.left.paced(pacing.steps);
             }
             What::Sample(sample) => self.sample(done, sample)?,
             What::Warning(warning) if !self.quiet => {

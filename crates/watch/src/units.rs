@@ -65,6 +65,14 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A number in a format; a dash if it isn't finite.
+pub(crate) fn known(value: f64, format: impl FnOnce(f64) -> String) -> String {
+    match value.is_finite() {
+        true => format(value),
+        false => "–".to_string(),
+    }
+}
+
 /// A number in at most `width` characters if possible: with up to 4 decimals, or in scientific
 /// notation if it is too small or too large for that.
 pub(crate) fn number(value: f64, width: usize) -> String {

@@ -94,6 +94,7 @@ fn a_run_at_three_sizes() {
     check("small", &learning(), (40, 10));
     check("middle", &learning(), (80, 30));
     check("wide", &learning(), (130, 36));
+    check("low", &learning(), (80, 24));
 }
 
 #[test]

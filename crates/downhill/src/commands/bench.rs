@@ -4,13 +4,14 @@ mod tables;
 
 use crate::arguments::{Bench, Part, Products};
 use crate::failure::{Failure, Result};
+use crate::output::out;
 use crate::session::{stop_flag, threads};
 use crate::terminal;
 use ::bench::chosen::choose;
 use ::bench::{Conditions, gemm, generate, machine, ops, step};
 use engine::{Precision, has_bf16, processor};
 use serde_json::{Map, Value};
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -69,7 +70,7 @@ pub fn run(a: &Bench) -> Result<()> {
         bench.show("generate", &found, tables::generate)?;
     }
     if a.json {
-        writeln!(stdout().lock(), "{}", Value::Object(bench.found))?;
+        writeln!(out(), "{}", Value::Object(bench.found))?;
     }
     Ok(())
 }
@@ -88,7 +89,7 @@ impl Running {
     /// Prints a line, unless `--json` is set.
     fn print(&self, line: std::fmt::Arguments) -> Result<()> {
         if !self.json {
-            writeln!(stdout().lock(), "{line}")?;
+            writeln!(out(), "{line}")?;
         }
         Ok(())
     }
@@ -142,7 +143,7 @@ impl Running {
         if self.json {
             self.found.insert(name.into(), value(result)?);
         } else {
-            table(&mut stdout().lock(), result)?;
+            table(&mut out(), result)?;
         }
         Ok(())
     }

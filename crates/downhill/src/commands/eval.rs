@@ -3,7 +3,7 @@
 use crate::arguments::Eval;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
-use crate::session::{opened, threads};
+use crate::session::{of_text, opened, threads};
 use data::JobControl;
 use model::Config;
 use std::io::Write;
@@ -33,7 +33,8 @@ pub fn run(a: &Eval) -> Result<()> {
             let threads = threads(a.saved.threads.map(|n| n as usize))?;
             let never = AtomicBool::new(false);
             let control = JobControl::new(threads, &never, &|_| {});
-            let corpus = Corpus::of_run(run, source, config, Some(tokenizer.clone()), &control)?;
+            let corpus = Corpus::of_run(run, source, config, Some(tokenizer.clone()), &control);
+            let corpus = corpus.map_err(|error| of_text(error, "give it with --text"))?;
             let floor = corpus.floor_bits_per_byte();
             (corpus.validation, floor, "the validation part".into())
         }

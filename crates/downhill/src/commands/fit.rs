@@ -14,7 +14,7 @@ use serve::Runs;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
-use study::fit::{Curvature, FitTask, Line, Model, Points, column_names};
+use study::fit::{Curvature, FitTask, Line, Model, Points, Source, column_names};
 
 /// Default maximum number of steps.
 const STEPS: u64 = 10_000;
@@ -43,7 +43,7 @@ pub fn run(a: &Fit) -> Result<()> {
     let mut task = FitTask::new(points)?;
     let config = config(a, Some(task.curvature()))?;
     let folder = RunFolder::create(Arc::new(Disk), &choice(&a.run, a.overwrite, "fit"))?;
-    folder.write_config(&RunConfig::text(&Kind::Fit, &config.to_toml(), &source)?)?;
+    record(a, &folder, &config, &source)?;
     let mut device = Reference::new();
     let warning = task.warning();
     let (closed_form, condition) = (task.closed_form(), task.condition());
@@ -96,7 +96,7 @@ pub fn run(a: &Fit) -> Result<()> {
         false => report.print(&mut out())?,
     }
     if a.watch && outcome == Outcome::Finished {
-        super::landscape::make(&folder)?;
+        study::landscape::Landscape::save(&folder)?;
         let runs = Runs::These(vec![folder.path().to_path_buf()]);
         // Nobody writes to it any more.
         drop(folder);
@@ -124,6 +124,14 @@ fn points(a: &Fit) -> Result<Points> {
             Err(Failure::Usage(message.into()))
         }
     }
+}
+
+/// Writes run.toml.
+fn record(a: &Fit, folder: &RunFolder, config: &Config, points: &Source) -> Result<()> {
+    let mut given = Config::given(None, None, &a.sets);
+    given.extend(a.steps.map(|_| "train.steps".into()));
+    let text = RunConfig::text(&Kind::Fit, &config.to_toml(), points)?;
+    Ok(folder.write_config_given(&text, &given)?)
 }
 
 /// The config: defaults for a fit, then the user's own values. The learning rate follows from the

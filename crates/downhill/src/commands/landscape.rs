@@ -1,11 +1,11 @@
-//! `downhill landscape`: the cost of a fitted line, and a crowd walking down it.
+//! `downhill landscape`: the cost surface of a fitted line, and runs that descend it.
 
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::{open_at, stop_flag};
-use run::{Disk, Files, Kind, RunFolder, write_output};
+use run::{Disk, Files, Kind, write_output};
 use serve::Runs;
 use std::io::Write;
 use study::fit::Points;
@@ -21,15 +21,17 @@ pub fn run(a: &Arguments) -> Result<()> {
              fitted to one column. To look at this run: downhill watch {run}"
         )));
     }
-    let land = make(&folder)?;
     let Some(to) = &a.svg else {
+        Landscape::save(&folder)?;
         return show(
             Runs::These(vec![folder.path().to_path_buf()]),
             a.port,
             &stop,
         );
     };
-    Disk.create_folder(to)?;
+    let land = Landscape::new(&Points::of_run(&folder)?)?;
+    let chosen = |error: run::Error| error.chosen_with("--svg");
+    Disk.create_folder(to).map_err(chosen)?;
     for descent in &land.descents {
         let plain = |c: char| match c.is_alphanumeric() {
             true => c.to_ascii_lowercase(),
@@ -37,17 +39,8 @@ pub fn run(a: &Arguments) -> Result<()> {
         };
         let name: String = descent.name.replace(", ", "-").chars().map(plain).collect();
         let path = to.join(format!("{name}.svg"));
-        write_output(&path, &land.svg(descent), a.overwrite)?;
+        write_output(&path, &land.svg(descent), a.overwrite).map_err(chosen)?;
         writeln!(out(), "{}", path.display())?;
     }
     Ok(())
-}
-
-/// Computes the landscape of a run and saves it in the run folder.
-pub fn make(folder: &RunFolder) -> Result<Landscape> {
-    let land = Landscape::new(&Points::of_run(folder)?)?;
-    let text = serde_json::to_vec(&land);
-    let text = text.map_err(|e| Failure::Failed(format!("the landscape can't be written: {e}")))?;
-    folder.write_probe("landscape.json", &text)?;
-    Ok(land)
 }

@@ -26,6 +26,8 @@ struct Summary {
     step: u64,
     steps: Option<u64>,
     best: Option<f64>,
+    /// Whether that is the loss on all validation tokens, rather than on the fixed subset.
+    full: bool,
     state: Condition,
     /// In Unix seconds.
     changed: f64,
@@ -75,13 +77,18 @@ impl Summary {
         json!({
             "run": self.name, "kind": self.kind, "model": self.model, "bytes": self.bytes,
             "step": self.step, "steps": self.steps, "best": self.best,
+            "full": self.full,
             "state": self.state, "changed": self.changed,
         })
     }
 
     fn row(&self) -> [String; 7] {
         let steps = self.steps.map_or("–".into(), count);
-        let best = self.best.map_or("–".into(), |loss| format!("{loss:.4}"));
+        // As in the log, ~ marks the loss on the subset.
+        let sign = if self.full { "" } else { "~" };
+        let best = self
+            .best
+            .map_or("–".into(), |loss| format!("{sign}{loss:.4}"));
         let ago = format!("{} ago", duration((now() - self.changed).max(0.0)));
         [
             watch::line(&self.name),
@@ -105,7 +112,16 @@ fn summary(run: &RunFolder) -> Summary {
         .iter()
         .rev()
         .find(|e| !matches!(e.what, What::Warning(_)));
-    let ended = ended.is_none_or(|e| matches!(e.what, What::End(_)));
+    let end = ended.and_then(|e| match &e.what {
+        What::End(end) => Some(end),
+        _ => None,
+    });
+    // What the end of a finished run reports.
+    let full = end
+        .filter(|end| end.reason != "interrupted")
+        .and_then(|end| end.val_nats_per_token.or(end.mse))
+        .filter(|loss| loss.is_finite());
+    let ended = ended.is_none() || end.is_some();
     let checkpoints = run.checkpoints().list().unwrap_or_default();
     let losses = checkpoints.iter().filter_map(|c| c.loss);
     let changed = std::fs::metadata(run.events_path())
@@ -135,7 +151,8 @@ fn summary(run: &RunFolder) -> Summary {
             .next_back()
             .unwrap_or(0),
         steps: settings.map(|c| c.train.steps as u64),
-        best: losses.min_by(f64::total_cmp),
+        best: full.or(losses.min_by(f64::total_cmp)),
+        full: full.is_some(),
         state: run.condition(ended),
         changed: changed.map_or(0.0, |since| since.as_secs_f64()),
     }

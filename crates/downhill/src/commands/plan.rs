@@ -97,15 +97,6 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
 
 /// The config of a run: a plan's assignments, or none, with the user's on top.
 pub fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
-    let text = |n: Option<u64>| n.map(|n| n.to_string());
-    let mut flags = assignments(&[
-        ("train.steps", text(f.steps)),
-        ("train.seed", text(f.seed)),
-        ("train.members", text(f.members)),
-        ("train.threads", text(f.threads)),
-        ("train.patience", f.patience()),
-    ]);
-    flags.extend(assignments(&f.texts.assignments()));
     let mut configured = f.configured.clone();
     // Heads are chosen for the planned width.
     let own = |key: &str| f.configured.sets.iter().any(|set| set.starts_with(key));
@@ -116,9 +107,23 @@ pub fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
     };
     let sets = sets.iter().filter(|set| !dropped(set));
     configured.sets = sets.chain(&f.configured.sets).cloned().collect();
-    let mut config = config(&configured, &flags)?;
+    let mut config = config(&configured, &flags(f))?;
     config.train.precision = config.train.precision.settled();
     Ok(config)
+}
+
+/// The assignments that flags stand for.
+pub fn flags(f: &TrainFlags) -> Vec<String> {
+    let text = |n: Option<u64>| n.map(|n| n.to_string());
+    let mut flags = assignments(&[
+        ("train.steps", text(f.steps)),
+        ("train.seed", text(f.seed)),
+        ("train.members", text(f.members)),
+        ("train.threads", text(f.threads)),
+        ("train.patience", f.patience()),
+    ]);
+    flags.extend(assignments(&f.texts.assignments()));
+    flags
 }
 
 impl Planned {

@@ -13,10 +13,11 @@ pub fn run(a: &Report) -> Result<()> {
     let events = read_events(&folder.events_path())?;
     let mut out = out();
     if let Some(to) = &a.svg {
-        Disk.create_folder(to)?;
+        let chosen = |error: run::Error| error.chosen_with("--svg");
+        Disk.create_folder(to).map_err(chosen)?;
         for (name, svg) in pictures(&events) {
             let path = to.join(format!("{name}.svg"));
-            write_output(&path, &svg, a.overwrite)?;
+            write_output(&path, &svg, a.overwrite).map_err(chosen)?;
             writeln!(out, "{}", path.display())?;
         }
     }
@@ -27,7 +28,8 @@ pub fn run(a: &Report) -> Result<()> {
         if path.as_os_str() == "-" {
             out.write_all(marked(&html).as_bytes())?;
         } else {
-            write_output(&path, &html, a.overwrite)?;
+            let written = write_output(&path, &html, a.overwrite);
+            written.map_err(|error| error.chosen_with("-o"))?;
             writeln!(out, "{}", path.display())?;
         }
     }

@@ -2,11 +2,11 @@
 
 use crate::arguments::Tokenize;
 use crate::failure::{Failure, Result};
-use crate::output;
+use crate::output::{self, out};
 use crate::session::open;
 use crate::terminal;
 use run::Which;
-use std::io::{Read, Write, stdin, stdout};
+use std::io::{Read, Write, stdin};
 use std::path::Path;
 use text::Tokenizer;
 
@@ -24,7 +24,7 @@ pub fn run(a: &Tokenize) -> Result<()> {
     }
     let ids = tokenizer.encode_on(&text, engine::cores())?;
     let pieces = ids.iter().map(|&id| shown(&tokenizer.decode(&[id])));
-    let mut out = stdout().lock();
+    let mut out = out();
     let per_token = text.len() as f64 / ids.len().max(1) as f64;
     if a.json {
         let object = serde_json::json!({

@@ -227,7 +227,8 @@ fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline
     let task = LanguageTask::new(&settings.config, corpus)?;
     let files: Arc<dyn Files> = Arc::new(Disk);
     let folder = RunFolder::create(files, &choice)?;
-    folder.write_config(&settings.to_toml()?)?;
+    let given = session::given(&f.configured, &plan::flags(f))?;
+    folder.write_config_given(&settings.to_toml()?, &given)?;
     Ok(Job {
         settings,
         task,

@@ -4,9 +4,10 @@ mod checkpoints;
 
 use crate::arguments::Verify;
 use crate::failure::{Failure, Result};
+use crate::output::out;
 use engine::{CpuSettings, cores, processor, verify};
 use serde_json::json;
-use std::io::{Write, stdout};
+use std::io::Write;
 
 /// Random shapes per operation.
 const SHAPES: u64 = 20;
@@ -22,7 +23,7 @@ fn gradients(a: &Verify) -> Result<()> {
     let checks = verify::operations(SHAPES, CpuSettings::with_threads(cores()), |_| {})?;
     let failed = checks.iter().filter(|c| !c.ok).count();
     let passed = checks.len() - failed;
-    let mut out = stdout().lock();
+    let mut out = out();
     if a.json {
         let each = checks
             .iter()

@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{out, tell};
 use crate::session::{RUNS, open_at, stop_flag};
 use crate::terminal;
-use run::{Disk, Follow, RunFolder};
+use run::{Disk, Follow, Kind, RunFolder};
 use serve::{Control, Options, Runs, Server};
 use std::io::{Write, stdin};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
+use study::landscape::Landscape;
 use watch::tui::{self, Events};
 
 /// How often it is checked whether Ctrl-C was pressed.
@@ -23,17 +24,33 @@ pub fn run(a: &Watch) -> Result<()> {
         return screen(a);
     }
     let all = |folder: &Path| {
+        let runs = RunFolder::list(Arc::new(Disk), folder).unwrap_or_default();
+        // While the page is open already: without a thread, they have no mountains.
+        let draw = move || runs.iter().for_each(draw_mountain);
+        let _ = std::thread::Builder::new().spawn(draw);
         RunFolder::newest(Arc::new(Disk), folder).map(|_| Runs::Folder(folder.to_path_buf()))
     };
     let runs = match &a.run {
         Some(path) => match open_at(path) {
-            Ok(run) => Runs::These(vec![run.path().to_path_buf()]),
+            Ok(run) => {
+                draw_mountain(&run);
+                Runs::These(vec![run.path().to_path_buf()])
+            }
             // A folder of runs shows all of them.
             Err(error) => all(path).map_err(|_| error)?,
         },
         None => all(Path::new(RUNS))?,
     };
     show(runs, a.port, stop_flag()?.as_ref())
+}
+
+/// Computes the cost surface of a fit that has none yet. A fit with several columns has none, and
+/// in a folder that can't be written to it isn't shown.
+fn draw_mountain(run: &RunFolder) {
+    let fit = run.config().is_ok_and(|config| config.kind == Kind::Fit);
+    if fit && !Landscape::is_saved(run) {
+        let _ = Landscape::save(run);
+    }
 }
 
 /// The terminal screen of a run, by default the newest.

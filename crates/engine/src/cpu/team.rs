@@ -8,10 +8,11 @@ use crate::cpu::machine::Isa;
 use crate::error::{Error, Result};
 use crate::precision::Precision;
 use std::cell::{RefCell, UnsafeCell};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 /// Scratch memory of a thread, in numbers: packed panels of products, tiles of attention.
 pub const SCRATCH: usize = (1 << 19) + (1 << 15);
@@ -296,11 +297,21 @@ pub struct Workers {
     office: Arc<Office>,
     own: Team,
     threads: Vec<JoinHandle<()>>,
+    /// Why the team isn't complete, if it isn't.
+    incomplete: Option<Error>,
 }
 
+/// Starts a thread.
+type Spawn<'a> = &'a dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
+
 impl Workers {
-    /// A team of `threads` threads (including the caller's) whose kernels use `isa`.
+    /// A team of `threads` threads (including the caller's) whose kernels use `isa`. If one can't
+    /// be started, the team can't be used ([`Workers::check`]).
     pub fn new(threads: usize, isa: Isa, order: Order) -> Workers {
+        Workers::started_by(&|work| Builder::new().spawn(work), threads, isa, order)
+    }
+
+    fn started_by(spawn: Spawn, threads: usize, isa: Isa, order: Order) -> Workers {
         let threads = threads.max(1);
         let spins = if threads <= crate::cpu::machine::cores() {
             SPINS
@@ -320,15 +331,30 @@ impl Workers {
             posted: Bell::new(spins),
             done: Bell::new(spins),
         });
-        let spawn = |number| {
+        let start = |number| {
             let (office, barrier) = (office.clone(), barrier.clone());
-            std::thread::spawn(move || worker(&office, &Team::new(barrier, number, isa, order)))
+            let work = move || worker(&office, &Team::new(barrier, number, isa, order));
+            spawn(Box::new(work)).map_err(|error| Error::Thread {
+                started: number,
+                threads,
+                reason: error.to_string(),
+            })
         };
+        let mut incomplete = None;
+        let started = (1..threads).map(start);
+        let started = started.map_while(|thread| thread.map_err(|e| incomplete = Some(e)).ok());
         Workers {
-            threads: (1..threads).map(spawn).collect(),
+            threads: started.collect(),
             own: Team::new(barrier, 0, isa, order),
             office,
+            incomplete,
         }
+    }
+
+    /// # Errors
+    /// If not all of the threads could be started.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.incomplete.clone().map_or(Ok(()), Err)
     }
 
     /// Number of threads, including the caller's.
@@ -339,8 +365,9 @@ impl Workers {
     /// Runs `job` once on every thread of the team and waits for all of them.
     ///
     /// # Errors
-    /// If a thread panicked, now or earlier.
+    /// If a thread panicked, now or earlier, or couldn't be started.
     pub fn run(&mut self, job: &(dyn Fn(&Team) + Sync)) -> Result<()> {
+        self.check()?;
         let poisoned = &self.own.barrier.poisoned;
         if poisoned.load(Ordering::Relaxed) {
             return Err(Error::Poisoned);
@@ -435,6 +462,18 @@ mod tests {
             std::panic::set_hook(hook);
             assert_eq!(failed, Err(Error::Poisoned));
         }
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_started_is_an_error() {
+        let left = AtomicUsize::new(2);
+        let spawn = |work| match left.fetch_sub(1, Ordering::Relaxed) {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Builder::new().spawn(work),
+        };
+        let mut workers = Workers::started_by(&spawn, 4, Isa::PORTABLE, Order::Rising);
+        let error = workers.run(&|_| ()).unwrap_err().to_string();
+        assert!(error.contains("3 of 4 threads"), "{error}");
     }
 
     /// Runs a job on two threads whose panics are not printed.

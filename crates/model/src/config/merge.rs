@@ -90,6 +90,18 @@ impl Merge {
         self.give(key, value, "--set");
     }
 
+    /// The keys that were set, and those of a preset.
+    pub fn keys(&self, preset: Option<&str>) -> Vec<String> {
+        let preset = PRESETS.iter().find(|(name, _)| Some(*name) == preset);
+        let mut all = preset.map_or(Table::new(), |(_, text)| embedded(text));
+        overlay(&mut all, &self.given);
+        let keys = all.iter().flat_map(|(section, values)| {
+            let keys = values.as_table().into_iter().flat_map(Table::keys);
+            keys.map(move |key| format!("{section}.{key}"))
+        });
+        keys.collect()
+    }
+
     /// The config, or everything that is wrong with it.
     pub fn finish(mut self) -> Result<Config, ConfigError> {
         let mut table = self.base.clone();

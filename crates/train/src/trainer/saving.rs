@@ -26,6 +26,18 @@ impl Trainer<'_> {
         Error::NotFinite { what, advice }
     }
 
+    /// Adds to the error of a disk which checkpoint the run can go on from.
+    pub(super) fn unsaved(&self, error: Error) -> Error {
+        use run::Error::{Full, Io, ReadOnly};
+        match (error, self.saved) {
+            (Error::Run(error @ (Full { .. } | ReadOnly { .. } | Io { .. })), Some(step)) => {
+                let run = self.folder.path().to_path_buf();
+                Error::Unsaved { error, step, run }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Saves a checkpoint, with the loss if it was measured at this step.
     pub(super) fn save(&mut self) -> Result<()> {
         if self.saved == Some(self.step) {

@@ -5,8 +5,9 @@ use crate::arguments::TrainFlags;
 use crate::failure::Result;
 use crate::output::{out, tell};
 use crate::progress::with_progress;
-use crate::session::assignments;
+use crate::session::{assignments, checkpoint_at, of_text};
 use ::train::{Corpus, LanguageTask, Resumed};
+use model::Config;
 use run::{Disk, RunFolder};
 use std::io::Write;
 use std::path::Path;
@@ -16,6 +17,11 @@ use std::sync::atomic::AtomicBool;
 /// The run to resume; `None` if it is finished, after printing so.
 pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>> {
     // Locked first: a start that is refused changes nothing.
+    let at = checkpoint_at(path);
+    let (path, step) = match &at {
+        Some((run, step)) => (run.as_path(), Some(*step)),
+        None => (path, None),
+    };
     let folder = RunFolder::open_to_write(Arc::new(Disk), path)?;
     let text = |n: Option<u64>| n.map(|n| n.to_string());
     let mut sets = f.configured.sets.clone();
@@ -25,7 +31,7 @@ pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>
         ("train.patience", f.patience()),
     ]));
     let extension = f.schedule.map(Into::into);
-    let resumed = Resumed::new(&folder, f.checkpoint, &sets, extension)?;
+    let resumed = Resumed::new(&folder, f.checkpoint.or(step), &sets, extension)?;
     if resumed.is_finished(&folder)? {
         finished(&resumed, path, f.json)?;
         return Ok(None);
@@ -38,10 +44,14 @@ pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>
     let (source, config) = (&settings.source, &settings.config);
     let known = from.as_ref().map(::session::tokenizer).transpose()?;
     let corpus = with_progress(config, f, stop, |control| {
-        Corpus::of_run(&folder, source, config, known, control)
+        Corpus::of_run(&folder, source, config, known, control).map_err(|error| {
+            let file = folder.path().join("run.toml");
+            let advice = format!("change its path in [source] of {}", file.display());
+            of_text(error, &advice)
+        })
     })?;
     let task = LanguageTask::new(config, corpus)?;
-    folder.write_config(&settings.to_toml()?)?;
+    folder.write_config_given(&settings.to_toml()?, &Config::given(None, None, &sets))?;
     Ok(Some(Job {
         settings,
         task,

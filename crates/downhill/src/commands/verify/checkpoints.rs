@@ -2,15 +2,15 @@
 
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
-use run::{Checkpoint, Disk, RunFolder};
+use crate::session::open_at;
+use run::Checkpoint;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use train::check_checkpoint;
 
 pub fn run(path: &Path, as_json: bool) -> Result<()> {
-    let folder = RunFolder::open(Arc::new(Disk), path)?;
+    let folder = open_at(path)?;
     let checked = |(step, loaded): (u64, run::Result<Checkpoint>)| {
         let checked = loaded.and_then(|mut checkpoint| {
             check_checkpoint(&mut checkpoint)?;
