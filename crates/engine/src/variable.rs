@@ -35,8 +35,8 @@ pub enum Group {
     Vectors,
 }
 
-/// One parameter, fixed weight or cache. It determines initialization, counting, the optimizer's groups,
-/// checkpoints and names in files.
+/// One parameter, fixed weight or cache. It determines initialization, counting, the optimizer's
+/// groups, checkpoints and names in files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variable {
     /// Name, unique in the model.

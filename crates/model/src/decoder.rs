@@ -1,6 +1,8 @@
 //! What is a language model? A stack of blocks that read the tokens so far and predict the next
 //! one. One function records it for training, scoring and generation, for every family.
 
+pub mod teachers;
+
 use crate::config::{Mlp, ModelConfig, Norm, Position};
 use crate::recorded::{Decoder, Mode};
 use engine::{Angles, Error, Graph, Group, Heads, Init, Places, ValueId, Variable};
@@ -8,24 +10,16 @@ use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// The share of the teachers in what a model learns from; the rest is the text's own next tokens.
-const TAUGHT: f64 = 0.7;
-
-/// The name of a teacher's weight that a model of the same shape calls `name`.
-pub fn taught_by(teacher: usize, name: &str) -> String {
-    format!("teachers.{teacher}.{name}")
-}
-
 struct Recorder<'a> {
     g: Graph,
     shape: &'a ModelConfig,
+    vocabulary: usize,
     mode: Mode,
     time: usize,
     angles: Angles,
     places: Option<Places>,
     positions: Option<ValueId>,
     stream: Vec<ValueId>,
-    /// The teacher that is being recorded.
     teacher: Option<usize>,
     /// Number of the next dropout site, so that a mask doesn't depend on what else is recorded.
     site: u32,
@@ -56,6 +50,7 @@ pub fn decoder(
     let mut r = Recorder {
         g,
         shape,
+        vocabulary,
         mode,
         time,
         angles: Angles::new(longest, shape.head_size, shape.rope_theta),
@@ -65,7 +60,7 @@ pub fn decoder(
         teacher: None,
         site: 0,
     };
-    let logits = r.logits(tokens, asked, vocabulary)?;
+    let logits = r.logits(tokens, asked)?;
     if matches!(mode, Mode::Look | Mode::Generate(_)) {
         r.g.keep(logits);
     }
@@ -74,11 +69,9 @@ pub fn decoder(
     }
     let scored = !matches!(mode, Mode::Generate(_));
     let targets = scored.then(|| r.g.tokens("targets", rows));
-    let cost = targets.map(|next| r.cost(logits, next, tokens, vocabulary));
-    let cost = cost.transpose()?;
-    if let Some((_, nats)) = cost {
-        r.g.keep(nats);
-    }
+    let cost = targets
+        .map(|next| r.cost(logits, next, tokens))
+        .transpose()?;
     Ok(Decoder {
         graph: Arc::new(r.g),
         tokens,
@@ -94,22 +87,13 @@ pub fn decoder(
 }
 
 impl Recorder<'_> {
-    /// Logits of the next token after each one, or after those that are `asked` for.
-    fn logits(
-        &mut self,
-        tokens: ValueId,
-        asked: Option<ValueId>,
-        vocabulary: usize,
-    ) -> Result<ValueId> {
-        let (width, std) = (self.shape.width, 0.02);
+    /// Logits of the next token after each one, or after those asked for.
+    fn logits(&mut self, tokens: ValueId, asked: Option<ValueId>) -> Result<ValueId> {
+        let (vocabulary, width, std) = (self.vocabulary, self.shape.width, 0.02);
         let table = self.matrix("embed_tokens", vocabulary, width, std, Group::Embeddings);
         let mut h = self.g.embedding(tokens, table)?;
-        if self.shape.position == Position::Learned && self.positions.is_none() {
-            let rows = self.g.spec(tokens).rows;
-            self.positions = Some(self.g.tokens("positions", rows));
-        }
-        if let Some(at) = self.positions {
-            h = self.add_positions(h, at)?;
+        if self.shape.position == Position::Learned {
+            h = self.add_positions(h)?;
         }
         h = self.dropout(h)?;
         for layer in 0..self.shape.layers {
@@ -126,38 +110,6 @@ impl Recorder<'_> {
         self.g.linear(h, head, None)
     }
 
-    /// The cost and each row's nats, with the teachers' predictions if there are teachers.
-    fn cost(
-        &mut self,
-        logits: ValueId,
-        targets: ValueId,
-        tokens: ValueId,
-        vocabulary: usize,
-    ) -> Result<(ValueId, ValueId)> {
-        let Mode::Distill(teachers) = self.mode else {
-            return self.g.cross_entropy(logits, targets);
-        };
-        let mut predictions = Vec::new();
-        for teacher in 0..teachers {
-            self.teacher = Some(teacher);
-            predictions.push(self.logits(tokens, None, vocabulary)?);
-        }
-        let mean = self.g.mixture(&predictions)?;
-        self.g.distillation(logits, targets, mean, TAUGHT)
-    }
-
-    /// A parameter, or the teacher's fixed weight in its place.
-    fn variable(&mut self, variable: Variable) -> ValueId {
-        let variable = match self.teacher {
-            Some(teacher) => {
-                let name = taught_by(teacher, &variable.name);
-                variable.fixed(name)
-            }
-            None => variable,
-        };
-        self.g.variable(variable)
-    }
-
     fn matrix(&mut self, name: &str, rows: usize, width: usize, std: f64, group: Group) -> ValueId {
         let name = format!("{name}.weight");
         let variable = Variable::parameter(name, &[rows, width], Init::Normal(std));
@@ -165,10 +117,13 @@ impl Recorder<'_> {
     }
 
     /// h + a learned vector for each position.
-    fn add_positions(&mut self, h: ValueId, at: ValueId) -> Result<ValueId> {
+    fn add_positions(&mut self, h: ValueId) -> Result<ValueId> {
+        let rows = self.g.spec(h).rows;
+        let at = *self
+            .positions
+            .get_or_insert_with(|| self.g.tokens("positions", rows));
         let (context, width) = (self.shape.context, self.shape.width);
-        let name = "embed_positions";
-        let table = self.matrix(name, context, width, 0.02, Group::Embeddings);
+        let table = self.matrix("embed_positions", context, width, 0.02, Group::Embeddings);
         let learned = self.g.embedding(at, table)?;
         self.g.residual(h, learned)
     }
@@ -195,10 +150,8 @@ impl Recorder<'_> {
     /// Several layers with the same input x, each with its name and width.
     fn linears(&mut self, x: ValueId, layers: &[(String, usize)]) -> Result<Vec<ValueId>> {
         let inner = self.g.spec(x).width;
-        let each = layers.iter();
-        let layers: Vec<_> = each
-            .map(|(name, out)| self.layer(name, (*out, inner), 0.02))
-            .collect();
+        let layer = |(name, out): &(String, usize)| self.layer(name, (*out, inner), 0.02);
+        let layers: Vec<_> = layers.iter().map(layer).collect();
         self.g.linears(x, &layers)
     }
 
@@ -285,9 +238,8 @@ impl Recorder<'_> {
                 self.g.append(x, places, &cache, pages, self.time)
             };
             (k, v) = (append(k, "k")?, append(v, "v")?);
-            return self
-                .g
-                .cached_attention(q, [k, v], places, pages, heads, self.time);
+            let (kv, time) = ([k, v], self.time);
+            return self.g.cached_attention(q, kv, places, pages, heads, time);
         }
         self.g.attention(q, k, v, heads, self.time)
     }

@@ -20,7 +20,8 @@ pub use config::{
     Mistake, Mlp, ModelConfig, Norm, OptimConfig, OptimizerName, Position, PrecisionSetting,
     SampleConfig, Schedule, TrainConfig,
 };
-pub use decoder::{decoder, taught_by};
+pub use decoder::decoder;
+pub use decoder::teachers::taught_by;
 pub use init::initialize;
 pub use pace::Pace;
 pub use recorded::{Decoder, Mode};
