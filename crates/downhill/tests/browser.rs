@@ -46,7 +46,7 @@ fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
             assert!(wide.as_u64() <= Some(width.into()), "{device}: {wide}");
             let overlapping = "const boxes = [...document.querySelectorAll('#loss-chart .annotation-text')]
                 .map((e) => e.getBoundingClientRect());
-                return boxes.filter((a, i) => boxes.slice(i + 1).some((b) =>
+                return boxes.length < 4 ? 'no labels' : boxes.filter((a, i) => boxes.slice(i + 1).some((b) =>
                     a.left < b.right && b.left < a.right && a.top < b.bottom - 2 && b.top < a.bottom - 2)).length";
             assert_eq!(
                 browser.run(overlapping),
