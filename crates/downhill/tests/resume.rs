@@ -120,8 +120,8 @@ fn a_run_ends_when_the_model_is_at_its_best() {
     assert_eq!(end["helps"], "text");
     let (last, best) = (end["step"].as_u64().unwrap(), &end["best_step"]);
     let evals = kind(&events, "eval");
-    let marked = evals.iter().filter(|e| e["best"] == true);
-    assert_eq!(&marked.last().unwrap()["step"], best);
+    let mut marked = evals.iter().filter(|e| e["best"] == true);
+    assert_eq!(&marked.next_back().unwrap()["step"], best);
     assert_eq!(best.as_u64(), Some(last - 50), "five evaluations later");
 
     let shown = place.run("train --resume best").fine().out;
