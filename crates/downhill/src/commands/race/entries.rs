@@ -4,7 +4,7 @@ use crate::arguments::{Race, Train, TrainFlags};
 use crate::commands::{plan, train};
 use crate::failure::{Failure, Result};
 use crate::progress::with_progress;
-use crate::session::{choice, threads};
+use crate::session::{self, choice, threads};
 use ::train::{Corpus, Deadline, Error, LanguageTask, Resumed, Settings, planner};
 use model::Config;
 use run::{Disk, End, Files, RaceFolder, Recipe, RunFolder, What, available_bytes, read_events};
@@ -91,7 +91,7 @@ pub fn new(a: &Race, stop: &AtomicBool) -> Result<Entries> {
     for &seed in &seeds {
         for (recipe, deadline) in recipes.iter().zip(&deadlines) {
             let (settings, task) = base.run(recipe, seed, *deadline)?;
-            ready.push((settings, task, *deadline));
+            ready.push((settings, task, *deadline, base.given(recipe, seed)?));
         }
     }
     let name = format!("race-{}", base.corpus.source.corpus);
@@ -105,10 +105,10 @@ pub fn new(a: &Race, stop: &AtomicBool) -> Result<Entries> {
         bytes: needed,
         time: base.time.map(|time| time.as_secs_f64()),
     };
-    for (place, (settings, task, deadline)) in ready.into_iter().enumerate() {
+    for (place, (settings, task, deadline, given)) in ready.into_iter().enumerate() {
         let own = choice(&Some(entries.path(place)), false, "");
         let folder = RunFolder::create(files.clone(), &own)?;
-        folder.write_config(&settings.to_toml()?)?;
+        folder.write_config_given(&settings.to_toml()?, &given)?;
         entries.lanes.push(Lane {
             settings,
             task,
@@ -174,15 +174,30 @@ impl Base {
         })
     }
 
-    /// The config with assignments on top.
-    fn load(&self, sets: &[String], seed: Option<u64>) -> Result<Config> {
+    /// The flags with which `train` gives the same run.
+    fn flags_of(&self, sets: &[String], seed: Option<u64>) -> TrainFlags {
         let mut flags = self.flags.clone();
         flags.seed = seed;
         flags.steps = flags.steps.filter(|_| plan::no_steps(sets).is_ok());
         flags.configured.sets.extend_from_slice(sets);
-        let mut config = plan::load(&flags, &self.planned)?;
+        flags
+    }
+
+    /// The config with assignments on top.
+    fn load(&self, sets: &[String], seed: Option<u64>) -> Result<Config> {
+        let mut config = plan::load(&self.flags_of(sets, seed), &self.planned)?;
         config.data.tokenizer = self.corpus.chosen.clone();
         Ok(config)
+    }
+
+    /// The keys that the user set for a run.
+    fn given(&self, recipe: &Recipe, seed: u64) -> Result<Vec<String>> {
+        let flags = self.flags_of(&recipe.sets, Some(seed));
+        let flags = TrainFlags {
+            members: None,
+            ..flags
+        };
+        session::given(&flags.configured, &plan::flags(&flags))
     }
 
     /// Checks the recipes. Returns when the runs of each have to end, if they end on time, and the

@@ -93,7 +93,8 @@ fn one(
         overwrite: false,
     };
     let folder = RunFolder::create(files, &choice)?;
-    folder.write_config(&settings.to_toml()?)?;
+    let given = job.folder.config()?.given.unwrap_or_default();
+    folder.write_config_given(&settings.to_toml()?, &given)?;
     Ok(Some(Job {
         settings,
         task,
