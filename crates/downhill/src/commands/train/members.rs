@@ -23,6 +23,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
         return Ok(Some(job));
     }
     check_memory(&job, members)?;
+    let told = !(at.flags.json || at.flags.quiet);
     let began = at.began.elapsed().as_secs_f64();
     let mut teachers = Vec::new();
     for member in 1..=members {
@@ -39,7 +40,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
             teachers.push(RunFolder::open(Arc::new(Disk), &path)?);
             continue;
         };
-        if !at.flags.json {
+        if told {
             let seed = one.settings.config.train.seed;
             let mut out = out();
             writeln!(out, "member {member} of {members} · seed {seed}")?;
@@ -51,7 +52,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
             Some(member),
         );
         if outcome? == Outcome::Interrupted {
-            if !at.flags.json {
+            if told {
                 let run = job.folder.path().display();
                 writeln!(out(), "stopped; to go on: downhill train --resume {run}")?;
             }
@@ -64,7 +65,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
         step_seconds: deadline.step_seconds * planner::slowness(members),
         ..deadline
     });
-    if !at.flags.json {
+    if told {
         writeln!(out(), "one model learns from all {members}")?;
     }
     Ok(Some(job))
