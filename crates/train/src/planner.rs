@@ -257,9 +257,9 @@ pub fn slowness(members: usize) -> f64 {
 
 /// The number of models that is considered beside one, given enough time.
 const MEMBERS: usize = 4;
-const TIME_FOR_MEMBERS: Duration = Duration::from_secs(300);
+const TIME_FOR_MEMBERS: Duration = Duration::from_secs(120);
 /// What one model that learns from several loses less than each of them, as a share.
-const DISTILLED: f64 = 0.015;
+const DISTILLED: f64 = 0.024;
 
 /// A config whose number of steps doesn't matter yet.
 fn first_set_of(shape: (usize, usize), members: usize, batch: usize) -> Vec<String> {
