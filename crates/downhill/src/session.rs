@@ -11,7 +11,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use train::TextSource;
+use train::{Settings, TextSource};
 
 /// Maximum number of threads per core.
 const MOST_THREADS: usize = 4;
@@ -120,6 +120,26 @@ pub fn choice(run: &Option<PathBuf>, overwrite: bool, name: &str) -> Choice {
             root: PathBuf::from(RUNS),
             name: name.to_owned(),
         },
+    }
+}
+
+/// Creates the folder of a run, with its settings and the keys that the user set.
+pub fn begun(choice: &Choice, settings: &Settings, given: &[String]) -> Result<RunFolder> {
+    let folder = RunFolder::create(Arc::new(Disk), choice)?;
+    folder.write_config_given(&settings.to_toml()?, given)?;
+    Ok(folder)
+}
+
+/// Refuses to train what needs more memory than is free.
+pub fn enough_memory(needed: u64, what: &str, advice: &str) -> Result<()> {
+    let amount = |bytes: u64| watch::amount(bytes, "B");
+    match run::available_bytes().filter(|free| *free < needed) {
+        None => Ok(()),
+        Some(free) => Err(Failure::Failed(format!(
+            "{what} needs {} of memory, but only {} is free: {advice}",
+            amount(needed),
+            amount(free)
+        ))),
     }
 }
 

@@ -31,10 +31,20 @@ fn members_teach_one_model_and_resume_to_the_same_bits() {
     place.run("train --resume part --quiet").fine();
     assert!(bits(&place, "part", 12) == whole, "the model");
     remove("part/checkpoints");
+    // Before its own first step, the run isn't finished, and has nothing to report.
+    std::fs::remove_file(place.path("part/events.jsonl")).unwrap();
+    assert!(place.run("list .").fine().out.contains("stopped"));
+    place
+        .run("report part")
+        .fails(1, &["no events yet", "--resume part"]);
     remove("part/members/2");
     remove("part/members/1/checkpoints/step-000012");
     let shown = place.run("train --resume part --no-page").fine().out;
-    for told in ["member 1 of 2 · seed 2", "member 2 of 2 · seed 3", "all 2"] {
+    for told in [
+        "member 1 of 2 · seed 2",
+        "member 2 of 2 · seed 3",
+        "the 2 members",
+    ] {
         assert!(shown.contains(told), "no {told:?} in {shown}");
     }
     assert!(bits(&place, "part", 12) == whole, "its members");
@@ -61,6 +71,8 @@ fn members_that_do_not_fit_the_memory_are_refused() {
     let place = Place::with_story();
     let line = "train story.txt --steps 3 --members 64 --run big --set model.width=65536 \
                 --set model.layers=2 --set model.heads=256 --set model.kv_heads=256";
-    place.run(line).fails(1, &["64 members need", "--members"]);
+    place
+        .run(line)
+        .fails(1, &["distilling 64 members needs", "--members"]);
     assert!(!place.has("big/members"));
 }

@@ -196,20 +196,6 @@ impl TrainConfig {
 }
 
 impl OptimConfig {
-    /// For the engine, with steps of so many tokens.
-    pub fn optimizer(&self, tokens: usize) -> engine::Optimizer {
-        // A mean that halves the weight of a gradient over a given number of tokens, so that it
-        // spans the same text whatever the batch (Marek et al., 2025, section 3).
-        let beta2 = self
-            .half_life
-            .map_or(self.beta2, |half| libm::exp2(-(tokens as f64) / half));
-        let optim = OptimConfig {
-            beta2,
-            ..self.clone()
-        };
-        optim.rules()
-    }
-
     fn rules(&self) -> engine::Optimizer {
         let momentum = |nesterov| Descent {
             momentum: Some(self.momentum),
@@ -341,7 +327,13 @@ pub struct Difference {
 impl Config {
     /// The optimizer, for the engine.
     pub fn optimizer(&self) -> engine::Optimizer {
-        self.optim.optimizer(self.train.batch * self.model.context)
+        let mut optim = self.optim.clone();
+        if let Some(half) = optim.half_life {
+            // The mean then spans the same text whatever the batch (Marek et al., 2025, section 3).
+            let tokens = self.train.batch * self.model.context;
+            optim.beta2 = libm::exp2(-(tokens as f64) / half);
+        }
+        optim.rules()
     }
 
     /// Merges default ← preset ← file (its path and content) ← assignments `key=value`.

@@ -198,7 +198,7 @@ const WORDS = {
   helpsTime: ["more time would help most", "延长训练时间最有帮助"],
   helpsText: ["more text would help most", "增加训练文本最有帮助"],
   helpsSize: ["a larger model would help most", "增大模型最有帮助"],
-  helpsNothing: ["the loss is as low as it gets", "损失已经无法再明显降低"],
+  helpsNothing: ["nothing would help much", "损失已接近下限，难以再降低"],
   skip: ["Skip to content", "跳到主要内容"],
   keys: ["Keyboard shortcuts", "快捷键"],
   close: ["Close", "关闭"],

@@ -1,41 +1,22 @@
-//! A race: runs of several recipes and seeds take turns on one machine, so that a machine that
-//! slows down, slows them all down alike. Each is a run like any other, and ends with the same bits
+//! A race: runs of several recipes and seeds take turns on one machine, so that a slowdown of the
+//! machine affects all of them alike. Each is a run like any other, and ends with the same bits
 //! as if it were trained alone.
 
 mod standing;
 
 pub use standing::{Advantage, Standing};
 
-use engine::{Cpu, CpuSettings, Plan, Purpose};
-use model::Config;
-use run::{Checkpoint, End, Event, RunFolder, What};
+use engine::{Cpu, CpuSettings};
+use run::{End, Event, What};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use train::{
-    Deadline, Error, LanguageTask, Outcome, Result, Settings, Task, Trainer, TrainerSettings,
-};
+use train::{Error, Job, Outcome, Result, Trainer, TrainerSettings};
 
 /// Turns of a run, at most: all runs have done the same share of their steps after each round.
 const TURNS: usize = 100;
 /// Steps of a turn, at least: its first one finds the caches filled by another run.
 const STEPS: usize = 10;
-
-/// A run that takes part.
-pub struct Lane {
-    /// Its settings; with those of the clock after it ended.
-    pub settings: Settings,
-    /// Its task.
-    pub task: LanguageTask,
-    /// Its folder.
-    pub folder: RunFolder,
-    /// The checkpoint it resumes from.
-    pub from: Option<Checkpoint>,
-    /// What the user should know before the first step.
-    pub notes: Vec<String>,
-    /// Its own time, if it ends on time.
-    pub deadline: Option<Deadline>,
-}
 
 /// How a run of a race ended.
 #[derive(Debug, Clone)]
@@ -48,32 +29,13 @@ pub enum Arrival {
     Diverged(String),
 }
 
-/// Bytes that a run needs while it trains: weights, gradients, state and intermediate values.
-///
-/// # Errors
-/// If the model's numbers don't fit together.
-pub fn bytes(task: &dyn Task, config: &Config) -> Result<u64> {
-    let train = &config.train;
-    let recording = task.record()?;
-    let purpose = Purpose::Train(config.optimizer());
-    let plan = Plan::new(recording.graph.clone(), recording.micros, purpose)?
-        .in_precision(train.precision.of_products());
-    let totals = engine::dry_run(&plan);
-    let average = if train.average > 0.0 {
-        totals.parameters
-    } else {
-        0
-    };
-    Ok(totals.bytes + 4 * average)
-}
-
 /// Trains all lanes in turns. `show` gets every event with the number of its lane.
 ///
 /// # Errors
 /// If a file or the device fails; the other runs are stopped and saved. A run that diverges doesn't
 /// end the race.
 pub fn run(
-    lanes: &mut [Lane],
+    lanes: &mut [Job],
     threads: usize,
     stop: &AtomicBool,
     show: &mut dyn FnMut(usize, &Event),

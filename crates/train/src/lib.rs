@@ -18,6 +18,7 @@ mod cadence;
 mod clock;
 mod corpus;
 mod error;
+mod job;
 mod ladder;
 mod language;
 mod patience;
@@ -33,6 +34,7 @@ mod trainer;
 
 pub use corpus::{Corpus, TextSource, cache_folder, choose, options, prepare, tokens_of};
 pub use error::{Error, Result};
+pub use job::{Job, memory};
 pub use language::LanguageTask;
 pub use resume::{Extension, Resumed, check_checkpoint};
 pub use saved::Settings;

@@ -1,30 +1,31 @@
 //! When is a model at its best? When the error is smallest and the weights are stable.
 //!
-//! The criterion, checked after each evaluation between the steps: none of the last `patience`
-//! evaluations was below the least loss by more than the share `improvement`, and either the
-//! validation loss has risen above the least by more than that share, or the last update moved no
-//! part of the model by more than the share `stable` of its weights. A loss that stands still
-//! while updates are large is no minimum: the steps are too long, and a falling rate helps.
+//! The criterion is checked after each evaluation between the steps. The last `patience`
+//! evaluations must not have improved the lowest validation loss by more than the share
+//! `improvement`. In addition, either the loss has risen above the lowest by more than that share,
+//! or the last update changed every part of the model by less than the share `stable` of its
+//! weights. A loss that stands still while updates are large is not a minimum: the steps are too
+//! long, and a lower rate would help.
 
 use model::TrainConfig;
 use run::Layers;
 use serde::{Deserialize, Serialize};
 
-/// What the criterion remembers; a checkpoint has it.
+/// The state of the criterion, saved with each checkpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Patience {
-    /// The least validation loss, by more than the least improvement.
+    /// The lowest validation loss; smaller improvements than the least one don't count.
     least: Option<f64>,
     /// The last validation loss.
     last: Option<f64>,
-    /// Evaluations since the least.
+    /// Evaluations since then.
     waited: usize,
     /// The largest ratio of update to weights of a part, in the last update.
     update: Option<f64>,
 }
 
 impl Patience {
-    /// Takes the validation loss of an evaluation between the steps.
+    /// Records the validation loss of an evaluation between the steps.
     pub fn evaluated(&mut self, config: &TrainConfig, loss: f64) {
         self.last = Some(loss);
         let better = self
@@ -37,7 +38,7 @@ impl Patience {
         }
     }
 
-    /// Takes the look inside the model that comes with an evaluation.
+    /// Records the sizes of the updates, measured with an evaluation.
     pub fn looked(&mut self, layers: &Layers) {
         let ratios = layers.update_ratio.iter().flatten().copied();
         self.update = ratios.reduce(f32::max).map(f64::from);
@@ -51,7 +52,7 @@ impl Patience {
         self.has_risen(config) || self.update.is_some_and(|update| update < config.stable)
     }
 
-    /// Whether the last validation loss was above the least.
+    /// Whether the last validation loss is above the lowest.
     pub fn has_risen(&self, config: &TrainConfig) -> bool {
         let both = self.last.zip(self.least);
         both.is_some_and(|(last, least)| last > least * (1.0 + config.improvement))

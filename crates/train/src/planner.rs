@@ -107,7 +107,7 @@ pub struct Candidate {
     pub layers: usize,
     /// Channels of the residual stream.
     pub width: usize,
-    /// Models that are trained, and then distilled into one; 1 if there is no more than that one.
+    /// Members that are trained and then distilled into one model; 1 for a single model.
     pub members: usize,
     /// Sequences of a step.
     pub batch: usize,
@@ -237,12 +237,12 @@ const POWERS: [f64; 2] = [1.1, 1.5];
 /// Half of the interval around the expected loss, as a share of it.
 const INTERVAL: f64 = 0.04;
 
-/// A step of a model that learns from one teacher takes this much longer: by the teacher's forward
-/// pass, a third of a training step.
+/// By how much each teacher prolongs a step, as a share of it: its forward pass is a third of a
+/// training step.
 const TEACHER: f64 = 1.0 / 3.0;
 
-/// How much of the time that is left one model of a run with so many members has, if all get the
-/// same number of steps.
+/// The share of the remaining time that each member gets, if all models take the same number of
+/// steps.
 pub fn share(members: usize) -> f64 {
     match members {
         1 => 1.0,
@@ -255,10 +255,10 @@ pub fn slowness(members: usize) -> f64 {
     1.0 + TEACHER * members as f64
 }
 
-/// The number of models that is considered beside one, given enough time.
+/// Members that are considered as an alternative to a single model, if there is enough time.
 const MEMBERS: usize = 4;
 const TIME_FOR_MEMBERS: Duration = Duration::from_secs(120);
-/// What one model that learns from several loses less than each of them, as a share.
+/// By how much the loss of a model distilled from members is below theirs, as a share.
 const DISTILLED: f64 = 0.024;
 
 /// A config whose number of steps doesn't matter yet.
@@ -368,7 +368,7 @@ fn budget(left: Duration, members: usize) -> f64 {
     left.as_secs_f64() * (1.0 - BETWEEN) * share(members)
 }
 
-/// The loss of a model that learns from so many, relative to theirs.
+/// The loss of a model distilled from so many members, relative to theirs.
 fn distilled(members: usize) -> f64 {
     match members {
         1 => 1.0,
@@ -431,8 +431,8 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
     if chosen.members > 1 {
         let share = share(chosen.members);
         reasons.push(format!(
-            "{} models with so many steps each teach one: that is expected to be better than one \
-             model with {:.0} times the steps",
+            "{} models with this many steps each, distilled into one, are expected to beat one model \
+             with {:.0} times the steps",
             chosen.members,
             1.0 / share
         ));

@@ -121,7 +121,7 @@ pub(crate) fn end(
     let what = match end.reason.as_str() {
         "interrupted" => format!("stopped after step {step}; everything is saved"),
         "target" => format!("reached its target at step {step}"),
-        "best" => format!("ended at its best, after step {step}"),
+        "best" => format!("stopped after step {step}: the model is at its best"),
         "finished" => format!("finished after step {step}"),
         other => format!("ended after step {step} ({})", line(other)),
     };
@@ -167,10 +167,12 @@ pub(crate) fn helps(helps: Helps, end: &End, start: Option<&Start>) -> String {
              text, which it has read {read}"
         ),
         Helps::Text => format!("more text would help most: this one has been read {read}"),
-        Helps::Size => "a larger model would help most: for this one, the error is smallest and \
-                        the weights are stable"
-            .to_owned(),
-        Helps::Nothing => "the loss is as low as it gets: close to the floor".to_owned(),
+        Helps::Size => {
+            "a larger model would help most: this one's loss no longer improves and its \
+                        weights are stable"
+                .to_owned()
+        }
+        Helps::Nothing => "nothing would help much: the loss is close to the floor".to_owned(),
     }
 }
 

@@ -121,10 +121,11 @@ fn summary(run: &RunFolder) -> Summary {
         .filter(|end| end.reason != "interrupted")
         .and_then(|end| end.val_nats_per_token.or(end.mse))
         .filter(|loss| loss.is_finite());
-    let ended = ended.is_none() || end.is_some();
     let checkpoints = run.checkpoints().list().unwrap_or_default();
     let losses = checkpoints.iter().filter_map(|c| c.loss);
+    // Before its first event, a run has only its config.
     let changed = std::fs::metadata(run.events_path())
+        .or_else(|_| std::fs::metadata(run.path().join("run.toml")))
         .and_then(|m| m.modified())
         .ok();
     let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -153,7 +154,7 @@ fn summary(run: &RunFolder) -> Summary {
         steps: settings.map(|c| c.train.steps as u64),
         best: full.or(losses.min_by(f64::total_cmp)),
         full: full.is_some(),
-        state: run.condition(ended),
+        state: run.condition(end.is_some()),
         changed: changed.map_or(0.0, |since| since.as_secs_f64()),
     }
 }

@@ -47,7 +47,7 @@ pub fn run(a: &Race) -> Result<()> {
     if interrupted {
         let folder = folder.display();
         tell(&format!(
-            "all runs are saved; to go on: downhill race --resume {folder}"
+            "all runs are saved; to resume: downhill race --resume {folder}"
         ));
         return Err(Failure::Interrupted);
     }

@@ -1,7 +1,7 @@
 //! `downhill report`: a run as one HTML file, or its charts as SVG files.
 
 use crate::arguments::Report;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::open;
 use run::{Disk, Files, marked, read_events, write_output};
@@ -10,6 +10,13 @@ use watch::{pictures, report};
 
 pub fn run(a: &Report) -> Result<()> {
     let folder = open(a.run.as_deref())?;
+    if !folder.events_path().exists() {
+        let run = folder.path().display();
+        return Err(Failure::Failed(format!(
+            "{run} has no events yet, so there is nothing to report. To train it: downhill train \
+             --resume {run}"
+        )));
+    }
     let events = read_events(&folder.events_path())?;
     let mut out = out();
     if let Some(to) = &a.svg {

@@ -12,9 +12,9 @@ use crate::output::{self, out, tell};
 use crate::progress::with_progress;
 use crate::session::{self, choice, cpu, saving_flag, threads};
 use crate::terminal;
-use ::train::{Corpus, Deadline, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
+use ::train::{Corpus, Deadline, Job, LanguageTask, Outcome, Settings, Trainer, TrainerSettings};
 use model::Config;
-use run::{Checkpoint, Disk, Event, Files, RunFolder, What};
+use run::{Event, RunFolder, What};
 use serve::Runs;
 use std::io::{Write, stdout};
 use std::sync::Arc;
@@ -24,19 +24,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use watch::tui::{self, Closed, Events};
 use watch::{Screen, TensorBoard, TerminalLog};
-
-/// What is trained, and where it starts.
-struct Job {
-    settings: Settings,
-    task: LanguageTask,
-    folder: RunFolder,
-    /// The checkpoint it resumes from.
-    from: Option<Checkpoint>,
-    /// What the user should know before the first step.
-    notes: Vec<String>,
-    /// When it has to be over, if it ends on time.
-    deadline: Option<Deadline>,
-}
 
 pub fn run(a: &Train) -> Result<()> {
     let began = Instant::now();
@@ -58,7 +45,7 @@ pub fn run(a: &Train) -> Result<()> {
     };
     let save = Arc::new(AtomicBool::new(false));
     let page = page(&a.flags, &job.folder, &save, &stop);
-    let outcome = train(&mut job, &at, &save, None);
+    let outcome = train(&mut job, &at, &save, false);
     // The run is unlocked while the page stays.
     drop(job);
     match outcome? {
@@ -76,9 +63,8 @@ struct At<'a> {
     threads: usize,
 }
 
-/// Trains a job. The end of a member, which has a number, isn't shown: its commands are not what
-/// to do next.
-fn train(job: &mut Job, at: &At, save: &Arc<AtomicBool>, member: Option<usize>) -> Result<Outcome> {
+/// Trains a job. The end of a member isn't shown: its commands are not what to do next.
+fn train(job: &mut Job, at: &At, save: &Arc<AtomicBool>, member: bool) -> Result<Outcome> {
     let flags = at.flags;
     let mut device = cpu(at.threads);
     let settings = TrainerSettings {
@@ -93,12 +79,12 @@ fn train(job: &mut Job, at: &At, save: &Arc<AtomicBool>, member: Option<usize>) 
     let mut screen = match (flags.tui, member) {
         (true, _) => Output::tui(&job.folder, at.stop.clone()),
         // Scripts read the events of one model.
-        (false, Some(_)) if flags.json => Output::Silent,
+        (false, true) if flags.json => Output::Silent,
         (false, _) => Output::new(flags.json, flags.quiet),
     };
     let outcome = {
         let mut show = |event: &Event| {
-            if member.is_none() || !matches!(event.what, What::End(_)) {
+            if !member || !matches!(event.what, What::End(_)) {
                 screen.event(event);
             }
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
@@ -225,18 +211,9 @@ fn job(f: &TrainFlags, config: Config, corpus: Corpus, deadline: Option<Deadline
     };
     // The folder is created last, so that no mistake leaves one behind.
     let task = LanguageTask::new(&settings.config, corpus)?;
-    let files: Arc<dyn Files> = Arc::new(Disk);
-    let folder = RunFolder::create(files, &choice)?;
     let given = session::given(&f.configured, &plan::flags(f))?;
-    folder.write_config_given(&settings.to_toml()?, &given)?;
-    Ok(Job {
-        settings,
-        task,
-        folder,
-        from: None,
-        notes: Vec::new(),
-        deadline,
-    })
+    let folder = session::begun(&choice, &settings, &given)?;
+    Ok(Job::new(settings, task, folder, deadline))
 }
 
 /// Says what of a text was left out, and how it was read.

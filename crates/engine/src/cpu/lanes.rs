@@ -264,6 +264,19 @@ pub fn dot<Lanes: Vector>(a: &[f32], b: &[f32]) -> f32 {
     total.sum()
 }
 
+/// log Σ exp(x), and the largest x subtracted before each exponential, so that none overflows.
+#[inline(always)]
+pub fn log_sum_exp<Lanes: Vector>(x: &[f32]) -> f32 {
+    let mut most = Lanes::all(f32::NEG_INFINITY);
+    for x in x.chunks(LANES) {
+        most = most.max(Lanes::load(x, f32::NEG_INFINITY));
+    }
+    let most = most.greatest();
+    let shift = Lanes::all(most);
+    let sum = sum_by(x, f32::NEG_INFINITY, |x: Lanes| (x - shift).exp());
+    most + Lanes::all(sum).log().first()
+}
+
 /// Rows of a band such that a tile of an elementwise operation has about 16,384 numbers. Depends on
 /// the shape alone.
 pub fn band(width: usize) -> usize {

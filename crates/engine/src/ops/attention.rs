@@ -16,6 +16,7 @@
 mod tiles;
 
 use super::append::{Pages, Places, check_places};
+use super::cross_entropy::log_sum_exp_f64;
 use crate::at::At;
 use crate::cost::{Cost, Pass};
 use crate::cpu::arena::Read;
@@ -154,9 +155,7 @@ impl Attention {
 
     /// Turns a row of scores into p[t, ·] in place; returns log Σ exp.
     fn softmax_f64(scores: &mut [f64]) -> f64 {
-        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = scores.iter().map(|s| libm::exp(s - most)).sum();
-        let total = most + libm::log(sum);
+        let total = log_sum_exp_f64(scores);
         scores.iter_mut().for_each(|s| *s = libm::exp(*s - total));
         total
     }

@@ -8,7 +8,7 @@
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
-use crate::cpu::lanes::{LANES, band, lanes, sum_by, total};
+use crate::cpu::lanes::{LANES, band, lanes, log_sum_exp, total};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
@@ -40,6 +40,13 @@ impl Graph {
         self.keep(out[0]);
         Ok((out[0], out[1]))
     }
+}
+
+/// log Σ exp(x).
+pub(super) fn log_sum_exp_f64(x: &[f64]) -> f64 {
+    let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = x.iter().map(|x| libm::exp(x - most)).sum();
+    most + libm::log(sum)
 }
 
 impl Operation for CrossEntropy {
@@ -83,9 +90,7 @@ impl Operation for CrossEntropy {
     fn forward_f64(&self, mut a: ForwardF64) {
         let (x, targets) = (a.x[0].real(), a.x[1].tokens());
         for (row, x) in x.chunks(self.vocabulary).enumerate() {
-            let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = x.iter().map(|x| libm::exp(x - most)).sum();
-            a.kept[0][row] = most + libm::log(sum);
+            a.kept[0][row] = log_sum_exp_f64(x);
             a.y[1][row] = match targets[row] {
                 UNCOUNTED => 0.0,
                 target => a.kept[0][row] - x[target as usize],
@@ -152,14 +157,7 @@ lanes! {
     fn forward_rows(x: &[f32], width: usize, targets: &[u32], nats: &mut [f32], kept: &mut [f32]) {
         let rows = x.chunks(width).zip(targets).zip(nats.iter_mut().zip(kept));
         for ((x, &target), (nats, kept)) in rows {
-            let mut most = Lanes::all(f32::NEG_INFINITY);
-            for x in x.chunks(LANES) {
-                most = most.max(Lanes::load(x, f32::NEG_INFINITY));
-            }
-            let most = most.greatest();
-            let shift = Lanes::all(most);
-            let sum = sum_by(x, f32::NEG_INFINITY, |x: Lanes| (x - shift).exp());
-            *kept = most + Lanes::all(sum).log().first();
+            *kept = log_sum_exp::<Lanes>(x);
             *nats = if target == UNCOUNTED { 0.0 } else { *kept - x[target as usize] };
         }
     }

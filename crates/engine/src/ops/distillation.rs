@@ -1,4 +1,4 @@
-//! Distillation: a model learns the next token, and what other models say about it.
+//! Distillation: a model learns from the next token and from other models' predictions of it.
 //!
 //! With teachers' probabilities p and their share α, the target is the distribution
 //! q = (1 − α)·one-hot(target) + α·p, and the loss is the cross-entropy with it:
@@ -7,11 +7,11 @@
 //! dp = −weight·α·x. Hinton et al., "Distilling the knowledge in a neural network", 2015, section
 //! 2, at a temperature of 1.
 
-use super::cross_entropy::UNCOUNTED;
+use super::cross_entropy::{UNCOUNTED, log_sum_exp_f64};
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
-use crate::cpu::lanes::{LANES, band, dot, lanes, sum_by, total};
+use crate::cpu::lanes::{LANES, band, dot, lanes, log_sum_exp, total};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
@@ -89,9 +89,7 @@ impl Operation for Distillation {
         let (x, targets, p) = (a.x[0].real(), a.x[1].tokens(), a.x[2].real());
         let rows = x.chunks(self.vocabulary).zip(p.chunks(self.vocabulary));
         for (row, (x, p)) in rows.enumerate() {
-            let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = x.iter().map(|x| libm::exp(x - most)).sum();
-            a.kept[0][row] = most + libm::log(sum);
+            a.kept[0][row] = log_sum_exp_f64(x);
             let taught: f64 = x.iter().zip(p).map(|(x, p)| x * p).sum();
             a.y[1][row] = match targets[row] {
                 UNCOUNTED => 0.0,
@@ -169,14 +167,7 @@ lanes! {
     fn forward_rows(x: &[f32], p: &[f32], width: usize, targets: &[u32], share: f32, nats: &mut [f32], kept: &mut [f32]) {
         let rows = x.chunks(width).zip(p.chunks(width)).zip(targets);
         for (((x, p), &target), (nats, kept)) in rows.zip(nats.iter_mut().zip(kept)) {
-            let mut most = Lanes::all(f32::NEG_INFINITY);
-            for x in x.chunks(LANES) {
-                most = most.max(Lanes::load(x, f32::NEG_INFINITY));
-            }
-            let most = most.greatest();
-            let shift = Lanes::all(most);
-            let sum = sum_by(x, f32::NEG_INFINITY, |x: Lanes| (x - shift).exp());
-            *kept = most + Lanes::all(sum).log().first();
+            *kept = log_sum_exp::<Lanes>(x);
             *nats = match target {
                 UNCOUNTED => 0.0,
                 target => {

@@ -4,10 +4,11 @@
 //! Backward: with s = softmax(x), dx = weight · s∘(dy − Σⱼ sⱼ·dyⱼ), and dsum = dy.
 //! Averaging probabilities: Lakshminarayanan et al., "Deep ensembles", 2017, section 2.4.
 
+use super::cross_entropy::log_sum_exp_f64;
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
 use crate::cpu::kernel::{Backward, Forward, Kernel};
-use crate::cpu::lanes::{LANES, band, lanes, sum_by};
+use crate::cpu::lanes::{LANES, band, lanes, log_sum_exp};
 use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
@@ -22,7 +23,7 @@ use crate::write::Write;
 pub struct Mixture {
     /// V.
     vocabulary: usize,
-    /// What this model counts.
+    /// The weight of this model.
     weight: f64,
 }
 
@@ -79,9 +80,7 @@ impl Operation for Mixture {
         for (row, y) in a.y[0].chunks_mut(self.vocabulary).enumerate() {
             let from = row * self.vocabulary;
             let x = &x[from..][..self.vocabulary];
-            let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let total: f64 = x.iter().map(|x| libm::exp(x - most)).sum();
-            a.kept[0][row] = most + libm::log(total);
+            a.kept[0][row] = log_sum_exp_f64(x);
             for (j, y) in y.iter_mut().enumerate() {
                 let sum = sum.map_or(0.0, |sum| sum[from + j]);
                 *y = sum + self.weight * libm::exp(x[j] - a.kept[0][row]);
@@ -148,13 +147,7 @@ lanes! {
         let weight = Lanes::all(weight);
         for (row, (y, kept)) in y.chunks_mut(width).zip(kept).enumerate() {
             let x = &x[row * width..][..width];
-            let mut most = Lanes::all(f32::NEG_INFINITY);
-            for x in x.chunks(LANES) {
-                most = most.max(Lanes::load(x, f32::NEG_INFINITY));
-            }
-            let shift = Lanes::all(most.greatest());
-            let total = sum_by(x, f32::NEG_INFINITY, |x: Lanes| (x - shift).exp());
-            *kept = most.greatest() + Lanes::all(total).log().first();
+            *kept = log_sum_exp::<Lanes>(x);
             let shift = Lanes::all(*kept);
             for (i, (x, y)) in x.chunks(LANES).zip(y.chunks_mut(LANES)).enumerate() {
                 let sum = sum.get(row * width + i * LANES..).unwrap_or_default();

@@ -5,15 +5,13 @@ use crate::commands::{plan, train};
 use crate::failure::{Failure, Result};
 use crate::progress::with_progress;
 use crate::session::{self, choice, threads};
-use ::train::{Corpus, Deadline, Error, LanguageTask, Resumed, Settings, planner};
+use ::train::{Corpus, Deadline, Error, Job, LanguageTask, Resumed, Settings, memory, planner};
 use model::Config;
-use run::{Disk, End, Files, RaceFolder, Recipe, RunFolder, What, available_bytes, read_events};
+use run::{Disk, End, Files, RaceFolder, Recipe, RunFolder, What, read_events};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use study::race::{Lane, bytes};
-use watch::amount;
 
 /// What all runs share, since it decides what is measured; the reason follows the name.
 const SHARED: [(&str, &str); 7] = [
@@ -48,7 +46,7 @@ const LEAST_STEPS: f64 = 20.0;
 pub struct Entries {
     pub folder: RaceFolder,
     /// The runs that are still to be trained, and the place of each among all.
-    pub lanes: Vec<Lane>,
+    pub lanes: Vec<Job>,
     pub places: Vec<usize>,
     /// How each run ended, if it did.
     pub ends: Vec<Option<End>>,
@@ -107,16 +105,9 @@ pub fn new(a: &Race, stop: &AtomicBool) -> Result<Entries> {
     };
     for (place, (settings, task, deadline, given)) in ready.into_iter().enumerate() {
         let own = choice(&Some(entries.path(place)), false, "");
-        let folder = RunFolder::create(files.clone(), &own)?;
-        folder.write_config_given(&settings.to_toml()?, &given)?;
-        entries.lanes.push(Lane {
-            settings,
-            task,
-            folder,
-            from: None,
-            notes: Vec::new(),
-            deadline,
-        });
+        let folder = session::begun(&own, &settings, &given)?;
+        let lane = Job::new(settings, task, folder, deadline);
+        entries.lanes.push(lane);
     }
     Ok(entries)
 }
@@ -214,8 +205,9 @@ impl Base {
                 )));
             }
             let seed = config.train.seed;
-            let (settings, task) = self.run(recipe, seed, None)?;
-            needed += bytes(&task, &settings.config)? + 4 * self.corpus.validation.len() as u64;
+            self.run(recipe, seed, None)?;
+            needed += memory(&config, self.corpus.tokenizer.vocabulary_size())?
+                + 4 * self.corpus.validation.len() as u64;
             let deadline = self.time.map(|time| self.deadline(&config, time));
             deadlines.push(deadline.transpose().map_err(within)?);
             known.push(config);
@@ -263,15 +255,8 @@ impl Base {
 
 /// Refuses a race that needs more memory than there is.
 fn enough_memory(needed: u64) -> Result<()> {
-    match available_bytes().filter(|free| *free < needed) {
-        None => Ok(()),
-        Some(free) => Err(Failure::Failed(format!(
-            "all runs at the same time need {} of memory, and {} are free: take fewer recipes or \
-             seeds, or smaller models",
-            amount(needed, "B"),
-            amount(free, "B"),
-        ))),
-    }
+    let advice = "take fewer recipes or seeds, or smaller models";
+    session::enough_memory(needed, "training all runs at the same time", advice)
 }
 
 /// The recipes of the command line.
@@ -315,7 +300,7 @@ fn recipe(text: &str) -> std::result::Result<Recipe, String> {
     for set in &sets {
         let Some((key, _)) = set.split_once('=') else {
             return Err(format!(
-                "recipe {name}: {set:?} sets nothing; write KEY=VALUE, with commas between"
+                "recipe {name}: {set:?} is not KEY=VALUE; separate several with commas"
             ));
         };
         let key = key.trim();
@@ -383,16 +368,13 @@ pub fn resumed(path: &Path, a: &Race, stop: &AtomicBool) -> Result<Entries> {
             entries.ends[place] = ends.into_iter().next();
             continue;
         }
-        let Resumed {
-            settings,
-            from,
-            notes,
-        } = resumed;
+        let settings = &resumed.settings;
         let corpus = match known.as_ref().filter(|c| c.source == settings.source) {
             Some(corpus) => corpus.clone(),
             None => {
                 let (source, config) = (&settings.source, &settings.config);
-                let tokenizer = from.as_ref().map(::session::tokenizer).transpose()?;
+                let from = resumed.from.as_ref();
+                let tokenizer = from.map(::session::tokenizer).transpose()?;
                 let flags = TrainFlags {
                     json: a.json,
                     ..TrainFlags::default()
@@ -402,20 +384,14 @@ pub fn resumed(path: &Path, a: &Race, stop: &AtomicBool) -> Result<Entries> {
                 })?
             }
         };
-        let task = LanguageTask::new(&settings.config, corpus.clone())?;
-        known = Some(corpus);
-        entries.bytes += bytes(&task, &settings.config)?;
+        let vocabulary = corpus.tokenizer.vocabulary_size();
+        entries.bytes += memory(&settings.config, vocabulary)?;
         enough_memory(entries.bytes)?;
         folder.write_config(&settings.to_toml()?)?;
+        let lane = Job::resumed(resumed, folder, corpus.clone())?;
+        known = Some(corpus);
         entries.places.push(place);
-        entries.lanes.push(Lane {
-            settings,
-            task,
-            folder,
-            from,
-            notes,
-            deadline: None,
-        });
+        entries.lanes.push(lane);
     }
     Ok(entries)
 }

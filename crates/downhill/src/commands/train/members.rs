@@ -1,12 +1,13 @@
 //! Members: models that differ in their seed, trained one after another, which then teach the model
 //! of the run. Each is a run of its own in the folder `members` of that run.
 
-use super::{At, Job};
-use crate::failure::{Failure, Result};
+use super::At;
+use crate::failure::Result;
 use crate::output::out;
-use ::train::{Corpus, Deadline, LanguageTask, Outcome, Resumed, Settings, planner};
+use crate::session::{begun, enough_memory};
+use ::train::{Deadline, Job, LanguageTask, Outcome, Resumed, Settings, planner};
 use model::Config;
-use run::{Choice, Disk, Files, RunFolder};
+use run::{Choice, Disk, RunFolder};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,13 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
     if members == 1 {
         return Ok(Some(job));
     }
-    check_memory(&job, members)?;
+    // Before the first is trained.
+    let vocabulary = job.task.corpus().tokenizer.vocabulary_size();
+    enough_memory(
+        ::train::memory(&job.settings.config, vocabulary)?,
+        &format!("distilling {members} members"),
+        "take fewer (--members), or a smaller model",
+    )?;
     let told = !(at.flags.json || at.flags.quiet);
     let began = at.began.elapsed().as_secs_f64();
     let mut teachers = Vec::new();
@@ -45,16 +52,11 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
             let mut out = out();
             writeln!(out, "member {member} of {members} · seed {seed}")?;
         }
-        let outcome = super::train(
-            &mut one,
-            at,
-            &Arc::new(AtomicBool::new(false)),
-            Some(member),
-        );
+        let outcome = super::train(&mut one, at, &Arc::new(AtomicBool::new(false)), true);
         if outcome? == Outcome::Interrupted {
             if told {
                 let run = job.folder.path().display();
-                writeln!(out(), "stopped; to go on: downhill train --resume {run}")?;
+                writeln!(out(), "stopped; to resume: downhill train --resume {run}")?;
             }
             return Ok(None);
         }
@@ -66,7 +68,7 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
         ..deadline
     });
     if told {
-        writeln!(out(), "one model learns from all {members}")?;
+        writeln!(out(), "the {members} members are distilled into one model")?;
     }
     Ok(Some(job))
 }
@@ -79,10 +81,14 @@ fn one(
     member: usize,
     deadline: Option<Deadline>,
 ) -> Result<Option<Job>> {
-    let files: Arc<dyn Files> = Arc::new(Disk);
     let corpus = job.task.corpus().clone();
     if path.is_dir() {
-        return go_on(files, path, corpus);
+        let folder = RunFolder::open_to_write(Arc::new(Disk), path)?;
+        let resumed = Resumed::new(&folder, None, &[], None)?;
+        return match resumed.is_finished(&folder)? {
+            true => Ok(None),
+            false => Ok(Some(Job::resumed(resumed, folder, corpus)?)),
+        };
     }
     let settings = Settings {
         config: member_config(job, at, member)?,
@@ -93,34 +99,9 @@ fn one(
         path: path.to_path_buf(),
         overwrite: false,
     };
-    let folder = RunFolder::create(files, &choice)?;
     let given = job.folder.config()?.given.unwrap_or_default();
-    folder.write_config_given(&settings.to_toml()?, &given)?;
-    Ok(Some(Job {
-        settings,
-        task,
-        folder,
-        from: None,
-        notes: Vec::new(),
-        deadline,
-    }))
-}
-
-/// A member that was begun, as a job; `None` if it is trained.
-fn go_on(files: Arc<dyn Files>, path: &Path, corpus: Corpus) -> Result<Option<Job>> {
-    let folder = RunFolder::open_to_write(files, path)?;
-    let resumed = Resumed::new(&folder, None, &[], None)?;
-    if resumed.is_finished(&folder)? {
-        return Ok(None);
-    }
-    Ok(Some(Job {
-        task: LanguageTask::new(&resumed.settings.config, corpus)?,
-        settings: resumed.settings,
-        folder,
-        from: resumed.from,
-        notes: resumed.notes,
-        deadline: None,
-    }))
+    let folder = begun(&choice, &settings, &given)?;
+    Ok(Some(Job::new(settings, task, folder, deadline)))
 }
 
 /// The config of a member: that of the run with another seed. Where a run is repeated from its
@@ -138,26 +119,4 @@ fn member_config(job: &Job, at: &At, member: usize) -> Result<Config> {
     train.pace = None;
     train.seed = train.seed.wrapping_add(member as u64);
     Ok(config)
-}
-
-/// Refuses members that don't fit the memory, before the first is trained.
-fn check_memory(job: &Job, members: usize) -> Result<()> {
-    let Some(free) = run::available_bytes() else {
-        return Ok(());
-    };
-    let config = &job.settings.config;
-    let vocabulary = job.task.corpus().tokenizer.vocabulary_size();
-    let training = model::Training::record(config, vocabulary).map_err(::train::Error::from)?;
-    let plan = training.plan(config).map_err(::train::Error::from)?;
-    let needed = engine::dry_run(&plan).bytes;
-    if needed <= free {
-        return Ok(());
-    }
-    let amount = |bytes: u64| ::watch::amount(bytes, "B");
-    Err(Failure::Failed(format!(
-        "{members} members need {} of memory to teach one model, and {} is free: take fewer \
-         (--members), or a smaller model",
-        amount(needed),
-        amount(free)
-    )))
 }

@@ -1,12 +1,11 @@
 //! `downhill train --resume`.
 
-use super::Job;
 use crate::arguments::TrainFlags;
 use crate::failure::Result;
 use crate::output::{out, tell};
 use crate::progress::with_progress;
 use crate::session::{assignments, checkpoint_at, of_text};
-use ::train::{Corpus, LanguageTask, Resumed};
+use ::train::{Corpus, Job, Resumed};
 use model::Config;
 use run::{Disk, RunFolder};
 use std::io::Write;
@@ -36,13 +35,10 @@ pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>
         finished(&resumed, path, f.json)?;
         return Ok(None);
     }
-    let Resumed {
-        settings,
-        from,
-        notes,
-    } = resumed;
+    let settings = &resumed.settings;
     let (source, config) = (&settings.source, &settings.config);
-    let known = from.as_ref().map(::session::tokenizer).transpose()?;
+    let known = resumed.from.as_ref().map(::session::tokenizer);
+    let known = known.transpose()?;
     let corpus = with_progress(config, f, stop, |control| {
         Corpus::of_run(&folder, source, config, known, control).map_err(|error| {
             let file = folder.path().join("run.toml");
@@ -50,16 +46,8 @@ pub fn job(path: &Path, f: &TrainFlags, stop: &AtomicBool) -> Result<Option<Job>
             of_text(error, &advice)
         })
     })?;
-    let task = LanguageTask::new(config, corpus)?;
     folder.write_config_given(&settings.to_toml()?, &Config::given(None, None, &sets))?;
-    Ok(Some(Job {
-        settings,
-        task,
-        folder,
-        from,
-        notes,
-        deadline: None,
-    }))
+    Ok(Some(Job::resumed(resumed, folder, corpus)?))
 }
 
 /// Prints that nothing is left to do.
