@@ -207,7 +207,7 @@ fn mistakes_are_refused_and_leave_nothing_behind() {
     // Elsewhere it isn't known how much memory is free.
     if cfg!(target_os = "linux") {
         let large = "--preset gpt2-124m --seeds 100 --recipe a --recipe b:optim.lr=1 --out race";
-        let words = ["of memory", "are free", "fewer recipes"];
+        let words = ["of memory", "is free", "fewer recipes"];
         place.run(&format!("race {large}")).fails(1, &words);
         assert!(!place.has("race"));
     }
