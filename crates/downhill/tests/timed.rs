@@ -77,6 +77,20 @@ fn a_timed_run_is_repeated_from_its_config_to_the_same_bits() {
     }
 }
 
+/// It is read so often that merges would be dropped, if a tokenizer of characters had any.
+#[test]
+fn chinese_is_learned_by_character() {
+    let place = Place::new();
+    let character = |i: u32| char::from_u32(0x4e00 + i * i % 97 + i % 13).unwrap();
+    let text: String = (0..20_000).map(character).collect();
+    place.write("poem.txt", text.as_bytes());
+    let line = format!("train poem.txt --time 5s --run poem --json {SMALL}");
+    let events = place.run(&line).fine().events();
+    assert!(number(events.last().unwrap(), "epochs") > 6.0);
+    let toml = String::from_utf8(place.read("poem/run.toml")).unwrap();
+    assert!(toml.contains("tokenizer = \"chars\""), "{toml}");
+}
+
 #[test]
 fn a_plan_is_the_config_and_what_to_expect() {
     let place = Place::with_story();

@@ -28,6 +28,15 @@ const PARTS: (usize, usize) = (64, 4096);
 
 /// Chooses `chars` or `bpe` by size and script.
 pub fn choose(text: &[u8]) -> TokenizerKind {
+    if text.len() < SMALL || is_syllabic(text) {
+        TokenizerKind::Chars
+    } else {
+        TokenizerKind::Bpe(TOKENS[usize::from(text.len() >= MIDDLE)])
+    }
+}
+
+/// Whether a text is mostly in a script whose characters are syllables or words.
+pub fn is_syllabic(text: &[u8]) -> bool {
     let stride = (text.len() / PARTS.0).max(PARTS.1);
     let (mut characters, mut syllables) = (0, 0);
     for part in text.chunks(stride) {
@@ -39,11 +48,7 @@ pub fn choose(text: &[u8]) -> TokenizerKind {
         }
     }
     // A syllable carries about as much information as three letters.
-    if text.len() < SMALL || 4 * syllables > characters {
-        TokenizerKind::Chars
-    } else {
-        TokenizerKind::Bpe(TOKENS[usize::from(text.len() >= MIDDLE)])
-    }
+    4 * syllables > characters
 }
 
 /// Whether a character belongs to a script where each is a syllable or a word: kana and CJK

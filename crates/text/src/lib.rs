@@ -18,7 +18,7 @@ mod tokenizer;
 mod utf8;
 mod windows;
 
-pub use choose::choose;
+pub use choose::{choose, is_syllabic};
 pub use error::Error;
 pub use kind::TokenizerKind;
 pub use tales::{Text, tales};

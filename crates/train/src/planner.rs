@@ -12,7 +12,7 @@ use crate::ladder::{COUNTED, climb};
 use engine::{Cpu, Device, RandomPurpose, Scalars, Stream};
 use model::{Config, Training, initialize};
 use std::time::{Duration, Instant};
-use text::TokenizerKind;
+use text::{Tokenizer, TokenizerKind};
 
 /// Sequences per step, and tokens per sequence. If there is time for few steps only, a step has
 /// fewer sequences, down to a quarter.
@@ -61,6 +61,8 @@ pub struct Facts {
     pub token_bytes: f64,
     /// Tokens that exist.
     pub vocabulary: usize,
+    /// Whether its tokenizer has merges that can be dropped.
+    pub merges: bool,
     /// Loss of a trigram model on the validation part, in bits per byte: how hard the text is over
     /// short distances.
     pub trigram_bits: f64,
@@ -89,6 +91,7 @@ impl Facts {
             validation: tokens,
             token_bytes,
             vocabulary,
+            merges: matches!(corpus.tokenizer, Tokenizer::Bpe(_)),
             trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
             compressed_bits: 8.0 * compressed.len() as f64 / text.len().max(1) as f64,
         })
@@ -140,9 +143,13 @@ pub struct TimePlan {
     pub reasons: Vec<String>,
 }
 
-/// The tokenizer for a text of `bytes` bytes: tokens of several letters make a small model see
-/// further, but each needs to occur often enough to be learned.
-pub fn tokenizer(bytes: u64) -> TokenizerKind {
+/// The tokenizer for a text of `bytes` bytes, given a sample of it. Tokens of several letters make a
+/// small model see further, but each needs to occur often enough to be learned. A character of a
+/// script like Chinese is a syllable or a word already.
+pub fn tokenizer(bytes: u64, sample: &[u8]) -> TokenizerKind {
+    if text::is_syllabic(sample) {
+        return TokenizerKind::Chars;
+    }
     let megabytes = bytes as f64 / 1e6;
     let size = 1024.0 * megabytes.max(0.01).powf(0.4);
     let size = 2f64.powf(size.log2().round());
@@ -298,7 +305,10 @@ pub fn plan(
         };
         let length = (chosen.steps as f64, chosen.epochs);
         let shape = SHAPES[at % SHAPES.len()];
-        let sets = sets(shape, chosen.members, chosen.batch, length);
+        let mut sets = sets(shape, chosen.members, chosen.batch, length);
+        if !facts.merges {
+            sets.push("data.merge_dropout=0".into());
+        }
         let config = load(&sets)?;
         speed = flops(facts, &config)?.0 / measured(&config)?;
         found = Some((sets, config, chosen, considered));

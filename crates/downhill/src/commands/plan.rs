@@ -75,7 +75,8 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     let first = load(&planner::first_sets())?;
     let (paths, val) = text(a)?;
     let corpus = with_progress(&first, f, stop, |control| {
-        let choose = |scan: &data::Scan| planner::tokenizer(scan.report().bytes);
+        let choose =
+            |scan: &data::Scan| planner::tokenizer(scan.report().bytes, &scan.sample().concat());
         Corpus::read(&paths, val.as_deref(), &first, control, &choose)
     })?;
     let facts = Facts::of(&corpus)?;
