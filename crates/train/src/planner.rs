@@ -143,8 +143,8 @@ pub struct TimePlan {
     pub reasons: Vec<String>,
 }
 
-/// The tokenizer for a text of `bytes` bytes, given a sample of it. Tokens of several letters make a
-/// small model see further, but each needs to occur often enough to be learned. A character of a
+/// The tokenizer for a text of `bytes` bytes, given a sample of it. Tokens of several letters make
+/// a small model see further, but each needs to occur often enough to be learned. A character of a
 /// script like Chinese is a syllable or a word already.
 pub fn tokenizer(bytes: u64, sample: &[u8]) -> TokenizerKind {
     if text::is_syllabic(sample) {
