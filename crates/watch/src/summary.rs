@@ -250,15 +250,17 @@ fn commands(end: &End, steps: u64, prompt: Option<&str>, fit: bool) -> Vec<Strin
     if end.reason == "interrupted" {
         return vec![format!("downhill train --resume {run}"), sample];
     }
-    vec![
+    let mut commands = vec![
         sample,
         format!("downhill watch {run}"),
         format!("downhill eval {run}"),
-        format!(
-            "downhill train --resume {run} --steps {}",
-            steps.saturating_mul(2)
-        ),
-    ]
+    ];
+    // A model at its best is not trained further.
+    if end.reason != "best" {
+        let steps = steps.saturating_mul(2);
+        commands.push(format!("downhill train --resume {run} --steps {steps}"));
+    }
+    commands
 }
 
 /// A prompt in double quotes, which are easier to read, unless the shell would expand it there.
