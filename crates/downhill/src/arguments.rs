@@ -21,7 +21,7 @@ pub use exporting::Export;
 pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
-pub use sampling::{Chat, Sample, SamplingFlags};
+pub use sampling::{Chat, Sample, SamplingFlags, Weights};
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -226,6 +226,9 @@ pub struct Saved {
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
+    /// How the weights are stored in memory
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32")]
+    pub weights: Weights,
 }
 
 /// `eval`
@@ -349,6 +352,18 @@ pub struct Bench {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     pub part: Part,
+    /// With `generate`: a run or a model's folder, instead of the built-in models
+    #[arg(value_name = "RUN|FOLDER")]
+    pub run: Option<PathBuf>,
+    /// With a model: how its weights are stored
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TYPE",
+        requires = "run",
+        default_value = "f32"
+    )]
+    pub weights: Weights,
     /// Only these models (e.g. S,M or L-qwen3) and operations (e.g. linear)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,

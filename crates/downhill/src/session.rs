@@ -191,7 +191,8 @@ pub fn of_text(error: train::Error, advice: &str) -> Failure {
 pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
     let how = Use {
         threads: threads(saved.threads.map(|n| n as usize))?,
-        sequences: 1,
+        weights: saved.weights.form(),
+        ..Use::default()
     };
     let path = match &saved.run {
         Some(path) => path.clone(),

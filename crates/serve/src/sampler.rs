@@ -115,10 +115,7 @@ fn serve(jobs: &Receiver<Job>, busy: &AtomicBool) {
 fn write(kept: &mut Option<(PathBuf, u64, Opened)>, folder: PathBuf, wish: &Wish) -> Answer {
     let work = || -> session::Result<String> {
         let until = Instant::now() + TIME;
-        let how = Use {
-            threads: 1,
-            sequences: 1,
-        };
+        let how = Use::default();
         let same = |k: &(PathBuf, u64, Opened)| k.0 == folder && k.1 == wish.step;
         if !kept.as_ref().is_some_and(same) {
             *kept = None;

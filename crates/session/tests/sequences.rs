@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use engine::verify::relative_error;
-use engine::{Cpu, CpuSettings, Device, Field, Host, RandomPurpose, Stream, tolerance};
+use engine::{
+    Cpu, CpuSettings, Device, Field, Host, HostMut, RandomPurpose, Stream, WeightForm, tolerance,
+};
 use model::{Config, Mode, ModelConfig, decoder};
 use session::{Error, Plans, Sampling, SequenceId, Session, TokenSampler};
 
@@ -35,7 +37,15 @@ fn small(family: &str) -> ModelConfig {
 
 /// A CPU device whose store has weights large enough for every part of the model to matter.
 fn device(model: &ModelConfig) -> Cpu {
-    let mut device = Cpu::new(CpuSettings::with_threads(2));
+    device_in(model, WeightForm::Rows)
+}
+
+/// The same with its weights in a form.
+fn device_in(model: &ModelConfig, weights: WeightForm) -> Cpu {
+    let mut device = Cpu::new(CpuSettings {
+        weights,
+        ..CpuSettings::with_threads(2)
+    });
     let graph = decoder(model, VOCABULARY, (1, 1), Mode::Score)
         .unwrap()
         .graph;
@@ -222,4 +232,49 @@ fn unknown_sequences_and_tokens_are_errors() {
         session.feed(&[(id, &[1])]),
         Err(Error::NoSequence)
     ));
+}
+
+/// Packed weights give the same bits, rounded ones nearly the same probabilities; what is read back
+/// is what was stored; a sequence gets the same bits however its tokens are fed.
+#[test]
+fn a_model_agrees_with_itself_in_every_form_of_its_weights() {
+    for family in FAMILIES {
+        let model = small(family);
+        let text = tokens(CONTEXT - 3, 3);
+        let mut plain = device(&model);
+        let mut plans = Plans::new(&model, VOCABULARY, 1);
+        let mut session = Session::new(&mut plain, &mut plans);
+        let expected = session.look(&text, 1).unwrap().logits;
+        for (form, allowed) in [
+            (WeightForm::F32, 0.0),
+            (WeightForm::Bf16, tolerance::BF16_WEIGHTS),
+            (WeightForm::Int8, tolerance::INT8_WEIGHTS),
+        ] {
+            let mut device = device_in(&model, form);
+            let mut plans = Plans::new(&model, VOCABULARY, 2);
+            let mut session = Session::new(&mut device, &mut plans);
+            let found = session.look(&text, 1).unwrap().logits;
+            let real = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+            let error = relative_error(&real(&found), &real(&expected));
+            assert!(error <= allowed, "{family} {form:?}: {error}");
+            let (once, single) = (session.sequence().unwrap(), session.sequence().unwrap());
+            session.feed(&[(once, &text)]).unwrap();
+            for token in &text {
+                session.feed(&[(single, &[*token])]).unwrap();
+            }
+            let logits = session.logits(once).unwrap().to_vec();
+            assert_eq!(logits, session.logits(single).unwrap(), "{family} {form:?}");
+            let name = "embed_tokens.weight";
+            let mut numbers = vec![0.0; VOCABULARY * 16];
+            let host = HostMut::Real(&mut numbers);
+            device.read_variable(name, Field::Weight, host).unwrap();
+            let mut stored = vec![0.0; numbers.len()];
+            let host = HostMut::Real(&mut stored);
+            self::device(&model)
+                .read_variable(name, Field::Weight, host)
+                .unwrap();
+            let error = relative_error(&real(&numbers), &real(&stored));
+            assert!(error <= allowed, "{family} {form:?}: {error}");
+        }
+    }
 }
