@@ -17,9 +17,11 @@
 
 mod error;
 mod files;
+mod fork;
 mod opened;
 mod pages;
 mod plans;
+mod rows;
 mod sampling;
 mod score;
 mod session;
@@ -28,6 +30,7 @@ mod write;
 
 pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
+pub use fork::{page_bytes, pages_of};
 pub use opened::{Opened, Use};
 pub use plans::{Plans, SequenceId};
 pub use sampling::{LogProbability, Sampling, TokenSampler};
