@@ -29,6 +29,7 @@ mod shown;
 
 pub use control::Control;
 pub use error::{Error, Result};
+pub use guard::Names;
 pub use pyramid::{Pyramid, SERIES, Slice};
-pub use server::{Options, Server};
+pub use server::{Bounds, Options, Server, accept_within};
 pub use shelf::Runs;

@@ -11,6 +11,11 @@ pub fn pages_of(tokens: usize) -> usize {
     tokens.div_ceil(ROWS)
 }
 
+/// How many of this many tokens at a text's beginning are in whole pages, and can be shared.
+pub fn in_whole_pages(tokens: usize) -> usize {
+    tokens / ROWS * ROWS
+}
+
 /// Bytes of one page: the keys and values of all layers.
 pub fn page_bytes(model: &ModelConfig) -> u64 {
     (2 * model.layers * model.kv_heads * model.head_size * ROWS * size_of::<f32>()) as u64
@@ -29,7 +34,7 @@ impl Session<'_> {
         }
         let pairs = source.tokens.iter().zip(text);
         let same = pairs.take_while(|(a, b)| a == b).count();
-        same.min(text.len().saturating_sub(1)) / ROWS * ROWS
+        in_whole_pages(same.min(text.len().saturating_sub(1)))
     }
 
     /// Starts a sequence with the [`shared`](Session::shared) beginning of a text. Returns it with
