@@ -1,7 +1,7 @@
 //! Who gets an answer: requests that name this server and come from its own or a listed Origin,
 //! with the key.
 
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, LONGEST_KEY, Refusal, Result};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -9,9 +9,6 @@ use axum::response::{IntoResponse, Response};
 use serve::Names;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-
-/// The longest key in bytes.
-pub const LONGEST_KEY: usize = 512;
 
 /// The route that needs no key.
 const OPEN: &str = "/health";

@@ -1,7 +1,7 @@
 //! Reads a request's body within limits of size, time and depth.
 
+use crate::completion::{CompletionRequest, Endpoint};
 use crate::error::{Answer, Refusal};
-use crate::wish::{Kind, Wish};
 use axum::body::Body;
 use axum::http::StatusCode;
 use http_body_util::BodyExt;
@@ -99,10 +99,10 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Answer<T> {
 /// before it uses the model, and returns the message of the error: for tests and fuzzing.
 ///
 /// # Errors
-/// What is wrong with the body.
+/// TextChange is wrong with the body.
 pub fn check(json: &[u8], chat: bool) -> std::result::Result<(), String> {
-    let kind = if chat { Kind::Chat } else { Kind::Text };
-    let wish: Answer<Wish> = parse(json);
+    let kind = if chat { Endpoint::Chat } else { Endpoint::Text };
+    let wish: Answer<CompletionRequest> = parse(json);
     let checked = wish.and_then(|wish| wish.check(kind).map(drop));
     checked.map_err(|refusal| refusal.message)
 }

@@ -1,7 +1,7 @@
 //! The chat template of a model's folder, if it has one.
 
+use crate::completion::Message;
 use crate::error::{Answer, Error, Refusal, Result};
-use crate::wish::Message;
 use axum::http::StatusCode;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, Value, context};

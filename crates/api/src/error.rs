@@ -1,10 +1,13 @@
-//! What goes wrong: when the server starts, and in a request.
+//! TextChange goes wrong: when the server starts, and in a request.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::net::SocketAddr;
+
+/// The longest key in bytes.
+pub const LONGEST_KEY: usize = 512;
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -29,7 +32,7 @@ pub enum Error {
     /// The key can't be used.
     #[error(
         "the API key must be one line of 1 to {} visible ASCII characters",
-        crate::access::LONGEST_KEY
+        LONGEST_KEY
     )]
     Key,
     /// The chat template can't be read.
@@ -37,7 +40,7 @@ pub enum Error {
     Template {
         /// Its file.
         path: String,
-        /// What is wrong with it.
+        /// TextChange is wrong with it.
         reason: String,
     },
 }
@@ -104,7 +107,7 @@ impl IntoResponse for Refusal {
         let extra = match self.status {
             StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            // What is left of a body isn't read.
+            // TextChange is left of a body isn't read.
             StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => {
                 Some((header::CONNECTION, "close"))
             }

@@ -1,4 +1,4 @@
-//! What the server's threads exchange: a job for each text, and events about it.
+//! TextChange the server's threads exchange: a job for each text, and events about it.
 
 use session::{Ending, LogProbability, Sampling};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 
 /// A text to write.
-pub struct Job {
+pub struct TextJob {
     /// Its number among the texts of its request.
     pub index: usize,
     /// The prompt's tokens: 1 to as many as the context has.
@@ -22,7 +22,7 @@ pub struct Job {
     /// The text ends before one of these tokens.
     pub ends: Arc<[u32]>,
     /// Where the events go. If nobody receives them any more, the text isn't written any further.
-    pub events: Sender<Event>,
+    pub events: Sender<TextEvent>,
     /// No token is drawn while the channel has less room than this. See [`room`].
     pub room: usize,
     /// Its place among all texts that are running or waiting.
@@ -35,16 +35,16 @@ pub fn room(texts: usize) -> usize {
     3 * texts
 }
 
-/// What happened to a text.
+/// TextChange happened to a text.
 #[derive(Debug)]
-pub struct Event {
+pub struct TextEvent {
     /// The number of its job.
     pub index: usize,
-    pub what: What,
+    pub what: TextChange,
 }
 
 #[derive(Debug)]
-pub enum What {
+pub enum TextChange {
     /// The log-probabilities of the prompt's tokens but the first.
     Scores(Vec<LogProbability>),
     /// A token and the text that is complete with it. The last one has no token.

@@ -1,8 +1,8 @@
 //! An API in OpenAI's form for a trained model: `downhill serve`.
 //!
 //! ```text
-//! connection ─ access ─ body ─ wish ─ routes ─▶ jobs ─▶ scheduler (owns the model)
-//!                                        ◀─ events ─┘
+//! connection ─ access ─ routes ─ body ─ completion ─▶ jobs ─▶ scheduler (owns the model)
+//!                                  answer ◀─ stream ◀─ events ─┘
 //! ```
 //!
 //! Begin with `scheduler`: one thread owns the model and writes all texts together; they join and
@@ -15,18 +15,19 @@ mod access;
 mod answer;
 mod body;
 mod chat;
+mod completion;
 mod error;
 mod job;
 mod metrics;
 mod openapi;
 mod routes;
 mod scheduler;
+mod served;
 mod server;
 mod stream;
 mod tokens;
-mod wish;
 
 pub use access::Access;
 pub use body::check;
 pub use error::{Error, Result};
-pub use server::{Options, Server};
+pub use server::{ApiOptions, ApiServer};

@@ -4,7 +4,7 @@
 //!
 //! Texts that begin alike share the pages of their beginning, also with some that ended already.
 
-use crate::job::{Event, Job, What};
+use crate::job::{TextChange, TextEvent, TextJob};
 use crate::metrics::{Metrics, add, set};
 use session::{
     Ending, Error, LogProbability, Opened, SequenceId, Session, StopTexts, TokenSampler,
@@ -23,10 +23,10 @@ pub const KEPT: usize = 32;
 
 /// A text that is being written.
 struct Running {
-    job: Job,
+    job: TextJob,
     /// `None` until the first token is read.
     id: Option<SequenceId>,
-    /// What the model sees: the prompt and what was written, at most a context.
+    /// TextChange the model sees: the prompt and what was written, at most a context.
     text: Vec<u32>,
     /// How many tokens of it are read.
     read: usize,
@@ -42,7 +42,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(job: Job) -> session::Result<Running> {
+    fn new(job: TextJob) -> session::Result<Running> {
         Ok(Running {
             id: None,
             text: job.prompt.to_vec(),
@@ -72,10 +72,10 @@ impl Running {
         self.job.score && self.written == 0 && self.unread() > 0
     }
 
-    fn send(&self, what: What) {
+    fn send(&self, what: TextChange) {
         let index = self.job.index;
         // There is room: only this thread sends, and it looked. The client may have gone away.
-        let _ = self.job.events.try_send(Event { index, what });
+        let _ = self.job.events.try_send(TextEvent { index, what });
     }
 
     /// Draws the next token and passes on what it completes.
@@ -97,7 +97,7 @@ impl Running {
         let text = self.characters.push(&tokenizer.decode(&[token]));
         let (text, stopped) = self.stop.push(&text);
         if !text.is_empty() || log_probability.is_some() {
-            self.send(What::Piece(text, log_probability));
+            self.send(TextChange::Piece(text, log_probability));
         }
         self.text.push(token);
         self.ending = match stopped {
@@ -117,10 +117,10 @@ impl Running {
                 text += &std::mem::replace(&mut self.stop, StopTexts::new(&[])).finish();
             }
             if !text.is_empty() {
-                self.send(What::Piece(text, None));
+                self.send(TextChange::Piece(text, None));
             }
         }
-        self.send(What::End(ending, self.written));
+        self.send(TextChange::End(ending, self.written));
     }
 }
 
@@ -139,7 +139,7 @@ struct Scheduler<'a> {
     tokenizer: Tokenizer,
     metrics: Arc<Metrics>,
     room: Room,
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<TextJob>,
     running: Vec<Running>,
     /// Sequences that ended, the last one used at the end.
     kept: VecDeque<SequenceId>,
@@ -148,7 +148,7 @@ struct Scheduler<'a> {
 
 /// Writes texts until nobody can ask for more. `opened` has room for `room` and [`KEPT`] more
 /// sequences.
-pub fn run(opened: &mut Opened, room: Room, jobs: &Receiver<Job>, metrics: Arc<Metrics>) {
+pub fn run(opened: &mut Opened, room: Room, jobs: &Receiver<TextJob>, metrics: Arc<Metrics>) {
     let tokenizer = opened.tokenizer.clone();
     let mut scheduler = Scheduler {
         session: opened.session(),
@@ -178,7 +178,7 @@ pub fn run(opened: &mut Opened, room: Room, jobs: &Receiver<Job>, metrics: Arc<M
 impl Scheduler<'_> {
     /// Takes the jobs that arrived; waits for one if there is nothing to do. `false` if there can't
     /// be any more.
-    fn receive(&mut self, jobs: &Receiver<Job>) -> bool {
+    fn receive(&mut self, jobs: &Receiver<TextJob>) -> bool {
         if self.running.is_empty() && self.waiting.is_empty() {
             match jobs.recv() {
                 Ok(job) => self.waiting.push_back(job),
@@ -222,9 +222,9 @@ impl Scheduler<'_> {
             match Running::new(job) {
                 Ok(text) => self.running.push(text),
                 Err(error) => {
-                    let what = What::End(Err(error.to_string()), 0);
+                    let what = TextChange::End(Err(error.to_string()), 0);
                     // The client may have gone away.
-                    let _ = events.try_send(Event { index, what });
+                    let _ = events.try_send(TextEvent { index, what });
                 }
             }
         }
@@ -261,7 +261,7 @@ impl Scheduler<'_> {
             if text.id.is_some() && text.unread() == 0 && room {
                 if text.written == 0 && text.job.score {
                     let scores = std::mem::take(&mut text.scores);
-                    text.send(What::Scores(scores));
+                    text.send(TextChange::Scores(scores));
                     text.job.score = false;
                     // Its room is needed for the next events.
                     continue;

@@ -2,8 +2,9 @@
 
 use crate::access::Access;
 use crate::error::{Error, Result};
-use crate::routes::{Served, router};
+use crate::routes::router;
 use crate::scheduler::{self, KEPT, Room};
+use crate::served::Served;
 use serve::{Bounds, Names, accept_within};
 use session::{Opened, page_bytes, pages_of};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -23,7 +24,7 @@ const READERS: usize = 2;
 const CACHE_SHARE: u64 = 4;
 
 /// How a model is served.
-pub struct Options {
+pub struct ApiOptions {
     /// The model.
     pub opened: Opened,
     /// Its name in the API.
@@ -43,18 +44,18 @@ pub struct Options {
 }
 
 /// A server that runs until it is dropped.
-pub struct Server {
+pub struct ApiServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Server {
+impl ApiServer {
     /// Starts the server.
     ///
     /// # Errors
     /// If the address isn't available or needs a key, or a thread can't start.
-    pub fn start(options: Options) -> Result<Server> {
+    pub fn start(options: ApiOptions) -> Result<ApiServer> {
         let ip = options.address.ip();
         if !ip.is_loopback() && options.key.is_none() {
             return Err(Error::NoKey(ip));
@@ -99,7 +100,7 @@ impl Server {
             // A request that is being read doesn't hold up the end.
             runtime.shutdown_background();
         };
-        Ok(Server {
+        Ok(ApiServer {
             address,
             stop: Some(stop),
             thread: Some(spawn("api", serve)?),
@@ -112,7 +113,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ApiServer {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             // The thread may have ended already.

@@ -2,9 +2,9 @@
 //! server-sent events.
 
 use crate::answer::{Entry, chat_logprobs, text_logprobs, usage};
+use crate::completion::{Checked, Endpoint};
 use crate::error::{Answer, Refusal};
-use crate::job::{Event, What};
-use crate::wish::{Checked, Kind};
+use crate::job::{TextChange, TextEvent};
 use serde_json::{Value, json};
 use session::{Ending, LogProbability};
 use std::convert::Infallible;
@@ -14,19 +14,19 @@ use tokio::sync::mpsc::Receiver;
 use tokio_stream::Stream;
 
 /// A prompt, as it was given and as tokens.
-pub struct Prepared {
+pub struct PromptTokens {
     pub text: String,
     pub tokens: Arc<[u32]>,
 }
 
 /// A request whose texts are being written.
 pub struct Request {
-    pub kind: Kind,
+    pub kind: Endpoint,
     pub id: String,
     pub created: u64,
     pub model: String,
     pub tokenizer: Tokenizer,
-    pub prompts: Vec<Prepared>,
+    pub prompts: Vec<PromptTokens>,
     pub checked: Checked,
 }
 
@@ -64,9 +64,9 @@ impl Request {
     /// An answer with these choices; a piece of a stream, or the whole.
     fn object(&self, choices: Vec<Value>, piece: bool) -> Value {
         let kind = match (self.kind, piece) {
-            (Kind::Text, _) => "text_completion",
-            (Kind::Chat, false) => "chat.completion",
-            (Kind::Chat, true) => "chat.completion.chunk",
+            (Endpoint::Text, _) => "text_completion",
+            (Endpoint::Chat, false) => "chat.completion",
+            (Endpoint::Chat, true) => "chat.completion.chunk",
         };
         json!({
             "id": self.id, "object": kind, "created": self.created, "model": self.model,
@@ -75,7 +75,11 @@ impl Request {
     }
 
     /// The tokens of a prompt that are shown, with their log-probabilities.
-    fn entries<'a>(&self, prompt: &'a Prepared, scores: &'a [LogProbability]) -> Vec<Entry<'a>> {
+    fn entries<'a>(
+        &self,
+        prompt: &'a PromptTokens,
+        scores: &'a [LogProbability],
+    ) -> Vec<Entry<'a>> {
         // An empty prompt is read as a line break, which isn't shown.
         if prompt.text.is_empty() && prompt.tokens.len() == 1 {
             return Vec::new();
@@ -89,8 +93,8 @@ impl Request {
             return Value::Null;
         }
         match self.kind {
-            Kind::Text => text_logprobs(&self.tokenizer, entries, offset),
-            Kind::Chat => {
+            Endpoint::Text => text_logprobs(&self.tokenizer, entries, offset),
+            Endpoint::Chat => {
                 let logs: Vec<_> = entries.iter().filter_map(|(_, log)| *log).collect();
                 chat_logprobs(&self.tokenizer, &logs)
             }
@@ -101,21 +105,21 @@ impl Request {
     ///
     /// # Errors
     /// If one of them failed.
-    pub async fn whole(self, mut events: Receiver<Event>) -> Answer<Value> {
+    pub async fn whole(self, mut events: Receiver<TextEvent>) -> Answer<Value> {
         let (n, best_of) = (self.checked.n, self.checked.best_of);
         let count = self.prompts.len() * best_of;
         let mut all: Vec<Written> = (0..count).map(|_| Written::default()).collect();
         let mut scores: Vec<Vec<LogProbability>> = Vec::new();
         scores.resize_with(self.prompts.len(), Vec::new);
-        while let Some(Event { index, what }) = events.recv().await {
+        while let Some(TextEvent { index, what }) = events.recv().await {
             let written = &mut all[index];
             match what {
-                What::Scores(of) => scores[index / best_of] = of,
-                What::Piece(text, log) => {
+                TextChange::Scores(of) => scores[index / best_of] = of,
+                TextChange::Piece(text, log) => {
                     written.text += &text;
                     written.logs.extend(log);
                 }
-                What::End(ending, tokens) => {
+                TextChange::End(ending, tokens) => {
                     written.ending = Some(ending.map_err(Refusal::failed)?);
                     written.tokens = tokens;
                 }
@@ -141,11 +145,11 @@ impl Request {
                     "finish_reason": name(ending),
                 });
                 match self.kind {
-                    Kind::Text if self.checked.echo => {
+                    Endpoint::Text if self.checked.echo => {
                         choice["text"] = format!("{}{}", prompt.text, written.text).into();
                     }
-                    Kind::Text => choice["text"] = written.text.clone().into(),
-                    Kind::Chat => {
+                    Endpoint::Text => choice["text"] = written.text.clone().into(),
+                    Endpoint::Chat => {
                         choice["message"] = json!({
                             "role": "assistant", "content": written.text, "refusal": null,
                         });
@@ -160,7 +164,10 @@ impl Request {
     }
 
     /// The answer as server-sent events.
-    pub fn pieces(self, events: Receiver<Event>) -> impl Stream<Item = Result<String, Infallible>> {
+    pub fn pieces(
+        self,
+        events: Receiver<TextEvent>,
+    ) -> impl Stream<Item = Result<String, Infallible>> {
         let count = self.prompts.len() * self.checked.n;
         let all = (0..count).map(|_| Written::default()).collect();
         let mut pieces = Pieces {
@@ -191,10 +198,10 @@ fn sent(value: &Value) -> String {
 }
 
 impl Pieces {
-    /// What is sent before any token: the role, or a prompt without log-probabilities.
+    /// TextChange is sent before any token: the role, or a prompt without log-probabilities.
     fn first(&mut self) -> String {
         let r = &self.request;
-        let (chat, echo) = (r.kind == Kind::Chat, r.checked.echo);
+        let (chat, echo) = (r.kind == Endpoint::Chat, r.checked.echo);
         let shown = echo && r.checked.logprobs.is_none();
         if !chat && !shown {
             return String::new();
@@ -223,10 +230,12 @@ impl Pieces {
             "index": at, "logprobs": logs, "finish_reason": ending.map(name),
         });
         match (self.request.kind, first) {
-            (Kind::Text, _) => choice["text"] = text.into(),
-            (Kind::Chat, true) => choice["delta"] = json!({"role": "assistant", "content": text}),
-            (Kind::Chat, false) if ending.is_some() => choice["delta"] = json!({}),
-            (Kind::Chat, false) => choice["delta"] = json!({"content": text}),
+            (Endpoint::Text, _) => choice["text"] = text.into(),
+            (Endpoint::Chat, true) => {
+                choice["delta"] = json!({"role": "assistant", "content": text})
+            }
+            (Endpoint::Chat, false) if ending.is_some() => choice["delta"] = json!({}),
+            (Endpoint::Chat, false) => choice["delta"] = json!({"content": text}),
         }
         let mut object = self.request.object(vec![choice], true);
         if self.request.checked.include_usage {
@@ -235,11 +244,11 @@ impl Pieces {
         sent(&object)
     }
 
-    /// What an event adds.
-    fn add(&mut self, Event { index, what }: Event) -> String {
+    /// TextChange an event adds.
+    fn add(&mut self, TextEvent { index, what }: TextEvent) -> String {
         let n = self.request.checked.n;
         match what {
-            What::Scores(scores) => {
+            TextChange::Scores(scores) => {
                 let prompt = &self.request.prompts[index / n];
                 let entries = self.request.entries(prompt, &scores);
                 let mut offset = 0;
@@ -254,7 +263,7 @@ impl Pieces {
                 }
                 text
             }
-            What::Piece(text, log) => {
+            TextChange::Piece(text, log) => {
                 let entries: Vec<Entry> = log.iter().map(|log| (log.token, Some(log))).collect();
                 let mut offset = self.all[index].offset;
                 let logs = match log {
@@ -264,20 +273,20 @@ impl Pieces {
                 self.all[index].offset = offset;
                 self.choice(index, &text, logs, false, None)
             }
-            What::End(Ok(ending), tokens) => {
+            TextChange::End(Ok(ending), tokens) => {
                 self.tokens += tokens;
                 self.left -= 1;
                 let text = self.choice(index, "", Value::Null, false, Some(ending));
                 text + &self.last()
             }
-            What::End(Err(why), _) => {
+            TextChange::End(Err(why), _) => {
                 self.left = usize::MAX;
                 sent(&Refusal::failed(why).json())
             }
         }
     }
 
-    /// What is sent after the last text has ended.
+    /// TextChange is sent after the last text has ended.
     fn last(&self) -> String {
         if self.left > 0 {
             return String::new();

@@ -2,9 +2,9 @@
 
 use crate::answer::token_text;
 use crate::body::{parse, receive};
+use crate::completion::{CompletionRequest, Message};
 use crate::error::{Answer, Refusal};
-use crate::routes::{Served, blocking};
-use crate::wish::{Message, Wish};
+use crate::served::{Served, blocking};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -37,7 +37,7 @@ pub async fn tokenize(State(served): State<Arc<Served>>, body: Body) -> Answer<J
     let bytes = receive(body, &served.bodies).await?;
     blocking(move || {
         let wish: Tokenize = parse(&bytes)?;
-        Wish::check_model(wish.model.as_deref(), &served.name)?;
+        CompletionRequest::check_model(wish.model.as_deref(), &served.name)?;
         let tokens = match (wish.prompt, wish.messages) {
             (Some(prompt), None) => served
                 .tokenizer
@@ -70,7 +70,7 @@ pub async fn detokenize(State(served): State<Arc<Served>>, body: Body) -> Answer
     let bytes = receive(body, &served.bodies).await?;
     blocking(move || {
         let wish: Detokenize = parse(&bytes)?;
-        Wish::check_model(wish.model.as_deref(), &served.name)?;
+        CompletionRequest::check_model(wish.model.as_deref(), &served.name)?;
         served.check_tokens("tokens", &wish.tokens)?;
         let bytes = served.tokenizer.decode(&wish.tokens);
         Ok(Json(json!({"prompt": String::from_utf8_lossy(&bytes)})))

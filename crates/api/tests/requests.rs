@@ -3,7 +3,7 @@
 
 mod common;
 
-use api::{Error, Options, Server, check};
+use api::{ApiOptions, ApiServer, Error, check};
 use common::{Client, KEY, folder, options};
 use engine::{RandomPurpose, Stream};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn inside(method: &str, path: &str) -> u16 {
 #[test]
 fn every_route_needs_the_key_our_host_and_a_known_origin() {
     let folder = folder();
-    let server = Server::start(Options {
+    let server = ApiServer::start(ApiOptions {
         key: Some(KEY.into()),
         origins: vec!["http://listed.example".into()],
         ..options(folder.path(), 2, 2)
@@ -97,7 +97,7 @@ fn every_route_needs_the_key_our_host_and_a_known_origin() {
 fn other_machines_need_a_key() {
     let folder = folder();
     let anywhere = |key: Option<&str>| {
-        Server::start(Options {
+        ApiServer::start(ApiOptions {
             address: "0.0.0.0:0".parse().unwrap(),
             key: key.map(str::to_owned),
             ..options(folder.path(), 2, 2)
@@ -124,7 +124,7 @@ fn other_machines_need_a_key() {
 #[test]
 fn wrong_fields_are_named() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 4, 4)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 4, 4)).unwrap();
     let client = Client::of(&server);
     let stops = vec!["a"; 17];
     let prompts = vec!["a"; 129];
@@ -188,7 +188,7 @@ fn wrong_fields_are_named() {
 #[test]
 fn tokens_come_and_go() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 4, 4)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 4, 4)).unwrap();
     let client = Client::of(&server);
     let body = json!({"prompt": "a小", "return_token_strs": true});
     let reply = client.post("/tokenize", &body).json();
@@ -219,7 +219,7 @@ fn tokens_come_and_go() {
 #[test]
 fn the_document_describes_every_route() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 4, 4)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 4, 4)).unwrap();
     let client = Client::of(&server);
     let document = client.get("/openapi.json").json();
     let paths = document["paths"].as_object().unwrap();
@@ -297,7 +297,7 @@ fn mutated(body: &[u8], other: &[u8], random: &mut Stream) -> Vec<u8> {
 #[test]
 fn any_body_is_answered() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 8, 64)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 8, 64)).unwrap();
     let client = Client::of(&server);
     let seeds = seeds().map(|seed| seed.to_string().into_bytes());
     for seed in &seeds {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use api::Server;
+use api::ApiServer;
 use common::{CONTEXT, Client, folder, opened, options};
 use engine::tolerance;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use std::path::Path;
 
 const ROUTE: &str = "/v1/completions";
 
-/// What `downhill sample` writes: the text and the log-probabilities of its tokens.
+/// TextChange `downhill sample` writes: the text and the log-probabilities of its tokens.
 fn alone(folder: &Path, prompt: &str, tokens: usize, seed: Option<u64>) -> (String, Vec<f64>) {
     let mut opened = opened(folder);
     let tokenizer = opened.tokenizer.clone();
@@ -67,7 +67,7 @@ fn greedy_texts_have_the_same_bits_alone_and_under_load() {
         .map(|(prompt, tokens)| alone(folder.path(), prompt, *tokens, None))
         .collect();
     // Fewer places than texts, so that they join at different times.
-    let server = Server::start(options(folder.path(), 5, 100)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 5, 100)).unwrap();
     let client = Client::of(&server);
     std::thread::scope(|scope| {
         for round in 0..3 {
@@ -98,7 +98,7 @@ fn greedy_texts_have_the_same_bits_alone_and_under_load() {
 #[test]
 fn a_stream_has_the_same_text_as_the_whole_and_as_sample() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 8, 8)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 8, 8)).unwrap();
     let client = Client::of(&server);
     let mut body = json!({
         "prompt": ["小", "b"], "max_tokens": 25, "seed": 5, "n": 2, "echo": true, "logprobs": 1,
@@ -135,7 +135,7 @@ fn a_stream_has_the_same_text_as_the_whole_and_as_sample() {
 #[test]
 fn log_probabilities_of_a_prompt_are_those_of_scoring() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 8, 8)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 8, 8)).unwrap();
     let client = Client::of(&server);
     let ids: Vec<u32> = (0..CONTEXT as u32).map(|i| i * i % 251).collect();
     for tokens in [0, 1] {
@@ -165,7 +165,7 @@ fn log_probabilities_of_a_prompt_are_those_of_scoring() {
 #[test]
 fn the_best_texts_are_the_likeliest_and_stops_end_them() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 8, 8)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 8, 8)).unwrap();
     let client = Client::of(&server);
     let mut body = json!({"prompt": "ab", "max_tokens": 12, "seed": 1, "n": 6, "logprobs": 0});
     let all = client.post(ROUTE, &body).json();
@@ -189,7 +189,7 @@ fn the_best_texts_are_the_likeliest_and_stops_end_them() {
 #[test]
 fn a_client_that_goes_away_frees_its_place() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 1, 1)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 1, 1)).unwrap();
     let client = Client::of(&server);
     let endless = json!({
         "prompt": "a", "max_tokens": 60_000, "stream": true, "ignore_eos": true,
@@ -215,7 +215,7 @@ fn a_client_that_goes_away_frees_its_place() {
 #[test]
 fn a_shared_beginning_is_read_once() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 8, 8)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 8, 8)).unwrap();
     let client = Client::of(&server);
     let prompt: String = (0..150)
         .map(|i| char::from(b'a' + (i * 7 % 26) as u8))
@@ -233,7 +233,7 @@ fn a_shared_beginning_is_read_once() {
 #[test]
 fn a_huge_prompt_is_refused_while_others_go_on() {
     let folder = folder();
-    let server = Server::start(options(folder.path(), 8, 8)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 8, 8)).unwrap();
     let client = Client::of(&server);
     let stream = json!({"prompt": "a", "max_tokens": 300, "stream": true, "ignore_eos": true});
     std::thread::scope(|scope| {
@@ -251,7 +251,7 @@ fn a_chat_is_written_by_the_template() {
     let folder = folder();
     let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}a:";
     std::fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
-    let server = Server::start(options(folder.path(), 8, 8)).unwrap();
+    let server = ApiServer::start(options(folder.path(), 8, 8)).unwrap();
     let client = Client::of(&server);
     let messages = json!([{"role": "u", "content": [{"type": "text", "text": "hi"}]}]);
     let mut body = json!({

@@ -1,25 +1,9 @@
 //! Sequences that begin alike share the pages of their beginning.
 
 use crate::error::{Error, Result};
-use crate::pages::ROWS;
+use crate::pages::{ROWS, in_whole_pages};
 use crate::plans::{Sequence, SequenceId};
 use crate::session::Session;
-use model::ModelConfig;
-
-/// Number of cache pages that this many tokens need.
-pub fn pages_of(tokens: usize) -> usize {
-    tokens.div_ceil(ROWS)
-}
-
-/// How many of this many tokens at a text's beginning are in whole pages, and can be shared.
-pub fn in_whole_pages(tokens: usize) -> usize {
-    tokens / ROWS * ROWS
-}
-
-/// Bytes of one page: the keys and values of all layers.
-pub fn page_bytes(model: &ModelConfig) -> u64 {
-    (2 * model.layers * model.kv_heads * model.head_size * ROWS * size_of::<f32>()) as u64
-}
 
 impl Session<'_> {
     /// How many tokens at the beginning of a text needn't be read again, since a sequence has them

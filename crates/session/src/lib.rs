@@ -30,8 +30,8 @@ mod write;
 
 pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
-pub use fork::{in_whole_pages, page_bytes, pages_of};
 pub use opened::{Opened, Use};
+pub use pages::{in_whole_pages, page_bytes, pages_of};
 pub use plans::{Plans, SequenceId};
 pub use sampling::{LogProbability, Sampling, TokenSampler};
 pub use score::{Inside, Score};

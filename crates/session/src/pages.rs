@@ -2,12 +2,28 @@
 //! a shared page is never written to.
 
 use engine::Pages;
+use model::ModelConfig;
 
 /// Rows per page.
 pub const ROWS: usize = 64;
 
 /// The page without an owner: rows that are computed but not needed are written there.
 pub const WASTE: u32 = 0;
+
+/// Number of cache pages that this many tokens need.
+pub fn pages_of(tokens: usize) -> usize {
+    tokens.div_ceil(ROWS)
+}
+
+/// How many of this many tokens at a text's beginning are in whole pages, and can be shared.
+pub fn in_whole_pages(tokens: usize) -> usize {
+    tokens / ROWS * ROWS
+}
+
+/// Bytes of one page: the keys and values of all layers.
+pub fn page_bytes(model: &ModelConfig) -> u64 {
+    (2 * model.layers * model.kv_heads * model.head_size * ROWS * size_of::<f32>()) as u64
+}
 
 /// The pages of a cache, and those that are free.
 pub struct PagePool {

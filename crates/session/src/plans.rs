@@ -2,8 +2,7 @@
 //! their pages of the cache.
 
 use crate::error::{Error, Result};
-use crate::fork::pages_of;
-use crate::pages::PagePool;
+use crate::pages::{PagePool, pages_of};
 use engine::{Device, Plan, Purpose, Ready};
 use model::{Decoder, Mode, ModelConfig, decoder};
 

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use api::{Options, Server};
+use api::{ApiOptions, ApiServer};
 use engine::{Init, RandomPurpose, Stream};
 use model::{Config, Mode, decoder, hugging_face};
 use run::Which;
@@ -65,8 +65,8 @@ pub fn opened(folder: &Path) -> Opened {
 }
 
 /// Serves a folder without a key, with room for this many texts that are written and that wait.
-pub fn options(folder: &Path, texts: usize, waiting: usize) -> Options {
-    Options {
+pub fn options(folder: &Path, texts: usize, waiting: usize) -> ApiOptions {
+    ApiOptions {
         opened: opened(folder),
         name: "small".into(),
         address: "127.0.0.1:0".parse().unwrap(),
@@ -110,7 +110,7 @@ impl Reply {
 }
 
 impl Client {
-    pub fn of(server: &Server) -> Client {
+    pub fn of(server: &ApiServer) -> Client {
         let url = server.url();
         let host = url.strip_prefix("http://").unwrap();
         let host = host.strip_suffix("/v1").unwrap().to_owned();

@@ -4,7 +4,7 @@ use crate::arguments::Serve;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::{opened, stop_flag};
-use api::{Access, Options, Server};
+use api::{Access, ApiOptions, ApiServer};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub fn run(a: &Serve) -> Result<()> {
     let name = folder
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
-    let options = Options {
+    let options = ApiOptions {
         name: a
             .model_name
             .clone()
@@ -41,7 +41,7 @@ pub fn run(a: &Serve) -> Result<()> {
         waiting: a.queue as usize,
     };
     let stop = stop_flag()?;
-    let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
+    let server = ApiServer::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
     let mut out = out();
     writeln!(out, "serving {}", server.url())?;
     out.flush()?;

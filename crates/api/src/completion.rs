@@ -23,7 +23,7 @@ const FEW_TOKENS: usize = 16;
 
 /// The two routes for completions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Endpoint {
     /// `/v1/completions`
     Text,
     /// `/v1/chat/completions`
@@ -98,14 +98,14 @@ struct StreamOptions {
 #[serde(deny_unknown_fields)]
 pub struct Message {
     pub role: String,
-    pub content: Content,
+    pub content: MessageText,
     pub name: Option<String>,
 }
 
 /// A message's text, whole or in parts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "must be a text or a list of parts of type text")]
-pub enum Content {
+pub enum MessageText {
     Whole(String),
     Parts(Vec<Part>),
 }
@@ -124,12 +124,12 @@ enum TextOnly {
     Text,
 }
 
-impl Content {
+impl MessageText {
     /// Its text.
     pub fn text(&self) -> String {
         match self {
-            Content::Whole(text) => text.clone(),
-            Content::Parts(parts) => {
+            MessageText::Whole(text) => text.clone(),
+            MessageText::Parts(parts) => {
                 let text = |part: &Part| match part.kind {
                     TextOnly::Text => part.text.clone(),
                 };
@@ -142,7 +142,7 @@ impl Content {
 /// A request for completions, of either kind.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+pub struct CompletionRequest {
     pub model: Option<String>,
     pub prompt: Option<Prompts>,
     pub messages: Option<Vec<Message>>,
@@ -166,7 +166,7 @@ pub struct Wish {
     stream_options: Option<StreamOptions>,
     ignore_eos: Option<bool>,
     add_generation_prompt: Option<bool>,
-    // What can't change the answer is accepted.
+    // TextChange can't change the answer is accepted.
     #[serde(rename = "user")]
     _user: Option<IgnoredAny>,
     #[serde(rename = "metadata")]
@@ -179,7 +179,7 @@ pub struct Wish {
     _safety_identifier: Option<IgnoredAny>,
     #[serde(rename = "prompt_cache_key")]
     _prompt_cache_key: Option<IgnoredAny>,
-    // What would change it and isn't supported must be null.
+    // TextChange would change it and isn't supported must be null.
     suffix: Option<IgnoredAny>,
     logit_bias: Option<IgnoredAny>,
     tools: Option<IgnoredAny>,
@@ -221,9 +221,9 @@ fn at_most(name: &str, value: Option<u64>, range: (u64, usize)) -> Answer<Option
     }
 }
 
-impl Wish {
+impl CompletionRequest {
     /// Fields of the other kind, and what isn't supported.
-    fn unsupported(&self, kind: Kind) -> Option<&'static str> {
+    fn unsupported(&self, kind: Endpoint) -> Option<&'static str> {
         let text = [
             ("prompt", self.prompt.is_some()),
             ("echo", self.echo.is_some()),
@@ -249,8 +249,8 @@ impl Wish {
             ("response_format", self.response_format.is_some()),
         ];
         let other = match kind {
-            Kind::Text => &chat[..],
-            Kind::Chat => &text[..],
+            Endpoint::Text => &chat[..],
+            Endpoint::Chat => &text[..],
         };
         let mut all = other.iter().chain(&neither);
         all.find(|(_, given)| *given).map(|(name, _)| *name)
@@ -260,7 +260,7 @@ impl Wish {
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn check(&self, kind: Kind) -> Answer<Checked> {
+    pub fn check(&self, kind: Endpoint) -> Answer<Checked> {
         if let Some(name) = self.unsupported(kind) {
             let message = format!("{name} isn't supported here");
             return Err(Refusal::field(name, message));
@@ -270,8 +270,10 @@ impl Wish {
             .max_tokens
             .filter(|_| self.max_completion_tokens.is_none());
         let tokens = match kind {
-            Kind::Text => at_most("max_tokens", self.max_tokens, (0, TOKENS))?.or(Some(FEW_TOKENS)),
-            Kind::Chat => {
+            Endpoint::Text => {
+                at_most("max_tokens", self.max_tokens, (0, TOKENS))?.or(Some(FEW_TOKENS))
+            }
+            Endpoint::Chat => {
                 let new = self.max_completion_tokens;
                 let new = at_most("max_completion_tokens", new, (1, TOKENS))?;
                 new.or(at_most("max_tokens", given, (1, TOKENS))?)
@@ -315,15 +317,15 @@ impl Wish {
         })
     }
 
-    fn check_prompts(&self, kind: Kind) -> Answer<()> {
+    fn check_prompts(&self, kind: Endpoint) -> Answer<()> {
         let (name, count) = match kind {
-            Kind::Text => ("prompt", self.prompt.as_ref().map(Prompts::count)),
-            Kind::Chat => ("messages", self.messages.as_ref().map(Vec::len)),
+            Endpoint::Text => ("prompt", self.prompt.as_ref().map(Prompts::count)),
+            Endpoint::Chat => ("messages", self.messages.as_ref().map(Vec::len)),
         };
         match count {
             None => Err(Refusal::field(name, format!("{name} is missing"))),
             Some(0) => Err(Refusal::field(name, format!("{name} is empty"))),
-            Some(count) if kind == Kind::Text && count > PROMPTS => {
+            Some(count) if kind == Endpoint::Text && count > PROMPTS => {
                 let message = format!("{count} prompts; at most {PROMPTS} are allowed");
                 Err(Refusal::field(name, message))
             }
@@ -373,17 +375,19 @@ impl Wish {
         Ok(stops)
     }
 
-    fn alternatives(&self, kind: Kind) -> Answer<Option<usize>> {
+    fn alternatives(&self, kind: Endpoint) -> Answer<Option<usize>> {
         let wrong = |what: &str| Refusal::field("logprobs", format!("logprobs must be {what}"));
         match (kind, self.logprobs) {
-            (Kind::Text, Some(Logprobs::Count(n))) => at_most("logprobs", Some(n), (0, LOGPROBS)),
-            (Kind::Text, Some(Logprobs::Flag(_))) => Err(wrong("a number")),
-            (Kind::Chat, Some(Logprobs::Flag(true))) => {
+            (Endpoint::Text, Some(Logprobs::Count(n))) => {
+                at_most("logprobs", Some(n), (0, LOGPROBS))
+            }
+            (Endpoint::Text, Some(Logprobs::Flag(_))) => Err(wrong("a number")),
+            (Endpoint::Chat, Some(Logprobs::Flag(true))) => {
                 let top = at_most("top_logprobs", self.top_logprobs, (0, LOGPROBS))?;
                 Ok(Some(top.unwrap_or(0)))
             }
-            (Kind::Chat, Some(Logprobs::Count(_))) => Err(wrong("true or false")),
-            (Kind::Chat, _) if self.top_logprobs.is_some() => {
+            (Endpoint::Chat, Some(Logprobs::Count(_))) => Err(wrong("true or false")),
+            (Endpoint::Chat, _) if self.top_logprobs.is_some() => {
                 let message = "top_logprobs needs logprobs = true";
                 Err(Refusal::field("top_logprobs", message))
             }
