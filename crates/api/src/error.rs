@@ -1,9 +1,8 @@
 //! TextChange goes wrong: when the server starts, and in a request.
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 
 /// The longest key in bytes.
@@ -43,6 +42,17 @@ pub enum Error {
         /// TextChange is wrong with it.
         reason: String,
     },
+}
+
+/// JSON as an answer, without raw characters that could control a terminal.
+#[derive(Debug)]
+pub struct Json(pub Value);
+
+impl IntoResponse for Json {
+    fn into_response(self) -> Response {
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        (kind, watch::escaped_json(&self.0.to_string())).into_response()
+    }
 }
 
 /// An error in OpenAI's form.
@@ -89,7 +99,7 @@ impl Refusal {
     }
 
     /// Its JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> Value {
         let kind = match self.status {
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
             status if status.is_server_error() => "server_error",

@@ -3,17 +3,17 @@
 use crate::access::{Access, guard};
 use crate::body::receive;
 use crate::completion::{CompletionRequest, Endpoint};
-use crate::error::{Answer, Refusal};
+use crate::error::{Answer, Json, Refusal};
 use crate::openapi;
 use crate::served::{Served, blocking};
 use crate::tokens;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -67,16 +67,16 @@ fn described(served: &Served) -> Value {
     })
 }
 
-async fn models(State(served): State<Arc<Served>>) -> Json<Value> {
+async fn models(State(served): State<Arc<Served>>) -> Json {
     Json(json!({"object": "list", "data": [described(&served)]}))
 }
 
-async fn model(State(served): State<Arc<Served>>, Path(name): Path<String>) -> Answer<Json<Value>> {
+async fn model(State(served): State<Arc<Served>>, Path(name): Path<String>) -> Answer<Json> {
     CompletionRequest::check_model(Some(&name), &served.name)?;
     Ok(Json(described(&served)))
 }
 
-async fn health(State(served): State<Arc<Served>>) -> Answer<Json<Value>> {
+async fn health(State(served): State<Arc<Served>>) -> Answer<Json> {
     match served.ended.load(Ordering::Relaxed) {
         false => Ok(Json(json!({"status": "ok"}))),
         true => {

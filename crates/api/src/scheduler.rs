@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use text::{Tokenizer, Utf8Stream};
 
-/// Tokens of a prompt that are read at each turn.
+/// Tokens of a prompt that are read at each turn while other texts are being written, and if none
+/// is.
 const PASS: usize = 64;
+const LONG_PASS: usize = 512;
 
 /// Maximum number of sequences that are kept after their end, for prompts that begin like them.
 pub const KEPT: usize = 32;
@@ -316,9 +318,11 @@ impl Scheduler<'_> {
             None => self.start(at)?,
         };
         let context = self.session.context();
+        let alone = self.running.iter().all(Running::is_reading);
+        let pass = if alone { LONG_PASS } else { PASS };
         let text = &mut self.running[at];
         text.turn = self.turn;
-        let part = PASS.min(text.unread()).min(context - text.read);
+        let part = pass.min(text.unread()).min(context - text.read);
         let from = text.read;
         text.read += part;
         let tokens = &text.text[from..text.read];

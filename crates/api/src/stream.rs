@@ -194,7 +194,7 @@ struct Pieces {
 
 /// A server-sent event.
 fn sent(value: &Value) -> String {
-    format!("data: {value}\n\n")
+    format!("data: {}\n\n", watch::escaped_json(&value.to_string()))
 }
 
 impl Pieces {

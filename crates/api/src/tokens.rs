@@ -3,9 +3,8 @@
 use crate::answer::token_text;
 use crate::body::{parse, receive};
 use crate::completion::{CompletionRequest, Message};
-use crate::error::{Answer, Refusal};
+use crate::error::{Answer, Json, Refusal};
 use crate::served::{Served, blocking};
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use serde::Deserialize;
@@ -33,7 +32,7 @@ struct Detokenize {
 }
 
 /// `POST /tokenize`
-pub async fn tokenize(State(served): State<Arc<Served>>, body: Body) -> Answer<Json<Value>> {
+pub async fn tokenize(State(served): State<Arc<Served>>, body: Body) -> Answer<Json> {
     let bytes = receive(body, &served.bodies).await?;
     blocking(move || {
         let wish: Tokenize = parse(&bytes)?;
@@ -66,7 +65,7 @@ pub async fn tokenize(State(served): State<Arc<Served>>, body: Body) -> Answer<J
 }
 
 /// `POST /detokenize`
-pub async fn detokenize(State(served): State<Arc<Served>>, body: Body) -> Answer<Json<Value>> {
+pub async fn detokenize(State(served): State<Arc<Served>>, body: Body) -> Answer<Json> {
     let bytes = receive(body, &served.bodies).await?;
     blocking(move || {
         let wish: Detokenize = parse(&bytes)?;
@@ -79,7 +78,7 @@ pub async fn detokenize(State(served): State<Arc<Served>>, body: Body) -> Answer
 }
 
 /// `GET /tokenizer_info`
-pub async fn info(State(served): State<Arc<Served>>) -> Json<Value> {
+pub async fn info(State(served): State<Arc<Served>>) -> Json {
     let mut info = match &served.tokenizer_config {
         Value::Object(config) => config.clone(),
         _ => Map::new(),

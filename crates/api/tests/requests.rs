@@ -209,6 +209,9 @@ fn tokens_come_and_go() {
         client.post("/detokenize", &json!({"tokens": [257]})).status,
         400
     );
+    // ESC and the C1 character CSI, which would control a terminal.
+    let control = client.post("/detokenize", &json!({"tokens": [27, 194, 155]}));
+    assert_eq!(control.body, "{\"prompt\":\"\\u001b\\u009b\"}");
     let info = client.get("/tokenizer_info").json();
     assert_eq!(
         (&info["eos_token"], &info["model_max_length"]),

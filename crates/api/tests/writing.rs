@@ -197,18 +197,14 @@ fn a_client_that_goes_away_frees_its_place() {
     let mut first = client.start(ROUTE, &endless);
     first.read_exact(&mut [0; 400]).unwrap();
     let waiting = client.start(ROUTE, &endless);
-    while client.metric("texts_waiting") == 0 {
-        std::thread::yield_now();
-    }
+    client.until("texts_waiting", 1);
     let short = json!({"prompt": "b", "max_tokens": 1});
     let refused = client.post(ROUTE, &short);
     assert_eq!(refused.status, 429, "{refused:?}");
     assert!(refused.head.contains("retry-after: "), "{refused:?}");
     assert_eq!(refused.json()["error"]["code"], "queue_full");
     drop((first, waiting));
-    while client.metric("abandoned_total") < 2 {
-        std::thread::yield_now();
-    }
+    client.until("abandoned_total", 2);
     assert_eq!(client.post(ROUTE, &short).status, 200);
 }
 

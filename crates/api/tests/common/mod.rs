@@ -11,8 +11,12 @@ use session::{Opened, Use};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use text::Tokenizer;
+
+/// Longest wait for a counter.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub const CONTEXT: usize = 200;
 pub const KEY: &str = "a-key-for-tests";
@@ -161,6 +165,15 @@ impl Client {
     /// Starts a request whose answer isn't read yet.
     pub fn start(&self, path: &str, body: &Value) -> TcpStream {
         self.send("POST", path, &self.own(), &body.to_string())
+    }
+
+    /// Waits until a counter has a value at least.
+    pub fn until(&self, name: &str, value: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.metric(name) < value {
+            assert!(Instant::now() < until, "never: {name} {value}");
+            std::thread::yield_now();
+        }
     }
 
     /// A counter of the server.

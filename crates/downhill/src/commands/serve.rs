@@ -14,6 +14,10 @@ use std::time::Duration;
 /// How often it is checked whether the server should end.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Open files that are enough for every connection and the model.
+#[cfg(unix)]
+const FILES: u64 = 4096;
+
 pub fn run(a: &Serve) -> Result<()> {
     let key = a.api_key_file.as_deref().map(key).transpose()?;
     if key.is_none() && !a.host.is_loopback() {
@@ -41,6 +45,7 @@ pub fn run(a: &Serve) -> Result<()> {
         waiting: a.queue as usize,
     };
     let stop = stop_flag()?;
+    allow_connections();
     let server = ApiServer::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
     let mut out = out();
     writeln!(out, "serving {}", server.url())?;
@@ -49,6 +54,21 @@ pub fn run(a: &Serve) -> Result<()> {
         std::thread::sleep(PAUSE);
     }
     Ok(())
+}
+
+/// Raises the limit of open files as far as the system lets it: each connection is one.
+fn allow_connections() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+        if limit.current.is_some_and(|current| current < wanted) {
+            limit.current = Some(wanted);
+            // Otherwise new connections wait until others close.
+            let _ = setrlimit(Resource::Nofile, limit);
+        }
+    }
 }
 
 /// The key in a file.
