@@ -15,6 +15,7 @@ mod racing;
 mod reading;
 mod runs;
 mod sampling;
+mod serving;
 mod watching;
 
 pub use exporting::Export;
@@ -22,6 +23,7 @@ pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
 pub use sampling::{Chat, Sample, SamplingFlags, Weights};
+pub use serving::Serve;
 pub use watching::{Compare, Landscape, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
@@ -52,6 +54,8 @@ pub enum Command {
     Sample(Sample),
     /// Write a text together with a trained model in the terminal
     Chat(Chat),
+    /// Serve a trained model to other programs: an API in OpenAI's form
+    Serve(Serve),
     /// Export a trained model: a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder
     Export(Export),
     /// Measure a trained model: nats per token, bits per byte, perplexity

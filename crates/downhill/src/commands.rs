@@ -16,6 +16,7 @@ mod program;
 mod race;
 mod report;
 mod sample;
+mod serve;
 mod tokenize;
 mod train;
 mod verify;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Train(a) => train::run(&a),
         Command::Chat(a) => chat::run(&a),
         Command::Sample(a) => sample::run(&a),
+        Command::Serve(a) => serve::run(&a),
         Command::Export(a) => export::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Watch(a) => watch::run(&a),

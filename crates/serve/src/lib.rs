@@ -1,5 +1,5 @@
-//! The live page: a server on this machine that shows runs, live or finished. No other crate opens
-//! a port.
+//! The live page: a server on this machine that shows runs, live or finished. `api` reuses its bounds on
+//! connections and its guard; no other crate opens a port.
 //!
 //! ```text
 //! events.jsonl ─ Follow ─▶ Shown ─ api ─▶ page/
@@ -29,6 +29,7 @@ mod shown;
 
 pub use control::Control;
 pub use error::{Error, Result};
+pub use guard::Names;
 pub use pyramid::{Pyramid, SERIES, Slice};
-pub use server::{Options, Server};
+pub use server::{Bounds, Options, Server, accept_within};
 pub use shelf::Runs;

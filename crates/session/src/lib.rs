@@ -17,9 +17,11 @@
 
 mod error;
 mod files;
+mod fork;
 mod opened;
 mod pages;
 mod plans;
+mod rows;
 mod sampling;
 mod score;
 mod session;
@@ -29,6 +31,7 @@ mod write;
 pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
 pub use opened::{Opened, Use};
+pub use pages::{in_whole_pages, page_bytes, pages_of};
 pub use plans::{Plans, SequenceId};
 pub use sampling::{LogProbability, Sampling, TokenSampler};
 pub use score::{Inside, Score};

@@ -101,6 +101,19 @@ impl Opened {
         self.device.multiplied_bytes()
     }
 
+    /// The same model, with room for this many sequences that share a cache of this many pages.
+    #[must_use]
+    pub fn with_cache(mut self, sequences: usize, pages: usize) -> Opened {
+        let vocabulary = self.plans.vocabulary;
+        self.plans = Plans::with_pages(&self.model, vocabulary, sequences, pages);
+        self
+    }
+
+    /// Size of the vocabulary, which may be larger than the tokenizer's.
+    pub fn vocabulary(&self) -> usize {
+        self.plans.vocabulary
+    }
+
     /// A session on this model.
     pub fn session(&mut self) -> Session<'_> {
         Session::new(&mut self.device, &mut self.plans)

@@ -2,7 +2,7 @@
 //! their pages of the cache.
 
 use crate::error::{Error, Result};
-use crate::pages::PagePool;
+use crate::pages::{PagePool, pages_of};
 use engine::{Device, Plan, Purpose, Ready};
 use model::{Decoder, Mode, ModelConfig, decoder};
 
@@ -61,10 +61,21 @@ pub struct Plans {
 impl Plans {
     /// For a model of this shape, with room for the given number of concurrent sequences.
     pub fn new(model: &ModelConfig, vocabulary: usize, sequences: usize) -> Plans {
+        let pages = sequences * pages_of(model.context);
+        Plans::with_pages(model, vocabulary, sequences, pages)
+    }
+
+    /// The same, with a cache of this many pages for all sequences together.
+    pub fn with_pages(
+        model: &ModelConfig,
+        vocabulary: usize,
+        sequences: usize,
+        pages: usize,
+    ) -> Plans {
         Plans {
             model: model.clone(),
             vocabulary,
-            shelf: PagePool::new(sequences, model.context, largest(model.context) - 1),
+            shelf: PagePool::new(pages, model.context, largest(model.context) - 1),
             sequences: (0..sequences).map(|_| None).collect(),
             recorded: Vec::new(),
         }

@@ -173,7 +173,10 @@ impl<'a> Session<'a> {
             } = &mut *self.plans;
             let sequence = sequences.get_mut(stretch.id.0).and_then(Option::as_mut);
             let sequence = sequence.ok_or(Error::NoSequence)?;
-            shelf.reserve(&mut sequence.pages, sequence.position + stretch.count);
+            let (from, to) = (sequence.position, sequence.position + stretch.count);
+            if !shelf.reserve(&mut sequence.pages, from, to) {
+                return Err(Error::NoPages);
+            }
             tokens.extend(&sequence.tokens[stretch.from..][..stretch.count]);
             tokens.resize((at + 1) * time, 0);
             let row = |t: usize| (sequence.position + t).min(context - 1) as u32;

@@ -278,3 +278,88 @@ fn a_model_agrees_with_itself_in_every_form_of_its_weights() {
         }
     }
 }
+
+/// Room for more than one page.
+fn long(family: &str) -> ModelConfig {
+    ModelConfig {
+        context: 200,
+        ..small(family)
+    }
+}
+
+#[test]
+fn a_shared_beginning_is_read_once_and_changes_no_bit() {
+    for family in FAMILIES {
+        let model = long(family);
+        let (mut device, mut plans) = (device(&model), Plans::with_pages(&model, VOCABULARY, 3, 9));
+        let mut session = Session::new(&mut device, &mut plans);
+        let text = tokens(150, 3);
+        let mut other = text.clone();
+        other[140] = (other[140] + 1) % VOCABULARY as u32;
+        let mut alone = Vec::new();
+        for text in [&text, &other] {
+            let id = session.sequence().unwrap();
+            session.feed(&[(id, text)]).unwrap();
+            alone.extend(write(&mut session, &[id], 100));
+            session.release(id);
+        }
+        assert_eq!(session.free_pages(), 9);
+        let first = session.sequence().unwrap();
+        session.feed(&[(first, &text)]).unwrap();
+        assert_eq!(session.shared(first, &text[..128]), 64, "one token is left");
+        assert_eq!(session.shared(first, &text[..129]), 128);
+        let (second, shared) = session.fork(first, &other).unwrap();
+        assert_eq!((shared, session.free_pages()), (128, 6));
+        assert_eq!(session.own_pages(first).unwrap(), 1);
+        session.feed(&[(second, &other[shared..])]).unwrap();
+        // Both get beyond the end of the context, where their beginnings are overwritten.
+        let together = write(&mut session, &[first, second], 100);
+        assert!(together == alone, "{family}");
+        assert_eq!(session.own_pages(second).unwrap(), 4);
+        assert_eq!(session.shared(first, &text), 0, "positions have moved");
+        session.release(first);
+        session.release(second);
+        assert_eq!(session.free_pages(), 9);
+    }
+}
+
+#[test]
+fn a_cache_without_free_pages_is_an_error() {
+    let model = long("llama");
+    let (mut device, mut plans) = (device(&model), Plans::with_pages(&model, VOCABULARY, 2, 3));
+    let mut session = Session::new(&mut device, &mut plans);
+    let ids = [session.sequence().unwrap(), session.sequence().unwrap()];
+    session.feed(&[(ids[0], &tokens(100, 1))]).unwrap();
+    let full = session.feed(&[(ids[1], &tokens(100, 2))]);
+    assert!(matches!(full, Err(Error::NoPages)), "{full:?}");
+}
+
+#[test]
+fn logits_of_every_token_of_a_prompt_are_those_of_one_pass() {
+    for family in FAMILIES {
+        let model = long(family);
+        let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 2));
+        let mut session = Session::new(&mut device, &mut plans);
+        let text = tokens(180, 5);
+        let expected = whole(&mut session, &text);
+        let id = session.sequence().unwrap();
+        session.feed(&[(id, &text[..50])]).unwrap();
+        let mut rows = 0;
+        session
+            .feed_each(id, &text[50..], |row, logits| {
+                let found: Vec<f64> = logits.iter().map(|&x| f64::from(x)).collect();
+                let error = relative_error(&found, &expected[50 + row]);
+                assert!(error <= tolerance::CACHE, "{family}, {row}: {error}");
+                rows += 1;
+            })
+            .unwrap();
+        assert_eq!(rows, 130);
+        agree(&mut session, id, &expected[179], family);
+        let other = session.sequence().unwrap();
+        session.feed(&[(other, &text)]).unwrap();
+        let logits = session.logits(other).unwrap().to_vec();
+        assert_eq!(session.logits(id).unwrap(), logits, "the same bits");
+        let more = session.feed_each(id, &text[..21], |_, _| ());
+        assert!(matches!(more, Err(Error::Context { left: 20, .. })));
+    }
+}
