@@ -22,7 +22,7 @@ pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
 pub use sampling::{Chat, Sample, SamplingFlags};
-pub use watching::{Compare, Landscape, Report, Watch};
+pub use watching::{Compare, Landscape, Play, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
 #[derive(Debug, Parser)]
@@ -52,6 +52,8 @@ pub enum Command {
     Sample(Sample),
     /// Write a text together with a trained model in the terminal
     Chat(Chat),
+    /// Write with a trained model in the browser, and look at the probabilities behind each token
+    Play(Play),
     /// Export a trained model: a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder
     Export(Export),
     /// Measure a trained model: nats per token, bits per byte, perplexity

@@ -4,6 +4,7 @@ use crate::api::{App, router};
 use crate::connection::Connections;
 use crate::control::Control;
 use crate::guard::Names;
+use crate::player::Power;
 use crate::priority;
 use crate::shelf::{Runs, Shelf};
 use crate::{Error, Result};
@@ -37,6 +38,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// The page's control over training; if `None`, it has none.
     pub control: Option<Control>,
+    /// What the playground's models may take.
+    pub power: Power,
 }
 
 /// A server that runs until it is dropped.
@@ -59,7 +62,7 @@ impl Server {
         let listener = bind(from, to)?;
         listener.set_nonblocking(true).map_err(Error::Start)?;
         let port = listener.local_addr().map_err(Error::Start)?.port();
-        let app = App::new(Shelf::new(options.runs), options.control);
+        let app = App::new(Shelf::new(options.runs), options.control, options.power);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -67,7 +70,10 @@ impl Server {
             .build()
             .map_err(Error::Start)?;
         let work = move || {
-            priority::lower();
+            // Threads of the models inherit it.
+            if options.power.lowest {
+                priority::lower();
+            }
             runtime.block_on(async {
                 let open = app.clone();
                 let closes = async move {
