@@ -13,9 +13,10 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [Asset; 16] = scripts! {
+const SCRIPTS: [Asset; 21] = scripts! {
     "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
     "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "play.js"
+    "tokens.js" "next.js" "write.js" "surprise.js" "switches.js"
 };
 
 const OTHERS: [Asset; 4] = [
