@@ -124,6 +124,9 @@ fn texts_are_those_of_sample_and_go_on_from_any_token() {
     assert!((sum("before", 1) - 1.0).abs() < 1e-9 && (sum("after", 2) - 1.0).abs() < 1e-9);
     let drawn = choices.iter().find(|c| c["id"] == json!(tokens[9]));
     assert!(drawn.unwrap()["after"].as_f64().unwrap() > 0.0);
+    let nats = all[2 + 9]["token"]["nats"].as_f64().unwrap();
+    let own = drawn.unwrap()["before"].as_f64().unwrap();
+    assert!((nats + own.ln()).abs() < 1e-12);
     let can = choices.iter().filter(|c| c["after"] != json!(0.0)).count();
     assert!(look["drawable"].as_u64().unwrap() >= can as u64);
     let before = lines(&page, "look", &place_of(40, &tokens[..9]));

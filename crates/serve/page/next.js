@@ -3,7 +3,7 @@
 import { make, fill, button } from "./dom.js";
 import { word, figure } from "./words.js";
 import { lines } from "./feed.js";
-import { alone, percent } from "./tokens.js";
+import { alone, percent, visible } from "./tokens.js";
 
 /**
  * @typedef {{id: number, bytes: string, end: boolean, before: number, after: number}} Choice
@@ -15,6 +15,9 @@ import { alone, percent } from "./tokens.js";
 
 /** Widths of the longest bar, as probabilities. */
 const SCALES = [0.1, 0.2, 0.5, 1];
+
+/** Characters shown of the text before. */
+const TAIL = 26;
 
 /** The sliders: name, key, and its range. @type {[string, string, number, number, number][]} */
 const SLIDERS = [
@@ -33,6 +36,14 @@ const PENALTIES = [
 export function next(root, play) {
   const told = make("p", { class: "note", "aria-live": "polite" });
   const before = make("div", { class: "before" });
+  const heads = make(
+    "div",
+    { class: "choice others" },
+    make("span", {}),
+    make("span", {}),
+    make("small", {}, word("own")),
+    make("small", {}, word("withSettings")),
+  );
   const rows = make("div", { class: "choices", role: "group", "aria-label": word("next") });
   const others = make("div", { class: "choice others" });
   fill(
@@ -53,6 +64,7 @@ export function next(root, play) {
     ),
     before,
     told,
+    heads,
     rows,
     others,
   );
@@ -163,13 +175,14 @@ export function next(root, play) {
   /** @param {Look | null} found */
   function paint(found) {
     const place = play.place;
-    for (const part of [before, rows, others]) part.hidden = !found;
+    for (const part of [before, heads, rows, others]) part.hidden = !found;
     if (!found || !place) {
       told.textContent = word("nextNone");
       return;
     }
-    const tail = [...place.text].slice(-40).join("");
-    fill(before, make("small", {}, word("after")), make("bdi", {}, tail), make("b", {}, "▏"));
+    const cut = [...place.text].length > TAIL ? "…" : "";
+    const tail = visible([...place.text].slice(-TAIL).join("")).replace(/␣/g, " ");
+    fill(before, make("small", {}, word("after")), make("bdi", {}, cut + tail), make("b", {}, "▏"));
     told.textContent = word("drawable")
       .replace("{}", String(found.drawable))
       .replace("{}", String(found.choices.length + found.others[0]))
@@ -219,8 +232,8 @@ export function next(root, play) {
       pick,
       make("bdi", { class: "token" }, name),
       make("span", { class: "bar2" }, make("i", { class: "was" }), make("i", { class: "now" })),
-      make("small", { class: "own", title: word("own") }),
-      make("b", { class: "set", title: word("withSettings") }),
+      make("small", { class: "own" }),
+      make("b", { class: "set" }),
     );
     return pick;
   }

@@ -7,10 +7,10 @@ import { word } from "./words.js";
 /** Surprise at which the color is darkest, in nats. */
 const DARKEST = 6;
 
-/** The color of a surprise. @param {number | null | undefined} nats */
-export function tint(nats) {
+/** The color of a surprise. @param {number | null | undefined} nats @param {number} [strength] */
+export function tint(nats, strength = 0.75) {
   const share = Math.min(1, (nats ?? DARKEST) / DARKEST);
-  return `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`;
+  return `background:rgba(230,110,30,${(share * strength).toFixed(2)})`;
 }
 
 /** A text whose white space and control characters can be seen. @param {string} text */
@@ -63,8 +63,9 @@ export function pieces(text) {
  * @param {{bytes: string, nats: number | null}} token
  * @param {number} at
  * @param {string} text what is complete with it
+ * @param {number} [strength] of the color
  */
-export function span(token, at, text) {
+export function span(token, at, text, strength) {
   const surprise = token.nats === null ? "" : ` · ${(token.nats / Math.LN2).toFixed(2)}`;
   const bits =
     token.nats === null ? "" : ` ${word("bitsUnit")} · ${percent(Math.exp(-token.nats))}`;
@@ -76,7 +77,7 @@ export function span(token, at, text) {
       role: "option",
       tabindex: -1,
       "aria-selected": "false",
-      style: token.nats === null ? null : tint(token.nats),
+      style: token.nats === null ? null : tint(token.nats, strength),
       title: `${alone(token.bytes)}${surprise}${bits}`,
     },
     ...pieces(text),

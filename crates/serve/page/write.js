@@ -13,6 +13,8 @@ import { Reader, alone, mark, pieces, selectable, span } from "./tokens.js";
 /** Maximum versions of a text, and checkpoints side by side. */
 const VERSIONS = 20;
 const COLUMNS = 4;
+/** Strength of the color of a text that is to be read first. */
+const PALE = 0.4;
 
 /** The words for how a text stands. */
 const STATES = /** @type {const} */ ({
@@ -183,12 +185,12 @@ export function write(root, play) {
       "div",
       { class: "bar chips", role: "group", "aria-label": word("checkpoints") },
       make("small", {}, word("checkpoints")),
-      ...chips,
       button(word("spread"), spread, {
         id: "play-spread",
         class: "quiet",
         title: word("spreadNote"),
       }),
+      ...chips,
     );
   }
 
@@ -338,13 +340,15 @@ export function write(root, play) {
     };
     column.add = (token) => {
       const at = (column.version?.tokens.length ?? 1) - 1;
-      caret.before(span(token, at, reader.read(token.bytes)));
+      caret.before(span(token, at, reader.read(token.bytes), PALE));
       place();
     };
     column.paint = () => {
       const version = column.version;
       reader = new Reader();
-      const spans = version?.tokens.map((token, at) => span(token, at, reader.read(token.bytes)));
+      const spans = version?.tokens.map((token, at) =>
+        span(token, at, reader.read(token.bytes), PALE),
+      );
       fill(text, make("b", {}, ...pieces(version?.prompt ?? "")), ...(spans ?? []), caret);
       place();
       caret.hidden = !version || version.before.length === 0;

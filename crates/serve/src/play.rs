@@ -272,7 +272,7 @@ impl Wish {
                 if token == tokenizer.end_of_text() {
                     return Ok("end_of_text");
                 }
-                let nats = LogProbability::of(token, logits, 0).nats;
+                let nats = -LogProbability::of(token, logits, 0).nats;
                 let bytes = hex(tokenizer, token);
                 let id_of = Line::Token {
                     id: token,
