@@ -116,19 +116,24 @@ fn another_branch_goes_on_from_there_and_settings_reshape_the_distribution() {
     browser.wait(
         "document.documentElement.dataset.ready === 'yes' && document.querySelector('#play-go')",
     );
+    browser.is_clean(&live.address());
+    drop(live);
+    let page = Page::watch(&place, "play r/checkpoints/step-000040");
+    browser.size(1360, 1000);
+    open(&browser, &page);
     enter(&browser, "#play-length", "40");
     write(&browser);
     let first = tokens(&browser);
     assert_eq!(first.len(), 40);
     browser.click(".column [data-at='7']");
-    browser.wait("document.querySelector('.choice.drawn')");
+    browser.wait("document.querySelector('.choices button.drawn:enabled')");
     // The token that was drawn gives the same text again, another one another text.
     let pick = |which: &str| {
         browser.run(&format!(
             "document.querySelector('.choices button{which}').click()"
         ));
         idle(&browser);
-        browser.wait("document.querySelector('.choice.drawn')");
+        browser.wait("document.querySelector('.choices button.drawn:enabled')");
         tokens(&browser)
     };
     assert_eq!(pick(".drawn"), first);
@@ -181,7 +186,7 @@ fn another_branch_goes_on_from_there_and_settings_reshape_the_distribution() {
     browser.wait("document.querySelector('.column .text').textContent.startsWith('A  day')");
     idle(&browser);
     assert_eq!(tokens(&browser).len(), 5);
-    browser.is_clean(&live.address());
+    browser.is_clean(&page.address());
 }
 
 #[test]

@@ -149,6 +149,8 @@ export function next(root, play) {
       return;
     }
     busy = true;
+    // Rows of another place can't be taken any more.
+    if (shown !== place) for (const old of drawn.values()) old.setAttribute("disabled", "");
     try {
       const { step, tokens, first, also } = place;
       const ask = { step, tokens, first, also, settings: play.settings };
