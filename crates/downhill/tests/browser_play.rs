@@ -148,10 +148,15 @@ fn another_branch_goes_on_from_there_and_settings_reshape_the_distribution() {
     browser.run("document.querySelector('.column .chosen').focus()");
     browser.press("\u{e014}");
     browser.wait("document.activeElement.dataset.at === '4' && document.querySelector('.chosen').dataset.at === '4'");
-    // Settings.
+    settings_reshape(&browser);
+    a_text_stops_and_unknown_characters_are_left_out(&browser);
+    browser.is_clean(&page.address());
+}
+
+fn settings_reshape(browser: &Browser) {
     let drawable = |slider: u32, value: &str, expected: &str| {
         enter(
-            &browser,
+            browser,
             &format!(".knobs .knob:nth-child({slider}) input"),
             value,
         );
@@ -164,9 +169,12 @@ fn another_branch_goes_on_from_there_and_settings_reshape_the_distribution() {
     drawable(1, "0", "can.length === 1 && can[0].textContent === '100%'");
     drawable(1, "0.8", "can.length === 3");
     drawable(4, "0.5", "can.length <= 3 && can.length >= 1");
+}
+
+fn a_text_stops_and_unknown_characters_are_left_out(browser: &Browser) {
     // A long text stops when it is told to.
-    enter(&browser, "#play-length", "400");
-    enter(&browser, ".knobs .knob:nth-child(2) input[type=number]", "");
+    enter(browser, "#play-length", "400");
+    enter(browser, ".knobs .knob:nth-child(2) input[type=number]", "");
     browser.run(
         "document.getElementById('play-go').click();
          return new Promise((done) => {
@@ -174,19 +182,18 @@ fn another_branch_goes_on_from_there_and_settings_reshape_the_distribution() {
              ? (document.getElementById('play-stop').click(), done()) : setTimeout(wait, 1);
            wait(); })",
     );
-    idle(&browser);
+    idle(browser);
     browser.wait("document.querySelector('.column .standing').textContent.startsWith('stopped')");
-    assert!((3..400).contains(&tokens(&browser).len()));
+    assert!((3..400).contains(&tokens(browser).len()));
     // Characters that the model doesn't know.
-    enter(&browser, "#play-length", "5");
-    enter(&browser, "#play-prompt", "A 中 day");
-    write(&browser);
+    enter(browser, "#play-length", "5");
+    enter(browser, "#play-prompt", "A 中 day");
+    write(browser);
     browser.wait("document.querySelector('.column .standing').textContent.includes('“中”')");
     browser.click(".column .skip-unknown");
     browser.wait("document.querySelector('.column .text').textContent.startsWith('A  day')");
-    idle(&browser);
-    assert_eq!(tokens(&browser).len(), 5);
-    browser.is_clean(&page.address());
+    idle(browser);
+    assert_eq!(tokens(browser).len(), 5);
 }
 
 #[test]
@@ -237,7 +244,7 @@ fn no_text_becomes_markup_and_parts_of_characters_are_no_question_marks() {
         );
         if name == "bytes" {
             let parts = "return document.querySelectorAll('#own-tokens .part').length";
-            // All bytes but the last of two characters of direction, of three bytes each, 你, 好 and 😀.
+            // All bytes but the last: two characters of direction, 你 and 好 have 3, 😀 has 4.
             assert_eq!(browser.run(parts), json!(2 * 2 + 2 * 2 + 3));
         }
         browser.picture(&format!("play-hostile-{tokenizer}"));
@@ -256,18 +263,22 @@ fn no_text_becomes_markup_and_parts_of_characters_are_no_question_marks() {
         );
         browser.is_clean(&page.address());
     }
-    // A folder without a run, and a run without a language model.
+    folders_and_fits(&browser, &place);
+}
+
+/// A folder without a run can be played with, a run without a language model can't.
+fn folders_and_fits(browser: &Browser, place: &Place) {
     place.run("export bytes -o hf/").fine();
-    let page = Page::watch(&place, "play hf");
-    open(&browser, &page);
-    write(&browser);
+    let page = Page::watch(place, "play hf");
+    open(browser, &page);
+    write(browser);
     browser.wait("document.querySelectorAll('.column [data-at]').length > 20");
     assert_eq!(
         browser.run("return document.querySelector('.chips, a.to')"),
         json!(null)
     );
     place.run("fit --run f --quiet").fine();
-    let page = Page::watch(&place, "watch f");
+    let page = Page::watch(place, "watch f");
     browser.open(&format!("{}play", page.address()));
     browser.wait("document.querySelector('main').textContent.includes('`downhill fit` run')");
 }

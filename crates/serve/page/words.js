@@ -217,7 +217,8 @@ const WORDS = {
   nextNote: [
     "The probability of each token, by the model alone and with the settings. " +
       "Drag a setting to reshape it; click a token to take it and write on from there.",
-    "每个词元的概率：模型本身给出的，以及应用设置之后的。拖动设置即可改变分布；点击词元则选用它并由此续写。",
+    "每个词元的概率：模型本身给出的，以及应用设置之后的。" +
+      "拖动设置即可改变分布；点击词元则选用它并由此续写。",
   ],
   nextNone: ["Write something, then click one of its tokens.", "先续写一段，再点击其中的词元。"],
   after: ["after", "前文"],
@@ -238,7 +239,7 @@ const WORDS = {
   penalties: ["Penalties", "惩罚项"],
   repetition: ["repetition", "重复"],
   frequency: ["frequency", "频率"],
-  presence: ["presence", "出现"],
+  presence: ["presence", "存在"],
   surprise: ["Surprise", "意外程度"],
   ownNote: [
     "How well the model predicts a text of yours. The stronger the color, " +

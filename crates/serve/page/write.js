@@ -426,5 +426,6 @@ export function write(root, play) {
 
 /** @param {string} c */
 function quoted(c) {
-  return `“${alone([...new TextEncoder().encode(c)].map((b) => b.toString(16).padStart(2, "0")).join(""))}”`;
+  const hex = [...new TextEncoder().encode(c)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return `“${alone(hex.join(""))}”`;
 }

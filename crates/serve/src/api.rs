@@ -4,8 +4,8 @@ use crate::assets;
 use crate::control::Control;
 use crate::describe;
 use crate::guard::{Names, guard};
-use crate::play_api;
-use crate::player::{Player, Power};
+use crate::player::Player;
+use crate::power::Power;
 use crate::pyramid::SERIES;
 use crate::shelf::{Missing, Shelf};
 use axum::body::Body;
@@ -89,8 +89,8 @@ fn failed(error: impl ToString) -> Refused {
     (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-/// All routes, behind the guard.
-pub fn router(app: App, names: Names) -> Router {
+/// All routes and `more` of them, behind the guard.
+pub fn router(app: App, names: Names, more: Router<App>) -> Router {
     let large = Router::new()
         .route("/api/runs/{id}/events", get(events))
         .route("/api/runs/{id}/event/{serial}", get(event))
@@ -108,7 +108,7 @@ pub fn router(app: App, names: Names) -> Router {
         .route("/api/control", post(control))
         .merge(large)
         .layer(RequestBodyLimitLayer::new(BODY))
-        .merge(play_api::routes())
+        .merge(more)
         .with_state(app)
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,

@@ -12,6 +12,7 @@
 //! about it; its one thread runs at the lowest priority; sizes, counts and times are bounded.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod api;
 mod assets;
 mod connection;
@@ -23,6 +24,7 @@ mod line;
 mod play;
 mod play_api;
 mod player;
+mod power;
 mod priority;
 mod pyramid;
 mod seen;
@@ -32,7 +34,7 @@ mod shown;
 
 pub use control::Control;
 pub use error::{Error, Result};
-pub use player::Power;
+pub use power::Power;
 pub use pyramid::{Pyramid, SERIES, Slice};
 pub use server::{Options, Server};
 pub use shelf::Runs;

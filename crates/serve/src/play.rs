@@ -1,9 +1,10 @@
 //! What the playground asks for: a text, the distribution over the next token at a place of it, or
-//! how surprising a text is. The answer is lines of JSON, each sent as soon as it is known.
+//! how surprising a text is. `answer` has what it is told.
 
-use crate::player::{Chosen, Client, Power};
-use crate::seen::{Place, Seen};
-use serde::{Deserialize, Serialize};
+use crate::answer::{Alternative, Client, Reply};
+use crate::power::Power;
+use crate::seen::{ModelId, Seen, Spot};
+use serde::Deserialize;
 use session::{LogProbability, Opened, Result, Sampling, Session, TokenSampler, begin, known_only};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ pub struct Glance {
 /// Asks for the surprise of each token of a text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reading {
+pub struct OwnText {
     /// The checkpoint, in a run.
     pub step: Option<u64>,
     /// The text.
@@ -90,92 +91,26 @@ pub struct Reading {
     skip_unknown: bool,
 }
 
-/// A possible next token.
-#[derive(Debug, Serialize)]
-pub struct Choice {
-    id: u32,
-    /// Its bytes as hex digits: a token may be a part of a character.
-    bytes: String,
-    /// Whether it ends the text.
-    end: bool,
-    /// The model's own probability, and the one after all settings.
-    before: f64,
-    after: f64,
-}
-
-/// A line of the answer.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Line {
-    /// The model isn't in memory yet.
-    Loading,
-    /// The prompt as the model reads it.
-    Prompt {
-        text: String,
-        tokens: Vec<u32>,
-        /// Characters that were left out.
-        left_out: Vec<char>,
-    },
-    /// A token, its bytes as hex digits, and its surprise before any setting.
-    Token { id: u32, bytes: String, nats: f64 },
-    /// Why the text ended: `length`, `end_of_text` or `time`.
-    End(&'static str),
-    /// A distribution.
-    Look {
-        choices: Vec<Choice>,
-        /// How many tokens are not among the choices, and their probability before and after.
-        others: (usize, f64, f64),
-        /// How many tokens can be drawn.
-        drawable: usize,
-        /// Among how many equally likely tokens a choice would be as uncertain, before and after:
-        /// e to the power of the entropy.
-        among: (f64, f64),
-    },
-    /// A text as read.
-    Score {
-        tokens: Vec<u32>,
-        bytes: Vec<String>,
-        /// Nats of each token but the first.
-        nats: Vec<f32>,
-        bits_per_byte: f64,
-        /// The text is read in windows of so many tokens.
-        context: usize,
-        left_out: Vec<char>,
-    },
-    /// What went wrong; `unknown` are the characters of the text that the model doesn't know.
-    Error { message: String, unknown: Vec<char> },
-}
-
-impl Line {
-    /// An error in a user's words.
-    pub fn error(message: String) -> Line {
-        Line::Error {
-            message,
-            unknown: Vec::new(),
-        }
-    }
-}
-
 fn hex(tokenizer: &Tokenizer, token: u32) -> String {
     run::hex(&tokenizer.decode(&[token]))
 }
 
-/// A task for the models' thread.
+/// A question for the models' thread.
 #[derive(Debug)]
-pub enum Task {
+pub enum Question {
     Write(Wish),
     Look(Glance),
-    Score(Reading),
+    Score(OwnText),
 }
 
-impl Task {
-    /// Does it and sends the answer.
+impl Question {
+    /// Sends the answer.
     ///
     /// # Errors
     /// If a setting or a token doesn't exist, or the device fails.
-    pub fn run(
+    pub fn answer(
         self,
-        model: &Chosen,
+        model: &ModelId,
         opened: &mut Opened,
         power: Power,
         seen: &Seen,
@@ -184,26 +119,26 @@ impl Task {
         let tokenizer = Arc::new(opened.tokenizer.clone());
         let mut session = opened.session().until(client.gone());
         match self {
-            Task::Write(wish) => {
+            Question::Write(wish) => {
                 let Some((text, left_out)) =
                     known(&tokenizer, &wish.prompt, wish.skip_unknown, client)
                 else {
                     return Ok(());
                 };
                 let tokens = begin(&tokenizer, &text)?;
-                let place = Place {
+                let place = Spot {
                     model: model.clone(),
                     first: tokens.len(),
                     tokens: tokens.clone(),
                 };
-                client.tell(Line::Prompt {
+                client.tell(Reply::Prompt {
                     text,
                     tokens,
                     left_out,
                 });
                 wish.write(&mut session, &tokenizer, place, power, seen, client)
             }
-            Task::Look(glance) => {
+            Question::Look(glance) => {
                 let place = glance.place(model.clone());
                 let id = session.sequence()?;
                 let read = read(&mut session, id, &place);
@@ -214,7 +149,7 @@ impl Task {
                 seen.keep(place, &logits, &tokenizer);
                 Ok(())
             }
-            Task::Score(reading) => reading.score(&mut session, &tokenizer, client),
+            Question::Score(reading) => reading.score(&mut session, &tokenizer, client),
         }
     }
 }
@@ -231,7 +166,7 @@ fn known(
     if skip || unknown.is_empty() {
         return Some((kept, unknown));
     }
-    client.tell(Line::Error {
+    client.tell(Reply::Error {
         message: "the text has characters that the model never saw".into(),
         unknown,
     });
@@ -240,7 +175,7 @@ fn known(
 
 /// Reads a text up to a place, in the pieces in which it was written: a context that gets full in
 /// between is then the same.
-fn read(session: &mut Session, id: session::SequenceId, place: &Place) -> Result<()> {
+fn read(session: &mut Session, id: session::SequenceId, place: &Spot) -> Result<()> {
     let (prompt, written) = place.tokens.split_at(place.first);
     session.feed(&[(id, prompt)])?;
     let most = session.context().saturating_sub(1).max(1);
@@ -253,7 +188,7 @@ impl Wish {
         self,
         session: &mut Session,
         tokenizer: &Arc<Tokenizer>,
-        mut place: Place,
+        mut place: Spot,
         power: Power,
         seen: &Seen,
         client: &Client,
@@ -274,7 +209,7 @@ impl Wish {
                 }
                 let nats = -LogProbability::of(token, logits, 0).nats;
                 let bytes = hex(tokenizer, token);
-                let id_of = Line::Token {
+                let id_of = Reply::Token {
                     id: token,
                     bytes,
                     nats,
@@ -293,15 +228,15 @@ impl Wish {
         };
         let ending = write();
         session.release(id);
-        client.tell(Line::End(ending?));
+        client.tell(Reply::End(ending?));
         Ok(())
     }
 }
 
 impl Glance {
     /// The place that it is about.
-    pub fn place(&self, model: Chosen) -> Place {
-        Place {
+    pub fn place(&self, model: ModelId) -> Spot {
+        Spot {
             model,
             first: self.first,
             tokens: self.tokens.clone(),
@@ -312,7 +247,7 @@ impl Glance {
     ///
     /// # Errors
     /// If a setting is out of range.
-    pub fn look(&self, tokenizer: &Tokenizer, logits: &[f32]) -> Result<Line> {
+    pub fn look(&self, tokenizer: &Tokenizer, logits: &[f32]) -> Result<Reply> {
         let (prompt, written) = self.tokens.split_at(self.first);
         let mut sampler = TokenSampler::new(self.settings.into(), prompt)?;
         written.iter().for_each(|&token| sampler.take(token));
@@ -332,8 +267,8 @@ impl Glance {
             f64::from(logits[token as usize]) - nats
         });
         let before = |token: u32| (f64::from(logits[token as usize]) - total).exp();
-        let choices: Vec<Choice> = (shown.iter())
-            .map(|&id| Choice {
+        let choices: Vec<Alternative> = (shown.iter())
+            .map(|&id| Alternative {
                 id,
                 bytes: hex(tokenizer, id),
                 end: id == tokenizer.end_of_text(),
@@ -341,7 +276,7 @@ impl Glance {
                 after: shares.get(&id).copied().unwrap_or(0.0),
             })
             .collect();
-        let rest = |share: &dyn Fn(&Choice) -> f64| {
+        let rest = |share: &dyn Fn(&Alternative) -> f64| {
             (1.0 - choices.iter().map(share).sum::<f64>()).max(0.0)
         };
         let entropy = |each: &mut dyn Iterator<Item = f64>| -> f64 {
@@ -349,7 +284,7 @@ impl Glance {
         };
         let all = &mut (0..logits.len() as u32).map(before);
         let among = (entropy(all), entropy(&mut after.iter().map(|t| t.1)));
-        Ok(Line::Look {
+        Ok(Reply::Look {
             others: (
                 logits.len() - choices.len(),
                 rest(&|c| c.before),
@@ -362,7 +297,7 @@ impl Glance {
     }
 }
 
-impl Reading {
+impl OwnText {
     fn score(self, session: &mut Session, tokenizer: &Tokenizer, client: &Client) -> Result<()> {
         let Some((text, left_out)) = known(tokenizer, &self.text, self.skip_unknown, client) else {
             return Ok(());
@@ -370,14 +305,14 @@ impl Reading {
         let tokens = tokenizer.encode(text.as_bytes())?;
         if tokens.len() < 2 {
             let message = "the text must have at least two tokens".into();
-            client.tell(Line::error(message));
+            client.tell(Reply::error(message));
             return Ok(());
         }
         let nats = session.nats(&tokens)?;
         let bytes = tokens.iter().skip(1).map(|&t| tokenizer.token_bytes(t));
         let bytes = bytes.sum::<usize>() as f64;
         let sum: f64 = nats.iter().map(|&n| f64::from(n)).sum();
-        client.tell(Line::Score {
+        client.tell(Reply::Score {
             bytes: tokens.iter().map(|&t| hex(tokenizer, t)).collect(),
             tokens,
             nats,

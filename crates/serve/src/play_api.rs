@@ -1,9 +1,10 @@
-//! The routes of the playground: what a run or a folder offers, and tasks for its models.
+//! The routes of the playground: what a run or a folder offers, and questions for its models.
 
+use crate::answer::Reply;
 use crate::api::{Answer, App};
 use crate::describe;
-use crate::play::{Glance, Line, Reading, Task, Wish};
-use crate::player::Chosen;
+use crate::play::{Glance, OwnText, Question, Wish};
+use crate::seen::ModelId;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -55,10 +56,10 @@ async fn offer(State(app): State<App>, Path(id): Path<usize>) -> Answer<Json<Val
     })))
 }
 
-/// Starts a task; the answer is a stream of lines.
-fn start(app: &App, id: usize, step: Option<u64>, task: Task) -> Answer<Response> {
-    let model = Chosen::new(app.folder(id)?, step);
-    let lines = match app.player.ask(model, task) {
+/// Asks a question; the answer is a stream of lines.
+fn ask(app: &App, id: usize, step: Option<u64>, question: Question) -> Answer<Response> {
+    let model = ModelId::new(app.folder(id)?, step);
+    let lines = match app.player.ask(model, question) {
         Ok(lines) => lines,
         Err(why) => return Err((StatusCode::SERVICE_UNAVAILABLE, why)),
     };
@@ -69,7 +70,7 @@ fn start(app: &App, id: usize, step: Option<u64>, task: Task) -> Answer<Response
     Ok(answer(Body::from_stream(stream)))
 }
 
-fn text(line: &Line) -> String {
+fn text(line: &Reply) -> String {
     // Lines have no maps with other keys than texts.
     serde_json::to_string(line).unwrap_or_default() + "\n"
 }
@@ -87,16 +88,16 @@ async fn write(
         return refused(error);
     }
     short(&app, &wish.prompt)?;
-    start(&app, id, wish.step, Task::Write(wish))
+    ask(&app, id, wish.step, Question::Write(wish))
 }
 
 async fn score(
     State(app): State<App>,
     Path(id): Path<usize>,
-    Json(reading): Json<Reading>,
+    Json(reading): Json<OwnText>,
 ) -> Answer<Response> {
     short(&app, &reading.text)?;
-    start(&app, id, reading.step, Task::Score(reading))
+    ask(&app, id, reading.step, Question::Score(reading))
 }
 
 /// Checks the length of a text.
@@ -120,12 +121,12 @@ async fn look(
     if glance.tokens.is_empty() || glance.first > glance.tokens.len() {
         return refused("a place comes after at least one token, and its prompt is part of it");
     }
-    let place = glance.place(Chosen::new(app.folder(id)?, glance.step));
+    let place = glance.place(ModelId::new(app.folder(id)?, glance.step));
     match app.player.seen.find(&place) {
         Some((logits, tokenizer)) => match glance.look(&tokenizer, &logits) {
             Ok(line) => Ok(answer(Body::from(text(&line)))),
             Err(error) => refused(error),
         },
-        None => start(&app, id, glance.step, Task::Look(glance)),
+        None => ask(&app, id, glance.step, Question::Look(glance)),
     }
 }

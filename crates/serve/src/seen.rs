@@ -1,18 +1,42 @@
 //! The logits of places that the playground has read, so that looking at one again, with other
 //! settings, needs no model.
 
-use crate::player::Chosen;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 use text::Tokenizer;
 
 /// Maximum numbers kept, logits and tokens together: 64 MiB.
 const NUMBERS: usize = 16 << 20;
 
+/// A model: its folder, its step if it is in a run, and when that was saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelId {
+    /// Its folder, or that of its run.
+    pub folder: PathBuf,
+    /// Its step.
+    pub step: Option<u64>,
+    saved: Option<SystemTime>,
+}
+
+impl ModelId {
+    /// The model in a folder, or that of a step of a run.
+    pub fn new(folder: PathBuf, step: Option<u64>) -> ModelId {
+        let own = step.map(|step| folder.join(format!("checkpoints/step-{step:06}")));
+        let saved = std::fs::metadata(own.as_deref().unwrap_or(&folder));
+        ModelId {
+            saved: saved.and_then(|found| found.modified()).ok(),
+            folder,
+            step,
+        }
+    }
+}
+
 /// A place in a text: after some tokens, of which the first `first` are the prompt's.
 #[derive(Clone, PartialEq)]
-pub struct Place {
-    pub model: Chosen,
+pub struct Spot {
+    pub model: ModelId,
     pub first: usize,
     pub tokens: Vec<u32>,
 }
@@ -22,18 +46,18 @@ pub type Said = (Arc<[f32]>, Arc<Tokenizer>);
 
 /// The places read last.
 #[derive(Clone, Default)]
-pub struct Seen(Arc<Mutex<Kept>>);
+pub struct Seen(Arc<Mutex<Spots>>);
 
 #[derive(Default)]
-struct Kept {
-    places: VecDeque<(Place, Said)>,
+struct Spots {
+    places: VecDeque<(Spot, Said)>,
     numbers: usize,
 }
 
 impl Seen {
     /// Keeps the logits of a place, instead of the oldest.
-    pub fn keep(&self, place: Place, logits: &[f32], tokenizer: &Arc<Tokenizer>) {
-        let size = |(place, said): &(Place, Said)| place.tokens.len() + said.0.len();
+    pub fn keep(&self, place: Spot, logits: &[f32], tokenizer: &Arc<Tokenizer>) {
+        let size = |(place, said): &(Spot, Said)| place.tokens.len() + said.0.len();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let new = (place, (logits.into(), tokenizer.clone()));
         kept.numbers += size(&new);
@@ -47,7 +71,7 @@ impl Seen {
     }
 
     /// What was said at a place, if it is still there.
-    pub fn find(&self, place: &Place) -> Option<Said> {
+    pub fn find(&self, place: &Spot) -> Option<Said> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut newest = kept.places.iter().rev();
         let found = newest.find(|(known, _)| known == place);
@@ -61,8 +85,8 @@ mod tests {
 
     #[test]
     fn the_oldest_places_make_room() {
-        let place = |at: u32| Place {
-            model: Chosen::new("m".into(), None),
+        let place = |at: u32| Spot {
+            model: ModelId::new("m".into(), None),
             first: 0,
             tokens: vec![at],
         };

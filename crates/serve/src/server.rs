@@ -4,7 +4,8 @@ use crate::api::{App, router};
 use crate::connection::Connections;
 use crate::control::Control;
 use crate::guard::Names;
-use crate::player::Power;
+use crate::play_api;
+use crate::power::Power;
 use crate::priority;
 use crate::shelf::{Runs, Shelf};
 use crate::{Error, Result};
@@ -148,7 +149,7 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
             shelf.shelf().look();
         }
     });
-    let service = TowerToHyperService::new(router(app, Names::new(port)));
+    let service = TowerToHyperService::new(router(app, Names::new(port), play_api::routes()));
     let connections = Connections::default();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
