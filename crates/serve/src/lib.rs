@@ -1,14 +1,15 @@
-//! The live page: a server on this machine that shows runs, live or finished. No other crate opens
-//! a port.
+//! The live page, a server on this machine that shows runs, live or finished; and the playground of
+//! their models. No other crate opens a port.
 //!
 //! ```text
 //! events.jsonl ─ Follow ─▶ Shown ─ api ─▶ page/
 //!                           ├ small events, in memory
 //!                           └ steps, in a Pyramid on disk
+//! checkpoints ─ Player ─ play_api ─▶ page/play.js
 //! ```
 //!
 //! Begin with `guard` (which requests are allowed), then `shown` and `pyramid` (the data), then
-//! `api` (the routes). What always holds: its only input is the run folder; training doesn't know
+//! `api` (the routes); for the playground, `play` and `player`. What always holds: its only input is the run folder; training doesn't know
 //! about it; its one thread runs at the lowest priority; sizes, counts and times are bounded.
 #![forbid(unsafe_code)]
 
