@@ -194,6 +194,8 @@ fn what_cannot_be_answered_says_why() {
     let look = |tokens: Value, first: u64| json!({"step": 20, "tokens": tokens, "first": first, "settings": settings(), "also": null});
     refused("look", &look(json!([]), 0), "after at least one token");
     refused("look", &look(json!([1]), 2), "prompt is part of it");
+    let many = look(json!(vec![1; 30_000]), 1);
+    refused("look", &many, "at most 26384 tokens");
     let error = &lines(&page, "look", &look(json!([9999]), 1))[0]["error"]["message"];
     assert!(
         error

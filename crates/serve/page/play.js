@@ -81,8 +81,14 @@ export class Play {
     column?.mark(at);
     this.place = column?.choose(at) ?? other;
     this.look();
-    if (!this.place || !matchMedia("(max-width: 60rem)").matches) return;
-    document.getElementById("next")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+
+  /** On a narrow page, the distribution may be out of sight. */
+  reveal() {
+    if (!matchMedia("(max-width: 60rem)").matches) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const behavior = calm ? "auto" : "smooth";
+    document.getElementById("next")?.scrollIntoView({ block: "nearest", behavior });
   }
 }
 

@@ -133,6 +133,7 @@ export function surprise(root, play) {
       choose: null,
     });
     mark(text, at);
+    play.reveal();
   }
   play.unmark = () => mark(text, null);
 }

@@ -328,7 +328,10 @@ export function write(root, play) {
       "aria-label": `${word("text")} ${name.textContent}`,
     });
     const state = make("div", { class: "standing", role: "status" });
-    selectable(text, (at) => play.select(column, at));
+    selectable(text, (at) => {
+      play.select(column, at);
+      play.reveal();
+    });
     let reader = new Reader();
     const caret = make("span", { class: "caret", role: "option", tabindex: -1 });
     const place = () => {

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Begin with `guard` (which requests are allowed), then `shown` and `pyramid` (the data), then
-//! `api` (the routes); for the playground, `play` and `player`. What always holds: its only input is the run folder; training doesn't know
-//! about it; its one thread runs at the lowest priority; sizes, counts and times are bounded.
+//! `api` (the routes); for the playground, `play` and `player`. What always holds: its only input is
+//! the run folder; training doesn't know about it, and its threads have the lowest priority then;
+//! sizes, counts and times are bounded.
 #![forbid(unsafe_code)]
 
 mod answer;

@@ -54,7 +54,7 @@ pub struct Wish {
     /// The prompt.
     pub prompt: String,
     /// Tokens that already follow the prompt and stay.
-    written: Vec<u32>,
+    pub written: Vec<u32>,
     /// How many more to generate.
     tokens: usize,
     /// How they are drawn.

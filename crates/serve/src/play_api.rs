@@ -88,6 +88,7 @@ async fn write(
         return refused(error);
     }
     short(&app, &wish.prompt)?;
+    few(&app, &wish.written)?;
     ask(&app, id, wish.step, Question::Write(wish))
 }
 
@@ -109,6 +110,15 @@ fn short(app: &App, text: &str) -> Answer<()> {
     }
 }
 
+/// Checks the number of tokens.
+fn few(app: &App, tokens: &[u32]) -> Answer<()> {
+    let most = app.player.power.before();
+    match tokens.len() > most {
+        true => refused(format!("a text can have at most {most} tokens")),
+        false => Ok(()),
+    }
+}
+
 /// Places that were read lately are answered without the model.
 async fn look(
     State(app): State<App>,
@@ -121,6 +131,7 @@ async fn look(
     if glance.tokens.is_empty() || glance.first > glance.tokens.len() {
         return refused("a place comes after at least one token, and its prompt is part of it");
     }
+    few(&app, &glance.tokens)?;
     let place = glance.place(ModelId::new(app.folder(id)?, glance.step));
     match app.player.seen.find(&place) {
         Some((logits, tokenizer)) => match glance.look(&tokenizer, &logits) {

@@ -22,6 +22,11 @@ pub struct Power {
 }
 
 impl Power {
+    /// Maximum tokens before a place: those of a prompt, and of a text that was continued often.
+    pub fn before(&self) -> usize {
+        self.bytes + 5 * self.tokens
+    }
+
     /// Little enough that a training on this machine isn't slowed down.
     pub const LEAST: Power = Power {
         threads: 1,
