@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Begin with `guard` (which requests are allowed), then `shown` and `pyramid` (the data), then
-//! `api` (the routes); for the playground, `play` and `player`. What always holds: its only input is
-//! the run folder; training doesn't know about it, and its threads have the lowest priority then;
+//! `api` (the routes); for the playground, `play` and `player`. What always holds: the only input
+//! is the run folder; training doesn't know about it, and its threads have the lowest priority then;
 //! sizes, counts and times are bounded.
 #![forbid(unsafe_code)]
 
