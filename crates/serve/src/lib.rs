@@ -10,8 +10,8 @@
 //!
 //! Begin with `guard` (which requests are allowed), then `shown` and `pyramid` (the data), then
 //! `api` (the routes); for the playground, `play` and `player`. What always holds: the only input
-//! is the run folder; training doesn't know about it, and its threads have the lowest priority then;
-//! sizes, counts and times are bounded.
+//! is the run folder; training doesn't know about it; beside it, all threads have the lowest
+//! priority; sizes, counts and times are bounded.
 #![forbid(unsafe_code)]
 
 mod answer;

@@ -97,13 +97,13 @@ fn hex(tokenizer: &Tokenizer, token: u32) -> String {
 
 /// A question for the models' thread.
 #[derive(Debug)]
-pub enum Question {
+pub enum Inquiry {
     Write(Wish),
     Look(Glance),
     Score(OwnText),
 }
 
-impl Question {
+impl Inquiry {
     /// Sends the answer.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Question {
         let tokenizer = Arc::new(opened.tokenizer.clone());
         let mut session = opened.session().until(client.gone());
         match self {
-            Question::Write(wish) => {
+            Inquiry::Write(wish) => {
                 let Some((text, left_out)) =
                     known(&tokenizer, &wish.prompt, wish.skip_unknown, client)
                 else {
@@ -138,7 +138,7 @@ impl Question {
                 });
                 wish.write(&mut session, &tokenizer, place, power, seen, client)
             }
-            Question::Look(glance) => {
+            Inquiry::Look(glance) => {
                 let place = glance.place(model.clone());
                 let id = session.sequence()?;
                 let read = read(&mut session, id, &place);
@@ -149,7 +149,7 @@ impl Question {
                 seen.keep(place, &logits, &tokenizer);
                 Ok(())
             }
-            Question::Score(reading) => reading.score(&mut session, &tokenizer, client),
+            Inquiry::Score(reading) => reading.score(&mut session, &tokenizer, client),
         }
     }
 }

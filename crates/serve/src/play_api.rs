@@ -3,7 +3,7 @@
 use crate::answer::Reply;
 use crate::api::{Answer, App};
 use crate::describe;
-use crate::play::{Glance, OwnText, Question, Wish};
+use crate::play::{Glance, Inquiry, OwnText, Wish};
 use crate::seen::ModelId;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -57,7 +57,7 @@ async fn offer(State(app): State<App>, Path(id): Path<usize>) -> Answer<Json<Val
 }
 
 /// Asks a question; the answer is a stream of lines.
-fn ask(app: &App, id: usize, step: Option<u64>, question: Question) -> Answer<Response> {
+fn ask(app: &App, id: usize, step: Option<u64>, question: Inquiry) -> Answer<Response> {
     let model = ModelId::new(app.folder(id)?, step);
     let lines = match app.player.ask(model, question) {
         Ok(lines) => lines,
@@ -89,7 +89,7 @@ async fn write(
     }
     short(&app, &wish.prompt)?;
     few(&app, &wish.written)?;
-    ask(&app, id, wish.step, Question::Write(wish))
+    ask(&app, id, wish.step, Inquiry::Write(wish))
 }
 
 async fn score(
@@ -98,7 +98,7 @@ async fn score(
     Json(reading): Json<OwnText>,
 ) -> Answer<Response> {
     short(&app, &reading.text)?;
-    ask(&app, id, reading.step, Question::Score(reading))
+    ask(&app, id, reading.step, Inquiry::Score(reading))
 }
 
 /// Checks the length of a text.
@@ -138,6 +138,6 @@ async fn look(
             Ok(line) => Ok(answer(Body::from(text(&line)))),
             Err(error) => refused(error),
         },
-        None => ask(&app, id, glance.step, Question::Look(glance)),
+        None => ask(&app, id, glance.step, Inquiry::Look(glance)),
     }
 }

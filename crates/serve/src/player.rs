@@ -2,7 +2,7 @@
 //! one question after another.
 
 use crate::answer::{Client, Lines, Reply};
-use crate::play::Question;
+use crate::play::Inquiry;
 use crate::power::Power;
 use crate::seen::{ModelId, Seen};
 use run::Which;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Maximum questions that wait.
 const WAITING: usize = 8;
 
-type Job = (ModelId, Question, Client);
+type Job = (ModelId, Inquiry, Client);
 
 /// The thread that uses models; it starts with the first question.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Player {
     ///
     /// # Errors
     /// If too many wait, or the thread can't start.
-    pub fn ask(&self, model: ModelId, question: Question) -> Result<Lines, String> {
+    pub fn ask(&self, model: ModelId, question: Inquiry) -> Result<Lines, String> {
         if self.waiting.load(Ordering::Acquire) >= WAITING {
             return Err("the model is busy with other texts; try again when one is done".into());
         }
