@@ -24,7 +24,7 @@ pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
 pub use sampling::{Chat, Sample, SamplingFlags, Weights};
 pub use serving::Serve;
-pub use watching::{Compare, Landscape, Report, Watch};
+pub use watching::{Compare, Landscape, Play, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
 #[derive(Debug, Parser)]
@@ -54,6 +54,8 @@ pub enum Command {
     Sample(Sample),
     /// Write a text together with a trained model in the terminal
     Chat(Chat),
+    /// Write with a trained model in the browser, and look at the probabilities behind each token
+    Play(Play),
     /// Serve a trained model to other programs: an API in OpenAI's form
     Serve(Serve),
     /// Export a trained model: a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder

@@ -11,6 +11,7 @@ mod graph;
 mod landscape;
 mod list;
 mod plan;
+mod play;
 mod predict;
 mod program;
 mod race;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(a) => train::run(&a),
         Command::Chat(a) => chat::run(&a),
+        Command::Play(a) => play::run(&a),
         Command::Sample(a) => sample::run(&a),
         Command::Serve(a) => serve::run(&a),
         Command::Export(a) => export::run(&a),

@@ -1,8 +1,8 @@
 // The page: a header with the run's state, and the panels. Only visible panels are drawn, at most
 // once per second.
 
-import { make, fill, choice, button, tick } from "./dom.js";
-import { word, speak, language, duration, numbered } from "./words.js";
+import { make, fill, choice, tick } from "./dom.js";
+import { word, duration, numbered } from "./words.js";
 import { Feed, ask } from "./feed.js";
 import { erase } from "./chart.js";
 import { race } from "./race.js";
@@ -13,7 +13,7 @@ import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
 import { run } from "./run.js";
-import { help } from "./keys.js";
+import { begin, switches } from "./switches.js";
 
 /**
  * @typedef {{root: HTMLElement, paint: () => unknown, dirty: boolean, seen: boolean,
@@ -96,12 +96,6 @@ function state() {
   document.title = `${news.last?.step ?? 0} · ${start?.run ?? "downhill"}`;
 }
 
-/** @param {string} theme */
-function dress(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("theme", theme);
-}
-
 function heading() {
   skip.textContent = word("skip");
   const names = /** @type {[string, string][]} */ (server.runs.map((r) => [String(r.id), r.name]));
@@ -143,23 +137,10 @@ function heading() {
       : make("b", { class: "name" }, names[0]?.[1] ?? ""),
     names.length > 1 ? compared : null,
     told,
-    button(
-      word("language"),
-      () => {
-        speak(language() === "zh" ? "en" : "zh");
-        build();
-      },
-      { id: "language" },
-    ),
-    button(
-      "◐",
-      () => {
-        dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-        build();
-      },
-      { id: "theme", "aria-label": word("theme"), title: word("theme") },
-    ),
-    button("?", help, { "aria-label": word("keys"), title: word("keys") }),
+    feed && !feed.regression && feed.news.kind
+      ? make("a", { class: "to", href: `/play#${feed.id}` }, word("playground"))
+      : null,
+    ...switches(build),
   );
 }
 
@@ -248,11 +229,7 @@ async function show() {
     for (const r of server.runs) if (r.id !== id) await lay(r.id, true);
 }
 
-speak(language());
-dress(
-  localStorage.getItem("theme") ??
-    (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"),
-);
+begin();
 // The fragment of the URL selects a run.
 addEventListener("hashchange", show);
 skip.addEventListener("click", (event) => {

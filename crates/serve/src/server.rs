@@ -4,6 +4,8 @@ use crate::api::{App, router};
 use crate::connection::Connections;
 use crate::control::Control;
 use crate::guard::Names;
+use crate::play_api;
+use crate::power::Power;
 use crate::priority;
 use crate::shelf::{Runs, Shelf};
 use crate::{Error, Result};
@@ -40,6 +42,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// The page's control over training; if `None`, it has none.
     pub control: Option<Control>,
+    /// What the playground's models may take.
+    pub power: Power,
 }
 
 /// A server that runs until it is dropped.
@@ -62,7 +66,7 @@ impl Server {
         let listener = bind(from, to)?;
         listener.set_nonblocking(true).map_err(Error::Start)?;
         let port = listener.local_addr().map_err(Error::Start)?.port();
-        let app = App::new(Shelf::new(options.runs), options.control);
+        let app = App::new(Shelf::new(options.runs), options.control, options.power);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -70,7 +74,10 @@ impl Server {
             .build()
             .map_err(Error::Start)?;
         let work = move || {
-            priority::lower();
+            // Threads of the models inherit it.
+            if options.power.lowest {
+                priority::lower();
+            }
             runtime.block_on(async {
                 let open = app.clone();
                 let closes = async move {
@@ -149,7 +156,12 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
         connections: CONNECTIONS,
         life: LIFE,
     };
-    accept_within(listener, router(app, Names::new(port)), bounds).await;
+    accept_within(
+        listener,
+        router(app, Names::new(port), play_api::routes()),
+        bounds,
+    )
+    .await;
 }
 
 /// What limits the connections of a server.

@@ -37,4 +37,4 @@ pub use sampling::{LogProbability, Sampling, TokenSampler};
 pub use score::{Inside, Score};
 pub use session::Session;
 pub use stop::StopTexts;
-pub use write::{Ending, Piece, Writing, begin, write, write_text};
+pub use write::{Ending, Piece, Writing, begin, known_only, write, write_text};
