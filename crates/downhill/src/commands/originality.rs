@@ -16,6 +16,8 @@ use watch::{amount, count};
 
 /// Memory that sorting and reading need besides the index, in bytes.
 const BESIDES: u64 = 50_000_000;
+/// Matches of a sample whose place is printed.
+const NAMED: usize = 6;
 
 pub fn run(a: &Arguments) -> Result<()> {
     let flags = SamplingFlags {
@@ -181,35 +183,37 @@ fn print(result: &Originality, shown: usize) -> Result<()> {
     Ok(())
 }
 
-/// A sample with its copies underlined (in a pipe: in brackets), and where these stand.
+/// A sample with its copies underlined (in a pipe: in brackets), and where the longest stand.
 fn sample(marked: &MarkedText) -> Result<()> {
     let (begin, end) = match terminal::color() {
         true => ("\x1b[4m", "\x1b[24m"),
         false => ("[", "]"),
     };
+    let mut named: Vec<usize> = (0..marked.copies.len()).collect();
+    named.sort_by_key(|&copy| std::cmp::Reverse(marked.copies[copy].tokens));
+    named.truncate(NAMED);
+    named.sort_unstable();
+    let number = |copy: usize| named.iter().position(|&of| of == copy).map(|at| at + 1);
     // The marks are ours; all text from outside goes through `lines`.
     let mut text = String::from("\n");
     for piece in &marked.pieces {
         let shown = watch::lines(&piece.text);
-        match piece.copy {
-            Some(number) => text += &format!("{begin}{shown}{end}({})", number + 1),
-            None => text += &shown,
-        }
+        text += &match piece.copy.map(number) {
+            Some(Some(number)) => format!("{begin}{shown}{end}({number})"),
+            Some(None) => format!("{begin}{shown}{end}"),
+            None => shown,
+        };
     }
     writeln!(std::io::stdout().lock(), "{text}\n")?;
     let mut out = out();
-    for (number, copy) in marked.copies.iter().enumerate() {
+    for (number, copy) in named.iter().map(|&at| &marked.copies[at]).enumerate() {
         let place = match (copy.document, copy.offset) {
             (Some(document), Some(offset)) => format!("document {document}, token {offset}"),
             _ => format!("token {}", copy.token),
         };
         let source = watch::line(&format!("{}[{}]{}", copy.before, copy.text, copy.after));
-        writeln!(
-            out,
-            "  ({}) {} tokens, {place}: …{source}…",
-            number + 1,
-            copy.tokens
-        )?;
+        let (number, tokens) = (number + 1, copy.tokens);
+        writeln!(out, "  ({number}) {tokens} tokens, {place}: …{source}…")?;
     }
     Ok(())
 }
