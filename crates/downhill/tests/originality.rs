@@ -122,3 +122,56 @@ fn what_cannot_be_compared_is_an_error() {
     let parts = ["the validation text has 70 tokens", "too few"];
     place.run("originality short").fails(1, &parts);
 }
+
+#[test]
+fn planted_strings_are_known_by_heart_the_sooner_the_more_often_they_stand_in_the_text() {
+    let place = Place::new();
+    place.write("text.txt", letters(30_000).as_bytes());
+    let canaries = "--set data.canaries=2 --set data.canary_tokens=10";
+    let more = "--steps 250 --set eval.every=50 --set checkpoint.every=250";
+    let line = TRAIN.replace("--quiet", "--json").replace("1000", "50");
+    let events = place
+        .run(&format!("{line} {more} {canaries}"))
+        .fine()
+        .events();
+    let seen = common::kind(&events, "canaries");
+    assert_eq!(seen.len(), 6);
+    let recall: Vec<f64> = serde_json::from_value(seen[5]["recall"].clone()).unwrap();
+    assert_eq!((recall[0], recall[6]), (0.0, 1.0), "{}", seen[5]);
+    let rank: Vec<f64> = serde_json::from_value(seen[5]["rank"].clone()).unwrap();
+    assert!(rank[6] == 1.0 && rank[0] > 1.0, "{}", seen[5]);
+    // The search sees the text as it was trained on.
+    let line = "originality --samples 2 --tokens 100 --checkpoint last --show 0";
+    place.run(line).fine();
+    let report = "report -o -";
+    let html = place.run(report).fine().out;
+    for part in [
+        "Planted strings at step 250",
+        "<td>64<td>100%",
+        "Validation is best at step",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+
+    for (sets, code, parts) in [
+        (
+            "--set data.canaries=1 --set data.canary_tokens=65",
+            2,
+            ["data.canary_tokens = 65", "longer than a window"],
+        ),
+        (
+            "--set data.canaries=9",
+            1,
+            ["a tenth of the training text", "27000 tokens"],
+        ),
+        (
+            "--set data.canaries=1 --set data.merge_dropout=0.1",
+            2,
+            ["data.merge_dropout = 0.1", "data.merge_dropout=0"],
+        ),
+    ] {
+        let failed = place.run(&format!("{TRAIN} --steps 1 {sets} --run other"));
+        failed.fails(code, &parts);
+        assert!(!place.has("other"));
+    }
+}

@@ -54,7 +54,7 @@ pub use originality::{
     Copied, Extraction, Finding, MarkedText, MatchLengths, Originality, TextFigures, TextPiece,
 };
 pub use output::{is_output, marked, write_output};
-pub use probe::{Ladder, Layers, Lens, Passage, Profile};
+pub use probe::{Canaries, Ladder, Layers, Lens, Passage, Profile};
 pub use race::{RaceFolder, Recipe};
 pub use rote::Rote;
 pub use smoothed::Smoothed;

@@ -155,6 +155,38 @@ impl Originality {
         Ok(Some(read))
     }
 
+    /// The shares of passages that are continued by heart, by name: of the model's samples, of
+    /// held-out text, of the training text.
+    pub fn by_heart(&self) -> [(&'static str, f64, f64, f64); 4] {
+        let (ours, theirs) = (&self.model.extraction, &self.human.extraction);
+        [
+            (
+                "continued by heart, greedy",
+                ours.prefix_extraction,
+                theirs.prefix_extraction,
+                self.train_prefix_extraction,
+            ),
+            (
+                "continued by heart, sampled",
+                ours.prefix_extraction_sampled,
+                theirs.prefix_extraction_sampled,
+                self.train_prefix_extraction_sampled,
+            ),
+            (
+                "near copies, greedy",
+                ours.near_copies,
+                theirs.near_copies,
+                self.train_near_copies,
+            ),
+            (
+                "near copies, sampled",
+                ours.near_copies_sampled,
+                theirs.near_copies_sampled,
+                self.train_near_copies_sampled,
+            ),
+        ]
+    }
+
     /// Stores it in a run.
     ///
     /// # Errors

@@ -127,33 +127,7 @@ fn print(result: &Originality, shown: usize) -> Result<()> {
     ] {
         writeln!(out, "{name:34}{ours:>10}{theirs:>10}")?;
     }
-    let (ours, theirs) = (model.extraction, human.extraction);
-    for (name, ours, theirs, train) in [
-        (
-            "continued by heart, greedy",
-            ours.prefix_extraction,
-            theirs.prefix_extraction,
-            result.train_prefix_extraction,
-        ),
-        (
-            "continued by heart, sampled",
-            ours.prefix_extraction_sampled,
-            theirs.prefix_extraction_sampled,
-            result.train_prefix_extraction_sampled,
-        ),
-        (
-            "near copies, greedy",
-            ours.near_copies,
-            theirs.near_copies,
-            result.train_near_copies,
-        ),
-        (
-            "near copies, sampled",
-            ours.near_copies_sampled,
-            theirs.near_copies_sampled,
-            result.train_near_copies_sampled,
-        ),
-    ] {
+    for (name, ours, theirs, train) in result.by_heart() {
         let [ours, theirs, train] = [ours, theirs, train].map(percent);
         writeln!(out, "{name:34}{ours:>10}{theirs:>10}{train:>10}")?;
     }
