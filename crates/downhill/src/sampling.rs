@@ -1,4 +1,4 @@
-//! What `sample`, `chat` and `originality` share: sampling settings from flags and the run, and prompts.
+//! What commands that sample share: sampling settings from flags and the run, and prompts.
 
 use crate::arguments::{SamplingFlags, Saved};
 use crate::failure::{Failure, Result};

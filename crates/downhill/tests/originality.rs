@@ -3,21 +3,8 @@
 
 mod common;
 
-use common::Place;
+use common::{BY_HEART as TRAIN, Place, letters};
 use serde_json::Value;
-
-const TRAIN: &str = "train text.txt --preset tiny --set data.tokenizer=chars --quiet \
-    --set train.batch=16 --set optim.lr=0.01 --set eval.every=1000";
-
-/// Letters without a pattern: they can only be learned by heart.
-fn letters(count: usize) -> String {
-    let mut state = 1u32;
-    let letter = |_| {
-        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-        char::from(b"abcdefghijklmnopqrstuvwxyz \n"[(state >> 16) as usize % 28])
-    };
-    (0..count).map(letter).collect()
-}
 
 fn place() -> Place {
     let place = Place::new();

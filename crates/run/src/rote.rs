@@ -72,8 +72,8 @@ mod tests {
     use super::*;
     use crate::{Eval, Start, Step};
 
-    /// The step from which a run learns by rote, with an evaluation of a short text every ten steps,
-    /// and at the end one of more text.
+    /// The step from which a run learns by rote: an evaluation of a short text every ten steps, and
+    /// at the end one of more text.
     fn since(train: &[f64], validation: &[f64]) -> Option<u64> {
         let mut rote = Rote::default();
         rote.event(&Event::new(0.0, 0, Start::default()));

@@ -9,6 +9,7 @@ import { race } from "./race.js";
 import { loss } from "./loss.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
+import { copied } from "./copied.js";
 import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
@@ -218,6 +219,7 @@ function build() {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));
     add("machine", (root) => machine(root, known));
+    add("copied", (root) => copied(root, known), true);
   }
   add("speed", (root) => time(root, known));
   add("run", (root) => run(root, known, server), true);

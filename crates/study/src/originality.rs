@@ -63,7 +63,7 @@ pub enum Error {
 
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct SampleSettings {
     /// Number of samples, and at most as many passages of each text.
     pub samples: usize,
     /// Tokens of each sample: at least a passage.
@@ -108,11 +108,11 @@ pub fn measure(
     session: &mut Session,
     texts: Texts,
     index: &Index,
-    settings: &Settings,
+    settings: &SampleSettings,
     step: Option<u64>,
 ) -> Result<Originality> {
     texts.check()?;
-    let Settings {
+    let SampleSettings {
         samples,
         tokens,
         sampling,
@@ -208,7 +208,7 @@ fn spread(all: usize, len: usize, most: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Passages of held-out text, as many and as long as the samples, or as far as it goes.
-fn human<'a>(held_out: &'a [u32], settings: &Settings) -> Vec<&'a [u32]> {
+fn human<'a>(held_out: &'a [u32], settings: &SampleSettings) -> Vec<&'a [u32]> {
     let len = settings.tokens.min(held_out.len());
     let places = spread(held_out.len(), len, settings.samples);
     places.map(|at| &held_out[at..][..len]).collect()

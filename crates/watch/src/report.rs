@@ -189,8 +189,8 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     all
 }
 
-/// A whole run as one HTML file. `config` is its run.toml, `originality` what `downhill originality`
-/// found.
+/// A whole run as one HTML file. `config` is its run.toml, `originality` the result of that command,
+/// if the run has one.
 pub fn report(
     name: &str,
     events: &[Event],

@@ -10,7 +10,7 @@ use data::JobControl;
 use run::{MarkedText, Originality};
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use study::originality::{Index, PREFIX, TOGETHER, Texts, measure};
+use study::originality::{Index, PREFIX, SampleSettings, TOGETHER, Texts, measure};
 use train::{Corpus, Settings};
 use watch::{amount, count};
 
@@ -59,7 +59,7 @@ pub fn run(a: &Arguments) -> Result<()> {
     let (vocabulary, end) = (tokenizer.vocabulary_size(), tokenizer.end_of_text());
     let index = Index::new(&corpus.train, vocabulary, end, a.index_tokens)?;
     say(&format!("writing {} samples", a.samples));
-    let settings = study::originality::Settings {
+    let settings = SampleSettings {
         samples: a.samples,
         tokens: a.tokens,
         sampling: writing.sampling,

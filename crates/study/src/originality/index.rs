@@ -1,7 +1,7 @@
 //! Where does a text stand in the training tokens? A suffix array of them answers by binary search.
 //!
-//! The array is made by libsais (Grebnov; induced sorting after Nong, Zhang and Chan, "Two efficient
-//! algorithms for linear time suffix array construction", 2011), in linear time and in place.
+//! The array is made by libsais (Grebnov), in linear time and in place: induced sorting after Nong,
+//! Zhang and Chan, "Two efficient algorithms for linear time suffix array construction" (2011).
 
 use crate::originality::{Error, Result};
 use data::Tokens;
