@@ -148,7 +148,7 @@ pub fn measure(
         temperature: sampling.temperature,
         seed: sampling.seed,
         corpus_tokens: texts.train.len() as u64,
-        indexed_tokens: index.len() as u64,
+        indexed_tokens: index.tokens() as u64,
         model,
         human,
         train_prefix_extraction: trained.prefix_extraction,

@@ -189,8 +189,7 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     all
 }
 
-/// A whole run as one HTML file. `config` is its run.toml, `originality` the result of that command,
-/// if the run has one.
+/// A whole run as one HTML file. `config` is its run.toml, `originality` what that command found.
 pub fn report(
     name: &str,
     events: &[Event],

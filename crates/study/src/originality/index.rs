@@ -106,7 +106,7 @@ impl Index {
     }
 
     /// Number of tokens.
-    pub fn len(&self) -> usize {
+    pub fn tokens(&self) -> usize {
         match &self.sorted {
             Sorted::Narrow(_, order) | Sorted::Wide(_, order) => order.len(),
         }
@@ -245,7 +245,7 @@ mod tests {
         let corpus: Vec<u32> = (0..5 * PART as u32).map(|i| i % 50_021).collect();
         let tokens = Tokens::in_memory(&corpus);
         let index = Index::new(&tokens, 60_000, u32::MAX, 2 * PART).unwrap();
-        assert_eq!((index.len(), index.document(3)), (2 * PART, None));
+        assert_eq!((index.tokens(), index.document(3)), (2 * PART, None));
         let text = &corpus[PART - 5..][..10];
         let found = index.matches(text)[0];
         assert_eq!(corpus[found.at..][..found.len], text[..found.len]);
