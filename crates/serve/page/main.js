@@ -219,9 +219,9 @@ function build() {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));
     add("machine", (root) => machine(root, known));
-    add("copied", (root) => copied(root, known), true);
   }
   add("speed", (root) => time(root, known));
+  if (!known.regression) add("copied", (root) => copied(root, known), true);
   add("run", (root) => run(root, known, server), true);
   state();
 }
