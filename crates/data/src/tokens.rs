@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shards open at a time.
 const OPEN: usize = 64;
@@ -29,6 +29,8 @@ pub struct Tokens {
 enum Store {
     Memory(Vec<u8>),
     Shards(Shards),
+    /// Other tokens, with passages written over them, in ascending order.
+    Planted(Arc<Tokens>, Vec<(usize, Vec<u32>)>),
 }
 
 #[derive(Debug)]
@@ -61,6 +63,18 @@ impl Tokens {
             len: (stored.len() / width.bytes()) as u64,
             width,
             store: Store::Memory(stored),
+        }
+    }
+
+    /// The same tokens with passages written over them. Each begins at its position and ends before
+    /// the next begins; ids are below the vocabulary of the tokens.
+    #[must_use]
+    pub fn planted(under: Arc<Tokens>, mut passages: Vec<(usize, Vec<u32>)>) -> Tokens {
+        passages.sort();
+        Tokens {
+            len: under.len,
+            width: under.width,
+            store: Store::Planted(under, passages),
         }
     }
 
@@ -141,6 +155,17 @@ impl Tokens {
                 Ok(())
             }
             Store::Shards(shards) => shards.read(self.width, start as u64, out),
+            Store::Planted(under, passages) => {
+                under.read(start, out)?;
+                let end = start + out.len();
+                let first = passages.partition_point(|(at, p)| at + p.len() <= start);
+                let inside = passages[first..].iter().take_while(|(at, _)| *at < end);
+                for (at, passage) in inside {
+                    let (from, to) = (start.max(*at), end.min(at + passage.len()));
+                    out[from - start..to - start].copy_from_slice(&passage[from - at..to - at]);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -243,4 +268,26 @@ fn read_at(file: &File, mut into: &mut [u8], mut at: u64) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planted_passages_replace_what_is_under_them_in_every_window() {
+        let under = Arc::new(Tokens::in_memory(&(0..20).collect::<Vec<_>>()));
+        let passages = vec![(12, vec![7; 3]), (4, vec![9, 8])];
+        let planted = Tokens::planted(under, passages);
+        let mut all: Vec<u32> = (0..20).collect();
+        all[4..6].copy_from_slice(&[9, 8]);
+        all[12..15].fill(7);
+        for start in 0..20 {
+            for end in start..=20 {
+                let mut window = vec![0; end - start];
+                planted.read(start, &mut window).unwrap();
+                assert_eq!(window, all[start..end]);
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 mod exporting;
 mod hints;
+mod originality;
 mod racing;
 mod reading;
 mod runs;
@@ -19,6 +20,7 @@ mod serving;
 mod watching;
 
 pub use exporting::Export;
+pub use originality::Originality;
 pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
@@ -62,6 +64,8 @@ pub enum Command {
     Export(Export),
     /// Measure a trained model: nats per token, bits per byte, perplexity
     Eval(Eval),
+    /// Measure whether a model writes new text or copies its training text
+    Originality(Originality),
     /// Show runs on a page in the browser, live or finished
     Watch(Watch),
     /// Compare runs on one page

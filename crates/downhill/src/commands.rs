@@ -10,6 +10,7 @@ mod fit;
 mod graph;
 mod landscape;
 mod list;
+mod originality;
 mod plan;
 mod play;
 mod predict;
@@ -36,6 +37,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Serve(a) => serve::run(&a),
         Command::Export(a) => export::run(&a),
         Command::Eval(a) => eval::run(&a),
+        Command::Originality(a) => originality::run(&a),
         Command::Watch(a) => watch::run(&a),
         Command::Report(a) => report::run(&a),
         Command::Compare(a) => watch::compare(&a),

@@ -90,7 +90,8 @@ failed!(
     text::Error,
     engine::Error,
     session::Error,
-    study::fit::Error
+    study::fit::Error,
+    study::originality::Error
 );
 
 impl From<std::io::Error> for Failure {

@@ -1,11 +1,12 @@
-//! What `sample` and `chat` share: sampling settings from flags and the run, and prompts.
+//! What commands that sample share: sampling settings from flags and the run, and prompts.
 
 use crate::arguments::{SamplingFlags, Saved};
 use crate::failure::{Failure, Result};
 use crate::output::tell;
-use crate::session::{assignments, opened};
+use crate::session::{assignments, opened_for};
 use ::session::{Error, Opened, Sampling, Writing, begin, known_only};
 use model::{Config, SampleConfig};
+use run::RunFolder;
 use text::Tokenizer;
 use train::Settings;
 
@@ -14,6 +15,16 @@ const MOST_NAMED: usize = 20;
 
 /// Opens the model, and combines the flags with the settings of its run.
 pub fn open(saved: &Saved, flags: &SamplingFlags) -> Result<(Opened, Writing, SampleConfig)> {
+    let (opened, writing, config, _) = open_many(saved, flags, 1)?;
+    Ok((opened, writing, config))
+}
+
+/// The same with room for several sequences, and the run.
+pub fn open_many(
+    saved: &Saved,
+    flags: &SamplingFlags,
+    sequences: usize,
+) -> Result<(Opened, Writing, SampleConfig, Option<RunFolder>)> {
     let sets = assignments(&[
         ("sample.tokens", flags.tokens.clone()),
         ("sample.temperature", flags.temperature.clone()),
@@ -24,12 +35,12 @@ pub fn open(saved: &Saved, flags: &SamplingFlags) -> Result<(Opened, Writing, Sa
     // Check the flags before looking for a run.
     let defaults = defaults(&sets)?;
     writing(flags, &defaults.sample)?;
-    let (opened, run) = opened(saved)?;
-    let config = match run {
-        Some(folder) => Settings::read(&folder, &sets)?.config.sample,
+    let (opened, run) = opened_for(saved, sequences)?;
+    let config = match &run {
+        Some(folder) => Settings::read(folder, &sets)?.config.sample,
         None => defaults.sample,
     };
-    Ok((opened, writing(flags, &config)?, config))
+    Ok((opened, writing(flags, &config)?, config, run))
 }
 
 /// The config of these flags; errors name the flags instead of keys.

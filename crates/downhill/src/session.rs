@@ -189,10 +189,15 @@ pub fn of_text(error: train::Error, advice: &str) -> Failure {
 
 /// The chosen model, and its run if it is in one.
 pub fn opened(saved: &Saved) -> Result<(Opened, Option<RunFolder>)> {
+    opened_for(saved, 1)
+}
+
+/// The same with room for several sequences.
+pub fn opened_for(saved: &Saved, sequences: usize) -> Result<(Opened, Option<RunFolder>)> {
     let how = Use {
         threads: threads(saved.threads.map(|n| n as usize))?,
+        sequences,
         weights: saved.weights.form(),
-        ..Use::default()
     };
     let path = match &saved.run {
         Some(path) => path.clone(),

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::Place;
 use common::browser::Browser;
 use common::page::{Page, all_drawn, language_run, open};
+use common::{BY_HEART, Place, letters};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
     };
     let place = language_run();
     let page = Page::watch(&place, "watch r");
-    for (device, width, height) in [("desk", 1280, 3400), ("phone", 390, 6200)] {
+    for (device, width, height) in [("desk", 1280, 4600), ("phone", 390, 8200)] {
         browser.size(width, height);
         open(&browser, &page);
         for (language, theme) in [
@@ -214,7 +214,8 @@ fn film_plays_and_a_checkpoint_has_its_link(browser: &Browser) {
     browser.run("document.querySelector('#lens-text .chosen').focus()");
     browser.press("\u{e014}");
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
-    browser.press("6");
+    let last = "return String(document.querySelectorAll('main > section').length)";
+    browser.press(browser.run(last).as_str().unwrap());
     browser.wait("document.querySelector('#run-checkpoints table a')");
 }
 
@@ -279,6 +280,60 @@ fn the_mountain_turns_and_the_crowd_walks() {
     browser.is_clean(&page.address());
 }
 
+#[test]
+fn a_copied_piece_shows_where_it_stands_in_the_training_text() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = Place::new();
+    let text = letters(1600);
+    place.write("text.txt", text.as_bytes());
+    let train = format!("{BY_HEART} --steps 320 --run r").replace("1000", "40");
+    place.run(&train).fine();
+    let page = Page::watch(&place, "watch r");
+    browser.size(1280, 4600);
+    open(&browser, &page);
+    browser.wait("document.getElementById('copied-gap-note').textContent.includes('best at step')");
+    browser.wait("document.getElementById('copied-result').textContent.includes('originality')");
+    let line = "originality r --samples 4 --tokens 100 --show 0 --checkpoint last";
+    place.run(line).fine();
+    open(&browser, &page);
+    browser.wait("document.querySelector('#copied-text u')");
+    let verdict = browser.run("return document.getElementById('copied-verdict').textContent");
+    let verdict = verdict.as_str().unwrap();
+    assert!(verdict.starts_with("It has learned "), "{verdict}");
+    browser.click("#copied-text u");
+    browser.wait("document.querySelector('#copied-source u')");
+    let source = browser.run(
+        "return [...document.getElementById('copied-source').childNodes].slice(1)
+             .map((n) => n.textContent).join('')",
+    );
+    assert!(text.contains(source.as_str().unwrap()), "{source}");
+    browser.picture("copied");
+    browser.click("#language");
+    browser
+        .wait("document.getElementById('copied-verdict').textContent.includes('它背下了语料的')");
+    browser.is_clean(&page.address());
+}
+
+/// A result of `originality` with every text in every field that shows text.
+fn copied(texts: &[String]) -> Value {
+    let lengths = json!({"median": 1, "p90": 2, "largest": 3});
+    let figures = json!({"new_ngrams": {"8": 0.5}, "longest_match": lengths, "match_lengths": {},
+        "prefix_extraction": 0.0, "prefix_extraction_sampled": 0.0, "near_copies": 0.0,
+        "near_copies_sampled": 0.0});
+    let sample = |text: &String| {
+        let copy = json!({"tokens": 3, "token": 4, "before": text, "text": text, "after": text});
+        json!({"pieces": [{"text": text}, {"text": text, "copy": 0}], "copies": [copy]})
+    };
+    let samples: Vec<Value> = texts.iter().map(sample).collect();
+    json!({"step": 10, "samples": 1, "tokens": 100, "temperature": 1.0, "seed": 1,
+        "corpus_tokens": 9, "indexed_tokens": 9, "model": figures, "human": figures,
+        "train_prefix_extraction": 0.0, "train_prefix_extraction_sampled": 0.0,
+        "train_near_copies": 0.0, "train_near_copies_sampled": 0.0, "finding": "new",
+        "verdict": texts[0], "marked_beyond": 2, "texts": samples})
+}
+
 /// Texts that would do harm if they were taken for markup, script or control codes.
 fn hostile_texts() -> Vec<String> {
     let mut all: Vec<String> = [
@@ -337,17 +392,28 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
         "train <i>corpus.txt --preset tiny --steps 10 --run {name} --quiet --lossy --set eval.every=5"
     )).fine();
     write_all(&texts, &place.path(&format!("{name}/events.jsonl")));
+    std::fs::create_dir_all(place.path(&format!("{name}/probes"))).unwrap();
+    let stored = copied(&texts).to_string();
+    place.write(
+        &format!("{name}/probes/originality.json"),
+        stored.as_bytes(),
+    );
     let page = Page::watch(&place, &format!("watch {name}"));
     let found = "return [...document.querySelectorAll('body script, img, iframe, object, embed, form, style:not([id^=plotly]), body a:not(.skip, .to), b b, [onload], [onerror], [href^=\"javascript:\"]')].map((e) => e.outerHTML.slice(0, 200))";
-    browser.size(390, 7000);
+    browser.size(390, 9000);
     open(&browser, &page);
     browser.wait("document.querySelectorAll('#run-events tr').length > 10");
+    browser.wait("document.querySelector('#copied-text u')");
     for at in 0..texts.len() {
         for panel in ["film", "lens"] {
             browser.run(&format!(
                 "const s = document.querySelector('#{panel} input[type=range]'); s.value = Number(s.max) - {at}; s.dispatchEvent(new Event('input'))"
             ));
         }
+        browser.run(&format!(
+            "const s = document.querySelector('#copied-result select'); s.value = {at}; s.dispatchEvent(new Event('change'));
+             document.querySelector('#copied-text u').click()"
+        ));
         let shown = json!(
             &texts[texts.len() - 1 - at]
                 .chars()

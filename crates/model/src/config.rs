@@ -148,6 +148,8 @@ pub struct DataConfig {
     pub skip_bad: bool,
     pub gitignore: bool,
     pub merge_dropout: f64,
+    pub canaries: usize,
+    pub canary_tokens: usize,
 }
 
 /// `sample.*`

@@ -33,7 +33,7 @@ fn key_names_are_stable() {
         "train: batch steps seed average pace members patience improvement stable threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
-        "data: tokenizer validation_bytes encoding lossy field delimiter quotes separator raw skip_bad gitignore merge_dropout",
+        "data: tokenizer validation_bytes encoding lossy field delimiter quotes separator raw skip_bad gitignore merge_dropout canaries canary_tokens",
         "sample: prompt tokens temperature top_k top_p seed",
     ];
     let promised: Vec<String> = promised

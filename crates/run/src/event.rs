@@ -9,7 +9,7 @@
 
 use crate::json::number;
 use crate::kind::Kind;
-use crate::probe::{Ladder, Layers, Lens, Profile};
+use crate::probe::{Canaries, Ladder, Layers, Lens, Profile};
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -77,6 +77,8 @@ kinds! {
     "ladder" = Ladder(Ladder),
     /// The model's predictions on fixed passages.
     "lens" = Lens(Lens),
+    /// How well the model knows the strings planted in its text.
+    "canaries" = Canaries(Canaries),
     /// Norms and update sizes of each part of the model.
     "layers" = Layers(Layers),
     /// Where the time went.

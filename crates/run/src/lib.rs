@@ -29,6 +29,7 @@ mod lock;
 mod log;
 mod machine;
 mod manifest;
+mod originality;
 mod output;
 mod probe;
 mod race;
@@ -49,8 +50,11 @@ pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
 pub use log::{EventLog, read_events};
 pub use machine::{available_bytes, now, peak_bytes};
+pub use originality::{
+    Copied, Extraction, Finding, MarkedText, MatchLengths, Originality, TextFigures, TextPiece,
+};
 pub use output::{is_output, marked, write_output};
-pub use probe::{Ladder, Layers, Lens, Passage, Profile};
+pub use probe::{Canaries, Ladder, Layers, Lens, Passage, Profile};
 pub use race::{RaceFolder, Recipe};
 pub use rote::Rote;
 pub use smoothed::Smoothed;

@@ -44,6 +44,22 @@ pub struct Passage {
     pub top: Vec<Vec<(String, f32)>>,
 }
 
+/// How well the model knows the strings planted in its training text (`data.canaries`). The arrays
+/// have one entry per number of repetitions.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Canaries {
+    /// How often a string was planted, ascending.
+    pub repetitions: Vec<u64>,
+    /// The share of strings of which the model, given the first half, predicts every token of the
+    /// second.
+    pub recall: Vec<f32>,
+    /// The median rank of a string, by its probability, among itself and the strings that were
+    /// never planted: 1 if the model prefers it to all of them.
+    pub rank: Vec<f32>,
+    /// How many strings were never planted.
+    pub never: u64,
+}
+
 /// Norms and update sizes of each part of the model. The arrays have one entry per part; a number
 /// that isn't finite or isn't known is `null`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

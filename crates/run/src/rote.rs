@@ -16,6 +16,8 @@ pub struct Rote {
     /// Step, validation loss and training loss where validation was lowest before it rose.
     low: Option<(u64, f64, f64)>,
     rises: u32,
+    /// Tokens of each evaluation.
+    part: Option<u64>,
     since: Option<u64>,
 }
 
@@ -29,8 +31,8 @@ impl Rote {
                     self.train = (self.train.0 + loss, self.train.1 + 1.0);
                 }
             }
-            // All evaluations but the last are of the same part of the text.
-            What::Eval(eval) if !eval.full => {
+            // The last evaluation may be of more of the text, and can't be compared.
+            What::Eval(eval) if *self.part.get_or_insert(eval.tokens) == eval.tokens => {
                 if let Some(loss) = eval.val_nats_per_token.filter(|loss| loss.is_finite()) {
                     return self.eval(event.step.unwrap_or_default(), loss);
                 }
@@ -70,7 +72,8 @@ mod tests {
     use super::*;
     use crate::{Eval, Start, Step};
 
-    /// The step from which a run learns by rote, with an evaluation every ten steps.
+    /// The step from which a run learns by rote: an evaluation of a short text every ten steps, and
+    /// at the end one of more text.
     fn since(train: &[f64], validation: &[f64]) -> Option<u64> {
         let mut rote = Rote::default();
         rote.event(&Event::new(0.0, 0, Start::default()));
@@ -85,10 +88,18 @@ mod tests {
             let val_nats_per_token = Some(validation);
             let what = Eval {
                 val_nats_per_token,
+                tokens: 50,
+                full: true,
                 ..Eval::default()
             };
             rote.event(&Event::new(0.0, step, what));
         }
+        let what = Eval {
+            val_nats_per_token: Some(0.0),
+            tokens: 90,
+            ..Eval::default()
+        };
+        rote.event(&Event::new(0.0, 99, what));
         rote.since()
     }
 

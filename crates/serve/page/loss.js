@@ -15,6 +15,7 @@ import {
   PALE,
 } from "./chart.js";
 import { rungs, gauge } from "./ladder.js";
+import { best } from "./copied.js";
 
 /** @typedef {import("./feed.js").Feed} Feed */
 /** @typedef {import("./feed.js").Series} Series */
@@ -208,8 +209,17 @@ export function loss(root, feed, others) {
           { ...train, line: pale },
           { x, y: data.smooth.mean, name: word("smooth"), mode: "lines", line: strong },
         ];
+    const low = best(feed);
+    const star = low && measured.includes(low) ? [low] : [];
     return [
       ...lines,
+      ...star.map((e) => ({
+        x: [place(feed, e.step, e.time)],
+        y: [e.val_nats_per_token],
+        name: word(feed.news.rote === null ? "bestStep" : "bestRote"),
+        mode: "markers",
+        marker: { symbol: "star", size: 13, color: color("orange") },
+      })),
       {
         x: measured.map((e) => place(feed, e.step, e.time)),
         y: measured.map((e) => e.val_nats_per_token ?? e.mse),

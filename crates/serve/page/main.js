@@ -9,6 +9,7 @@ import { race } from "./race.js";
 import { loss } from "./loss.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
+import { copied } from "./copied.js";
 import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
@@ -201,6 +202,7 @@ function build() {
     add("machine", (root) => machine(root, known));
   }
   add("speed", (root) => time(root, known));
+  if (!known.regression) add("copied", (root) => copied(root, known), true);
   add("run", (root) => run(root, known, server), true);
   state();
 }

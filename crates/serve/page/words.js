@@ -117,6 +117,67 @@ const WORDS = {
   unit: ["nats", "奈特"],
   truth: ["actual next token", "实际的下一词元"],
   passage: ["passage", "段落"],
+  copied: ["Learned or copied", "学会还是照抄"],
+  copiedNote: [
+    "Short pieces of any text stand in a large corpus: only the difference from held-out text, " +
+      "which the model was not trained on, means anything.",
+    "任何文本的短片段都会出现在大语料中：只有与未参与训练的留出文本之间的差别才有意义。",
+  ],
+  gap: ["validation − training loss", "验证损失 − 训练损失"],
+  gapBest: ["Validation is best at {}.", "验证损失在{}最低。"],
+  gapRote: [
+    "Validation is best at {}: after it the model only learned by rote.",
+    "验证损失在{}最低：此后模型只是在死记硬背。",
+  ],
+  bestStep: ["best step", "最佳步"],
+  bestRote: ["best step; after it only rote", "最佳步；此后只是死记硬背"],
+  planted: ["Planted strings", "植入的随机串"],
+  plantedTimes: ["planted (times)", "植入次数"],
+  byHeart: ["known by heart", "能背出的比例"],
+  plantedRank: ["median rank among {} never planted", "在 {} 个未植入的串中的排名（中位数）"],
+  copiedNone: [
+    "To search samples for pieces of the training text, run",
+    "要在样本中查找训练文本的片段，请运行",
+  ],
+  copiedSamples: ["Samples against the training text", "样本与训练文本的对照"],
+  verdictNew: [
+    "It writes new text: {} of its 8-grams stand in the corpus, {} of a human's do.",
+    "它写的是新文本：它的 8 元组有 {} 出现在语料中，人写的文本为 {}。",
+  ],
+  verdictCopies: [
+    "It copies in part: {} of its 8-grams stand in the corpus, {} of a human's do.",
+    "它有部分照抄：它的 8 元组有 {} 出现在语料中，人写的文本为 {}。",
+  ],
+  verdictHeart: [
+    "It has learned {} of the corpus by heart: after 50 tokens of a passage it continues with " +
+      "the next 50, word for word; of held-out passages it does so for {}.",
+    "它背下了语料的 {}：给出一段的前 50 个词元，它能一字不差地接出后 50 个；" +
+      "对留出文本，这一比例为 {}。",
+  ],
+  ofModel: ["model", "模型"],
+  heldOut: ["held-out", "留出文本"],
+  trainingText: ["training", "训练文本"],
+  newGrams: ["new {}-grams", "新的 {} 元组"],
+  match_median: ["longest match, median (tokens)", "最长匹配，中位数（词元）"],
+  match_p90: ["longest match, 90% have at most", "最长匹配，90% 不超过"],
+  match_largest: ["longest match, largest", "最长匹配，最大"],
+  prefix_extraction: ["continued by heart, greedy", "逐字接续，贪心"],
+  prefix_extraction_sampled: ["continued by heart, sampled", "逐字接续，采样"],
+  near_copies: ["near copies, greedy", "近似照抄，贪心"],
+  near_copies_sampled: ["near copies, sampled", "近似照抄，采样"],
+  copiedSample: ["sample, longest match first", "样本（匹配最长者在前）"],
+  copiedMarked: [
+    "Underlined: what stands in the training text and is longer than {} tokens, which 90% of " +
+      "held-out matches are not.",
+    "下划线：出现在训练文本中且长于 {} 个词元的片段；留出文本的匹配有 90% 不超过此长度。",
+  ],
+  copiedPick: [
+    "Click an underlined piece to see where it stands in the training text.",
+    "点击带下划线的片段，查看它在训练文本中的位置。",
+  ],
+  matchTokens: ["{} tokens", "{} 个词元"],
+  atToken: ["training text, token {}", "训练文本，第 {} 个词元"],
+  atDocument: ["document {}, token {}", "第 {} 篇文档，第 {} 个词元"],
   machine: ["Inside the model", "模型内部"],
   machineNote: [
     "One row per part of the model, over the training steps.",

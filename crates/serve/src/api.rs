@@ -97,6 +97,7 @@ pub fn router(app: App, names: Names, more: Router<App>) -> Router {
         .route("/api/runs/{id}/series", get(series))
         .route("/api/runs/{id}/graph", get(graph))
         .route("/api/runs/{id}/landscape", get(landscape))
+        .route("/api/runs/{id}/originality", get(originality))
         .route_layer(from_fn_with_state(app.answers.clone(), few));
     Router::new()
         .route("/", get(|| async { asset(Path(String::new())).await }))
@@ -275,7 +276,16 @@ async fn checkpoints(State(app): State<App>, Path(id): Path<usize>) -> Answer<Js
 }
 
 async fn landscape(State(app): State<App>, Path(id): Path<usize>) -> Answer<Response> {
-    let path = app.folder(id)?.join("probes/landscape.json");
+    probe(&app, id, "landscape.json")
+}
+
+async fn originality(State(app): State<App>, Path(id): Path<usize>) -> Answer<Response> {
+    probe(&app, id, "originality.json")
+}
+
+/// A file of the run's `probes/`, or null.
+fn probe(app: &App, id: usize, name: &str) -> Answer<Response> {
+    let path = app.folder(id)?.join("probes").join(name);
     match std::fs::read(&path) {
         Ok(text) => Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response()),
         Err(_) => Ok(Json(Value::Null).into_response()),

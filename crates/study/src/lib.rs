@@ -1,4 +1,5 @@
-//! Training experiments: `fit` fits a line or plane to points, `race` compares recipes.
+//! Training experiments: `fit` fits a line or plane to points, `race` compares recipes;
+//! `originality` measures what a language model has copied.
 //!
 //! Start with `fit`; `landscape` draws its cost surface. Invariants: only `train::Trainer` has a
 //! training loop; the results of `fit` are compared with the closed form; a race changes no bit of
@@ -7,4 +8,5 @@
 
 pub mod fit;
 pub mod landscape;
+pub mod originality;
 pub mod race;

@@ -1,6 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
+use crate::planting::Planting;
 use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
@@ -65,6 +66,8 @@ pub struct Corpus {
     pub report: Option<Report>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
+    /// The strings planted in the training part.
+    pub planting: Option<Planting>,
 }
 
 impl Corpus {
@@ -107,7 +110,7 @@ impl Corpus {
                 }
             }
         };
-        corpus.long_enough(config)
+        corpus.ready(config)
     }
 
     /// The text of an existing run, encoded with the run's own tokenizer, or, where no checkpoint
@@ -142,12 +145,17 @@ impl Corpus {
             }
         };
         source.check(run, &corpus.source.sha256)?;
-        corpus.long_enough(config)
+        corpus.ready(config)
     }
 
-    fn long_enough(self, config: &Config) -> Result<Corpus> {
+    /// Checks the lengths, and plants strings if the config says so.
+    fn ready(mut self, config: &Config) -> Result<Corpus> {
         text::check_length(self.train.len(), config.model.context, "the training text")?;
         text::check_length(self.validation.len(), 1, "the validation text")?;
+        let planted = Planting::new(&config.data, &self.tokenizer, &self.train)?;
+        if let Some((planting, train)) = planted {
+            (self.planting, self.train) = (Some(planting), Arc::new(train));
+        }
         Ok(self)
     }
 
@@ -176,6 +184,7 @@ impl Corpus {
             train: from.train,
             validation: from.validation.all()?,
             floor_bits: None,
+            planting: None,
         })
     }
 
@@ -305,6 +314,7 @@ fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
             sha256: digest(&text),
         },
         floor_bits: Some(text.floor_bits),
+        planting: None,
     })
 }
 

@@ -272,6 +272,10 @@ impl Task for LanguageTask {
             self.looked = Some(step);
             seen.push(lens.into());
         }
+        if let Some(planting) = &corpus.planting {
+            let vocabulary = tokenizer.vocabulary_size();
+            seen.push(planting.measure(&mut session, vocabulary)?.into());
+        }
         let layers = self.probe.layers(device, &self.variables, &stream)?;
         seen.push(layers.into());
         Ok(seen)

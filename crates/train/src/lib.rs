@@ -23,6 +23,7 @@ mod ladder;
 mod language;
 mod patience;
 pub mod planner;
+mod planting;
 mod probe;
 mod profile;
 mod resume;

@@ -1,10 +1,12 @@
 //! A run's report in one HTML file: no scripts, no external resources, also made for printing.
 
+mod copied;
+
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count, known};
 use run::{
-    End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Smoothed, Start, Step,
-    What,
+    Canaries, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile, Rote, Sample,
+    Smoothed, Start, Step, What,
 };
 use std::fmt::Write;
 
@@ -32,6 +34,7 @@ struct Run<'a> {
     evals: Vec<(u64, &'a Eval)>,
     samples: Vec<(u64, &'a Sample)>,
     layers: Vec<(u64, &'a Layers)>,
+    canaries: Option<(u64, &'a Canaries)>,
     warnings: Vec<&'a str>,
     rote: Rote,
 }
@@ -52,6 +55,7 @@ impl<'a> Run<'a> {
                 What::Sample(e) => run.samples.push((step, e)),
                 What::Layers(e) => run.layers.push((step, e)),
                 What::Warning(e) => run.warnings.push(&e.message),
+                What::Canaries(e) => run.canaries = Some((step, e)),
                 What::Profile(e) => run.profile = Some(e),
                 What::Saved(_) | What::Pacing(_) => {}
             }
@@ -185,8 +189,13 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     all
 }
 
-/// A whole run as one HTML file. `config` is its run.toml.
-pub fn report(name: &str, events: &[Event], config: &str) -> String {
+/// A whole run as one HTML file. `config` is its run.toml, `originality` what that command found.
+pub fn report(
+    name: &str,
+    events: &[Event],
+    config: &str,
+    originality: Option<&Originality>,
+) -> String {
     let run = Run::new(events);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta \
@@ -213,6 +222,9 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
         add("<p>No data yet.</p>".into());
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
+    }
+    for part in copied::html(&run, originality) {
+        add(part);
     }
     if !run.samples.is_empty() {
         add("<h2>Samples over time</h2>".into());

@@ -1,6 +1,6 @@
 //! The head and the end of the log.
 
-use run::{End, Helps, Kind, Rote, Start};
+use run::{Canaries, End, Helps, Kind, Rote, Start};
 
 use crate::table::percent;
 use crate::text::{argument, line, wrap};
@@ -196,6 +196,14 @@ pub(crate) fn cost(end: &End, start: Option<&Start>) -> Vec<String> {
         format!("{} {training}", duration(end.train_seconds)),
         format!("{} {all}", duration(end.wall_seconds)),
     ]
+}
+
+/// How many of the planted strings a model knows by heart, by how often they were planted.
+pub(crate) fn canaries(canaries: &Canaries) -> String {
+    let each = canaries.repetitions.iter().zip(&canaries.recall);
+    let each = each.map(|(times, share)| format!("{times}× {:.0}%", 100.0 * share));
+    let each: Vec<String> = each.collect();
+    format!("planted strings known by heart: {}", each.join(" · "))
 }
 
 /// What is said of a run that learns by rote; empty otherwise.

@@ -103,6 +103,13 @@ impl<W: Write> TerminalLog<W> {
                     self.print(&text, YELLOW)?;
                 }
             }
+            What::Canaries(canaries) if !self.quiet => {
+                self.print_pending()?;
+                let text = summary::canaries(canaries);
+                for text in wrap(&text, self.text_width()) {
+                    self.print(&text, DIM)?;
+                }
+            }
             What::End(end) => self.end(done, end)?,
             _ => {}
         }

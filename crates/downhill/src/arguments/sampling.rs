@@ -6,7 +6,7 @@ use engine::WeightForm;
 use std::path::PathBuf;
 
 /// How tokens are drawn.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct SamplingFlags {
     /// Number of tokens to generate
     #[arg(long, value_name = "N")]

@@ -154,6 +154,20 @@ pub fn story() -> String {
     each.collect()
 }
 
+/// Letters without a pattern: they can only be learned by heart.
+pub fn letters(count: usize) -> String {
+    let mut state = 1u32;
+    let letter = |_| {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        char::from(b"abcdefghijklmnopqrstuvwxyz \n"[(state >> 16) as usize % 28])
+    };
+    (0..count).map(letter).collect()
+}
+
+/// Trains a model on `text.txt` that learns letters by heart in some 320 steps.
+pub const BY_HEART: &str = "train text.txt --preset tiny --set data.tokenizer=chars --quiet \
+    --set train.batch=16 --set optim.lr=0.01 --set eval.every=1000";
+
 /// Weights and optimizer state of a checkpoint.
 pub fn bits(place: &Place, run: &str, step: u64) -> (Vec<u8>, Vec<u8>) {
     let folder = Path::new(run).join(format!("checkpoints/step-{step:06}"));

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
 /// Elements of drawn panels, each with its minimum count.
-const DRAWN: [(&str, usize); 16] = [
+const DRAWN: [(&str, usize); 19] = [
     ("#loss-chart .scatterlayer .trace path", 4),
     ("#loss-chart .shapelayer path", 5),
     ("#loss-stage .gauge .name", 5),
@@ -17,6 +17,9 @@ const DRAWN: [(&str, usize); 16] = [
     ("#lens-top .share", 8),
     ("#machine-heat .heatmaplayer image", 1),
     ("#machine-lines .scatterlayer .trace", 8),
+    ("#copied-gap .scatterlayer .trace", 2),
+    ("#copied-planted tr", 8),
+    ("#copied-table tr", 18),
     ("#time-cards b", 4),
     ("#time-speed .scatterlayer .trace path", 1),
     ("#time-work .barlayer .point", 5),
@@ -72,12 +75,17 @@ impl Drop for Page {
     }
 }
 
-/// A small language model's run.
+const PLANTED: &str = "--set data.canaries=1 --set data.canary_tokens=8";
+
+/// A small language model's run, with what it copied.
 pub fn language_run() -> Place {
     let place = Place::new();
     let train = "train --preset tiny --steps 40 --run r --quiet --set eval.every=10 \
                  --set checkpoint.every=20 --set eval.tokens=1024 --set sample.tokens=60";
-    place.run(train).fine();
+    place.run(&format!("{train} {PLANTED}")).fine();
+    place
+        .run("originality r --samples 4 --tokens 100 --show 0")
+        .fine();
     place
 }
 

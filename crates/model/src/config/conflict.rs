@@ -14,6 +14,7 @@ pub(super) fn find(config: &Config, refused: &BTreeSet<String>) -> Vec<String> {
     let checks = heads(&config.model)
         .into_iter()
         .chain(sizes(config))
+        .chain(canaries(config))
         .chain(family(&config.model));
     checks
         .filter(|check| !check.ok && !check.keys.iter().any(|key| refused.contains(*key)))
@@ -107,6 +108,31 @@ fn sizes(config: &Config) -> [Check; 4] {
                 "train.pace ends after {total} steps, not train.steps = {}: change both, or set \
                  train.pace = \"none\"",
                 config.train.steps
+            ),
+        },
+    ]
+}
+
+/// Whether planted strings can be learned as they are.
+fn canaries(config: &Config) -> [Check; 2] {
+    let (d, context) = (&config.data, config.model.context);
+    let off = d.canaries == 0;
+    [
+        Check {
+            keys: vec!["data.canaries", "data.canary_tokens", "model.context"],
+            ok: off || d.canary_tokens <= context,
+            message: format!(
+                "data.canary_tokens = {} is longer than a window, model.context = {context}",
+                d.canary_tokens
+            ),
+        },
+        Check {
+            keys: vec!["data.canaries", "data.merge_dropout"],
+            ok: off || d.merge_dropout == 0.0,
+            message: format!(
+                "data.canaries = {} plants tokens that data.merge_dropout = {} would split: set \
+                 data.merge_dropout=0",
+                d.canaries, d.merge_dropout
             ),
         },
     ]
