@@ -18,6 +18,8 @@ pub enum RandomUse {
     Documents = 5,
     /// Merges that are left out; the stream is the number of the training window.
     Merges = 6,
+    /// Questions of the built-in exercises.
+    Exercises = 7,
 }
 
 /// Four words from a counter and a key: ten rounds.

@@ -1,13 +1,14 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
+use crate::questions::{Line, Questions};
 use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use text::{Text, Tokenizer, TokenizerKind};
+use text::{BuiltIn, Exercises, Tokenizer, TokenizerKind};
 
 /// Sizes of the parts of the built-in corpus, and its seed: constants, so that losses are
 /// comparable.
@@ -19,7 +20,7 @@ const TALES: (u64, usize, usize) = (1, 6_000_000, 200_000);
 pub struct TextSource {
     /// Name of the corpus.
     pub corpus: String,
-    /// Absolute paths of its files and folders; none for the built-in stories.
+    /// Absolute paths of its files and folders; none for a built-in corpus.
     pub paths: Vec<PathBuf>,
     /// Absolute path of the validation text, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,13 +62,23 @@ pub struct Corpus {
     pub validation: Vec<u32>,
     /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub sampled: Option<u64>,
-    /// What was read and what was skipped; none for the built-in stories.
+    /// What was read and what was skipped; none for a built-in corpus.
     pub report: Option<Report>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
+    /// Questions about it whose answers are known.
+    pub questions: Option<Questions>,
 }
 
 impl Corpus {
+    /// A corpus that comes with the program.
+    ///
+    /// # Errors
+    /// If it doesn't go with the config's tokenizer or context.
+    pub fn built_in(corpus: BuiltIn, config: &Config) -> Result<Corpus> {
+        generated(corpus, &config.data, None)?.suited(config)
+    }
+
     /// Reads and prepares paths according to the config, opens a prepared folder, or generates the
     /// built-in stories if there are no paths.
     ///
@@ -107,7 +118,7 @@ impl Corpus {
                 }
             }
         };
-        corpus.long_enough(config)
+        corpus.suited(config)
     }
 
     /// The text of an existing run, encoded with the run's own tokenizer, or, where no checkpoint
@@ -124,7 +135,10 @@ impl Corpus {
     ) -> Result<Corpus> {
         let (paths, validation) = (&source.paths[..], source.validation.as_deref());
         let corpus = match paths {
-            [] => stories(&config.data, tokenizer)?,
+            [] => {
+                let corpus = source.corpus.parse().map_err(Error::Task)?;
+                generated(corpus, &config.data, tokenizer)?
+            }
             [folder] if Prepared::is_in(folder) => {
                 Corpus::prepared(Prepared::open(folder)?, paths, None)?
             }
@@ -142,10 +156,14 @@ impl Corpus {
             }
         };
         source.check(run, &corpus.source.sha256)?;
-        corpus.long_enough(config)
+        corpus.suited(config)
     }
 
-    fn long_enough(self, config: &Config) -> Result<Corpus> {
+    /// Refuses a config with which the corpus can't be learned.
+    fn suited(self, config: &Config) -> Result<Corpus> {
+        if let Some(questions) = &self.questions {
+            questions.check(&self.source.corpus, config)?;
+        }
         text::check_length(self.train.len(), config.model.context, "the training text")?;
         text::check_length(self.validation.len(), 1, "the validation text")?;
         Ok(self)
@@ -176,14 +194,35 @@ impl Corpus {
             train: from.train,
             validation: from.validation.all()?,
             floor_bits: None,
+            questions: None,
         })
     }
 
-    /// Tokens of the validation part that are scored (all but the first), and their raw bytes.
+    /// Tokens of the validation part that are scored, and their raw bytes: all but the first, or,
+    /// where a text is nothing but questions, the answers.
     pub fn scored(&self) -> (u64, u64) {
-        let each = self.validation.iter().skip(1);
-        let bytes = each.map(|&t| self.tokenizer.token_bytes(t) as u64).sum();
-        (self.validation.len() as u64 - 1, bytes)
+        let bytes = |tokens: &[u32]| -> u64 {
+            let each = tokens.iter();
+            each.map(|&t| self.tokenizer.token_bytes(t) as u64).sum()
+        };
+        match self.questions.as_ref().filter(|q| q.line.is_some()) {
+            None => (
+                self.validation.len() as u64 - 1,
+                bytes(&self.validation[1..]),
+            ),
+            Some(questions) => {
+                let answers: Vec<u32> = (questions.held_out.iter())
+                    .flat_map(|asked| asked.answer())
+                    .copied()
+                    .collect();
+                (answers.len() as u64, bytes(&answers))
+            }
+        }
+    }
+
+    /// The layout of a text that is nothing but questions.
+    pub(crate) fn line(&self) -> Option<Line> {
+        self.questions.as_ref()?.line
     }
 
     /// The floor in bits per byte.
@@ -282,6 +321,14 @@ pub fn cache_folder() -> Option<PathBuf> {
     caches.map(|caches| caches.join("downhill").join("data"))
 }
 
+/// A built-in corpus, with the tokenizer that a run already has.
+fn generated(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
+    match Exercises::of(corpus) {
+        None => stories(data, known),
+        Some(exercises) => asking(corpus, &exercises, data),
+    }
+}
+
 /// The built-in stories. They have few characters, and their entropy floor is computed per
 /// character, so `auto` chooses one token per character.
 fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
@@ -292,23 +339,61 @@ fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
         None => Tokenizer::make(&chosen, &[&text.train, &text.validation], &[&text.train])?,
     };
     Ok(Corpus {
-        train: Arc::new(Tokens::in_memory(&tokenizer.encode(&text.train)?)),
-        validation: tokenizer.encode(&text.validation)?,
+        floor_bits: Some(text.floor_bits),
+        ..in_memory(
+            text.name.clone(),
+            [&text.train, &text.validation],
+            (chosen, tokenizer),
+        )?
+    })
+}
+
+/// A corpus of questions, which has a tokenizer of its own.
+fn asking(corpus: BuiltIn, exercises: &Exercises, data: &DataConfig) -> Result<Corpus> {
+    let tokenizer = exercises.tokenizer(corpus)?;
+    if ![TokenizerKind::Auto, tokenizer.kind()].contains(&data.tokenizer) {
+        let told = format!(
+            "{corpus} has a tokenizer of its own: leave out data.tokenizer = {}",
+            data.tokenizer
+        );
+        return Err(Error::Task(told));
+    }
+    let [train, held_out] = exercises.texts();
+    let chosen = tokenizer.kind();
+    let texts = [train.as_bytes(), held_out.as_bytes()];
+    let questions = Questions::of(exercises, &tokenizer)?;
+    Ok(Corpus {
+        questions: Some(questions),
+        ..in_memory(corpus.to_string(), texts, (chosen, tokenizer))?
+    })
+}
+
+/// A corpus that is held in memory: training and validation text.
+fn in_memory(
+    name: String,
+    texts: [&[u8]; 2],
+    (chosen, tokenizer): (TokenizerKind, Tokenizer),
+) -> Result<Corpus> {
+    let [train, validation] = texts;
+    Ok(Corpus {
+        train: Arc::new(Tokens::in_memory(&tokenizer.encode(train)?)),
+        validation: tokenizer.encode(validation)?,
         tokenizer,
         chosen,
         sampled: None,
         report: None,
         source: TextSource {
-            corpus: text.name.clone(),
+            corpus: name,
             paths: Vec::new(),
             validation: None,
-            sha256: digest(&text),
+            sha256: digest(texts),
         },
-        floor_bits: Some(text.floor_bits),
+        floor_bits: None,
+        questions: None,
     })
 }
 
-fn digest(text: &Text) -> String {
-    let length = (text.train.len() as u64).to_le_bytes();
-    sha256(&[&length, &text.train[..], &text.validation].concat())
+fn digest([train, validation]: [&[u8]; 2]) -> String {
+    let length = (train.len() as u64).to_le_bytes();
+    sha256(&[&length, train, validation].concat())
 }
