@@ -13,9 +13,10 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [Asset; 15] = scripts! {
+const SCRIPTS: [Asset; 16] = scripts! {
     "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
     "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js"
+    "accuracy.js"
 };
 
 const OTHERS: [Asset; 2] = [

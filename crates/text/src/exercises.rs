@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 
 /// Sums are taken modulo this prime number.
 const MODULUS: u64 = 97;
-/// How many of the sums are for training: two of five.
-const SUMS_TRAINED: usize = (MODULUS * MODULUS * 2 / 5) as usize;
+/// How many pairs of numbers are for training: two of five.
+const SUMS_TRAINED: usize = (MODULUS * (MODULUS + 1) / 2 * 2 / 5) as usize;
 /// Letters in a word of `copy` and `reverse`.
 const WORD: usize = 8;
 /// Pairs of a letter and a digit in `recall`.
@@ -91,24 +91,43 @@ fn random() -> Random {
     Random::new(SEED, RandomUse::Exercises, 0)
 }
 
-/// All pairs of numbers below the modulus.
+/// All pairs of numbers below the modulus. a + b and b + a are on the same side, or else half of
+/// what is held out could be answered by looking it up.
 fn sums() -> Exercises {
-    let pairs = (0..MODULUS).flat_map(|a| (0..MODULUS).map(move |b| (a, b)));
-    let mut all: Vec<Question> = pairs
-        .map(|(a, b)| Question {
-            prompt: format!("{a}+{b}="),
-            answer: ((a + b) % MODULUS).to_string(),
-        })
+    let mut pairs: Vec<(u64, u64)> = (0..MODULUS)
+        .flat_map(|a| (a..MODULUS).map(move |b| (a, b)))
         .collect();
-    // Fisher–Yates.
     let mut random = random();
+    shuffle(&mut pairs, &mut random);
+    let held_out = pairs.split_off(
+        std::env::var("DH_PAIRS")
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(SUMS_TRAINED),
+    );
+    let [train, held_out] = [pairs, held_out].map(|pairs| {
+        let both = pairs.into_iter().flat_map(|(a, b)| match a == b {
+            true => vec![(a, b)],
+            false => vec![(a, b), (b, a)],
+        });
+        let mut questions: Vec<Question> = both.map(sum).collect();
+        shuffle(&mut questions, &mut random);
+        questions
+    });
+    Exercises { train, held_out }
+}
+
+fn sum((a, b): (u64, u64)) -> Question {
+    Question {
+        prompt: format!("{a}+{b}="),
+        answer: ((a + b) % MODULUS).to_string(),
+    }
+}
+
+/// Fisher–Yates.
+fn shuffle<T>(all: &mut [T], random: &mut Random) {
     for last in (1..all.len()).rev() {
         all.swap(last, random.below(last as u64 + 1) as usize);
-    }
-    let held_out = all.split_off(SUMS_TRAINED);
-    Exercises {
-        train: all,
-        held_out,
     }
 }
 

@@ -1,11 +1,12 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
-use crate::questions::{Line, Questions};
+use crate::questions::{Examined, Line, Questions};
 use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
+use session::{Score, Session};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::{BuiltIn, Exercises, Tokenizer, TokenizerKind};
@@ -196,6 +197,20 @@ impl Corpus {
             floor_bits: None,
             questions: None,
         })
+    }
+
+    /// Scores a model on the first tokens of the validation part, and asks it as many questions.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn score(&self, session: &mut Session, tokens: usize) -> Result<(Score, Option<Examined>)> {
+        let ask = |q: &Questions| q.examine(session, &self.tokenizer, tokens);
+        let examined = self.questions.as_ref().map(ask).transpose()?;
+        let score = match (&examined, self.line()) {
+            (Some(examined), Some(_)) => examined.held_out.score,
+            _ => session.score(&self.tokenizer, &self.validation[..tokens])?,
+        };
+        Ok((score, examined))
     }
 
     /// Tokens of the validation part that are scored, and their raw bytes: all but the first, or,

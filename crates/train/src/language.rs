@@ -217,17 +217,9 @@ impl Task for LanguageTask {
     ) -> Result<Measured> {
         let from = Instant::now();
         let full = full || self.scored(false) == self.scored(true);
-        let tokenizer = &self.corpus.tokenizer;
         let tokens = self.scored(full);
         let mut session = Session::new(device, &mut self.plans).until(stop);
-        let questions = self.corpus.questions.as_ref();
-        let examined = questions
-            .map(|questions| questions.examine(&mut session, tokenizer, tokens))
-            .transpose()?;
-        let score = match (&examined, self.corpus.line()) {
-            (Some(examined), Some(_)) => examined.held_out.score,
-            _ => session.score(tokenizer, &self.corpus.validation[..tokens])?,
-        };
+        let (score, examined) = self.corpus.score(&mut session, tokens)?;
         if let (true, Some(floor)) = (full, self.corpus.floor_bits) {
             let found = score.nats / std::f64::consts::LN_2;
             if found < floor - LUCK {

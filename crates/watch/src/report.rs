@@ -3,8 +3,8 @@
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count, known};
 use run::{
-    End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Smoothed, Start, Step,
-    What,
+    End, Eval, Event, Kind, Ladder, Layers, Lens, Profile, Rote, Sample, Skill, Smoothed, Start,
+    Step, What,
 };
 use std::fmt::Write;
 
@@ -34,6 +34,7 @@ struct Run<'a> {
     layers: Vec<(u64, &'a Layers)>,
     warnings: Vec<&'a str>,
     rote: Rote,
+    skill: Skill,
 }
 
 impl<'a> Run<'a> {
@@ -42,6 +43,7 @@ impl<'a> Run<'a> {
         for event in events {
             let step = event.step.unwrap_or_default();
             run.rote.event(event);
+            run.skill.event(event);
             match &event.what {
                 What::Start(e) => run.start = Some(e),
                 What::End(e) => run.end = Some(e),
@@ -133,6 +135,25 @@ impl<'a> Run<'a> {
         chart(&[curve], &[], "step", name, log)
     }
 
+    /// Train and held-out accuracy; `None` if nothing was asked.
+    fn accuracy(&self) -> Option<String> {
+        let curve = |name, color, share: fn(&Eval) -> Option<f64>| {
+            let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, 100.0 * share(e)?));
+            Curve {
+                name,
+                color,
+                points: self.evals.iter().filter_map(measured).collect(),
+                marks: true,
+            }
+        };
+        let curves = [
+            curve("trained on", "#1f5fbf", |e| e.accuracy_train),
+            curve("held out", "#b4540a", |e| e.accuracy_held_out),
+        ];
+        let asked = curves.iter().any(|curve| !curve.points.is_empty());
+        asked.then(|| chart(&curves, &[], "step", "% answered correctly", false))
+    }
+
     fn norm(&self) -> String {
         self.single("gradient norm", true, |s| s.grad_norm)
     }
@@ -179,6 +200,7 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
         ("learning-rate".to_owned(), run.rate()),
         ("speed".to_owned(), run.speed()),
     ];
+    all.extend(run.accuracy().map(|svg| ("accuracy".to_owned(), svg)));
     let heats = run.heats().into_iter();
     let file = |title: &str| title.replace(" / ", " by ").replace(' ', "-");
     all.extend(heats.map(|(title, svg)| (file(title), svg)));
@@ -213,6 +235,12 @@ pub fn report(name: &str, events: &[Event], config: &str) -> String {
         add("<p>No data yet.</p>".into());
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
+    }
+    if let Some(accuracy) = run.accuracy() {
+        add(format!(
+            "<h2>Learned or copied</h2><figure>{accuracy}</figure><p>{}</p>",
+            escape(&crate::summary::skill(&run.skill))
+        ));
     }
     if !run.samples.is_empty() {
         add("<h2>Samples over time</h2>".into());
@@ -308,6 +336,10 @@ fn facts(run: &Run) -> String {
     if let Some(e) = run.end {
         let cost = crate::summary::cost(e, run.start).join(" · ");
         rows.push(("cost", cost));
+        let answers = crate::summary::answers(e);
+        if !answers.is_empty() {
+            rows.push(("answers", answers));
+        }
         if let Some(helps) = e.helps {
             rows.push(("advice", crate::summary::helps(helps, e, run.start)));
         }
