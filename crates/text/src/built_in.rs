@@ -8,6 +8,8 @@ use std::str::FromStr;
 pub enum BuiltIn {
     /// Children's stories with a known entropy.
     Tales,
+    /// The same in Chinese.
+    TalesZh,
     /// Sums modulo a prime number.
     Sums,
     /// A word, and the same word again.
@@ -20,8 +22,9 @@ pub enum BuiltIn {
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [BuiltIn; 5] = [
+    pub const ALL: [BuiltIn; 6] = [
         BuiltIn::Tales,
+        BuiltIn::TalesZh,
         BuiltIn::Sums,
         BuiltIn::Copy,
         BuiltIn::Reverse,
@@ -32,6 +35,7 @@ impl BuiltIn {
     pub fn name(self) -> &'static str {
         match self {
             BuiltIn::Tales => "tales",
+            BuiltIn::TalesZh => "tales-zh",
             BuiltIn::Sums => "sums",
             BuiltIn::Copy => "copy",
             BuiltIn::Reverse => "reverse",
@@ -41,7 +45,7 @@ impl BuiltIn {
 
     /// Whether it comes with a preset of the same name, since no other fits.
     pub fn has_preset(self) -> bool {
-        self != BuiltIn::Tales
+        !matches!(self, BuiltIn::Tales | BuiltIn::TalesZh)
     }
 }
 

@@ -60,7 +60,7 @@ impl Exercises {
     /// The questions of a corpus; `None` if it is no corpus of questions.
     pub fn of(corpus: BuiltIn) -> Option<Exercises> {
         match corpus {
-            BuiltIn::Tales => None,
+            BuiltIn::Tales | BuiltIn::TalesZh => None,
             BuiltIn::Sums => Some(sums()),
             BuiltIn::Copy => Some(drawn(|random| question(&word(random), false))),
             BuiltIn::Reverse => Some(drawn(|random| question(&word(random), true))),

@@ -25,7 +25,7 @@ pub use choose::{choose, is_syllabic};
 pub use error::Error;
 pub use exercises::{Exercises, Question};
 pub use kind::TokenizerKind;
-pub use tales::{Text, tales};
+pub use tales::{Text, chinese_tales, tales};
 pub use tokenizer::{
     Bpe, ByteLevel, Chars, END_OF_TEXT, Encoder, LONGEST_RUN, MergeDropout, Named, SAMPLE_BYTES,
     Split, Tokenizer,

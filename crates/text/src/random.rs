@@ -20,6 +20,8 @@ pub enum RandomUse {
     Merges = 6,
     /// Questions of the built-in exercises.
     Exercises = 7,
+    /// Stories about which questions are asked.
+    AskedTales = 8,
 }
 
 /// Four words from a counter and a key: ten rounds.

@@ -93,7 +93,7 @@ impl Corpus {
         choose: &dyn Fn(&Scan) -> TokenizerKind,
     ) -> Result<Corpus> {
         let corpus = match paths {
-            [] => stories(&config.data, None)?,
+            [] => generated(BuiltIn::Tales, &config.data, None)?,
             [folder] if Prepared::is_in(folder) => {
                 if validation.is_some() {
                     let told = "a prepared folder has its own validation part: leave out --val";
@@ -339,15 +339,19 @@ pub fn cache_folder() -> Option<PathBuf> {
 /// A built-in corpus, with the tokenizer that a run already has.
 fn generated(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
     match Exercises::of(corpus) {
-        None => stories(data, known),
+        None => stories(corpus, data, known),
         Some(exercises) => asking(corpus, &exercises, data),
     }
 }
 
 /// The built-in stories. They have few characters, and their entropy floor is computed per
 /// character, so `auto` chooses one token per character.
-fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
-    let text = text::tales(TALES.0, TALES.1, TALES.2);
+fn stories(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
+    let tell = match corpus {
+        BuiltIn::TalesZh => text::chinese_tales,
+        _ => text::tales,
+    };
+    let text = tell(TALES.0, TALES.1, TALES.2);
     let chosen = settled(&data.tokenizer, || TokenizerKind::Chars);
     let tokenizer = match known {
         Some(known) => known,
@@ -355,6 +359,7 @@ fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
     };
     Ok(Corpus {
         floor_bits: Some(text.floor_bits),
+        questions: Some(Questions::of_stories(&text.questions, &tokenizer)?),
         ..in_memory(
             text.name.clone(),
             [&text.train, &text.validation],

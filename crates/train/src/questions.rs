@@ -64,20 +64,26 @@ impl Examined {
 impl Questions {
     /// The questions of a corpus that is nothing but questions.
     pub(crate) fn of(exercises: &Exercises, tokenizer: &Tokenizer) -> Result<Questions> {
-        let encode = |part: &[Question]| part.iter().map(|q| asked(q, tokenizer)).collect();
-        let held_out: Result<Vec<Asked>> = encode(&exercises.held_out);
-        let held_out = held_out?;
-        let line = held_out.first().map(|first| Line {
+        let mut questions = Self::of_stories(exercises, tokenizer)?;
+        questions.line = questions.held_out.first().map(|first| Line {
             tokens: first.tokens.len() + 1,
             prompt: first.prompt,
         });
-        let longest = line.map_or(0, |line| line.tokens);
-        let train: Result<Vec<Asked>> = encode(&exercises.train);
+        Ok(questions)
+    }
+
+    /// Questions about stories.
+    pub(crate) fn of_stories(exercises: &Exercises, tokenizer: &Tokenizer) -> Result<Questions> {
+        let encode = |part: &[Question]| -> Result<Vec<Asked>> {
+            part.iter().map(|q| asked(q, tokenizer)).collect()
+        };
+        let (train, held_out) = (encode(&exercises.train)?, encode(&exercises.held_out)?);
+        let all = train.iter().chain(&held_out);
         Ok(Questions {
-            train: train?,
+            longest: all.map(|asked| asked.tokens.len()).max().unwrap_or(1),
+            train,
             held_out,
-            line,
-            longest,
+            line: None,
         })
     }
 
@@ -94,7 +100,8 @@ impl Questions {
         }
     }
 
-    /// Asks the model as many questions of both kinds as have about this many tokens.
+    /// Asks the model as many questions of both kinds as have about this many tokens; where they are
+    /// asked beside a text, half as many, so that they cost as much as the text.
     ///
     /// # Errors
     /// If the device fails.
@@ -105,6 +112,10 @@ impl Questions {
         tokens: usize,
     ) -> Result<Examined> {
         let time = self.longest;
+        let tokens = match self.line {
+            Some(_) => tokens,
+            None => tokens / 2,
+        };
         let some = |all: &[Asked]| all.len().min((tokens / time.max(1)).max(1));
         let mut ask = |all: &[Asked]| session.ask(tokenizer, time, &all[..some(all)]);
         Ok(Examined {
