@@ -108,7 +108,8 @@ pub enum Command {
 /// Where a config comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Configured {
-    /// Start from a preset: tiny, default, gpt2-cpu, gpt2-char or gpt2-124m
+    /// Start from a preset: tiny, default, gpt2-cpu, gpt2-char, gpt2-124m, or that of a corpus:
+    /// sums, copy, reverse, recall
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// Read values from a TOML file (see `downhill config`)
@@ -124,6 +125,11 @@ pub struct Configured {
 pub struct TrainFlags {
     #[command(flatten)]
     pub configured: Configured,
+    /// Train on a built-in corpus: tales (the default); sums, of which most are held out, first
+    /// learned by rote, then by their rule; copy, reverse or recall, a skill that appears. All but
+    /// tales come with a preset of the same name
+    #[arg(long, value_name = "NAME")]
+    pub corpus: Option<text::BuiltIn>,
     /// Number of steps (train.steps)
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
@@ -160,7 +166,7 @@ pub struct TrainFlags {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "members", "val", "encoding",
+        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "members", "corpus", "val", "encoding",
             "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"]
     )]
     pub resume: Option<PathBuf>,
@@ -173,7 +179,7 @@ pub struct TrainFlags {
     #[arg(long, value_enum, requires = "resume")]
     pub schedule: Option<Extension>,
     /// Separate validation text; all other text is used for training
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "corpus")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
@@ -201,6 +207,18 @@ pub struct TrainFlags {
 }
 
 impl TrainFlags {
+    /// The same, with the preset of the corpus where nothing else is given.
+    #[must_use]
+    fn with_preset(mut self) -> TrainFlags {
+        let corpus = self.corpus.filter(|corpus| corpus.has_preset());
+        if let (Some(corpus), None, None) =
+            (corpus, &self.configured.preset, &self.configured.config)
+        {
+            self.configured.preset = Some(corpus.to_string());
+        }
+        self
+    }
+
     /// `train.patience`, if `--stop-when-best` is given and no assignment says otherwise.
     pub fn patience(&self) -> Option<String> {
         let given = |set: &String| set.trim_start().starts_with("train.patience");
@@ -218,7 +236,7 @@ pub struct Train {
     /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
     /// html, epub, subtitles, and any of these as gz or zst; `-` reads text from standard input;
     /// or one folder made by `data prepare`
-    #[arg(value_name = "TEXT")]
+    #[arg(value_name = "TEXT", conflicts_with = "corpus")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub flags: TrainFlags,
@@ -513,6 +531,13 @@ pub fn parse() -> Result<Command, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match CommandLine::try_parse_from(&arguments) {
         Ok(CommandLine {
+            command: Some(Command::Train(mut train)),
+            ..
+        }) => {
+            train.flags = train.flags.with_preset();
+            Ok(Command::Train(train))
+        }
+        Ok(CommandLine {
             command: Some(command),
             ..
         }) => Ok(command),
@@ -521,7 +546,7 @@ pub fn parse() -> Result<Command, ExitCode> {
             train,
         }) => Ok(Command::Train(Train {
             paths: Vec::new(),
-            flags: train,
+            flags: train.with_preset(),
         })),
         Err(error) => Err(report(&error, arguments.get(1))),
     }

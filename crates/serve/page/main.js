@@ -7,6 +7,7 @@ import { Feed, ask } from "./feed.js";
 import { erase } from "./chart.js";
 import { race } from "./race.js";
 import { loss } from "./loss.js";
+import { accuracy } from "./accuracy.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
 import { copied } from "./copied.js";
@@ -196,6 +197,7 @@ function build() {
   if (recipes) add("race", (root) => race(root, recipes), true);
   if (land) add("mountain", (root) => mountain(root, known), true);
   add("loss", (root) => loss(root, known, () => [...others.values()]), true);
+  if (known.start?.held_out_questions) add("accuracy", (root) => accuracy(root, known));
   if (!known.regression) {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));

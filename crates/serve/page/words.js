@@ -99,6 +99,25 @@ const WORDS = {
     "Within 10% of the entropy floor: little is left to learn.",
     "距熵下限不到 10%：可学的已经不多。",
   ],
+  accuracy: ["Questions with known answers", "有标准答案的问题"],
+  accuracyNote: [
+    "Questions whose answers are known. Those trained on can be learned by heart; " +
+      "those held out can only be answered by who has found the rule.",
+    "答案已知的问题。训练过的题可以死记硬背；留出的题从未见过，只有找到规律才答得对。",
+  ],
+  trainedOn: ["trained on", "训练过"],
+  heldOut: ["held out", "未见过"],
+  answered: ["% answered correctly", "答对的百分比"],
+  byRote: ["knows those trained on", "记住了训练过的题"],
+  ruleFound: ["has found the rule", "找到了规律"],
+  skillRote: [
+    "Since step {} the model knows what it was trained on, but not the rule.",
+    "自第 {} 步起，模型记住了训练过的题，但还没有找到规律。",
+  ],
+  skillFound: [
+    "Since step {} the model answers questions that it never saw: it has found the rule.",
+    "自第 {} 步起，模型能答对从未见过的题：它找到了规律。",
+  ],
   film: ["Samples over time", "样本随训练的变化"],
   filmNote: [
     "What the model generates from the same prompt, from noise to sentences.",

@@ -15,6 +15,7 @@
 //! overlap, the same for every caller.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod error;
 mod files;
 mod fork;
@@ -28,6 +29,7 @@ mod session;
 mod stop;
 mod write;
 
+pub use answers::{Answers, Asked};
 pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
 pub use opened::{Opened, Use};
