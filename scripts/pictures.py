@@ -108,10 +108,11 @@ def playground(browser, page, path):
     click = "document.querySelector(arguments[0]).click()"
     browser.open(page.address)
     browser.run(enter, "#play-prompt", "One sunny day, ")
+    browser.run(enter, "#play-length", "150")
     browser.run(click, "#play-spread")
     browser.run(click, "#play-go")
     browser.wait("return document.getElementById('play-stop').disabled")
-    browser.run(click, ".column:last-child [data-at='7']")
+    browser.run(click, ".column:last-child [data-at='0']")
     browser.run(enter, ".knob input", "0.6")
     browser.run(enter, ".knob:nth-child(3) input", "0.9")
     browser.wait("return document.querySelector('.choices .cut') !== null")
