@@ -42,7 +42,8 @@ export function accuracy(root, feed) {
     const now = (/** @type {Part} */ part) => `${figure(last && 100 * last[part])} %`;
     await draw(
       chart,
-      `${word("trainedOn")}: ${now("accuracy_train")}; ${word("heldOut")}: ${now("accuracy_held_out")}`,
+      `${word("trainedOn")}: ${now("accuracy_train")}; ` +
+        `${word("heldOut")}: ${now("accuracy_held_out")}`,
       [
         line("accuracy_train", "trainedOn", "blue"),
         line("accuracy_held_out", "heldOut", "orange"),

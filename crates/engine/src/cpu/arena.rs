@@ -2,9 +2,8 @@
 //! of it: an operation gets a `Read` for what it may read and an `Out` for what it may write, and
 //! only the team can cut an `Out` into pieces.
 
-use crate::cpu::gemm::{Packed, WeightForm};
-use crate::cpu::machine::Isa;
 use crate::error::{Error, Result};
+use crate::weight_form::WeightForm;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
@@ -175,11 +174,12 @@ impl Read {
         self.form
     }
 
-    /// A weight [out, in] that isn't stored as rows.
-    pub fn packed(&self, isa: Isa, shape: [usize; 2]) -> Packed<'_> {
-        // SAFETY: as `real`.
-        let units = unsafe { std::slice::from_raw_parts(self.start, self.len) };
-        Packed::new(isa, self.form, units, shape)
+    /// What is stored: of a packed weight, units of 4 bytes.
+    pub(crate) fn units(&self) -> &[f32] {
+        // SAFETY: made by `Arena::read`, which checked the bounds. Only a device makes one, from a
+        // plan, which gives no operation a `Read` and an `Out` of the same place, and drops it
+        // before the arena.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
     /// The numbers.
@@ -191,10 +191,7 @@ impl Read {
             self.form == WeightForm::Rows,
             "a packed weight is read as rows"
         );
-        // SAFETY: made by `Arena::read`, which checked the bounds. Only a device makes one, from a
-        // plan, which gives no operation a `Read` and an `Out` of the same place, and drops it
-        // before the arena.
-        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+        self.units()
     }
 
     /// The tokens.

@@ -27,7 +27,7 @@ mod panels;
 mod prefetch;
 
 pub use cut::{Shared, TOGETHER, Whole, cut, cut_few_rows, cut_together};
-pub use packed::{Packed, WeightForm};
+pub use packed::Packed;
 pub(crate) use packed::{pack as pack_weight, room as packed_room};
 pub use panels::Panels;
 

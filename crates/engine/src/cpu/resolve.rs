@@ -2,7 +2,6 @@
 
 use super::arena::{Arena, Out, Read};
 use super::flat::norm;
-use super::gemm::WeightForm;
 use super::kernel::{Backward, FindKernel, FindRule, Forward, Kernel, RuleKernel, Update};
 use super::store::Store;
 use super::team::Team;
@@ -12,6 +11,7 @@ use crate::graph::{Graph, NodeId, Origin, ValueId};
 use crate::plan::{Place, Plan};
 use crate::schedule::{Item, Work};
 use crate::update::Optimizer;
+use crate::weight_form::WeightForm;
 use crate::write::Write;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 use super::arena::{Arena, Out, Read};
 use super::copy;
 use super::flat::blocks;
-use super::gemm::{Packed, WeightForm, pack_weight, packed_room};
+use super::gemm::{Packed, pack_weight, packed_room};
 use super::machine::Isa;
 use crate::device::{Field, Host, fits};
 use crate::error::{Error, Result};
@@ -12,6 +12,7 @@ use crate::graph::Graph;
 use crate::plan::ALIGN;
 use crate::update::Optimizer;
 use crate::variable::Variable;
+use crate::weight_form::WeightForm;
 use std::borrow::Cow;
 use std::ops::Range;
 

@@ -5,7 +5,7 @@
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
-use crate::cpu::gemm::WeightForm;
+use crate::cpu::gemm::Packed;
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes};
 use crate::cpu::team::Team;
@@ -13,6 +13,7 @@ use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
 use crate::op::{BackwardF64, Element, ForwardF64, Operation, Outputs, Reads, Spec};
+use crate::weight_form::WeightForm;
 use crate::write::Write;
 
 /// The operation; tokens [N], table [V, C] → y [N, C].
@@ -82,7 +83,7 @@ impl Embedding {
     /// Reads the rows of a table that is packed for the layer it is tied to.
     fn forward_packed(&self, a: &Forward, team: &Team) {
         let tokens = a.x[0].tokens();
-        let table = a.x[1].packed(team.isa(), [self.rows, self.width]);
+        let table = Packed::of(team.isa(), &a.x[1], [self.rows, self.width]);
         team.each(a.y[0].bands(self.width, 1), |_, mut y, _| {
             table.row(tokens[y.first_row] as usize, y.slice());
         });

@@ -9,11 +9,8 @@
 
 mod fast;
 
-use crate::at::At;
 use crate::cost::{Cost, Pass};
 use crate::cpu::gemm::TOGETHER;
-use crate::cpu::kernel::{Backward, Forward, Kernel};
-use crate::cpu::team::Team;
 use crate::draw::Draw;
 use crate::error::{Result, shape};
 use crate::graph::{Graph, ValueId};
@@ -207,20 +204,6 @@ impl Operation for Linear {
                 }
             }
         }
-    }
-}
-
-impl Kernel for Linear {
-    fn reads_packed(&self, slot: usize) -> bool {
-        (1..=self.outs.len()).contains(&slot)
-    }
-
-    fn forward(&self, a: &Forward, at: &At, team: &Team) {
-        self.fast_forward(a, at, team);
-    }
-
-    fn backward(&self, a: &Backward, at: &At, team: &Team) {
-        self.fast_backward(a, at, team);
     }
 }
 

@@ -7,35 +7,18 @@
 use super::int8;
 use super::pack::{Form, Packer};
 use super::{Arithmetic, ChainStart, DEPTH, ROWS_AT_MOST, Shape, View, tiles};
-use crate::cpu::arena::Patch;
+use crate::cpu::arena::{Patch, Read};
 use crate::cpu::machine::Isa;
 use crate::precision::Precision;
+use crate::weight_form::WeightForm;
 
-/// How a device stores the matrices that layers multiply by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WeightForm {
-    /// Row by row, in f32, as training needs them.
-    #[default]
-    Rows,
-    /// Packed for products, in f32.
-    F32,
-    /// Packed for products, rounded to bf16. Takes half the memory where the processor multiplies
-    /// bf16 numbers.
-    Bf16,
-    /// Packed for products, rounded to 8 bits in blocks of 32 with a common scale, as q8_0 of
-    /// llama.cpp. In products, the other operand is rounded the same way.
-    Int8,
-}
-
-impl WeightForm {
-    /// Precision of products with weights that aren't 8-bit.
-    fn arithmetic(self, isa: Isa) -> Arithmetic {
-        let precision = match self {
-            WeightForm::Bf16 => Precision::Bf16,
-            _ => Precision::F32,
-        };
-        Arithmetic { isa, precision }
-    }
+/// Arithmetic of products with weights that aren't 8-bit.
+fn arithmetic(form: WeightForm, isa: Isa) -> Arithmetic {
+    let precision = match form {
+        WeightForm::Bf16 => Precision::Bf16,
+        _ => Precision::F32,
+    };
+    Arithmetic { isa, precision }
 }
 
 /// A packed weight [out, in].
@@ -54,7 +37,7 @@ pub fn room(isa: Isa, form: WeightForm, [out, inner]: [usize; 2]) -> usize {
         WeightForm::Rows => out * inner,
         WeightForm::Int8 => int8::room([out, inner]),
         _ => {
-            let shape = Shape::of(form.arithmetic(isa));
+            let shape = Shape::of(arithmetic(form, isa));
             out.next_multiple_of(shape.columns) * shape.form.units(inner)
         }
     }
@@ -75,7 +58,7 @@ pub fn pack(
         WeightForm::Rows => to.copy_from_slice(w),
         WeightForm::Int8 => return int8::pack(w, inner, to),
         _ => {
-            let shape = Shape::of(form.arithmetic(isa));
+            let shape = Shape::of(arithmetic(form, isa));
             let mut spare = vec![0.0; shape.columns * shape.form.units(inner).max(DEPTH)];
             let form = shape.form;
             let w = View::new(w, out, inner, inner).transposed();
@@ -86,6 +69,11 @@ pub fn pack(
 }
 
 impl<'a> Packed<'a> {
+    /// A weight [out, in] as a kernel reads it.
+    pub fn of(isa: Isa, w: &'a Read, shape: [usize; 2]) -> Packed<'a> {
+        Packed::new(isa, w.form(), w.units(), shape)
+    }
+
     /// A weight [out, in] that was packed for this instruction set.
     pub fn new(
         isa: Isa,
@@ -118,7 +106,7 @@ impl<'a> Packed<'a> {
         if self.form == WeightForm::Int8 {
             return int8::product(self.isa, x, self.units, y, start, scratch);
         }
-        let shape = Shape::of(self.form.arithmetic(self.isa));
+        let shape = Shape::of(arithmetic(self.form, self.isa));
         let (isa, form) = (self.isa, shape.form);
         let numbers = form.numbers();
         let panel = shape.columns * form.units(self.inner);
@@ -159,7 +147,7 @@ impl<'a> Packed<'a> {
         if self.form == WeightForm::Int8 {
             return int8::row(self.units, self.inner, row, to);
         }
-        let shape = Shape::of(self.form.arithmetic(self.isa));
+        let shape = Shape::of(arithmetic(self.form, self.isa));
         let depth = shape.form.units(self.inner);
         let panel = &self.units[row / shape.columns * shape.columns * depth..];
         let column = row % shape.columns;
@@ -231,7 +219,7 @@ mod tests {
             let (x, w) = (draw(n * inner), draw(out * inner));
             for isa in Isa::available() {
                 for form in [WeightForm::F32, WeightForm::Bf16] {
-                    let arithmetic = form.arithmetic(isa);
+                    let plain = arithmetic(form, isa);
                     let mut units = vec![f32::NAN; room(isa, form, [out, inner])];
                     pack(isa, form, &w, [out, inner], &mut units).unwrap();
                     let packed = Packed::new(isa, form, &units, [out, inner]);
@@ -243,7 +231,7 @@ mod tests {
                         let expected =
                             multiply(isa, (&x, n), [out, inner], begin, |x, y, scratch| {
                                 let w = w.columns(y.first_column, y.columns);
-                                product(arithmetic, x, w, y, start, scratch);
+                                product(plain, x, w, y, start, scratch);
                             });
                         assert_eq!(
                             found, expected,

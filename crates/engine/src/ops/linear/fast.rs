@@ -4,15 +4,30 @@ use super::Linear;
 use crate::at::At;
 use crate::cpu::arena::{Cut, Patch};
 use crate::cpu::gemm::{
-    ChainStart, Shared, TOGETHER, View, WeightForm, Whole, cut, cut_few_rows, cut_together,
-    product, products,
+    ChainStart, Packed, Shared, TOGETHER, View, Whole, cut, cut_few_rows, cut_together, product,
+    products,
 };
-use crate::cpu::kernel::{Backward, Forward};
+use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes};
 use crate::cpu::team::Team;
 use crate::ops::residual::pass_on;
+use crate::weight_form::WeightForm;
 use crate::write::Write;
 use std::array::from_fn;
+
+impl Kernel for Linear {
+    fn reads_packed(&self, slot: usize) -> bool {
+        (1..=self.outs.len()).contains(&slot)
+    }
+
+    fn forward(&self, a: &Forward, at: &At, team: &Team) {
+        self.fast_forward(a, at, team);
+    }
+
+    fn backward(&self, a: &Backward, at: &At, team: &Team) {
+        self.fast_backward(a, at, team);
+    }
+}
 
 impl Linear {
     /// Runs `work` on all layers at once, or one by one if they can't be cut together.
@@ -60,7 +75,7 @@ impl Linear {
     }
 
     /// Every y.
-    pub(super) fn fast_forward(&self, a: &Forward, at: &At, team: &Team) {
+    fn fast_forward(&self, a: &Forward, at: &At, team: &Team) {
         let arithmetic = team.arithmetic(at.precision);
         let x = a.x[0].real();
         let n = x.len() / self.inner;
@@ -79,7 +94,8 @@ impl Linear {
                     let mut y = ys[layer].take()?;
                     self.begin(layer, a, &mut y);
                     if packed {
-                        let w = a.x[1 + layer].packed(team.isa(), [self.outs[layer], self.inner]);
+                        let w =
+                            Packed::of(team.isa(), &a.x[1 + layer], [self.outs[layer], self.inner]);
                         let x = x.rows(y.first_row, y.rows);
                         w.product(x, &mut y, start, scratch);
                         return None;
@@ -103,7 +119,7 @@ impl Linear {
     }
 
     /// Every gradient.
-    pub(super) fn fast_backward(&self, a: &Backward, at: &At, team: &Team) {
+    fn fast_backward(&self, a: &Backward, at: &At, team: &Team) {
         let arithmetic = team.arithmetic(at.precision);
         let x = a.x[0].real();
         let (n, inner) = (x.len() / self.inner, self.inner);
