@@ -1,5 +1,5 @@
-//! The live page: a server on this machine that shows runs, live or finished. `api` reuses its bounds on
-//! connections and its guard; no other crate opens a port.
+//! The live page: a server on this machine that shows runs, live or finished. `api` reuses its
+//! bounds on connections and its guard; no other crate opens a port.
 //!
 //! ```text
 //! events.jsonl ─ Follow ─▶ Shown ─ api ─▶ page/
