@@ -51,7 +51,7 @@ check() {
         [[ -n $url ]] && break
         sleep 0.1
     done
-    OPENAI_API_KEY=$(cat "$work/key") "$python" scripts/check_api.py "$url" "$name" "$checkpoint" \
+    OPENAI_API_KEY=$(cat "$work/key") timeout 600 "$python" scripts/check_api.py "$url" "$name" "$checkpoint" \
         >"$work/checked" 2>>"$work/log" || result=1
     kill -TERM "$server"
     wait "$server" || { echo "the server didn't end with 0" >>"$work/log" && result=1; }

@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         chart(&[curve], &[], "step", name, log)
     }
 
-    /// Train and held-out accuracy; `None` if nothing was asked.
+    /// The section on train and held-out accuracy; `None` if nothing was asked.
     fn accuracy(&self) -> Option<String> {
         let curve = |name, color, share: fn(&Eval) -> Option<f64>| {
             let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, 100.0 * share(e)?));
@@ -155,7 +155,13 @@ impl<'a> Run<'a> {
             curve("held out", "#b4540a", |e| e.accuracy_held_out),
         ];
         let asked = curves.iter().any(|curve| !curve.points.is_empty());
-        asked.then(|| chart(&curves, &[], "step", "% answered correctly", false))
+        asked.then(|| {
+            format!(
+                "<h2>Questions with known answers</h2><figure>{}</figure><p>{}</p>",
+                chart(&curves, &[], "step", "% answered correctly", false),
+                escape(&crate::summary::skill(&self.skill))
+            )
+        })
     }
 
     fn norm(&self) -> String {
@@ -249,10 +255,7 @@ pub fn report(
         add(part);
     }
     if let Some(accuracy) = run.accuracy() {
-        add(format!(
-            "<h2>Questions with known answers</h2><figure>{accuracy}</figure><p>{}</p>",
-            escape(&crate::summary::skill(&run.skill))
-        ));
+        add(accuracy);
     }
     if !run.samples.is_empty() {
         add("<h2>Samples over time</h2>".into());
