@@ -89,16 +89,36 @@ class Browser:
 
 
 class Page:
-    """A running `downhill watch`."""
+    """A running `downhill watch`, or another command that shows a page."""
 
-    def __init__(self, program, *runs):
-        command = ["compare", *runs] if len(runs) > 1 else ["watch", *runs]
+    def __init__(self, program, *runs, command="watch"):
+        command = ["compare", *runs] if len(runs) > 1 else [command, *runs]
         self.process = subprocess.Popen([program, *command], stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"http://\S+", self.process.stdout.readline()).group(0)
 
     def close(self):
         self.process.terminate()
         self.process.wait()
+
+
+def playground(browser, page, path):
+    """Three checkpoints write, and a token of the last one is looked at, at a lower temperature."""
+    enter = """const [selector, value] = arguments, e = document.querySelector(selector);
+               e.value = value; e.dispatchEvent(new Event('input'))"""
+    click = "document.querySelector(arguments[0]).click()"
+    browser.open(page.address)
+    browser.run(enter, "#play-prompt", "One sunny day, ")
+    browser.run(click, "#play-spread")
+    browser.run(click, "#play-go")
+    browser.wait("return document.getElementById('play-stop').disabled")
+    browser.run(click, ".column:last-child [data-at='7']")
+    browser.run(enter, ".knob input", "0.6")
+    browser.run(enter, ".knob:nth-child(3) input", "0.9")
+    browser.wait("return document.querySelector('.choices .cut') !== null")
+    # Only the panels that are full.
+    browser.run("document.getElementById('surprise').hidden = true; document.activeElement.blur()")
+    time.sleep(1)
+    browser.picture(path, "main")
 
 
 def main():
@@ -119,6 +139,9 @@ def main():
             browser.wait(f"return document.querySelector('{ready}') !== null")
             time.sleep(2)
             browser.picture(out / f"{panel}.png", f"#{panel}")
+        page.close()
+        page = Page(a.program, a.run, command="play")
+        playground(browser, page, out / "playground.png")
         page.close()
         if a.fit:
             page = Page(a.program, a.fit)

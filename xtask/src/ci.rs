@@ -30,6 +30,7 @@ const PAGE: Step = ("page checks", "scripts/check_page.sh", &[]);
 const TEST: Step = ("tests", "cargo", &["test", "--workspace"]);
 const HUGGING_FACE: Step = ("Hugging Face check", "scripts/check_hugging_face.sh", &[]);
 const LLAMA_CPP: Step = ("llama.cpp check", "scripts/check_llama_cpp.sh", &[]);
+const API: Step = ("API check", "scripts/check_api.sh", &[]);
 const TENSORBOARD: Step = ("TensorBoard check", "scripts/check_tensorboard.sh", &[]);
 
 const TERMINAL: Step = ("terminal screen", "scripts/drive_terminal.sh", &[]);
@@ -62,6 +63,7 @@ pub fn run(root: &Path) -> Result<(), String> {
     step(root, TEST)?;
     step(root, HUGGING_FACE)?;
     step(root, LLAMA_CPP)?;
+    step(root, API)?;
     step(root, TENSORBOARD)?;
     step(root, TERMINAL)?;
     let miri = "rustup component add --toolchain nightly miri rust-src";

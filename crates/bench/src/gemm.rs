@@ -157,6 +157,7 @@ fn rungs(threads: usize) -> Vec<Rung> {
                 threads,
                 isa,
                 order: Order::Rising,
+                ..CpuSettings::with_threads(threads)
             },
             Precision::F32,
         ),

@@ -5,10 +5,10 @@ use crate::machine::{Gauge, READINGS};
 use crate::models::BenchModel;
 use crate::step::random_tokens;
 use crate::{Conditions, Found, Limits, Spread};
-use engine::{Cpu, CpuSettings, Device, Precision};
+use engine::{Cpu, CpuSettings, Device, Precision, WeightForm};
 use model::{Mode, decoder, initialize};
 use serde::Serialize;
-use session::{Plans, Sampling, Session, TokenSampler};
+use session::{Opened, Plans, Sampling, Session, TokenSampler};
 use std::time::Instant;
 
 /// Rounds; each sets up every model anew and lets it generate.
@@ -35,6 +35,98 @@ pub struct GenerationTime {
     pub bound_seconds: f64,
     /// Median time per token divided by that bound.
     pub times_bound: f64,
+}
+
+/// How fast a model from a run or a folder generates.
+#[derive(Debug, Clone, Serialize)]
+pub struct OwnTime {
+    /// Tokens in the prompt.
+    pub prompt: usize,
+    /// Tokens generated after it.
+    pub written: usize,
+    /// Prompt tokens per second.
+    pub prompt_tokens_per_second: f64,
+    /// Generated tokens per second.
+    pub tokens_per_second: f64,
+    /// Bytes of weights that are read for each generated token.
+    pub weight_bytes: u64,
+    /// The same per second.
+    pub bytes_per_second: f64,
+    /// That divided by the read bandwidth of memory; above 1 if the weights stay in a cache.
+    pub share_of_bandwidth: f64,
+}
+
+/// Measures generation with a model from its files: a prompt of up to 512 tokens, and up to 200
+/// tokens after one of 16.
+///
+/// # Errors
+/// As [`run`].
+pub fn of_model(s: &mut Conditions, opened: &mut Opened) -> Result<Found<OwnTime>> {
+    let vocabulary = opened.tokenizer.vocabulary_size();
+    let weight_bytes = opened.bytes_per_token();
+    let context = opened.model.context;
+    let mut gauge = Gauge::new(s.threads);
+    let (prompt, short) = (512.min(context), 16.min(context / 2).max(1));
+    let written = (context - short).clamp(1, 200);
+    let prompts = [
+        random_tokens(prompt, vocabulary),
+        random_tokens(short, vocabulary),
+    ];
+    let (mut reading, mut writing) = (Vec::new(), Vec::new());
+    // The first text prepares the plans.
+    for round in 0..=ROUNDS {
+        gauge.take(READINGS)?;
+        s.next(
+            &format!("round {} of {}", round + 1, ROUNDS + 1),
+            round as f64 / (ROUNDS + 1) as f64,
+        )?;
+        let mut session = opened.session();
+        let (read, _) = one_text(&mut session, &prompts[0], 0)?;
+        let (_, wrote) = one_text(&mut session, &prompts[1], written)?;
+        if round > 0 {
+            reading.push(prompt as f64 / read);
+            writing.push(written as f64 / wrote);
+        }
+    }
+    let machine = gauge.reading();
+    let tokens_per_second = Spread::of(&writing).median;
+    let bytes_per_second = tokens_per_second * weight_bytes as f64;
+    let measured = vec![OwnTime {
+        prompt,
+        written,
+        prompt_tokens_per_second: Spread::of(&reading).median,
+        tokens_per_second,
+        weight_bytes,
+        bytes_per_second,
+        share_of_bandwidth: bytes_per_second / machine.read_bytes.median,
+    }];
+    Ok(Found { machine, measured })
+}
+
+/// Approximate seconds that [`of_model`] takes.
+pub fn own_seconds(opened: &Opened) -> f64 {
+    let bytes = opened.bytes_per_token() as f64;
+    2.0 + (ROUNDS + 1) as f64 * bytes * 20e-9
+}
+
+/// Reads a prompt, then generates; returns the seconds of both.
+fn one_text(session: &mut Session, prompt: &[u32], written: usize) -> Result<(f64, f64)> {
+    let from = Instant::now();
+    let id = session.sequence()?;
+    session.feed(&[(id, prompt)])?;
+    // Greedy, so that it isn't drawing that is measured.
+    let sampling = Sampling {
+        temperature: 0.0,
+        ..Sampling::default()
+    };
+    let mut sampler = TokenSampler::new(sampling, &[])?;
+    let read = from.elapsed().as_secs_f64();
+    for _ in 0..written {
+        let token = session.draw(id, &mut sampler)?;
+        session.feed(&[(id, &[token])])?;
+    }
+    session.release(id);
+    Ok((read, from.elapsed().as_secs_f64() - read))
 }
 
 /// Drops models whose shape repeats an earlier one: the batch size makes no difference here.
@@ -101,7 +193,10 @@ struct Taken {
 fn measure(s: &Conditions, model: &BenchModel, taken: &mut Taken) -> Result<()> {
     let config = model.config()?;
     let shape = config.model.clone();
-    let mut device = Cpu::new(CpuSettings::with_threads(s.threads));
+    let mut device = Cpu::new(CpuSettings {
+        weights: WeightForm::F32,
+        ..CpuSettings::with_threads(s.threads)
+    });
     let graph = decoder(&shape, model.vocabulary, (1, 1), Mode::Score)?.graph;
     device.create(graph.variables(), None)?;
     initialize(&mut device, graph.variables(), config.train.seed)?;
@@ -110,23 +205,7 @@ fn measure(s: &Conditions, model: &BenchModel, taken: &mut Taken) -> Result<()> 
     taken.prompt = 32.min(shape.context / 2);
     taken.written = (shape.context - taken.prompt).min(64);
     let prompt = random_tokens(taken.prompt, model.vocabulary);
-    let sampling = Sampling {
-        seed: config.train.seed,
-        ..Sampling::default()
-    };
-    let mut text = || -> Result<(f64, f64)> {
-        let from = Instant::now();
-        let id = session.sequence()?;
-        session.feed(&[(id, &prompt)])?;
-        let mut sampler = TokenSampler::new(sampling, &[])?;
-        let read = from.elapsed().as_secs_f64();
-        for _ in 0..taken.written {
-            let token = session.draw(id, &mut sampler)?;
-            session.feed(&[(id, &[token])])?;
-        }
-        session.release(id);
-        Ok((read, from.elapsed().as_secs_f64() - read))
-    };
+    let mut text = || one_text(&mut session, &prompt, taken.written);
     text()?;
     let (read, written) = text()?;
     let repeats = (ROUND_SECONDS / (read + written)).ceil().clamp(1.0, MOST);

@@ -29,6 +29,8 @@ pub struct Loader {
 struct Source {
     tokens: Arc<Tokens>,
     windows: Windows,
+    /// Windows begin at multiples of this many tokens.
+    unit: usize,
     context: usize,
     batch: usize,
     merges: Option<MergeDropout>,
@@ -55,6 +57,7 @@ impl Loader {
     ) -> Result<Loader> {
         let source = Source {
             windows: Windows::new(tokens.len(), context, seed)?,
+            unit: 1,
             tokens,
             context,
             batch,
@@ -64,6 +67,21 @@ impl Loader {
             source,
             running: None,
         })
+    }
+
+    /// A loader for a text of lines of one context each: every window is a line.
+    ///
+    /// # Errors
+    /// As [`Loader::new`].
+    pub fn of_lines(
+        tokens: Arc<Tokens>,
+        (batch, context): (usize, usize),
+        seed: u64,
+    ) -> Result<Loader> {
+        let windows = Windows::new(tokens.len() / context, 1, seed)?;
+        let mut loader = Loader::new(tokens, (batch, context), seed, None)?;
+        (loader.source.windows, loader.source.unit) = (windows, context);
+        Ok(loader)
     }
 
     /// The batch of a step. The following batches are prepared in the background.
@@ -126,8 +144,8 @@ impl Source {
         let rows = inputs.chunks_exact_mut(self.context);
         let rows = rows.zip(targets.chunks_exact_mut(self.context));
         for ((input, target), number) in rows.zip(step * self.batch as u64..) {
-            self.tokens
-                .read_ring(self.windows.start(number), &mut window)?;
+            let start = self.windows.start(number) * self.unit;
+            self.tokens.read_ring(start, &mut window)?;
             if let Some(merges) = &self.merges {
                 // Cut anew there are at least as many tokens: the window's text ends sooner.
                 let anew = merges.apply(&window, number);

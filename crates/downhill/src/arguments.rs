@@ -16,6 +16,7 @@ mod racing;
 mod reading;
 mod runs;
 mod sampling;
+mod serving;
 mod watching;
 
 pub use exporting::Export;
@@ -23,8 +24,9 @@ pub use originality::Originality;
 pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
-pub use sampling::{Chat, Sample, SamplingFlags};
-pub use watching::{Compare, Landscape, Report, Watch};
+pub use sampling::{Chat, Sample, SamplingFlags, Weights};
+pub use serving::Serve;
+pub use watching::{Compare, Landscape, Play, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
 #[derive(Debug, Parser)]
@@ -54,6 +56,10 @@ pub enum Command {
     Sample(Sample),
     /// Write a text together with a trained model in the terminal
     Chat(Chat),
+    /// Write with a trained model in the browser, and look at the probabilities behind each token
+    Play(Play),
+    /// Serve a trained model to other programs: an API in OpenAI's form
+    Serve(Serve),
     /// Export a trained model: a GGUF file (llama.cpp, Ollama, LM Studio) or a Hugging Face folder
     Export(Export),
     /// Measure a trained model: nats per token, bits per byte, perplexity
@@ -102,7 +108,8 @@ pub enum Command {
 /// Where a config comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Configured {
-    /// Start from a preset: tiny, default, gpt2-cpu, gpt2-char or gpt2-124m
+    /// Start from a preset: tiny, default, gpt2-cpu, gpt2-char, gpt2-124m, or that of a corpus:
+    /// sums, copy, reverse, recall
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// Read values from a TOML file (see `downhill config`)
@@ -118,6 +125,11 @@ pub struct Configured {
 pub struct TrainFlags {
     #[command(flatten)]
     pub configured: Configured,
+    /// Train on a built-in corpus: tales (the default); sums, of which most are held out, first
+    /// learned by rote, then by their rule; copy, reverse or recall, a skill that appears. All but
+    /// tales come with a preset of the same name
+    #[arg(long, value_name = "NAME")]
+    pub corpus: Option<text::BuiltIn>,
     /// Number of steps (train.steps)
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
@@ -154,7 +166,7 @@ pub struct TrainFlags {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "members", "val", "encoding",
+        conflicts_with_all = ["run", "overwrite", "preset", "config", "seed", "members", "corpus", "val", "encoding",
             "lossy", "field", "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"]
     )]
     pub resume: Option<PathBuf>,
@@ -167,7 +179,7 @@ pub struct TrainFlags {
     #[arg(long, value_enum, requires = "resume")]
     pub schedule: Option<Extension>,
     /// Separate validation text; all other text is used for training
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "corpus")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
@@ -195,6 +207,18 @@ pub struct TrainFlags {
 }
 
 impl TrainFlags {
+    /// The same, with the preset of the corpus where nothing else is given.
+    #[must_use]
+    fn with_preset(mut self) -> TrainFlags {
+        let corpus = self.corpus.filter(|corpus| corpus.has_preset());
+        if let (Some(corpus), None, None) =
+            (corpus, &self.configured.preset, &self.configured.config)
+        {
+            self.configured.preset = Some(corpus.to_string());
+        }
+        self
+    }
+
     /// `train.patience`, if `--stop-when-best` is given and no assignment says otherwise.
     pub fn patience(&self) -> Option<String> {
         let given = |set: &String| set.trim_start().starts_with("train.patience");
@@ -212,7 +236,7 @@ pub struct Train {
     /// Files and folders: text, source code, jsonl, json, csv, tsv, parquet, chats, notebooks,
     /// html, epub, subtitles, and any of these as gz or zst; `-` reads text from standard input;
     /// or one folder made by `data prepare`
-    #[arg(value_name = "TEXT")]
+    #[arg(value_name = "TEXT", conflicts_with = "corpus")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub flags: TrainFlags,
@@ -230,6 +254,9 @@ pub struct Saved {
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,
+    /// How the weights are stored in memory
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f32")]
+    pub weights: Weights,
 }
 
 /// `eval`
@@ -353,6 +380,18 @@ pub struct Bench {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     pub part: Part,
+    /// With `generate`: a run or a model's folder, instead of the built-in models
+    #[arg(value_name = "RUN|FOLDER")]
+    pub run: Option<PathBuf>,
+    /// With a model: how its weights are stored
+    #[arg(
+        long,
+        value_enum,
+        value_name = "TYPE",
+        requires = "run",
+        default_value = "f32"
+    )]
+    pub weights: Weights,
     /// Only these models (e.g. S,M or L-qwen3) and operations (e.g. linear)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -492,6 +531,13 @@ pub fn parse() -> Result<Command, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match CommandLine::try_parse_from(&arguments) {
         Ok(CommandLine {
+            command: Some(Command::Train(mut train)),
+            ..
+        }) => {
+            train.flags = train.flags.with_preset();
+            Ok(Command::Train(train))
+        }
+        Ok(CommandLine {
             command: Some(command),
             ..
         }) => Ok(command),
@@ -500,7 +546,7 @@ pub fn parse() -> Result<Command, ExitCode> {
             train,
         }) => Ok(Command::Train(Train {
             paths: Vec::new(),
-            flags: train,
+            flags: train.with_preset(),
         })),
         Err(error) => Err(report(&error, arguments.get(1))),
     }

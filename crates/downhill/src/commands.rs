@@ -12,11 +12,13 @@ mod landscape;
 mod list;
 mod originality;
 mod plan;
+mod play;
 mod predict;
 mod program;
 mod race;
 mod report;
 mod sample;
+mod serve;
 mod tokenize;
 mod train;
 mod verify;
@@ -30,7 +32,9 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(a) => train::run(&a),
         Command::Chat(a) => chat::run(&a),
+        Command::Play(a) => play::run(&a),
         Command::Sample(a) => sample::run(&a),
+        Command::Serve(a) => serve::run(&a),
         Command::Export(a) => export::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Originality(a) => originality::run(&a),

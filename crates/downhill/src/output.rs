@@ -2,7 +2,6 @@
 //! or the crate `watch`.
 
 use serde::Serialize;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, StdoutLock, Write, stdout};
 #[cfg(unix)]
 use std::sync::Arc;
@@ -81,19 +80,7 @@ pub fn tell(text: &str) {
 
 /// A value as one line of JSON. Characters that could control a terminal are escaped.
 pub fn json(value: &impl Serialize) -> io::Result<String> {
-    let text = serde_json::to_string(value)?;
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if watch::hidden(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string can't fail.
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    Ok(escaped)
+    Ok(watch::escaped_json(&serde_json::to_string(value)?))
 }
 
 #[cfg(test)]

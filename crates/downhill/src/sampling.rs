@@ -4,7 +4,7 @@ use crate::arguments::{SamplingFlags, Saved};
 use crate::failure::{Failure, Result};
 use crate::output::tell;
 use crate::session::{assignments, opened_for};
-use ::session::{Error, Opened, Sampling, Writing, begin};
+use ::session::{Error, Opened, Sampling, Writing, begin, known_only};
 use model::{Config, SampleConfig};
 use run::RunFolder;
 use text::Tokenizer;
@@ -87,16 +87,13 @@ fn writing(flags: &SamplingFlags, config: &SampleConfig) -> Result<Writing> {
 
 /// A prompt; with `skip`, without the characters that have no token, which are named.
 pub fn kept(tokenizer: &Tokenizer, prompt: &str, skip: bool) -> String {
-    let known = |c: &char| {
-        let bytes = &mut [0; 4];
-        tokenizer.encode(c.encode_utf8(bytes).as_bytes()).is_ok()
-    };
-    if !skip || prompt.chars().all(|c| known(&c)) {
+    if !skip {
         return prompt.to_owned();
     }
-    let (kept, mut unknown): (Vec<char>, Vec<char>) = prompt.chars().partition(known);
-    unknown.sort_unstable();
-    unknown.dedup();
+    let (kept, unknown) = known_only(tokenizer, prompt);
+    if unknown.is_empty() {
+        return kept;
+    }
     let named: Vec<String> = (unknown.iter().take(MOST_NAMED))
         .map(|c| format!("{c:?}"))
         .collect();
@@ -109,7 +106,7 @@ pub fn kept(tokenizer: &Tokenizer, prompt: &str, skip: bool) -> String {
     tell(&format!(
         "left out, since the model never saw it: {named}{more}"
     ));
-    kept.into_iter().collect()
+    kept
 }
 
 /// The tokens of a prompt.

@@ -4,6 +4,7 @@ use crate::arguments::{Configured, Saved, Train};
 use crate::failure::{Failure, Result};
 use crate::output::{self, tell};
 use ::session::{Opened, Use};
+use data::{JobControl, Scan};
 use engine::{Cpu, CpuSettings, cores};
 use model::Config;
 use run::{Choice, Disk, Kind, RunConfig, RunFolder};
@@ -11,7 +12,8 @@ use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use train::{Settings, TextSource};
+use text::{BuiltIn, TokenizerKind};
+use train::{Corpus, Settings, TextSource};
 
 /// Maximum number of threads per core.
 const MOST_THREADS: usize = 4;
@@ -54,19 +56,60 @@ fn merged(c: &Configured, flags: &[String]) -> Result<(Config, Vec<String>)> {
     Ok((Config::load(preset, file, &sets)?, given))
 }
 
+/// The text to train on.
+pub struct Chosen {
+    /// Its files and folders; none for a built-in corpus.
+    pub paths: Vec<PathBuf>,
+    /// A separate validation text.
+    pub validation: Option<PathBuf>,
+    /// The built-in corpus, where there are no paths.
+    pub corpus: BuiltIn,
+}
+
+impl Chosen {
+    /// Reads it, or generates it.
+    pub fn read(
+        &self,
+        config: &Config,
+        control: &JobControl,
+        choose: &dyn Fn(&Scan) -> TokenizerKind,
+    ) -> train::Result<Corpus> {
+        match self.paths[..] {
+            [] => Corpus::built_in(self.corpus, config),
+            _ => {
+                let validation = self.validation.as_deref();
+                Corpus::read(&self.paths, validation, config, control, choose)
+            }
+        }
+    }
+}
+
 /// The text to train on: the one that is named, or else that of the run whose run.toml is the
 /// config.
-pub fn text(a: &Train) -> Result<(Vec<PathBuf>, Option<PathBuf>)> {
-    let source = config_source(&a.flags.configured).filter(|_| a.paths.is_empty());
+pub fn text(a: &Train) -> Result<Chosen> {
+    let named = !a.paths.is_empty() || a.flags.corpus.is_some();
+    let source = config_source(&a.flags.configured).filter(|_| !named);
     let val = a.flags.val.clone();
-    let (paths, val) = match source {
-        Some(source) => (source.paths, val.or(source.validation)),
-        None => (a.paths.clone(), val),
+    let built_in = |name: &str| name.parse().map_err(Failure::Failed);
+    let chosen = match source {
+        Some(source) => Chosen {
+            corpus: match source.paths[..] {
+                [] => built_in(&source.corpus)?,
+                _ => BuiltIn::Tales,
+            },
+            paths: source.paths,
+            validation: val.or(source.validation),
+        },
+        None => Chosen {
+            paths: a.paths.clone(),
+            validation: val,
+            corpus: a.flags.corpus.unwrap_or(BuiltIn::Tales),
+        },
     };
-    if paths.is_empty() && val.is_some() {
+    if chosen.paths.is_empty() && chosen.validation.is_some() {
         return Err(Failure::Usage("--val needs a text to train on".into()));
     }
-    Ok((paths, val))
+    Ok(chosen)
 }
 
 /// The text named by a run.toml that is the config; `None` for other files.
@@ -197,6 +240,7 @@ pub fn opened_for(saved: &Saved, sequences: usize) -> Result<(Opened, Option<Run
     let how = Use {
         threads: threads(saved.threads.map(|n| n as usize))?,
         sequences,
+        weights: saved.weights.form(),
     };
     let path = match &saved.run {
         Some(path) => path.clone(),

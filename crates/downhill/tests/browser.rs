@@ -83,7 +83,7 @@ fn the_page_can_be_used_by_keys_and_by_mouse() {
     browser.wait("document.querySelector('#loss-chart .scatterlayer .trace')");
     keyboard_reaches_everything(&browser);
     loss_chart_zooms_and_changes_axes(&browser);
-    film_plays_and_a_checkpoint_generates(&browser);
+    film_plays_and_a_checkpoint_has_its_link(&browser);
     browser.is_clean(&page.address());
 }
 
@@ -195,8 +195,8 @@ fn loss_chart_zooms_and_changes_axes(browser: &Browser) {
     browser.wait("document.getElementById('loss-past').ariaPressed === 'true'");
 }
 
-/// The film plays, the lens follows a click and an arrow key, and a checkpoint generates text.
-fn film_plays_and_a_checkpoint_generates(browser: &Browser) {
+/// The film plays, the lens follows a click and an arrow key, and a checkpoint has its link.
+fn film_plays_and_a_checkpoint_has_its_link(browser: &Browser) {
     browser.press("2");
     browser.wait(
         "document.activeElement.id === 'film' && document.querySelector('#film-strip button')",
@@ -216,11 +216,7 @@ fn film_plays_and_a_checkpoint_generates(browser: &Browser) {
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
     let last = "return String(document.querySelectorAll('main > section').length)";
     browser.press(browser.run(last).as_str().unwrap());
-    browser.wait("document.querySelector('#run-checkpoints table button')");
-    browser.run("document.querySelector('#run-checkpoints input').value = 'The '");
-    browser.click("#run-checkpoints table button");
-    browser.wait("document.getElementById('run-sample').textContent.startsWith('The ')");
-    browser.picture("sample");
+    browser.wait("document.querySelector('#run-checkpoints table a')");
 }
 
 #[test]
@@ -403,7 +399,7 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
         stored.as_bytes(),
     );
     let page = Page::watch(&place, &format!("watch {name}"));
-    let found = "return [...document.querySelectorAll('body script, img, iframe, object, embed, form, style:not([id^=plotly]), body a:not(.skip), b b, [onload], [onerror], [href^=\"javascript:\"]')].map((e) => e.outerHTML.slice(0, 200))";
+    let found = "return [...document.querySelectorAll('body script, img, iframe, object, embed, form, style:not([id^=plotly]), body a:not(.skip, .to), b b, [onload], [onerror], [href^=\"javascript:\"]')].map((e) => e.outerHTML.slice(0, 200))";
     browser.size(390, 9000);
     open(&browser, &page);
     browser.wait("document.querySelectorAll('#run-events tr').length > 10");

@@ -15,6 +15,7 @@ use crate::precision::Precision;
 use crate::update::{Optimizer, RULE_KERNELS};
 use crate::variable::Variable;
 use arena::Arena;
+use gemm::WeightForm;
 use kernel::{FindKernel, FindRule, Kernel, RuleKernel};
 use machine::Isa;
 use resolve::{Resolved, Resolver};
@@ -45,6 +46,8 @@ pub struct CpuSettings {
     pub isa: Isa,
     /// The order in which tiles are taken.
     pub order: Order,
+    /// How the matrices of layers are stored where nothing is trained.
+    pub weights: WeightForm,
 }
 
 impl CpuSettings {
@@ -54,6 +57,7 @@ impl CpuSettings {
             threads,
             isa: Isa::detect(),
             order: Order::Rising,
+            weights: WeightForm::Rows,
         }
     }
 }
@@ -68,6 +72,7 @@ struct Prepared {
 pub struct Cpu {
     workers: Workers,
     isa: Isa,
+    weights: WeightForm,
     kernels: Vec<FindKernel>,
     rules: Vec<FindRule>,
     /// By plan number; `None` if the plan was released.
@@ -85,6 +90,7 @@ impl Cpu {
         Cpu {
             workers: Workers::new(settings.threads, settings.isa, settings.order),
             isa: settings.isa,
+            weights: settings.weights,
             kernels: KERNELS.to_vec(),
             rules: RULE_KERNELS.to_vec(),
             prepared: Vec::new(),
@@ -106,6 +112,11 @@ impl Cpu {
     pub fn with_rule<R: RuleKernel>(mut self) -> Cpu {
         self.rules.push(kernel::rule_kernel::<R>);
         self
+    }
+
+    /// Bytes of the matrices that layers multiply by.
+    pub fn multiplied_bytes(&self) -> u64 {
+        self.store.as_ref().map_or(0, Store::multiplied_bytes)
     }
 
     fn store(&self) -> Result<&Store> {
@@ -193,7 +204,11 @@ impl Device for Cpu {
         self.workers.check()?;
         self.prepared.iter_mut().for_each(|p| *p = None);
         self.store = None;
-        self.store = Some(Store::new(variables, optimizer)?);
+        let form = match optimizer {
+            Some(_) => WeightForm::Rows,
+            None => self.weights,
+        };
+        self.store = Some(Store::new(variables, optimizer, (self.isa, form))?);
         Ok(())
     }
 
@@ -292,10 +307,7 @@ impl Device for Cpu {
 
     fn write_variable(&mut self, name: &str, field: Field, host: Host) -> Result<()> {
         let store = self.store.as_mut().ok_or_else(no_store)?;
-        let numbers = store.numbers_mut(name, field)?;
-        fits(name, numbers.len(), host.len())?;
-        copy(numbers, host, 0);
-        Ok(())
+        store.write(name, field, host)
     }
 
     fn read_variable(&self, name: &str, field: Field, mut host: HostMut) -> Result<()> {
@@ -312,7 +324,7 @@ impl Device for Cpu {
 }
 
 /// Copies the host's numbers, starting at `from`.
-fn copy(to: &mut [f32], host: Host, from: usize) {
+pub(crate) fn copy(to: &mut [f32], host: Host, from: usize) {
     let all = to.iter_mut();
     match host {
         Host::Real(x) => all.zip(&x[from..]).for_each(|(t, x)| *t = *x),

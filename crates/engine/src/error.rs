@@ -27,6 +27,17 @@ pub enum Error {
     /// An operation or a rule that the device doesn't know.
     #[error("this device has no kernel for `{0}`")]
     NoKernel(&'static str),
+    /// An operation that needs rows of a weight that is stored packed.
+    #[error("`{0}` can't read weights that are packed for generation")]
+    Packed(&'static str),
+    /// A number too large for the form in which weights are stored.
+    #[error("`{name}` has the value {value:e}, which is too large for 8-bit weights: use f32")]
+    TooLarge {
+        /// The weight.
+        name: String,
+        /// Its value.
+        value: f32,
+    },
     /// A plan was released, or another plan has overwritten its values in the memory they share.
     #[error("`{0}` is no longer available: it was released or overwritten by another plan")]
     Gone(String),

@@ -155,6 +155,13 @@ impl Graph {
         self.add(name, Spec::real(rows, width), origin, learned)
     }
 
+    /// Marks a value as a matrix that a layer multiplies by.
+    pub(crate) fn mark_multiplied(&mut self, value: ValueId) {
+        if let Origin::Stored(at) = self.values[value.0].origin {
+            self.variables[at].multiplied = true;
+        }
+    }
+
     /// Holds every micro-batch's content of a value until the end of the step, so that the host can
     /// read it (losses, logits, probes).
     pub fn keep(&mut self, value: ValueId) {

@@ -37,6 +37,7 @@ mod write;
 
 pub use at::{At, Scalars};
 pub use cost::{Cost, Pass, elementwise};
+pub use cpu::gemm::{WeightForm, int8};
 pub use cpu::machine::{Isa, cores, has_bf16, processor};
 pub use cpu::team::Order;
 pub use cpu::{Cpu, CpuSettings};

@@ -30,5 +30,11 @@ pub const MICRO_BATCHES: f64 = 1e-12;
 /// Logits from the cache, token by token, against those of one pass, in f32, relative to the norm.
 pub const CACHE: f64 = 1e-5;
 
+/// Logits of a model whose weights are rounded to bf16, relative to the norm.
+pub const BF16_WEIGHTS: f64 = 3e-2;
+
+/// Logits of a model whose weights are rounded to 8 bits, relative to the norm.
+pub const INT8_WEIGHTS: f64 = 5e-2;
+
 /// exp, tanh and log on lanes against f64, in units in the last place.
 pub const FUNCTION_ULP: f64 = 2.0;

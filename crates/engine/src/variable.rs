@@ -49,6 +49,8 @@ pub struct Variable {
     pub group: Group,
     /// Parameter, fixed weight or cache.
     pub kind: VariableKind,
+    /// Whether layers multiply by it, so that a device may store it packed.
+    pub multiplied: bool,
 }
 
 impl Variable {
@@ -64,6 +66,7 @@ impl Variable {
                 _ => Group::Matrices,
             },
             kind: VariableKind::Parameter,
+            multiplied: false,
         }
     }
 

@@ -98,6 +98,7 @@ fn every_rule_moves_weights_as_its_f64_form_does() {
                 threads,
                 isa,
                 order: Order::Rising,
+                ..CpuSettings::with_threads(threads)
             };
             let found = train(&mut Cpu::new(settings), &optimizer);
             let error = relative_error(&found, &expected);

@@ -224,6 +224,12 @@ pub struct Start {
     /// The entropy of the validation text in bits per byte, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_bits_per_byte: Option<f64>,
+    /// Questions of a built-in corpus whose answers are in the training text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_questions: Option<u64>,
+    /// Questions of a built-in corpus that are held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_questions: Option<u64>,
     /// The version of the program.
     pub version: String,
 }
@@ -301,6 +307,13 @@ pub struct Eval {
     /// The loss of the weights themselves where there is an average as well, in nats per token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_nats_per_token: Option<f64>,
+    /// The share of questions that are answered correctly, of those that the training text answers;
+    /// built-in corpora only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_train: Option<f64>,
+    /// The same of those that are held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_held_out: Option<f64>,
 }
 
 /// A text the model generated.
@@ -376,6 +389,12 @@ pub struct End {
     /// As in [`Start`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_bits_per_byte: Option<f64>,
+    /// As in [`Eval`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_train: Option<f64>,
+    /// As in [`Eval`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_held_out: Option<f64>,
     /// Whether the model that is kept is the average of the last steps' weights.
     #[serde(default)]
     pub averaged: bool,

@@ -34,6 +34,7 @@ mod output;
 mod probe;
 mod race;
 mod rote;
+mod skill;
 mod smoothed;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Selection, Which};
@@ -57,4 +58,5 @@ pub use output::{is_output, marked, write_output};
 pub use probe::{Canaries, Ladder, Layers, Lens, Passage, Profile};
 pub use race::{RaceFolder, Recipe};
 pub use rote::Rote;
+pub use skill::Skill;
 pub use smoothed::Smoothed;

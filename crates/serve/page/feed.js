@@ -34,6 +34,30 @@ export async function ask(path, body) {
   return answer.json();
 }
 
+/**
+ * The lines of an answer, each as soon as it is there.
+ * @param {string} path @param {unknown} body @param {AbortSignal} [signal]
+ */
+export async function* lines(path, body, signal) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal: signal ?? null,
+  });
+  if (!answer.ok || !answer.body) throw new Refusal(await answer.text(), answer.status);
+  const reader = answer.body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const all = (rest + decoder.decode(value, { stream: true })).split("\n");
+    rest = all.pop() ?? "";
+    for (const line of all) yield JSON.parse(line);
+  }
+}
+
 export class Feed {
   /** @param {number} id @param {() => void} changed */
   constructor(id, changed) {

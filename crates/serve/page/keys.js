@@ -3,10 +3,17 @@
 import { make, fill, button } from "./dom.js";
 import { word } from "./words.js";
 
-const LIST = /** @type {const} */ ([
+const LIVE = /** @type {const} */ ([
   ["P", "keyPlay"],
   ["← →", "keyMove"],
   ["+ − ← → 0", "keyZoom"],
+]);
+const PLAYGROUND = /** @type {const} */ ([
+  ["Ctrl + ⏎", "keyWrite"],
+  ["Esc", "keyStop"],
+  ["← →", "keyToken"],
+]);
+const BOTH = /** @type {const} */ ([
   ["L", "keyLanguage"],
   ["T", "keyTheme"],
   ["?", "keyHelp"],
@@ -35,7 +42,9 @@ export function help() {
       ...titles.map((title, at) =>
         row(String(at + 1), `${word("keyPanel")}${title.textContent ?? ""}`),
       ),
-      ...LIST.map(([key, what]) => row(key, word(what))),
+      ...[...(document.body.classList.contains("play") ? PLAYGROUND : LIVE), ...BOTH].map(
+        ([key, what]) => row(key, word(what)),
+      ),
     ),
     button(word("close"), () => list.close()),
   );

@@ -3,14 +3,7 @@
 import { make, fill, film, choice } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
 import { ask } from "./feed.js";
-
-/** Surprise at which the color is darkest, in nats. */
-const DARKEST = 6;
-
-/** A token with visible whitespace. @param {string} token */
-function visible(token) {
-  return token.replace(/\n/g, "⏎").replace(/\t/g, "⇥").replace(/ /g, "␣");
-}
+import { tint, visible } from "./tokens.js";
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function lens(root, feed) {
@@ -83,7 +76,6 @@ export function lens(root, feed) {
   function paint(p) {
     chosen = Math.min(chosen, p.nats.length - 1);
     const spans = p.tokens.slice(1).map((/** @type {string} */ token, /** @type {number} */ i) => {
-      const share = Math.min(1, (p.nats[i] ?? DARKEST) / DARKEST);
       const shown = token.replace(/\t/g, "⇥\t").replace(/\n/g, "⏎\n");
       return make(
         "span",
@@ -93,7 +85,7 @@ export function lens(root, feed) {
           role: "option",
           tabindex: i === chosen ? 0 : -1,
           "aria-selected": String(i === chosen),
-          style: `background:rgba(230,110,30,${(share * 0.75).toFixed(2)})`,
+          style: tint(p.nats[i]),
           title: `${figure(p.nats[i])} ${word("unit")}`,
         },
         shown,
@@ -112,7 +104,7 @@ export function lens(root, feed) {
       make(
         "div",
         {},
-        `${word("truth")} · ${word("surprise")} ${figure(p.nats[chosen])} ${word("unit")} · ` +
+        `${word("truth")} · ${word("surprised")} ${figure(p.nats[chosen])} ${word("unit")} · ` +
           `${word("probability")} ${figure(100 * Math.exp(-(p.nats[chosen] ?? NaN)))} %`,
       ),
       make("div", {}),

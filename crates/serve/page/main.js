@@ -1,12 +1,13 @@
 // The page: a header with the run's state, and the panels. Only visible panels are drawn, at most
 // once per second.
 
-import { make, fill, choice, button, tick } from "./dom.js";
-import { word, speak, language, duration, numbered } from "./words.js";
+import { make, fill, choice, tick } from "./dom.js";
+import { word, duration, numbered } from "./words.js";
 import { Feed, ask } from "./feed.js";
 import { erase } from "./chart.js";
 import { race } from "./race.js";
 import { loss } from "./loss.js";
+import { accuracy } from "./accuracy.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
 import { copied } from "./copied.js";
@@ -14,7 +15,7 @@ import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
 import { run } from "./run.js";
-import { help } from "./keys.js";
+import { begin, switches } from "./switches.js";
 
 /**
  * @typedef {{root: HTMLElement, paint: () => unknown, dirty: boolean, seen: boolean,
@@ -97,12 +98,6 @@ function state() {
   document.title = `${news.last?.step ?? 0} · ${start?.run ?? "downhill"}`;
 }
 
-/** @param {string} theme */
-function dress(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("theme", theme);
-}
-
 function heading() {
   skip.textContent = word("skip");
   const names = /** @type {[string, string][]} */ (server.runs.map((r) => [String(r.id), r.name]));
@@ -144,23 +139,10 @@ function heading() {
       : make("b", { class: "name" }, names[0]?.[1] ?? ""),
     names.length > 1 ? compared : null,
     told,
-    button(
-      word("language"),
-      () => {
-        speak(language() === "zh" ? "en" : "zh");
-        build();
-      },
-      { id: "language" },
-    ),
-    button(
-      "◐",
-      () => {
-        dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-        build();
-      },
-      { id: "theme", "aria-label": word("theme"), title: word("theme") },
-    ),
-    button("?", help, { "aria-label": word("keys"), title: word("keys") }),
+    feed && !feed.regression && feed.news.kind
+      ? make("a", { class: "to", href: `/play#${feed.id}` }, word("playground"))
+      : null,
+    ...switches(build),
   );
 }
 
@@ -215,6 +197,7 @@ function build() {
   if (recipes) add("race", (root) => race(root, recipes), true);
   if (land) add("mountain", (root) => mountain(root, known), true);
   add("loss", (root) => loss(root, known, () => [...others.values()]), true);
+  if (known.start?.held_out_questions) add("accuracy", (root) => accuracy(root, known));
   if (!known.regression) {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));
@@ -250,11 +233,7 @@ async function show() {
     for (const r of server.runs) if (r.id !== id) await lay(r.id, true);
 }
 
-speak(language());
-dress(
-  localStorage.getItem("theme") ??
-    (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"),
-);
+begin();
 // The fragment of the URL selects a run.
 addEventListener("hashchange", show);
 skip.addEventListener("click", (event) => {

@@ -178,36 +178,6 @@ export function run(root, feed, server) {
   }
   async function saved() {
     const all = await ask(`/api/runs/${feed.id}/checkpoints`);
-    const prompt = /** @type {HTMLInputElement} */ (
-      make("input", { "aria-label": word("prompt"), placeholder: word("prompt"), maxlength: 200 })
-    );
-    const warmth = /** @type {HTMLInputElement} */ (
-      make("input", {
-        type: "number",
-        value: 0.8,
-        step: 0.1,
-        min: 0,
-        max: 5,
-        "aria-label": word("temperature"),
-      })
-    );
-    const text = make("div", { class: "text", id: "run-sample", hidden: true });
-    const write = (/** @type {number} */ step) => () => {
-      text.hidden = false;
-      text.textContent = "…";
-      const wish = {
-        step,
-        prompt: prompt.value,
-        temperature: Number(warmth.value),
-        seed: Math.floor(Math.random() * 1e9),
-      };
-      ask(`/api/runs/${feed.id}/sample`, wish).then(
-        (written) => fill(text, make("b", {}, wish.prompt), written.text),
-        (error) => {
-          text.textContent = error.message;
-        },
-      );
-    };
     const language = feed.news.kind === "language";
     const losses = all.flatMap((/** @type {any} */ c) => (c.loss === null ? [] : [c.loss]));
     const least = Math.min(...losses);
@@ -217,15 +187,18 @@ export function run(root, feed, server) {
         {},
         make("td", {}, `${numbered(c.step)}`),
         make("td", {}, figure(c.loss), c.loss === least ? ` · ${word("bestOne")}` : null),
-        make("td", {}, language ? button(word("sample"), write(c.step)) : null),
+        make(
+          "td",
+          {},
+          language
+            ? make("a", { class: "to", href: `/play#${feed.id}-${c.step}` }, word("playHere"))
+            : null,
+        ),
       ),
     );
     fill(
       checkpoints,
       all.length ? null : word("none"),
-      language && all.length
-        ? make("div", { class: "bar" }, prompt, make("label", {}, word("temperature"), warmth))
-        : null,
       make(
         "table",
         {},
@@ -238,7 +211,6 @@ export function run(root, feed, server) {
           : null,
         ...rows,
       ),
-      text,
     );
   }
   /** @param {any} e @param {string} kind */

@@ -4,8 +4,9 @@ use crate::assets;
 use crate::control::Control;
 use crate::describe;
 use crate::guard::{Names, guard};
+use crate::player::Player;
+use crate::power::Power;
 use crate::pyramid::SERIES;
-use crate::sampler::{Sampler, Wish};
 use crate::shelf::{Missing, Shelf};
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -41,21 +42,22 @@ const ANSWERS: usize = 16;
 pub struct App {
     pub shelf: Arc<Mutex<Shelf>>,
     pub control: Option<Control>,
-    pub sampler: Sampler,
+    pub player: Player,
     followers: Arc<Semaphore>,
     answers: Arc<Semaphore>,
 }
 
 type Refused = (StatusCode, String);
-type Answer<T> = Result<T, Refused>;
+/// What a handler returns.
+pub type Answer<T> = Result<T, Refused>;
 
 impl App {
-    /// An app that serves these runs.
-    pub fn new(shelf: Shelf, control: Option<Control>) -> App {
+    /// An app that serves these runs, with so much power for the playground.
+    pub fn new(shelf: Shelf, control: Option<Control>, power: Power) -> App {
         App {
             shelf: Arc::new(Mutex::new(shelf)),
             control,
-            sampler: Sampler::default(),
+            player: Player::new(power),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             answers: Arc::new(Semaphore::new(ANSWERS)),
         }
@@ -66,7 +68,8 @@ impl App {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn folder(&self, id: usize) -> Answer<PathBuf> {
+    /// The folder of a run.
+    pub fn folder(&self, id: usize) -> Answer<PathBuf> {
         Ok(self.shelf().folder(id)?.to_path_buf())
     }
 }
@@ -86,8 +89,8 @@ fn failed(error: impl ToString) -> Refused {
     (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-/// All routes, behind the guard.
-pub fn router(app: App, names: Names) -> Router {
+/// All routes and `more` of them, behind the guard.
+pub fn router(app: App, names: Names, more: Router<App>) -> Router {
     let large = Router::new()
         .route("/api/runs/{id}/events", get(events))
         .route("/api/runs/{id}/event/{serial}", get(event))
@@ -103,11 +106,11 @@ pub fn router(app: App, names: Names) -> Router {
         .route("/api/runs/{id}/follow", get(follow))
         .route("/api/runs/{id}/settings", get(settings))
         .route("/api/runs/{id}/checkpoints", get(checkpoints))
-        .route("/api/runs/{id}/sample", post(sample))
         .route("/api/control", post(control))
         .merge(large)
-        .with_state(app)
         .layer(RequestBodyLimitLayer::new(BODY))
+        .merge(more)
+        .with_state(app)
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             ANSWER,
@@ -287,16 +290,6 @@ fn probe(app: &App, id: usize, name: &str) -> Answer<Response> {
         Ok(text) => Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response()),
         Err(_) => Ok(Json(Value::Null).into_response()),
     }
-}
-
-async fn sample(
-    State(app): State<App>,
-    Path(id): Path<usize>,
-    Json(wish): Json<Wish>,
-) -> Answer<Response> {
-    let written = app.sampler.write(app.folder(id)?, wish).await;
-    let written = written.map_err(|why| (StatusCode::BAD_REQUEST, why))?;
-    Ok(Json(written).into_response())
 }
 
 #[derive(Deserialize)]

@@ -13,16 +13,27 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [Asset; 16] = scripts! {
+const SCRIPTS: [Asset; 23] = scripts! {
     "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
-    "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "copied.js"
+    "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "copied.js" "play.js"
+    "tokens.js" "next.js" "write.js" "surprise.js" "switches.js" "accuracy.js"
 };
 
-const OTHERS: [Asset; 2] = [
+const OTHERS: [Asset; 4] = [
     (
         "",
         "text/html; charset=utf-8",
         include_str!("../page/index.html"),
+    ),
+    (
+        "play",
+        "text/html; charset=utf-8",
+        include_str!("../page/play.html"),
+    ),
+    (
+        "page/play.css",
+        "text/css; charset=utf-8",
+        include_str!("../page/play.css"),
     ),
     (
         "page/style.css",

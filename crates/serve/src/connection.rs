@@ -11,15 +11,16 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Maximum connections.
-const MOST: usize = 64;
 /// A client that waits for bytes must take this many in this time.
 const BYTES: usize = 256 << 10;
 const TIME: Duration = Duration::from_secs(5);
 
-/// All open connections.
-#[derive(Clone, Default)]
-pub struct Connections(Arc<Mutex<Vec<Arc<Entry>>>>);
+/// All open connections, at most `most`.
+#[derive(Clone)]
+pub struct Connections {
+    open: Arc<Mutex<Vec<Arc<Entry>>>>,
+    most: usize,
+}
 
 struct Entry {
     close: Notify,
@@ -33,11 +34,19 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Connections {
+    /// None yet.
+    pub fn new(most: usize) -> Connections {
+        Connections {
+            open: Arc::default(),
+            most,
+        }
+    }
+
     /// Adds a connection. If there are too many, one is asked to close: first those without a
     /// request so far, then those that were idle for longest.
     pub fn add(&self, stream: TcpStream) -> Connection {
-        let mut all = lock(&self.0);
-        if all.len() >= MOST {
+        let mut all = lock(&self.open);
+        if all.len() >= self.most {
             let oldest = (0..all.len()).min_by_key(|&at| *lock(&all[at].state));
             if let Some(at) = oldest {
                 all.swap_remove(at).close.notify_one();
@@ -101,7 +110,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        lock(&self.all.0).retain(|entry| !Arc::ptr_eq(entry, &self.entry));
+        lock(&self.all.open).retain(|entry| !Arc::ptr_eq(entry, &self.entry));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Describes a run: its config compared with the defaults, and its model as a graph of operations.
 
+use model::hugging_face::{CONFIG, describe};
 use model::{Config, Mode, SampleConfig, decoder};
-use run::{Disk, Kind, RunFolder};
+use run::{Disk, Kind, RunFolder, Which};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,45 @@ pub fn sampling(folder: &Path) -> SampleConfig {
     let own = config(folder).map(|(config, _)| config);
     let config = own.or_else(|| Config::load(None, None, &[]).ok());
     config.map_or_else(SampleConfig::default, |config| config.sample)
+}
+
+/// The language models in a folder: those of a run's checkpoints, or the folder's own.
+///
+/// # Errors
+/// Why there are none.
+pub fn models(folder: &Path) -> Result<Value, String> {
+    let shape = |config: &Path| {
+        let described = std::fs::read(config)
+            .map_err(|error| format!("{}: {error}", config.display()))
+            .and_then(|text| {
+                describe(&text, None).map_err(|error| format!("{}: {error}", config.display()))
+            })?;
+        let model = described.model;
+        Ok::<_, String>(json!({
+            "family": model.family.name(),
+            "context": model.context,
+            "vocabulary": described.vocabulary,
+        }))
+    };
+    let own = folder.join(CONFIG);
+    if own.is_file() {
+        return Ok(json!({"shape": shape(&own)?, "run": false, "checkpoints": []}));
+    }
+    let run = RunFolder::open(Arc::new(Disk), folder).map_err(|e| e.to_string())?;
+    let kind = run.config().map_err(|e| e.to_string())?;
+    kind.expect(&Kind::Language).map_err(|e| e.to_string())?;
+    let list = run.checkpoints().list().map_err(|e| e.to_string())?;
+    let Some(last) = list.last() else {
+        return Err("the run has no checkpoint yet".into());
+    };
+    let best = run.checkpoints().open(Which::Best).map(|best| best.step);
+    let each = list.iter().map(|c| json!({"step": c.step, "loss": c.loss}));
+    Ok(json!({
+        "shape": shape(&last.path.join(CONFIG))?,
+        "run": true,
+        "checkpoints": each.collect::<Value>(),
+        "best": best.unwrap_or(last.step),
+    }))
 }
 
 /// Every key with its value, and its default if that differs because the user set it. Runs of

@@ -24,49 +24,87 @@ const HEADERS: [(&str, &str); 6] = [
     ("cache-control", "no-cache"),
 ];
 
-/// The Host names that the server accepts.
-pub struct Names(Vec<String>);
+/// The Host names and the Origins that a server accepts.
+pub struct Names {
+    hosts: Vec<String>,
+    /// Origins other than the server's own.
+    origins: Vec<String>,
+    /// Whether any IP address is accepted as Host: no other site can have one as its name.
+    addresses: bool,
+}
 
 impl Names {
     /// The names of this machine, with a port.
     pub fn new(port: u16) -> Names {
-        Names(
-            ["127.0.0.1", "localhost"]
+        Names {
+            hosts: ["127.0.0.1", "localhost"]
                 .map(|n| format!("{n}:{port}"))
                 .into(),
-        )
+            origins: Vec::new(),
+            addresses: false,
+        }
     }
 
-    /// Checks a request; the error says why it is refused.
-    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
-        let ours = |value: &str| self.0.iter().any(|name| name == value);
-        let one = |name: HeaderName| {
-            let mut all = headers.get_all(name).iter();
-            let first = all.next().map(|v| v.to_str().unwrap_or_default());
-            (first, all.next().is_some())
-        };
-        match one(HOST) {
-            (Some(host), false) if ours(host) => {}
+    /// Also accepts these Hosts and Origins, and with `addresses` any IP address as Host.
+    #[must_use]
+    pub fn and(mut self, hosts: &[String], origins: &[String], addresses: bool) -> Names {
+        self.hosts.extend(hosts.iter().cloned());
+        self.origins.extend(origins.iter().cloned());
+        self.addresses |= addresses;
+        self
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        let address = || host.parse::<std::net::SocketAddr>().is_ok();
+        self.hosts.iter().any(|name| name == host) || self.addresses && address()
+    }
+
+    /// Checks where a request comes from, and returns its Origin if that is another site that is
+    /// listed.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn origin<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, &'static str> {
+        let own = match one(headers, HOST) {
+            (Some(host), false) if self.is_ours(host) => host,
             _ => return Err("the Host header doesn't name this server"),
-        }
-        let origin = one(ORIGIN);
-        match origin {
+        };
+        let listed = |origin: &str| self.origins.iter().any(|o| o == origin);
+        let ours = |origin: &str| {
+            let host = origin.strip_prefix("http://");
+            host.is_some_and(|host| host == own || self.hosts.iter().any(|name| name == host))
+        };
+        match one(headers, ORIGIN) {
+            (Some(origin), false) if listed(origin) => return Ok(Some(origin)),
             (None, _) => {}
-            (Some(origin), false) if origin.strip_prefix("http://").is_some_and(ours) => {}
+            (Some(origin), false) if ours(origin) => {}
             _ => return Err("the Origin header doesn't name this server"),
         }
         // Marks cross-site requests that have no Origin, such as from a link or an image.
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-        if !matches!(site, None | Some(b"same-origin" | b"none")) {
-            return Err("cross-site request");
+        match site {
+            None | Some(b"same-origin" | b"none") => Ok(None),
+            _ => Err("cross-site request"),
         }
+    }
+
+    /// Checks a request to the page; the error says why it is refused.
+    fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
+        self.origin(headers)?;
         match *method {
             Method::GET => Ok(()),
-            Method::POST if origin.0.is_some() => Ok(()),
+            Method::POST if headers.contains_key(ORIGIN) => Ok(()),
             Method::POST => Err("POST requires an Origin header"),
             _ => Err("only GET and POST are supported"),
         }
     }
+}
+
+/// The first value of a header, and whether there are others.
+fn one(headers: &HeaderMap, name: HeaderName) -> (Option<&str>, bool) {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next().map(|v| v.to_str().unwrap_or_default());
+    (first, all.next().is_some())
 }
 
 /// Refuses requests that don't come from our own page, and adds the headers to every response.

@@ -4,9 +4,12 @@ use crate::api::{App, router};
 use crate::connection::Connections;
 use crate::control::Control;
 use crate::guard::Names;
+use crate::play_api;
+use crate::power::Power;
 use crate::priority;
 use crate::shelf::{Runs, Shelf};
 use crate::{Error, Result};
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -24,6 +27,8 @@ const HEADER_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(3600);
+/// Maximum connections of the page.
+const CONNECTIONS: usize = 64;
 /// How long open pages can still read what happened when the server is about to close.
 const LINGER: Duration = Duration::from_millis(1500);
 /// Polling interval.
@@ -37,6 +42,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// The page's control over training; if `None`, it has none.
     pub control: Option<Control>,
+    /// What the playground's models may take.
+    pub power: Power,
 }
 
 /// A server that runs until it is dropped.
@@ -59,7 +66,7 @@ impl Server {
         let listener = bind(from, to)?;
         listener.set_nonblocking(true).map_err(Error::Start)?;
         let port = listener.local_addr().map_err(Error::Start)?.port();
-        let app = App::new(Shelf::new(options.runs), options.control);
+        let app = App::new(Shelf::new(options.runs), options.control, options.power);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -67,7 +74,10 @@ impl Server {
             .build()
             .map_err(Error::Start)?;
         let work = move || {
-            priority::lower();
+            // Threads of the models inherit it.
+            if options.power.lowest {
+                priority::lower();
+            }
             runtime.block_on(async {
                 let open = app.clone();
                 let closes = async move {
@@ -142,8 +152,31 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
             shelf.shelf().look();
         }
     });
-    let service = TowerToHyperService::new(router(app, Names::new(port)));
-    let connections = Connections::default();
+    let bounds = Bounds {
+        connections: CONNECTIONS,
+        life: LIFE,
+    };
+    accept_within(
+        listener,
+        router(app, Names::new(port), play_api::routes()),
+        bounds,
+    )
+    .await;
+}
+
+/// What limits the connections of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Maximum number of connections; a new one beyond it closes the slowest idle one.
+    pub connections: usize,
+    /// Maximum lifetime of a connection.
+    pub life: Duration,
+}
+
+/// Accepts connections forever, within limits, and answers their requests.
+pub async fn accept_within(listener: tokio::net::TcpListener, routes: Router, bounds: Bounds) {
+    let service = TowerToHyperService::new(routes);
+    let connections = Connections::new(bounds.connections);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // There may be too many open files: wait for some to close.
@@ -159,10 +192,10 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
         let closing = stream.closing();
         let connection = http.serve_connection(TokioIo::new(stream), service.clone());
         tokio::spawn(async move {
-            // A connection that fails, lasts too long or must make room is closed; the page
+            // A connection that fails, lasts too long or must make room is closed; a page
             // reconnects.
             tokio::select! {
-                _ = tokio::time::timeout(LIFE, connection) => {}
+                _ = tokio::time::timeout(bounds.life, connection) => {}
                 () = closing.asked() => {}
             }
         });

@@ -34,10 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn open(folder: &str) -> Result<Opened, Box<dyn Error>> {
-    let how = Use {
-        threads: 1,
-        sequences: 1,
-    };
+    let how = Use::default();
     Ok(Opened::open(Path::new(folder), Which::Best, how)?)
 }
 

@@ -49,6 +49,17 @@ pub enum Error {
     /// The session has no room for another sequence.
     #[error("the session has room for {0} sequences, and all are taken: release one")]
     Full(usize),
+    /// The cache has no free page left.
+    #[error("the cache is full: release a sequence")]
+    NoPages,
+    /// More tokens than the rest of a context.
+    #[error("{tokens} tokens don't fit into the rest of the context, {left}")]
+    Context {
+        /// How many there are.
+        tokens: usize,
+        /// How many fit.
+        left: usize,
+    },
     /// A token that the model doesn't have.
     #[error("token {token} isn't in the model's vocabulary of {vocabulary}")]
     Token {

@@ -15,23 +15,28 @@
 //! overlap, the same for every caller.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod error;
 mod files;
+mod fork;
 mod opened;
 mod pages;
 mod plans;
+mod rows;
 mod sampling;
 mod score;
 mod session;
 mod stop;
 mod write;
 
+pub use answers::{Answers, Asked};
 pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
 pub use opened::{Opened, Use};
+pub use pages::{in_whole_pages, page_bytes, pages_of};
 pub use plans::{Plans, SequenceId};
 pub use sampling::{LogProbability, Sampling, TokenSampler};
 pub use score::{Inside, Score};
 pub use session::Session;
 pub use stop::StopTexts;
-pub use write::{Ending, Piece, Writing, begin, write, write_text};
+pub use write::{Ending, Piece, Writing, begin, known_only, write, write_text};

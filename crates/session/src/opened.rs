@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::files::ModelFiles;
 use crate::plans::Plans;
 use crate::session::Session;
-use engine::{Cpu, CpuSettings, Device, Field, Host};
+use engine::{Cpu, CpuSettings, Device, Field, Host, WeightForm};
 use model::hugging_face::{self, HuggingFaceError, Tensor};
 use model::{Mode, ModelConfig, TensorFiles, decoder};
 use run::{Checkpoint, Which};
@@ -18,6 +18,19 @@ pub struct Use {
     pub threads: usize,
     /// Number of concurrent sequences.
     pub sequences: usize,
+    /// How the weights are stored.
+    pub weights: WeightForm,
+}
+
+impl Default for Use {
+    /// One thread and one sequence, with the weights as they were trained.
+    fn default() -> Use {
+        Use {
+            threads: 1,
+            sequences: 1,
+            weights: WeightForm::F32,
+        }
+    }
 }
 
 /// A model with its weights on a device.
@@ -57,7 +70,10 @@ impl Opened {
         let wrong = files.wrong();
         let (model, vocabulary) = (&files.described.model, files.described.vocabulary);
         let graph = decoder(model, vocabulary, (1, 1), Mode::Score)?.graph;
-        let mut device = Cpu::new(CpuSettings::with_threads(how.threads));
+        let mut device = Cpu::new(CpuSettings {
+            weights: how.weights,
+            ..CpuSettings::with_threads(how.threads)
+        });
         device.create(graph.variables(), None)?;
         let mut put = |tensor: Tensor| {
             let numbers = Host::Real(&tensor.values);
@@ -78,6 +94,24 @@ impl Opened {
             skipped: files.skipped,
             device,
         })
+    }
+
+    /// Bytes of weights that are read for each generated token.
+    pub fn bytes_per_token(&self) -> u64 {
+        self.device.multiplied_bytes()
+    }
+
+    /// The same model, with room for this many sequences that share a cache of this many pages.
+    #[must_use]
+    pub fn with_cache(mut self, sequences: usize, pages: usize) -> Opened {
+        let vocabulary = self.plans.vocabulary;
+        self.plans = Plans::with_pages(&self.model, vocabulary, sequences, pages);
+        self
+    }
+
+    /// Size of the vocabulary, which may be larger than the tokenizer's.
+    pub fn vocabulary(&self) -> usize {
+        self.plans.vocabulary
     }
 
     /// A session on this model.

@@ -2,18 +2,25 @@
 //! their pages of the cache.
 
 use crate::error::{Error, Result};
-use crate::pages::PagePool;
+use crate::pages::{PagePool, pages_of};
 use engine::{Device, Plan, Purpose, Ready};
 use model::{Decoder, Mode, ModelConfig, decoder};
 
-/// Prompt tokens read per pass.
-pub const CHUNK: usize = 32;
+/// Tokens of one sequence that are read per pass. A pass over 8 takes about as long as one over a
+/// single token, since both read all weights.
+const CHUNKS: [usize; 7] = [1, 8, 16, 32, 64, 128, 256];
 
 /// Maximum number of sequences read together, one token each.
 pub const TOGETHER: usize = 64;
 
 /// Maximum number of prepared recordings; beyond it, the least recently used one is dropped.
-const MOST_READY: usize = 16;
+const MOST_READY: usize = 32;
+
+/// The largest pass of a model with this context.
+pub(crate) fn largest(context: usize) -> usize {
+    let useful = |size: &&usize| **size < 2 * context;
+    CHUNKS.iter().rev().find(useful).copied().unwrap_or(1)
+}
 
 /// A sequence of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,13 +61,35 @@ pub struct Plans {
 impl Plans {
     /// For a model of this shape, with room for the given number of concurrent sequences.
     pub fn new(model: &ModelConfig, vocabulary: usize, sequences: usize) -> Plans {
+        let pages = sequences * pages_of(model.context);
+        Plans::with_pages(model, vocabulary, sequences, pages)
+    }
+
+    /// The same, with a cache of this many pages for all sequences together.
+    pub fn with_pages(
+        model: &ModelConfig,
+        vocabulary: usize,
+        sequences: usize,
+        pages: usize,
+    ) -> Plans {
         Plans {
             model: model.clone(),
             vocabulary,
-            shelf: PagePool::new(sequences, model.context, CHUNK - 1),
+            shelf: PagePool::new(pages, model.context, largest(model.context) - 1),
             sequences: (0..sequences).map(|_| None).collect(),
             recorded: Vec::new(),
         }
+    }
+
+    /// The size of the next pass if this many tokens of a sequence are to be read: one that holds
+    /// them all, unless more than a quarter of it would be padding.
+    pub(crate) fn chunk(&self, left: usize) -> usize {
+        let largest = largest(self.model.context);
+        let sizes = CHUNKS.iter().copied().filter(|&size| size <= largest);
+        let fits = |size: usize| left >= size || size <= 16 || 4 * left >= 3 * size;
+        let holds = sizes.clone().find(|&size| size >= left && fits(size));
+        let below = sizes.filter(|&size| size <= left).max();
+        holds.or(below).unwrap_or(1)
     }
 
     /// A recording of this mode and size, prepared now or earlier.

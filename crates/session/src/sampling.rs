@@ -146,20 +146,30 @@ impl Sampling {
             || self.presence_penalty != 0.0
     }
 
-    /// Draws with a uniform number in (0, 1) from logits in token order.
-    fn draw_at(&self, logits: Vec<Candidate>, uniform: f64) -> u32 {
+    fn weight(&self, logit: f64, most: f64) -> f64 {
+        libm::exp((logit - most) / self.temperature)
+    }
+
+    /// What can be drawn, from logits in token order; `None` without logits.
+    fn narrow(&self, logits: Vec<Candidate>) -> Option<Narrowed> {
         let vocabulary = logits.len();
         let mut ranked = Ranked {
             all: logits,
             sorted: 0,
         };
-        let Some(&(likeliest, most)) = ranked.all.iter().min_by(|a, b| order(a, b)) else {
-            return 0;
-        };
+        let &first = ranked.all.iter().min_by(|a, b| order(a, b))?;
         if self.temperature == 0.0 {
-            return likeliest;
+            // The caller never looks further than the first.
+            ranked.all = vec![first];
+            return Some(Narrowed {
+                ranked,
+                most: first.1,
+                count: 1,
+                sum: 1.0,
+            });
         }
-        let weight = |logit: f64| libm::exp((logit - most) / self.temperature);
+        let most = first.1;
+        let weight = |logit| self.weight(logit, most);
         let allowed = self.top_k.unwrap_or(vocabulary).clamp(1, vocabulary);
         let total: f64 = match allowed < vocabulary {
             true => ranked.first(allowed).iter().map(|c| weight(c.1)).sum(),
@@ -176,15 +186,41 @@ impl Sampling {
             sum += next;
             count += 1;
         }
-        let mut left = uniform * sum;
-        for &(token, logit) in ranked.first(count) {
-            left -= weight(logit);
+        Some(Narrowed {
+            ranked,
+            most,
+            count,
+            sum,
+        })
+    }
+
+    /// Draws with a uniform number in (0, 1) from logits in token order.
+    fn draw_at(&self, logits: Vec<Candidate>, uniform: f64) -> u32 {
+        let Some(mut from) = self.narrow(logits) else {
+            return 0;
+        };
+        if from.count == 1 {
+            return from.ranked.first(1)[0].0;
+        }
+        let (mut left, most) = (uniform * from.sum, from.most);
+        let candidates = from.ranked.first(from.count);
+        for &(token, logit) in candidates {
+            left -= self.weight(logit, most);
             if left < 0.0 {
                 return token;
             }
         }
-        ranked.first(count)[count - 1].0
+        candidates[from.count - 1].0
     }
+}
+
+/// The tokens that can be drawn: the first `count` of `ranked`, whose weights add up to `sum`.
+struct Narrowed {
+    ranked: Ranked,
+    /// The largest logit; its token has weight 1.
+    most: f64,
+    count: usize,
+    sum: f64,
 }
 
 /// Draws the tokens of one text. The same settings and the same logits give the same tokens.
@@ -218,15 +254,42 @@ impl TokenSampler {
     pub fn draw(&mut self, logits: &[f32]) -> u32 {
         let purpose = RandomPurpose::Sample;
         let uniform = Stream::new(self.settings.seed, purpose, self.drawn).uniform();
+        let token = self.settings.draw_at(self.adjusted(logits), uniform);
+        self.take(token);
+        token
+    }
+
+    /// Counts a token that was chosen in another way as drawn: what follows is drawn as if it had
+    /// been.
+    pub fn take(&mut self, token: u32) {
+        self.drawn += 1;
+        *self.written.entry(token).or_default() += 1;
+    }
+
+    /// The tokens that [`draw`](TokenSampler::draw) could return and their probabilities, most
+    /// likely first.
+    pub fn probabilities(&self, logits: &[f32]) -> Vec<(u32, f64)> {
+        let s = &self.settings;
+        let Some(mut from) = s.narrow(self.adjusted(logits)) else {
+            return Vec::new();
+        };
+        if from.count == 1 {
+            return vec![(from.ranked.first(1)[0].0, 1.0)];
+        }
+        let (most, sum) = (from.most, from.sum);
+        let each = from.ranked.first(from.count).iter();
+        each.map(|&(token, logit)| (token, s.weight(logit, most) / sum))
+            .collect()
+    }
+
+    /// The logits in token order, after the penalties.
+    fn adjusted(&self, logits: &[f32]) -> Vec<Candidate> {
         let all = (0..).zip(logits).map(|(t, &x)| (t, f64::from(x)));
         let mut all: Vec<Candidate> = all.collect();
         if self.settings.penalizes() {
             self.penalize(&mut all);
         }
-        let token = self.settings.draw_at(all, uniform);
-        self.drawn += 1;
-        *self.written.entry(token).or_default() += 1;
-        token
+        all
     }
 
     fn penalize(&self, logits: &mut [Candidate]) {
@@ -364,8 +427,23 @@ mod tests {
             for draw in 0..8 {
                 let uniform = Stream::new(round, RandomPurpose::Sample, draw).uniform();
                 let expected = plain(&s, &prompt, &written, &logits, uniform);
+                let probabilities = sampler.probabilities(&logits);
                 let token = sampler.draw(&logits);
                 assert_eq!(token, expected, "{s:?} of {len}, draw {draw}");
+                // Each token is drawn by exactly its share of the numbers.
+                let mut from = 0.0;
+                for &(each, share) in probabilities.iter().filter(|p| p.1 > 1e-6) {
+                    for (inside, uniform) in [(1e-9, from), (-1e-9, from + share)] {
+                        let drawn = plain(&s, &prompt, &written, &logits, uniform + inside);
+                        assert_eq!(drawn, each, "{s:?} of {len}, draw {draw}");
+                    }
+                    from += share;
+                    if round % 16 != 0 {
+                        break;
+                    }
+                }
+                let sum: f64 = probabilities.iter().map(|p| p.1).sum();
+                assert!((sum - 1.0).abs() < 1e-12, "{sum}");
                 written.push(token);
             }
         }

@@ -2,7 +2,7 @@
 //! Sequences are read in chunks, then token by token, many together.
 
 use crate::error::{Error, Result};
-use crate::plans::{CHUNK, Plans, Sequence, SequenceId, TOGETHER};
+use crate::plans::{Plans, Sequence, SequenceId, TOGETHER, largest};
 use crate::sampling::TokenSampler;
 use engine::{Device, Host, HostMut, Scalars};
 use model::Mode;
@@ -58,7 +58,7 @@ impl<'a> Session<'a> {
     /// If memory can't be allocated.
     pub fn expect_writing(&mut self) -> Result<()> {
         let mode = Mode::Generate(self.plans.shelf.pages());
-        for time in [CHUNK, 1] {
+        for time in [largest(self.context()), 1] {
             self.plans.ready(self.device, mode, (1, time))?;
         }
         Ok(())
@@ -123,16 +123,19 @@ impl<'a> Session<'a> {
                     *left += (context / 2).min(sequence.tokens.len() - *left);
                     sequence.position = 0;
                 }
+                let (position, from) = (sequence.position, sequence.tokens.len() - *left);
+                let whole = (*left).min(context - position);
+                let size = self.plans.chunk(whole);
                 let stretch = Stretch {
                     id: *id,
-                    from: sequence.tokens.len() - *left,
-                    count: (*left).min(CHUNK).min(context - sequence.position),
+                    from,
+                    count: whole.min(size),
                 };
                 match stretch.count {
                     0 => {}
                     1 => single.push(stretch),
                     count => {
-                        self.read(&[stretch], CHUNK)?;
+                        self.read(&[stretch], size)?;
                         *left -= count;
                     }
                 }
@@ -170,7 +173,10 @@ impl<'a> Session<'a> {
             } = &mut *self.plans;
             let sequence = sequences.get_mut(stretch.id.0).and_then(Option::as_mut);
             let sequence = sequence.ok_or(Error::NoSequence)?;
-            shelf.reserve(&mut sequence.pages, sequence.position + stretch.count);
+            let (from, to) = (sequence.position, sequence.position + stretch.count);
+            if !shelf.reserve(&mut sequence.pages, from, to) {
+                return Err(Error::NoPages);
+            }
             tokens.extend(&sequence.tokens[stretch.from..][..stretch.count]);
             tokens.resize((at + 1) * time, 0);
             let row = |t: usize| (sequence.position + t).min(context - 1) as u32;

@@ -20,6 +20,21 @@ pub fn begin(tokenizer: &Tokenizer, prompt: &str) -> Result<Vec<u32>> {
         .unwrap_or_else(|_| vec![tokenizer.end_of_text()]))
 }
 
+/// A text without the characters that have no token, and these characters, each once.
+pub fn known_only(tokenizer: &Tokenizer, text: &str) -> (String, Vec<char>) {
+    if tokenizer.encode(text.as_bytes()).is_ok() {
+        return (text.to_owned(), Vec::new());
+    }
+    let known = |c: &char| {
+        let bytes = &mut [0; 4];
+        tokenizer.encode(c.encode_utf8(bytes).as_bytes()).is_ok()
+    };
+    let (kept, mut unknown): (Vec<char>, Vec<char>) = text.chars().partition(known);
+    unknown.sort_unstable();
+    unknown.dedup();
+    (kept.into_iter().collect(), unknown)
+}
+
 /// What is generated.
 #[derive(Debug, Clone, Default)]
 pub struct Writing {

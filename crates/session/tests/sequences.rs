@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use engine::verify::relative_error;
-use engine::{Cpu, CpuSettings, Device, Field, Host, RandomPurpose, Stream, tolerance};
+use engine::{
+    Cpu, CpuSettings, Device, Field, Host, HostMut, RandomPurpose, Stream, WeightForm, tolerance,
+};
 use model::{Config, Mode, ModelConfig, decoder};
 use session::{Error, Plans, Sampling, SequenceId, Session, TokenSampler};
 
@@ -35,7 +37,15 @@ fn small(family: &str) -> ModelConfig {
 
 /// A CPU device whose store has weights large enough for every part of the model to matter.
 fn device(model: &ModelConfig) -> Cpu {
-    let mut device = Cpu::new(CpuSettings::with_threads(2));
+    device_in(model, WeightForm::Rows)
+}
+
+/// The same with its weights in a form.
+fn device_in(model: &ModelConfig, weights: WeightForm) -> Cpu {
+    let mut device = Cpu::new(CpuSettings {
+        weights,
+        ..CpuSettings::with_threads(2)
+    });
     let graph = decoder(model, VOCABULARY, (1, 1), Mode::Score)
         .unwrap()
         .graph;
@@ -222,4 +232,134 @@ fn unknown_sequences_and_tokens_are_errors() {
         session.feed(&[(id, &[1])]),
         Err(Error::NoSequence)
     ));
+}
+
+/// Packed weights give the same bits, rounded ones nearly the same probabilities; what is read back
+/// is what was stored; a sequence gets the same bits however its tokens are fed.
+#[test]
+fn a_model_agrees_with_itself_in_every_form_of_its_weights() {
+    for family in FAMILIES {
+        let model = small(family);
+        let text = tokens(CONTEXT - 3, 3);
+        let mut plain = device(&model);
+        let mut plans = Plans::new(&model, VOCABULARY, 1);
+        let mut session = Session::new(&mut plain, &mut plans);
+        let expected = session.look(&text, 1).unwrap().logits;
+        for (form, allowed) in [
+            (WeightForm::F32, 0.0),
+            (WeightForm::Bf16, tolerance::BF16_WEIGHTS),
+            (WeightForm::Int8, tolerance::INT8_WEIGHTS),
+        ] {
+            let mut device = device_in(&model, form);
+            let mut plans = Plans::new(&model, VOCABULARY, 2);
+            let mut session = Session::new(&mut device, &mut plans);
+            let found = session.look(&text, 1).unwrap().logits;
+            let real = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+            let error = relative_error(&real(&found), &real(&expected));
+            assert!(error <= allowed, "{family} {form:?}: {error}");
+            let (once, single) = (session.sequence().unwrap(), session.sequence().unwrap());
+            session.feed(&[(once, &text)]).unwrap();
+            for token in &text {
+                session.feed(&[(single, &[*token])]).unwrap();
+            }
+            let logits = session.logits(once).unwrap().to_vec();
+            assert_eq!(logits, session.logits(single).unwrap(), "{family} {form:?}");
+            let name = "embed_tokens.weight";
+            let mut numbers = vec![0.0; VOCABULARY * 16];
+            let host = HostMut::Real(&mut numbers);
+            device.read_variable(name, Field::Weight, host).unwrap();
+            let mut stored = vec![0.0; numbers.len()];
+            let host = HostMut::Real(&mut stored);
+            self::device(&model)
+                .read_variable(name, Field::Weight, host)
+                .unwrap();
+            let error = relative_error(&real(&numbers), &real(&stored));
+            assert!(error <= allowed, "{family} {form:?}: {error}");
+        }
+    }
+}
+
+/// Room for more than one page.
+fn long(family: &str) -> ModelConfig {
+    ModelConfig {
+        context: 200,
+        ..small(family)
+    }
+}
+
+#[test]
+fn a_shared_beginning_is_read_once_and_changes_no_bit() {
+    for family in FAMILIES {
+        let model = long(family);
+        let (mut device, mut plans) = (device(&model), Plans::with_pages(&model, VOCABULARY, 3, 9));
+        let mut session = Session::new(&mut device, &mut plans);
+        let text = tokens(150, 3);
+        let mut other = text.clone();
+        other[140] = (other[140] + 1) % VOCABULARY as u32;
+        let mut alone = Vec::new();
+        for text in [&text, &other] {
+            let id = session.sequence().unwrap();
+            session.feed(&[(id, text)]).unwrap();
+            alone.extend(write(&mut session, &[id], 100));
+            session.release(id);
+        }
+        assert_eq!(session.free_pages(), 9);
+        let first = session.sequence().unwrap();
+        session.feed(&[(first, &text)]).unwrap();
+        assert_eq!(session.shared(first, &text[..128]), 64, "one token is left");
+        assert_eq!(session.shared(first, &text[..129]), 128);
+        let (second, shared) = session.fork(first, &other).unwrap();
+        assert_eq!((shared, session.free_pages()), (128, 6));
+        assert_eq!(session.own_pages(first).unwrap(), 1);
+        session.feed(&[(second, &other[shared..])]).unwrap();
+        // Both get beyond the end of the context, where their beginnings are overwritten.
+        let together = write(&mut session, &[first, second], 100);
+        assert!(together == alone, "{family}");
+        assert_eq!(session.own_pages(second).unwrap(), 4);
+        assert_eq!(session.shared(first, &text), 0, "positions have moved");
+        session.release(first);
+        session.release(second);
+        assert_eq!(session.free_pages(), 9);
+    }
+}
+
+#[test]
+fn a_cache_without_free_pages_is_an_error() {
+    let model = long("llama");
+    let (mut device, mut plans) = (device(&model), Plans::with_pages(&model, VOCABULARY, 2, 3));
+    let mut session = Session::new(&mut device, &mut plans);
+    let ids = [session.sequence().unwrap(), session.sequence().unwrap()];
+    session.feed(&[(ids[0], &tokens(100, 1))]).unwrap();
+    let full = session.feed(&[(ids[1], &tokens(100, 2))]);
+    assert!(matches!(full, Err(Error::NoPages)), "{full:?}");
+}
+
+#[test]
+fn logits_of_every_token_of_a_prompt_are_those_of_one_pass() {
+    for family in FAMILIES {
+        let model = long(family);
+        let (mut device, mut plans) = (device(&model), Plans::new(&model, VOCABULARY, 2));
+        let mut session = Session::new(&mut device, &mut plans);
+        let text = tokens(180, 5);
+        let expected = whole(&mut session, &text);
+        let id = session.sequence().unwrap();
+        session.feed(&[(id, &text[..50])]).unwrap();
+        let mut rows = 0;
+        session
+            .feed_each(id, &text[50..], |row, logits| {
+                let found: Vec<f64> = logits.iter().map(|&x| f64::from(x)).collect();
+                let error = relative_error(&found, &expected[50 + row]);
+                assert!(error <= tolerance::CACHE, "{family}, {row}: {error}");
+                rows += 1;
+            })
+            .unwrap();
+        assert_eq!(rows, 130);
+        agree(&mut session, id, &expected[179], family);
+        let other = session.sequence().unwrap();
+        session.feed(&[(other, &text)]).unwrap();
+        let logits = session.logits(other).unwrap().to_vec();
+        assert_eq!(session.logits(id).unwrap(), logits, "the same bits");
+        let more = session.feed_each(id, &text[..21], |_, _| ());
+        assert!(matches!(more, Err(Error::Context { left: 20, .. })));
+    }
 }

@@ -9,8 +9,10 @@
 //! alone. Nothing here depends on models or the engine.
 #![forbid(unsafe_code)]
 
+mod built_in;
 mod choose;
 mod error;
+mod exercises;
 mod kind;
 pub mod random;
 pub mod tales;
@@ -18,10 +20,12 @@ mod tokenizer;
 mod utf8;
 mod windows;
 
+pub use built_in::BuiltIn;
 pub use choose::{choose, is_syllabic};
 pub use error::Error;
+pub use exercises::{Exercises, Question};
 pub use kind::TokenizerKind;
-pub use tales::{Text, tales};
+pub use tales::{Text, chinese_tales, tales};
 pub use tokenizer::{
     Bpe, ByteLevel, Chars, END_OF_TEXT, Encoder, LONGEST_RUN, MergeDropout, Named, SAMPLE_BYTES,
     Split, Tokenizer,

@@ -18,6 +18,10 @@ pub enum RandomUse {
     Documents = 5,
     /// Merges that are left out; the stream is the number of the training window.
     Merges = 6,
+    /// Questions of the built-in exercises.
+    Exercises = 7,
+    /// Stories about which questions are asked.
+    AskedTales = 8,
     /// Strings planted in the training text, and where; the stream tells the two apart.
     Canaries = 16,
 }

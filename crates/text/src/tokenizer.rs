@@ -118,7 +118,12 @@ impl Tokenizer {
     /// from parts spread evenly over them. It has fewer than `size` tokens if no pair of tokens
     /// occurs twice, but always the 256 bytes and the end of text.
     pub fn bpe(texts: &[&[u8]], size: usize) -> Self {
-        Tokenizer::Bpe(Arc::new(learn::learn(texts, size, Split::Qwen2)))
+        Tokenizer::learned(texts, size, Split::Qwen2)
+    }
+
+    /// The same with another split.
+    pub(crate) fn learned(texts: &[&[u8]], size: usize, split: Split) -> Self {
+        Tokenizer::Bpe(Arc::new(learn::learn(texts, size, split)))
     }
 
     /// Opens a tokenizer.json, or a folder that contains one (a Hugging Face model).

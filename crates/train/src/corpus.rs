@@ -2,13 +2,15 @@
 
 use crate::error::{Error, Result};
 use crate::planting::Planting;
+use crate::questions::{Examined, Line, Questions};
 use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
 use serde::{Deserialize, Serialize};
+use session::{Score, Session};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use text::{Text, Tokenizer, TokenizerKind};
+use text::{BuiltIn, Exercises, Tokenizer, TokenizerKind};
 
 /// Sizes of the parts of the built-in corpus, and its seed: constants, so that losses are
 /// comparable.
@@ -20,7 +22,7 @@ const TALES: (u64, usize, usize) = (1, 6_000_000, 200_000);
 pub struct TextSource {
     /// Name of the corpus.
     pub corpus: String,
-    /// Absolute paths of its files and folders; none for the built-in stories.
+    /// Absolute paths of its files and folders; none for a built-in corpus.
     pub paths: Vec<PathBuf>,
     /// Absolute path of the validation text, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,15 +64,25 @@ pub struct Corpus {
     pub validation: Vec<u32>,
     /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub sampled: Option<u64>,
-    /// What was read and what was skipped; none for the built-in stories.
+    /// What was read and what was skipped; none for a built-in corpus.
     pub report: Option<Report>,
     /// Entropy floor of the validation part after its first token, in bits.
     pub floor_bits: Option<f64>,
     /// The strings planted in the training part.
     pub planting: Option<Planting>,
+    /// Questions about it whose answers are known.
+    pub questions: Option<Questions>,
 }
 
 impl Corpus {
+    /// A corpus that comes with the program.
+    ///
+    /// # Errors
+    /// If it doesn't go with the config's tokenizer or context.
+    pub fn built_in(corpus: BuiltIn, config: &Config) -> Result<Corpus> {
+        generated(corpus, &config.data, None)?.ready(config)
+    }
+
     /// Reads and prepares paths according to the config, opens a prepared folder, or generates the
     /// built-in stories if there are no paths.
     ///
@@ -84,7 +96,7 @@ impl Corpus {
         choose: &dyn Fn(&Scan) -> TokenizerKind,
     ) -> Result<Corpus> {
         let corpus = match paths {
-            [] => stories(&config.data, None)?,
+            [] => generated(BuiltIn::Tales, &config.data, None)?,
             [folder] if Prepared::is_in(folder) => {
                 if validation.is_some() {
                     let told = "a prepared folder has its own validation part: leave out --val";
@@ -127,7 +139,10 @@ impl Corpus {
     ) -> Result<Corpus> {
         let (paths, validation) = (&source.paths[..], source.validation.as_deref());
         let corpus = match paths {
-            [] => stories(&config.data, tokenizer)?,
+            [] => {
+                let corpus = source.corpus.parse().map_err(Error::Task)?;
+                generated(corpus, &config.data, tokenizer)?
+            }
             [folder] if Prepared::is_in(folder) => {
                 Corpus::prepared(Prepared::open(folder)?, paths, None)?
             }
@@ -148,8 +163,12 @@ impl Corpus {
         corpus.ready(config)
     }
 
-    /// Checks the lengths, and plants strings if the config says so.
+    /// Refuses a config with which the corpus can't be learned, and plants strings if the config
+    /// says so.
     fn ready(mut self, config: &Config) -> Result<Corpus> {
+        if let Some(questions) = &self.questions {
+            questions.check(&self.source.corpus, config)?;
+        }
         text::check_length(self.train.len(), config.model.context, "the training text")?;
         text::check_length(self.validation.len(), 1, "the validation text")?;
         let planted = Planting::new(&config.data, &self.tokenizer, &self.train)?;
@@ -185,14 +204,49 @@ impl Corpus {
             validation: from.validation.all()?,
             floor_bits: None,
             planting: None,
+            questions: None,
         })
     }
 
-    /// Tokens of the validation part that are scored (all but the first), and their raw bytes.
+    /// Scores a model on the first tokens of the validation part, and asks it as many questions.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn score(&self, session: &mut Session, tokens: usize) -> Result<(Score, Option<Examined>)> {
+        let ask = |q: &Questions| q.examine(session, &self.tokenizer, tokens);
+        let examined = self.questions.as_ref().map(ask).transpose()?;
+        let score = match (&examined, self.line()) {
+            (Some(examined), Some(_)) => examined.held_out.score,
+            _ => session.score(&self.tokenizer, &self.validation[..tokens])?,
+        };
+        Ok((score, examined))
+    }
+
+    /// Tokens of the validation part that are scored, and their raw bytes: all but the first, or,
+    /// where a text is nothing but questions, the answers.
     pub fn scored(&self) -> (u64, u64) {
-        let each = self.validation.iter().skip(1);
-        let bytes = each.map(|&t| self.tokenizer.token_bytes(t) as u64).sum();
-        (self.validation.len() as u64 - 1, bytes)
+        let bytes = |tokens: &[u32]| -> u64 {
+            let each = tokens.iter();
+            each.map(|&t| self.tokenizer.token_bytes(t) as u64).sum()
+        };
+        match self.questions.as_ref().filter(|q| q.line.is_some()) {
+            None => (
+                self.validation.len() as u64 - 1,
+                bytes(&self.validation[1..]),
+            ),
+            Some(questions) => {
+                let answers: Vec<u32> = (questions.held_out.iter())
+                    .flat_map(|asked| asked.answer())
+                    .copied()
+                    .collect();
+                (answers.len() as u64, bytes(&answers))
+            }
+        }
+    }
+
+    /// The layout of a text that is nothing but questions.
+    pub(crate) fn line(&self) -> Option<Line> {
+        self.questions.as_ref()?.line
     }
 
     /// The floor in bits per byte.
@@ -291,34 +345,85 @@ pub fn cache_folder() -> Option<PathBuf> {
     caches.map(|caches| caches.join("downhill").join("data"))
 }
 
+/// A built-in corpus, with the tokenizer that a run already has.
+fn generated(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
+    match Exercises::of(corpus) {
+        None => stories(corpus, data, known),
+        Some(exercises) => asking(corpus, &exercises, data),
+    }
+}
+
 /// The built-in stories. They have few characters, and their entropy floor is computed per
 /// character, so `auto` chooses one token per character.
-fn stories(data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
-    let text = text::tales(TALES.0, TALES.1, TALES.2);
+fn stories(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Result<Corpus> {
+    let tell = match corpus {
+        BuiltIn::TalesZh => text::chinese_tales,
+        _ => text::tales,
+    };
+    let text = tell(TALES.0, TALES.1, TALES.2);
     let chosen = settled(&data.tokenizer, || TokenizerKind::Chars);
     let tokenizer = match known {
         Some(known) => known,
         None => Tokenizer::make(&chosen, &[&text.train, &text.validation], &[&text.train])?,
     };
     Ok(Corpus {
-        train: Arc::new(Tokens::in_memory(&tokenizer.encode(&text.train)?)),
-        validation: tokenizer.encode(&text.validation)?,
+        floor_bits: Some(text.floor_bits),
+        questions: Some(Questions::of_stories(&text.questions, &tokenizer)?),
+        ..in_memory(
+            text.name.clone(),
+            [&text.train, &text.validation],
+            (chosen, tokenizer),
+        )?
+    })
+}
+
+/// A corpus of questions, which has a tokenizer of its own.
+fn asking(corpus: BuiltIn, exercises: &Exercises, data: &DataConfig) -> Result<Corpus> {
+    let tokenizer = exercises.tokenizer(corpus)?;
+    if ![TokenizerKind::Auto, tokenizer.kind()].contains(&data.tokenizer) {
+        let told = format!(
+            "{corpus} has a tokenizer of its own: leave out data.tokenizer = {}",
+            data.tokenizer
+        );
+        return Err(Error::Task(told));
+    }
+    let [train, held_out] = exercises.texts();
+    let chosen = tokenizer.kind();
+    let texts = [train.as_bytes(), held_out.as_bytes()];
+    let questions = Questions::of(exercises, &tokenizer)?;
+    Ok(Corpus {
+        questions: Some(questions),
+        ..in_memory(corpus.to_string(), texts, (chosen, tokenizer))?
+    })
+}
+
+/// A corpus that is held in memory: training and validation text.
+fn in_memory(
+    name: String,
+    texts: [&[u8]; 2],
+    (chosen, tokenizer): (TokenizerKind, Tokenizer),
+) -> Result<Corpus> {
+    let [train, validation] = texts;
+    Ok(Corpus {
+        train: Arc::new(Tokens::in_memory(&tokenizer.encode(train)?)),
+        validation: tokenizer.encode(validation)?,
         tokenizer,
         chosen,
         sampled: None,
         report: None,
         source: TextSource {
-            corpus: text.name.clone(),
+            corpus: name,
             paths: Vec::new(),
             validation: None,
-            sha256: digest(&text),
+            sha256: digest(texts),
         },
-        floor_bits: Some(text.floor_bits),
+        floor_bits: None,
         planting: None,
+        questions: None,
     })
 }
 
-fn digest(text: &Text) -> String {
-    let length = (text.train.len() as u64).to_le_bytes();
-    sha256(&[&length, &text.train[..], &text.validation].concat())
+fn digest([train, validation]: [&[u8]; 2]) -> String {
+    let length = (train.len() as u64).to_le_bytes();
+    sha256(&[&length, train, validation].concat())
 }

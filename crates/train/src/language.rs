@@ -8,7 +8,7 @@ use crate::probe::Probe;
 use crate::saved::weights;
 use crate::task::{Measured, Recording, Task};
 use data::Loader;
-use engine::{Device, Field, Graph, HostMut, Ready, Variable};
+use engine::{Device, Field, Graph, HostMut, Ready, UNCOUNTED, Variable};
 use model::{Config, Training, hugging_face, initialize, taught_by};
 use run::{Checkpoint, Eval, Kind, NamedFile, RunFolder, Sample, Start, Step, What, Which};
 use session::{
@@ -54,16 +54,16 @@ impl LanguageTask {
         if share > 0.0 && merges.is_none() {
             return Err(Error::MergeDropout { share });
         }
+        let (tokens, seed) = (corpus.train.clone(), config.train.seed);
+        let loader = match corpus.line() {
+            None => Loader::new(tokens, (batch, time), seed, merges)?,
+            Some(_) => Loader::of_lines(tokens, (batch, time), seed)?,
+        };
         let training = Training::record(config, vocabulary)?;
         let all = training.decoder.graph.variables().iter();
         let variables = all.filter(|v| v.is_parameter()).cloned().collect();
         Ok(LanguageTask {
-            loader: Loader::new(
-                corpus.train.clone(),
-                (batch, time),
-                config.train.seed,
-                merges,
-            )?,
+            loader,
             training,
             variables,
             teachers: Vec::new(),
@@ -132,7 +132,10 @@ impl Task for LanguageTask {
             graph: self.training.decoder.graph.clone(),
             micros: self.training.micros,
             cost: cost.ok_or_else(|| Error::Task("the decoder has no cost".into()))?,
-            loss_weight: self.training.loss_weight,
+            loss_weight: match self.corpus.line() {
+                None => self.training.loss_weight,
+                Some(line) => 1.0 / (self.config.train.batch * line.answer()) as f64,
+            },
             double: false,
         })
     }
@@ -143,6 +146,9 @@ impl Task for LanguageTask {
         session.expect_writing()?;
         for tokens in lengths {
             session.expect_text(tokens)?;
+        }
+        if let Some(questions) = &self.corpus.questions {
+            questions.expect(&mut session, &self.corpus.tokenizer)?;
         }
         Ok(())
     }
@@ -160,6 +166,9 @@ impl Task for LanguageTask {
         start.context = self.config.model.context as u64;
         start.tokens_per_step = start.batch * start.context;
         start.floor_bits_per_byte = self.corpus.floor_bits_per_byte();
+        let questions = self.corpus.questions.as_ref();
+        start.train_questions = questions.map(|q| q.train.len() as u64);
+        start.held_out_questions = questions.map(|q| q.held_out.len() as u64);
     }
 
     fn initialize(&mut self, device: &mut dyn Device, _: &Graph) -> Result<()> {
@@ -176,7 +185,14 @@ impl Task for LanguageTask {
     }
 
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
-        let batch = self.loader.batch(step)?;
+        let mut batch = self.loader.batch(step)?;
+        if let Some(line) = self.corpus.line() {
+            for (at, target) in batch.targets.iter_mut().enumerate() {
+                if !line.counts(at) {
+                    *target = UNCOUNTED;
+                }
+            }
+        }
         self.training
             .fill(device, ready, &batch.inputs, &batch.targets)?;
         if self.cadence.evaluates(step + 1) {
@@ -201,16 +217,16 @@ impl Task for LanguageTask {
     ) -> Result<Measured> {
         let from = Instant::now();
         let full = full || self.scored(false) == self.scored(true);
-        let tokens = &self.corpus.validation[..self.scored(full)];
+        let tokens = self.scored(full);
         let mut session = Session::new(device, &mut self.plans).until(stop);
-        let score = session.score(&self.corpus.tokenizer, tokens)?;
+        let (score, examined) = self.corpus.score(&mut session, tokens)?;
         if let (true, Some(floor)) = (full, self.corpus.floor_bits) {
             let found = score.nats / std::f64::consts::LN_2;
             if found < floor - LUCK {
                 return Err(Error::BelowFloor { floor, found });
             }
         }
-        Ok(Measured {
+        let mut measured = Measured {
             loss: score.nats_per_token(),
             event: Eval {
                 val_nats_per_token: Some(score.nats_per_token()),
@@ -221,12 +237,26 @@ impl Task for LanguageTask {
                 full,
                 ..Eval::default()
             },
-        })
+        };
+        if let Some(examined) = examined {
+            examined.report(&mut measured.event);
+        }
+        Ok(measured)
     }
 
     fn sample(&mut self, device: &mut dyn Device, stop: &AtomicBool) -> Result<Option<Sample>> {
         let s = &self.config.sample;
         let tokenizer = &self.corpus.tokenizer;
+        if let (Some(questions), Some(_)) = (&self.corpus.questions, self.corpus.line()) {
+            let mut session = Session::new(device, &mut self.plans).until(stop);
+            let (prompt, text) = questions.sample(&mut session, tokenizer)?;
+            return Ok(Some(Sample {
+                prompt,
+                text,
+                seed: s.seed,
+                temperature: 0.0,
+            }));
+        }
         let sampling = Sampling {
             temperature: s.temperature,
             top_k: s.top_k,
@@ -258,14 +288,17 @@ impl Task for LanguageTask {
     ) -> Result<Vec<What>> {
         let mut seen = Vec::new();
         let (tokenizer, corpus) = (&self.corpus.tokenizer, &self.corpus);
-        if self.cadence.climbs(step) {
+        // Answers and whole texts aren't comparable.
+        if self.cadence.climbs(step) && corpus.line().is_none() {
             let vocabulary = tokenizer.vocabulary_size();
             let mut counted = vec![0; corpus.train.len().min(COUNTED)];
             corpus.train.read(0, &mut counted)?;
             let ladder = climb(&counted, &corpus.validation, vocabulary);
             seen.extend(ladder.map(What::from));
         }
-        let (text, looks) = (&corpus.validation, self.cadence.looks(step, self.looked));
+        let line = corpus.line().map_or(1, |line| line.tokens);
+        let text = (&corpus.validation[..], line);
+        let looks = self.cadence.looks(step, self.looked);
         let mut session = Session::new(device, &mut self.plans).until(stop);
         let (stream, lens) = self.probe.look(&mut session, tokenizer, text, looks)?;
         if let Some(lens) = lens {

@@ -33,20 +33,22 @@ impl Probe {
         Ok(())
     }
 
-    /// Runs the model on the passages. Returns the root mean square of the residual stream after
+    /// Runs the model on passages of the validation text, which begin at lines of this many tokens
+    /// (1 for any text). Returns the root mean square of the residual stream after
     /// each half of a block and, if requested, the lens.
     pub fn look(
         &mut self,
         session: &mut Session,
         tokenizer: &Tokenizer,
-        validation: &[u32],
+        (validation, line): (&[u32], usize),
         wants_lens: bool,
     ) -> Result<(Vec<Option<f32>>, Option<Lens>)> {
         let time = TOKENS.min(session.context()).min(validation.len() - 1);
         let count = PASSAGES.min(((validation.len() - 1) / time).max(1));
         // Evenly spaced; each with the token that follows.
         let room = validation.len() - time - 1;
-        let passages = (0..count).map(|i| &validation[room * i / count..][..=time]);
+        let at = |i| room * i / count / line * line;
+        let passages = (0..count).map(|i| &validation[at(i)..][..=time]);
         let inputs: Vec<u32> = passages.clone().flat_map(|p| &p[..time]).copied().collect();
         let inside = session.look(&inputs, count)?;
         let stream = inside.stream.iter().map(|all| rms(all.iter())).collect();
@@ -239,7 +241,7 @@ mod tests {
             model::initialize(device, variables, 1).unwrap();
             let mut plans = Plans::new(&shape, tokenizer.vocabulary_size(), 1);
             let mut session = Session::new(device, &mut plans);
-            let looked = Probe::default().look(&mut session, &tokenizer, &text, true);
+            let looked = Probe::default().look(&mut session, &tokenizer, (&text, 1), true);
             looked.unwrap()
         };
         let (stream, lens) = look(&mut engine::Cpu::new(engine::CpuSettings::with_threads(2)));

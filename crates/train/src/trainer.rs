@@ -515,6 +515,8 @@ impl<'a> Trainer<'a> {
             r2: eval.r2,
             peak_bytes: peak_bytes(),
             floor_bits_per_byte: self.about.floor_bits_per_byte,
+            accuracy_train: eval.accuracy_train,
+            accuracy_held_out: eval.accuracy_held_out,
             averaged: eval.averaged,
             tokens,
             epochs,

@@ -98,10 +98,7 @@ fn sound(folder: &Path) -> usize {
     };
     let all = run.checkpoints().list().unwrap();
     for checkpoint in &all {
-        let how = Use {
-            threads: 1,
-            sequences: 1,
-        };
+        let how = Use::default();
         Opened::of(checkpoint, how).unwrap();
     }
     all.len()

@@ -31,6 +31,7 @@ fn a_loss_more_than_forty_bits_below_the_floor_is_an_error() {
             sampled: None,
             floor_bits: Some(floor_bits),
             planting: None,
+            questions: None,
         };
         let mut task = LanguageTask::new(&config, corpus).unwrap();
         let mut device = Cpu::new(CpuSettings::with_threads(1));

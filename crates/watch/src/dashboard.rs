@@ -2,6 +2,7 @@
 //! so the same events at the same size always give the same screen.
 
 use crate::left::TimeLeft;
+use crate::table::share;
 use crate::text::{argument, line, lines};
 use crate::units::{amount, duration, known};
 use ratatui::Frame;
@@ -250,6 +251,10 @@ impl Dashboard {
         if let Some((_, eval)) = &self.eval {
             let loss = eval.val_nats_per_token.or(eval.mse).unwrap_or(f64::NAN);
             lines.push(format!("val      {}{}", fixed(loss, 4), self.stage(loss)));
+            if let (Some(train), Some(held)) = (eval.accuracy_train, eval.accuracy_held_out) {
+                let (train, held) = (share(train), share(held));
+                lines.push(format!("answers  {train} trained on · {held} held out"));
+            }
         }
         if let Some((_, step)) = last {
             lines.push(format!(
@@ -257,10 +262,10 @@ impl Dashboard {
                 fixed(step.tokens_per_second, 0)
             ));
             let computed = start.flops_per_step as f64 / step.step_seconds;
-            let share = start.peak_flops_per_second.map(|peak| computed / peak);
-            let share = share.map_or(String::new(), |s| format!(" · {:.0}% of peak", 100.0 * s));
+            let peak = start.peak_flops_per_second.map(|peak| computed / peak);
+            let peak = peak.map_or(String::new(), |s| format!(" · {:.0}% of peak", 100.0 * s));
             let computed = known(computed, |c| {
-                format!("{}{share}", amount(c as u64, "FLOP/s"))
+                format!("{}{peak}", amount(c as u64, "FLOP/s"))
             });
             lines.push(format!("         {computed}"));
             lines.push(format!(

@@ -6,7 +6,7 @@ use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count, known};
 use run::{
     Canaries, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile, Rote, Sample,
-    Smoothed, Start, Step, What,
+    Skill, Smoothed, Start, Step, What,
 };
 use std::fmt::Write;
 
@@ -37,6 +37,7 @@ struct Run<'a> {
     canaries: Option<(u64, &'a Canaries)>,
     warnings: Vec<&'a str>,
     rote: Rote,
+    skill: Skill,
 }
 
 impl<'a> Run<'a> {
@@ -45,6 +46,7 @@ impl<'a> Run<'a> {
         for event in events {
             let step = event.step.unwrap_or_default();
             run.rote.event(event);
+            run.skill.event(event);
             match &event.what {
                 What::Start(e) => run.start = Some(e),
                 What::End(e) => run.end = Some(e),
@@ -137,6 +139,25 @@ impl<'a> Run<'a> {
         chart(&[curve], &[], "step", name, log)
     }
 
+    /// Train and held-out accuracy; `None` if nothing was asked.
+    fn accuracy(&self) -> Option<String> {
+        let curve = |name, color, share: fn(&Eval) -> Option<f64>| {
+            let measured = |(at, e): &(u64, &Eval)| Some((*at as f64, 100.0 * share(e)?));
+            Curve {
+                name,
+                color,
+                points: self.evals.iter().filter_map(measured).collect(),
+                marks: true,
+            }
+        };
+        let curves = [
+            curve("trained on", "#1f5fbf", |e| e.accuracy_train),
+            curve("held out", "#b4540a", |e| e.accuracy_held_out),
+        ];
+        let asked = curves.iter().any(|curve| !curve.points.is_empty());
+        asked.then(|| chart(&curves, &[], "step", "% answered correctly", false))
+    }
+
     fn norm(&self) -> String {
         self.single("gradient norm", true, |s| s.grad_norm)
     }
@@ -183,6 +204,7 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
         ("learning-rate".to_owned(), run.rate()),
         ("speed".to_owned(), run.speed()),
     ];
+    all.extend(run.accuracy().map(|svg| ("accuracy".to_owned(), svg)));
     let heats = run.heats().into_iter();
     let file = |title: &str| title.replace(" / ", " by ").replace(' ', "-");
     all.extend(heats.map(|(title, svg)| (file(title), svg)));
@@ -225,6 +247,12 @@ pub fn report(
     }
     for part in copied::html(&run, originality) {
         add(part);
+    }
+    if let Some(accuracy) = run.accuracy() {
+        add(format!(
+            "<h2>Questions with known answers</h2><figure>{accuracy}</figure><p>{}</p>",
+            escape(&crate::summary::skill(&run.skill))
+        ));
     }
     if !run.samples.is_empty() {
         add("<h2>Samples over time</h2>".into());
@@ -320,6 +348,10 @@ fn facts(run: &Run) -> String {
     if let Some(e) = run.end {
         let cost = crate::summary::cost(e, run.start).join(" · ");
         rows.push(("cost", cost));
+        let answers = crate::summary::answers(e);
+        if !answers.is_empty() {
+            rows.push(("answers", answers));
+        }
         if let Some(helps) = e.helps {
             rows.push(("advice", crate::summary::helps(helps, e, run.start)));
         }

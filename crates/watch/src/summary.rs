@@ -1,8 +1,8 @@
 //! The head and the end of the log.
 
-use run::{Canaries, End, Helps, Kind, Rote, Start};
+use run::{Canaries, End, Helps, Kind, Rote, Skill, Start};
 
-use crate::table::percent;
+use crate::table::{percent, share};
 use crate::text::{argument, line, wrap};
 use crate::units::{amount, count, duration, known};
 
@@ -77,6 +77,16 @@ fn corpus(start: &Start) -> Vec<String> {
         format!("{} training tokens", count(start.train_tokens)),
         format!("{} validation", count(start.validation_tokens)),
         format!("vocabulary {}", count(start.vocabulary)),
+        start.train_questions.zip(start.held_out_questions).map_or(
+            String::new(),
+            |(train, held)| {
+                format!(
+                    "asks {} questions trained on, {} held out",
+                    count(train),
+                    count(held)
+                )
+            },
+        ),
     ]
 }
 
@@ -113,7 +123,7 @@ pub(crate) fn end(
     (done, end): (u64, &End),
     start: Option<&Start>,
     prompt: Option<&str>,
-    rote: &Rote,
+    (rote, skill): (&Rote, &Skill),
     width: usize,
 ) -> Vec<String> {
     let fit = start.is_some_and(|start| start.kind() == Kind::Fit);
@@ -139,6 +149,10 @@ pub(crate) fn end(
     }
     if rote.since().is_some() {
         add("rote", &[self::rote(rote)]);
+    }
+    let answers = answers(end);
+    if !answers.is_empty() {
+        add("answers", &[answers, self::skill(skill)]);
     }
     if let Some(helps) = end.helps {
         add("advice", &[self::helps(helps, end, start)]);
@@ -214,6 +228,31 @@ pub(crate) fn rote(rote: &Rote) -> String {
             count(step)
         )
     })
+}
+
+/// The accuracies; empty if nothing is asked.
+pub(crate) fn answers(end: &End) -> String {
+    match (end.accuracy_train, end.accuracy_held_out) {
+        (Some(train), Some(held_out)) => format!(
+            "{} of the questions trained on, {} of those held out",
+            share(train),
+            share(held_out)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Since when questions are answered; empty if they aren't.
+pub(crate) fn skill(skill: &Skill) -> String {
+    match (skill.train.map(count), skill.held_out.map(count)) {
+        (_, Some(held_out)) => format!(
+            "held-out questions are answered since step {held_out}: the model has found the rule"
+        ),
+        (Some(train), None) => {
+            format!("knows what it was trained on since step {train}, but not the rule")
+        }
+        _ => String::new(),
+    }
 }
 
 fn quality(end: &End) -> Vec<String> {

@@ -15,6 +15,10 @@ pub(crate) struct Row {
     pub bits: Option<f64>,
     /// How far `bits` is above the entropy floor, as a fraction.
     pub above_floor: Option<f64>,
+    /// Share of the questions that were trained on and are answered correctly.
+    pub accuracy_train: Option<f64>,
+    /// The same of those that are held out.
+    pub accuracy_held_out: Option<f64>,
     pub grad_norm: Option<f64>,
     pub lr: Option<f64>,
     pub step_seconds: Option<f64>,
@@ -34,6 +38,8 @@ enum Column {
     Val,
     Bits,
     Floor,
+    Trained,
+    HeldOut,
     GradNorm,
     Rate,
     Milliseconds,
@@ -45,12 +51,14 @@ enum Column {
 use Column::*;
 
 /// The columns of a language model run.
-const LANGUAGE: [Column; 11] = [
+const LANGUAGE: [Column; 13] = [
     Step,
     Train,
     Val,
     Bits,
     Floor,
+    Trained,
+    HeldOut,
     GradNorm,
     Rate,
     Milliseconds,
@@ -61,7 +69,7 @@ const LANGUAGE: [Column; 11] = [
 /// The columns of a regression.
 const FIT: [Column; 4] = [Step, Train, GradNorm, Rate];
 /// The order in which columns are dropped in a narrow terminal; the step always stays.
-const DROPPED: [Column; 10] = [
+const DROPPED: [Column; 12] = [
     Note,
     Speed,
     GradNorm,
@@ -71,6 +79,8 @@ const DROPPED: [Column; 10] = [
     Bits,
     Left,
     Val,
+    Trained,
+    HeldOut,
     Train,
 ];
 const GAP: usize = 2;
@@ -85,10 +95,22 @@ pub(crate) struct Table {
 
 impl Table {
     /// `width` is the terminal's, or `None` for a pipe, where every column fits; `steps` is the
-    /// number of the last step; `floor` is whether the text's entropy is known.
-    pub(crate) fn new(fit: bool, width: Option<usize>, steps: u64, floor: bool) -> Self {
+    /// number of the last step; `floor` is whether the text's entropy is known, `asks` whether
+    /// questions are asked about it.
+    pub(crate) fn new(
+        fit: bool,
+        width: Option<usize>,
+        steps: u64,
+        (floor, asks): (bool, bool),
+    ) -> Self {
         let all = if fit { &FIT[..] } else { &LANGUAGE[..] };
-        let wanted = |c: &&Column| floor || **c != Floor;
+        let wanted = |c: &&Column| match **c {
+            Floor => floor,
+            // Answers aren't compared with other texts.
+            Bits => floor || !asks,
+            Trained | HeldOut => asks,
+            _ => true,
+        };
         let mut table = Self {
             columns: all.iter().filter(wanted).copied().collect(),
             step_width: steps.to_string().len().max(5),
@@ -115,6 +137,7 @@ impl Table {
             Train if self.fit => 10,
             Train | Floor | GradNorm | Speed | Left => 6,
             Val | Rate | Milliseconds => 7,
+            Trained | HeldOut => 8,
             Bits => 9,
             Note => 12,
         }
@@ -130,6 +153,8 @@ impl Table {
                 Val => "val",
                 Bits => "bits/byte",
                 Floor => "floor",
+                Trained => "trained",
+                HeldOut => "held out",
                 GradNorm => "grad",
                 Rate => "lr",
                 Milliseconds => "ms/step",
@@ -158,6 +183,8 @@ impl Table {
                 }),
                 Bits => row.bits.map(|value| number(value, 6)),
                 Floor => row.above_floor.map(percent),
+                Trained => row.accuracy_train.map(share),
+                HeldOut => row.accuracy_held_out.map(share),
                 GradNorm => row.grad_norm.map(|value| number(value, 5)),
                 Rate => row
                     .lr
@@ -196,6 +223,11 @@ pub(crate) fn percent(fraction: f64) -> String {
         p if p.abs() < 99.95 => format!("{p:+.1}%"),
         p => format!("{:+}%", p.round().clamp(-9999.0, 9999.0)),
     }
+}
+
+/// A share: `97.3%`.
+pub(crate) fn share(fraction: f64) -> String {
+    known(fraction, |share| format!("{:.1}%", 100.0 * share))
 }
 
 fn speed(tokens: f64) -> String {

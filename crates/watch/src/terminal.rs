@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use run::{End, Eval, Event, Kind, Rote, Sample, Smoothed, Start, Step, What};
+use run::{End, Eval, Event, Kind, Rote, Sample, Skill, Smoothed, Start, Step, What};
 
 use crate::left::TimeLeft;
 use crate::summary;
@@ -55,6 +55,7 @@ pub struct TerminalLog<W: Write> {
     live_time: f64,
     prompt: Option<String>,
     rote: Rote,
+    skill: Skill,
 }
 
 impl<W: Write> TerminalLog<W> {
@@ -78,6 +79,7 @@ impl<W: Write> TerminalLog<W> {
             live_time: f64::NEG_INFINITY,
             prompt: None,
             rote: Rote::default(),
+            skill: Skill::default(),
         }
     }
 
@@ -85,6 +87,7 @@ impl<W: Write> TerminalLog<W> {
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         let done = event.step.unwrap_or_default();
         let rote = self.rote.event(event);
+        let skilled = self.skill.event(event);
         match &event.what {
             What::Start(start) => self.start(start)?,
             What::Step(step) => self.step(event.time, done, step)?,
@@ -113,9 +116,15 @@ impl<W: Write> TerminalLog<W> {
             What::End(end) => self.end(done, end)?,
             _ => {}
         }
-        if rote && !self.quiet {
-            for text in wrap(&summary::rote(&self.rote), self.text_width()) {
-                self.print(&text, YELLOW)?;
+        let news = [
+            rote.then(|| (YELLOW, summary::rote(&self.rote))),
+            skilled.then(|| (GREEN, summary::skill(&self.skill))),
+        ];
+        if !self.quiet {
+            for (style, text) in news.into_iter().flatten() {
+                for text in wrap(&text, self.text_width()) {
+                    self.print(&text, style)?;
+                }
             }
         }
         self.out.flush()
@@ -197,6 +206,8 @@ impl<W: Write> TerminalLog<W> {
             val: eval.val_nats_per_token.or(eval.mse),
             bits: eval.val_bits_per_byte,
             above_floor: eval.val_bits_per_byte.zip(floor).map(|(b, f)| b / f - 1.0),
+            accuracy_train: eval.accuracy_train,
+            accuracy_held_out: eval.accuracy_held_out,
             subset: !eval.full,
             best: eval.best,
             ..last.unwrap_or_default()
@@ -238,7 +249,8 @@ impl<W: Write> TerminalLog<W> {
         }
         let width = self.text_width();
         let (start, prompt) = (self.start.as_ref(), self.prompt.as_deref());
-        let lines = summary::end((done, end), start, prompt, &self.rote, width);
+        let found = (&self.rote, &self.skill);
+        let lines = summary::end((done, end), start, prompt, found, width);
         for (at, text) in lines.iter().enumerate() {
             self.print(text, if at == 0 { BOLD } else { "" })?;
         }
@@ -274,10 +286,11 @@ impl<W: Write> TerminalLog<W> {
         let start = self.start.as_ref();
         let fit = start.is_some_and(|start| start.kind() == Kind::Fit);
         let floor = start.is_some_and(|start| start.floor_bits_per_byte.is_some());
+        let asks = start.is_some_and(|start| start.held_out_questions.is_some());
         let steps = start.map_or(0, |start| start.steps);
         let width = self.width;
         self.table
-            .get_or_insert_with(|| Table::new(fit, width, steps, floor));
+            .get_or_insert_with(|| Table::new(fit, width, steps, (floor, asks)));
     }
 
     fn text_width(&self) -> usize {

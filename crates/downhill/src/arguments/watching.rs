@@ -17,6 +17,20 @@ pub struct Watch {
     pub port: Option<u16>,
 }
 
+/// `play`
+#[derive(Debug, Args)]
+pub struct Play {
+    /// A run, one of its checkpoints, or a Hugging Face folder [default: the newest run in runs/]
+    #[arg(value_name = "RUN|FOLDER")]
+    pub run: Option<PathBuf>,
+    /// Port on 127.0.0.1 [default: the first free one from 8311 up]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Number of threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub threads: Option<u64>,
+}
+
 /// `report`
 #[derive(Debug, Args)]
 pub struct Report {

@@ -10,8 +10,11 @@ use crate::terminal;
 use ::bench::chosen::choose;
 use ::bench::{Conditions, gemm, generate, machine, ops, step};
 use engine::{Precision, has_bf16, processor};
+use run::Which;
 use serde_json::{Map, Value};
+use session::{Opened, Use};
 use std::io::{Write, stderr};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -19,6 +22,10 @@ pub fn run(a: &Bench) -> Result<()> {
     if a.precision == Products::Bf16 && !has_bf16() {
         let message = "this processor can't multiply in bf16: omit --precision bf16";
         return Err(Failure::Failed(message.into()));
+    }
+    if a.run.is_some() && a.part != Part::Generate {
+        let message = "a model's folder can only be given to `bench generate`";
+        return Err(Failure::Usage(message.into()));
     }
     let chosen = choose(&a.only)?;
     let mut bench = Running {
@@ -31,6 +38,9 @@ pub fn run(a: &Bench) -> Result<()> {
         json: a.json,
         found: Map::new(),
     };
+    if let Some(run) = &a.run {
+        return own(&mut bench, run, a);
+    }
     bench.print(format_args!("{}, threads: {}", processor(), bench.threads))?;
     bench.found.insert("processor".into(), processor().into());
     bench.found.insert("threads".into(), bench.threads.into());
@@ -73,6 +83,35 @@ pub fn run(a: &Bench) -> Result<()> {
         writeln!(out(), "{}", Value::Object(bench.found))?;
     }
     Ok(())
+}
+
+/// Measures generation with the user's own model.
+fn own(bench: &mut Running, run: &Path, a: &Bench) -> Result<()> {
+    let how = Use {
+        threads: bench.threads,
+        weights: a.weights.form(),
+        ..Use::default()
+    };
+    let mut opened = Opened::open(run, Which::Best, how)?;
+    bench.print(format_args!("{}, threads: {}", processor(), bench.threads))?;
+    let expected = generate::own_seconds(&opened);
+    let found = bench.part("generate", expected, |s| generate::of_model(s, &mut opened))?;
+    if !a.json {
+        return Ok(tables::own(&mut out(), &found)?);
+    }
+    let measured = found.measured.first().map(value).transpose()?;
+    let mut fields = Map::new();
+    fields.insert("processor".into(), processor().into());
+    fields.insert("threads".into(), bench.threads.into());
+    fields.insert("weights".into(), a.weights.name().into());
+    fields.insert(
+        "read_bytes_per_second".into(),
+        found.machine.read_bytes.median.into(),
+    );
+    if let Some(Value::Object(measured)) = measured {
+        fields.extend(measured);
+    }
+    Ok(writeln!(out(), "{}", Value::Object(fields))?)
 }
 
 /// What all parts share.

@@ -4,11 +4,12 @@ use crate::arguments::Eval;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
 use crate::session::{of_text, opened, threads};
+use ::session::Answers;
 use data::JobControl;
 use model::Config;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
-use train::{Corpus, Settings, tokens_of};
+use train::{Corpus, Examined, Settings, tokens_of};
 
 pub fn run(a: &Eval) -> Result<()> {
     let (mut opened, run) = opened(&a.saved)?;
@@ -17,7 +18,8 @@ pub fn run(a: &Eval) -> Result<()> {
         .as_ref()
         .map(|run| Settings::read(run, &[]))
         .transpose()?;
-    let (tokens, floor, what) = match (&a.text, &run, &settings) {
+    let mut corpus = None;
+    let (tokens, what) = match (&a.text, &run, &settings) {
         (Some(path), _, settings) => {
             let what = path.display().to_string();
             let data = match settings {
@@ -26,17 +28,16 @@ pub fn run(a: &Eval) -> Result<()> {
             };
             let tokens = tokens_of(path, &tokenizer, &data)?;
             text::check_length(tokens.len(), 1, &what)?;
-            (tokens, None, what)
+            (tokens, what)
         }
         (None, Some(run), Some(settings)) => {
             let (config, source) = (&settings.config, &settings.source);
             let threads = threads(a.saved.threads.map(|n| n as usize))?;
             let never = AtomicBool::new(false);
             let control = JobControl::new(threads, &never, &|_| {});
-            let corpus = Corpus::of_run(run, source, config, Some(tokenizer.clone()), &control);
-            let corpus = corpus.map_err(|error| of_text(error, "give it with --text"))?;
-            let floor = corpus.floor_bits_per_byte();
-            (corpus.validation, floor, "the validation part".into())
+            let read = Corpus::of_run(run, source, config, Some(tokenizer.clone()), &control);
+            corpus = Some(read.map_err(|error| of_text(error, "give it with --text"))?);
+            (Vec::new(), "the validation part".into())
         }
         _ => {
             let folder = opened.folder.display();
@@ -44,7 +45,12 @@ pub fn run(a: &Eval) -> Result<()> {
             return Err(Failure::Usage(message));
         }
     };
-    let score = opened.session().score(&tokenizer, &tokens)?;
+    let mut session = opened.session();
+    let (score, examined) = match &corpus {
+        Some(corpus) => corpus.score(&mut session, corpus.validation.len())?,
+        None => (session.score(&tokenizer, &tokens)?, None),
+    };
+    let floor = corpus.as_ref().and_then(Corpus::floor_bits_per_byte);
     let mut out = out();
     let (nats, bits) = (score.nats_per_token(), score.bits_per_byte());
     if a.json {
@@ -62,6 +68,12 @@ pub fn run(a: &Eval) -> Result<()> {
         if let Some(floor) = floor {
             object["floor_bits_per_byte"] = floor.into();
         }
+        if let Some(examined) = examined {
+            for (name, answers) in parts(&examined) {
+                object[format!("accuracy_{name}")] = answers.accuracy().into();
+                object[format!("{name}_questions")] = answers.asked.into();
+            }
+        }
         writeln!(out, "{}", output::json(&object)?)?;
         return Ok(());
     }
@@ -78,5 +90,19 @@ pub fn run(a: &Eval) -> Result<()> {
         "  scored          {} tokens, {} bytes",
         score.tokens, score.bytes
     )?;
+    for (name, answers) in examined.iter().flat_map(parts) {
+        let name = name.replace('_', " ");
+        let (right, asked) = (answers.right, answers.asked);
+        let share = 100.0 * answers.accuracy();
+        writeln!(
+            out,
+            "  {name:14}  {share:.1}% of {asked} questions, {right} right"
+        )?;
+    }
     Ok(())
+}
+
+/// The answers by name.
+fn parts(examined: &Examined) -> [(&'static str, Answers); 2] {
+    [("train", examined.train), ("held_out", examined.held_out)]
 }

@@ -73,11 +73,16 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     };
     let load = |sets: &[String]| load(f, sets);
     let first = load(&planner::first_sets())?;
-    let (paths, val) = text(a)?;
+    let text = text(a)?;
+    if text.paths.is_empty() && text.corpus.has_preset() {
+        let corpus = text.corpus;
+        let message = format!("--time is for texts: --corpus {corpus} has a preset of its own");
+        return Err(Failure::Usage(message));
+    }
     let corpus = with_progress(&first, f, stop, |control| {
         let choose =
             |scan: &data::Scan| planner::tokenizer(scan.report().bytes, &scan.sample().concat());
-        Corpus::read(&paths, val.as_deref(), &first, control, &choose)
+        text.read(&first, control, &choose)
     })?;
     let facts = Facts::of(&corpus)?;
     let threads = threads(first.train.threads)?;

@@ -165,9 +165,9 @@ fn new(a: &Train, stop: &AtomicBool, began: Instant) -> Result<Job> {
 /// Reads the text, and prints what there is to say about it.
 pub fn read(a: &Train, config: &Config, stop: &AtomicBool) -> Result<Corpus> {
     let f = &a.flags;
-    let (paths, val) = session::text(a)?;
+    let text = session::text(a)?;
     let corpus = with_progress(config, f, stop, |control| {
-        Corpus::read(&paths, val.as_deref(), config, control, &::train::choose)
+        text.read(config, control, &::train::choose)
     })?;
     if f.json || f.quiet {
         return Ok(corpus);

@@ -6,7 +6,7 @@ use crate::output::{out, tell};
 use crate::session::{RUNS, open_at, stop_flag};
 use crate::terminal;
 use run::{Disk, Follow, Kind, RunFolder};
-use serve::{Control, Options, Runs, Server};
+use serve::{Control, Options, Power, Runs, Server};
 use std::io::{Write, stdin};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,9 +83,16 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
         runs,
         port,
         control: None,
+        power: Power::LEAST,
     };
+    serve(options, "", stop)
+}
+
+/// Serves a page of the server until Ctrl-C.
+pub fn serve(options: Options, page: &str, stop: &AtomicBool) -> Result<()> {
     let server = Server::start(options).map_err(|e| Failure::Failed(e.to_string()))?;
-    writeln!(out(), "page     {} · Ctrl-C to stop", server.address())?;
+    let address = server.address();
+    writeln!(out(), "page     {address}{page} · Ctrl-C to stop")?;
     out().flush()?;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(PAUSE);
@@ -110,6 +117,7 @@ impl Page {
                 runs,
                 port: None,
                 control,
+                power: Power::LEAST,
             };
             let server = Server::start(options).map_err(|e| e.to_string())?;
             Ok(Page { server, token })

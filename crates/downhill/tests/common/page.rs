@@ -26,7 +26,7 @@ const DRAWN: [(&str, usize); 19] = [
     ("#run-settings tr", 5),
     ("#run-graph rect", 20),
     ("#run-events tr", 3),
-    ("#run-checkpoints button", 1),
+    ("#run-checkpoints a", 1),
 ];
 
 /// A program that serves the page; killed when dropped.

@@ -2,6 +2,8 @@
 //! of it: an operation gets a `Read` for what it may read and an `Out` for what it may write, and
 //! only the team can cut an `Out` into pieces.
 
+use crate::cpu::gemm::{Packed, WeightForm};
+use crate::cpu::machine::Isa;
 use crate::error::{Error, Result};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
@@ -22,7 +24,8 @@ unsafe impl Sync for Arena {}
 impl Arena {
     fn layout(len: usize) -> Result<Layout> {
         let bytes = len.checked_mul(4).ok_or(Error::Memory(usize::MAX))?;
-        Layout::from_size_align(bytes, 64).map_err(|_| Error::Memory(bytes))
+        let align = if bytes < HUGE { 64 } else { HUGE };
+        Layout::from_size_align(bytes, align).map_err(|_| Error::Memory(bytes))
     }
 
     /// An arena of `len` numbers.
@@ -37,6 +40,7 @@ impl Arena {
         // SAFETY: the layout's size is at least 4.
         let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
         let start = NonNull::new(start).ok_or(Error::Memory(layout.size()))?;
+        huge_pages(start, layout);
         Ok(Arena { start, len })
     }
 
@@ -64,7 +68,12 @@ impl Arena {
     pub(crate) fn read(&self, offset: usize, len: usize) -> Read {
         self.check(offset, len);
         // SAFETY: the offset is inside the allocation.
-        Read(unsafe { self.start.as_ptr().add(offset) }, len)
+        let start = unsafe { self.start.as_ptr().add(offset) };
+        Read {
+            start,
+            len,
+            form: WeightForm::Rows,
+        }
     }
 
     /// A place to write.
@@ -100,6 +109,23 @@ impl Arena {
     }
 }
 
+/// Bytes of a huge page.
+const HUGE: usize = 2 << 20;
+
+/// Asks the system to back a large allocation with huge pages: a model's weights span many more
+/// small pages than the processor holds addresses of. It may decline.
+fn huge_pages(start: NonNull<f32>, layout: Layout) {
+    #[cfg(target_os = "linux")]
+    if layout.align() == HUGE {
+        use rustix::mm::{Advice, madvise};
+        let whole = layout.size() / HUGE * HUGE;
+        // SAFETY: the pages belong to this allocation, and the advice doesn't change their content.
+        let _ = unsafe { madvise(start.as_ptr().cast(), whole, Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, layout);
+}
+
 impl Drop for Arena {
     fn drop(&mut self) {
         if self.len == 0 {
@@ -114,7 +140,12 @@ impl Drop for Arena {
 
 /// A place that an operation may read. It can't be copied, so it can't outlive the arguments that
 /// the device lends to a kernel.
-pub struct Read(*const f32, usize);
+pub struct Read {
+    start: *const f32,
+    len: usize,
+    /// How a weight is stored; `Rows` for everything else.
+    form: WeightForm,
+}
 
 // SAFETY: reading from several threads is sound while no thread writes; the plan ensures that.
 unsafe impl Send for Read {}
@@ -124,26 +155,57 @@ unsafe impl Sync for Read {}
 impl Read {
     /// An empty place, for a slot that the operation declared it doesn't read.
     pub(crate) fn none() -> Read {
-        Read(NonNull::dangling().as_ptr(), 0)
+        Read {
+            start: NonNull::dangling().as_ptr(),
+            len: 0,
+            form: WeightForm::Rows,
+        }
+    }
+
+    /// The same place as a weight stored in this form.
+    pub(crate) fn in_form(self, form: WeightForm) -> Read {
+        Read { form, ..self }
+    }
+
+    /// How the weight read here is stored. Only kernels that declare it ([`reads_packed`]) get
+    /// another form than `Rows`.
+    ///
+    /// [`reads_packed`]: crate::cpu::kernel::Kernel::reads_packed
+    pub fn form(&self) -> WeightForm {
+        self.form
+    }
+
+    /// A weight [out, in] that isn't stored as rows.
+    pub fn packed(&self, isa: Isa, shape: [usize; 2]) -> Packed<'_> {
+        // SAFETY: as `real`.
+        let units = unsafe { std::slice::from_raw_parts(self.start, self.len) };
+        Packed::new(isa, self.form, units, shape)
     }
 
     /// The numbers.
+    ///
+    /// # Panics
+    /// If they are a packed weight.
     pub fn real(&self) -> &[f32] {
+        assert!(
+            self.form == WeightForm::Rows,
+            "a packed weight is read as rows"
+        );
         // SAFETY: made by `Arena::read`, which checked the bounds. Only a device makes one, from a
         // plan, which gives no operation a `Read` and an `Out` of the same place, and drops it
         // before the arena.
-        unsafe { std::slice::from_raw_parts(self.0, self.1) }
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
     /// The tokens.
     pub fn tokens(&self) -> &[u32] {
         // SAFETY: as `real`; every bit pattern is a valid u32.
-        unsafe { std::slice::from_raw_parts(self.0.cast(), self.1) }
+        unsafe { std::slice::from_raw_parts(self.start.cast(), self.len) }
     }
 
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
-        self.1 == 0
+        self.len == 0
     }
 }
 

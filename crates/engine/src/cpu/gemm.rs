@@ -16,15 +16,19 @@
 //! which holds a small tile of C in registers, reads both in order.
 
 mod cut;
+pub mod int8;
 mod kernel_portable;
 #[cfg(target_arch = "x86_64")]
 mod kernel_x86;
 mod pack;
+mod packed;
 mod pairs;
 mod panels;
 mod prefetch;
 
-pub use cut::{Shared, TOGETHER, Whole, cut, cut_together};
+pub use cut::{Shared, TOGETHER, Whole, cut, cut_few_rows, cut_together};
+pub use packed::{Packed, WeightForm};
+pub(crate) use packed::{pack as pack_weight, room as packed_room};
 pub use panels::Panels;
 
 use crate::cpu::arena::Patch;

@@ -37,6 +37,11 @@ pub struct Backward {
 /// An operation that the processor can run. Every thread of the team calls both passes with the
 /// same arguments and must call [`Team::each`] with the same cuts in the same order.
 pub trait Kernel: Operation {
+    /// Whether its forward pass can read a packed weight in this slot ([`Read::form`]).
+    fn reads_packed(&self, slot: usize) -> bool {
+        let _ = slot;
+        false
+    }
     /// Fast forward pass.
     fn forward(&self, a: &Forward, at: &At, team: &Team);
     /// Fast backward pass.

@@ -2,6 +2,7 @@
 
 use super::arena::{Arena, Out, Read};
 use super::flat::norm;
+use super::gemm::WeightForm;
 use super::kernel::{Backward, FindKernel, FindRule, Forward, Kernel, RuleKernel, Update};
 use super::store::Store;
 use super::team::Team;
@@ -132,13 +133,20 @@ impl Resolver<'_> {
         let outs = |all: &[ValueId]| -> Result<Vec<Out>> {
             all.iter().map(|&v| self.out(v, micro)).collect()
         };
+        let kernel = self.kernel(id)?;
         let x = node.x.iter().map(|&v| self.read(v, micro));
+        let x = x.collect::<Result<Vec<_>>>()?;
+        let packed =
+            |(slot, x): (usize, &Read)| x.form() != WeightForm::Rows && !kernel.reads_packed(slot);
+        if x.iter().enumerate().any(packed) {
+            return Err(Error::Packed(kernel.name()));
+        }
         let a = Forward {
-            x: x.collect::<Result<_>>()?,
+            x,
             y: outs(&node.y)?,
             kept: outs(&node.kept)?,
         };
-        Ok(Resolved::Forward(self.kernel(id)?, micro, a))
+        Ok(Resolved::Forward(kernel, micro, a))
     }
 
     fn backward(&self, id: NodeId, item: &Item) -> Result<Resolved> {

@@ -2,13 +2,17 @@
 //! plan. Parameters that are updated together are contiguous; gradients have the same layout.
 
 use super::arena::{Arena, Out, Read};
+use super::copy;
 use super::flat::blocks;
-use crate::device::{Field, fits};
+use super::gemm::{Packed, WeightForm, pack_weight, packed_room};
+use super::machine::Isa;
+use crate::device::{Field, Host, fits};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::plan::ALIGN;
 use crate::update::Optimizer;
 use crate::variable::Variable;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A parameter with its places.
@@ -16,12 +20,16 @@ struct Placed {
     variable: Variable,
     /// Offset of its weights, and of its gradient.
     offset: usize,
+    /// How its weights are stored, and their length in that form.
+    form: WeightForm,
+    length: usize,
     /// Its ranges in the optimizer's state.
     states: Vec<Range<usize>>,
 }
 
 /// The variables, which outlive every plan.
 pub struct Store {
+    isa: Isa,
     placed: Vec<Placed>,
     weights: Arena,
     gradients: Arena,
@@ -43,17 +51,29 @@ pub struct Together {
 
 impl Store {
     /// Allocates these variables, and in training their gradients and the optimizer's state.
-    pub fn new(variables: &[Variable], optimizer: Option<&Optimizer>) -> Result<Store> {
+    /// Matrices that layers multiply by are stored in the given form.
+    pub fn new(
+        variables: &[Variable],
+        optimizer: Option<&Optimizer>,
+        (isa, form): (Isa, WeightForm),
+    ) -> Result<Store> {
         let updates = optimizer.map_or(Vec::new(), |o| o.updates(variables));
         let mut placed: Vec<Placed> = Vec::new();
         let (mut end, mut states_end) = (0usize, 0usize);
         let mut place = |variable: &Variable| {
             let offset = end;
-            end += variable.len().next_multiple_of(ALIGN);
+            let form = match variable.multiplied {
+                true => form,
+                false => WeightForm::Rows,
+            };
+            let length = packed_room(isa, form, variable.matrix());
+            end += length.next_multiple_of(ALIGN);
             let (variable, states) = (variable.clone(), Vec::new());
             Placed {
                 variable,
                 offset,
+                form,
+                length,
                 states,
             }
         };
@@ -76,6 +96,7 @@ impl Store {
         placed.extend(rest.map(|v| place(&variables[v])));
         let trained = if optimizer.is_some() { end } else { 0 };
         Ok(Store {
+            isa,
             placed,
             weights: Arena::new(end)?,
             gradients: Arena::new(trained)?,
@@ -90,6 +111,12 @@ impl Store {
         let caches = self.caches.iter().map(|(_, arena)| arena.len());
         let own = [&self.weights, &self.gradients, &self.states].map(Arena::len);
         4 * own.into_iter().chain(caches).sum::<usize>() as u64
+    }
+
+    /// Bytes of the matrices that layers multiply by.
+    pub fn multiplied_bytes(&self) -> u64 {
+        let own = self.placed.iter().filter(|p| p.variable.multiplied);
+        4 * own.map(|p| p.length as u64).sum::<u64>()
     }
 
     fn find(&self, name: &str) -> Result<&Placed> {
@@ -123,7 +150,7 @@ impl Store {
             return Ok(arena.read(0, arena.len()));
         }
         let p = self.find(&variable.name)?;
-        Ok(self.weights.read(p.offset, p.variable.len()))
+        Ok(self.weights.read(p.offset, p.length).in_form(p.form))
     }
 
     /// A cache, writable.
@@ -176,27 +203,53 @@ impl Store {
         self.norms.read(self.norm_at(), 1)
     }
 
-    /// The numbers of a variable.
-    pub fn numbers(&self, name: &str, field: Field) -> Result<&[f32]> {
+    /// The numbers of a variable; those of a packed weight as they were rounded.
+    pub fn numbers(&self, name: &str, field: Field) -> Result<Cow<'_, [f32]>> {
         let (arena, range) = self.place(name, field)?;
-        Ok(arena.slice(range.start, range.len()))
+        let numbers = arena.slice(range.start, range.len());
+        let p = self.find(name)?;
+        if field != Field::Weight || p.form == WeightForm::Rows {
+            return Ok(numbers.into());
+        }
+        let shape = p.variable.matrix();
+        let packed = Packed::new(self.isa, p.form, numbers, shape);
+        let mut all = vec![0.0; p.variable.len()];
+        for (row, to) in all.chunks_mut(shape[1]).enumerate() {
+            packed.row(row, to);
+        }
+        Ok(all.into())
     }
 
-    /// The numbers of a variable, mutable.
-    pub fn numbers_mut(&mut self, name: &str, field: Field) -> Result<&mut [f32]> {
-        let range = self.place(name, field)?.1;
+    /// Writes the numbers of a variable.
+    pub fn write(&mut self, name: &str, field: Field, host: Host) -> Result<()> {
+        let (isa, range) = (self.isa, self.place(name, field)?.1);
+        let p = self.find(name)?;
+        let (form, shape) = (p.form, p.variable.matrix());
         let arena = match field {
             Field::Weight => &mut self.weights,
             Field::Gradient => &mut self.gradients,
             Field::State(_) => &mut self.states,
         };
-        Ok(arena.slice_mut(range.start, range.len()))
+        let numbers = arena.slice_mut(range.start, range.len());
+        if field != Field::Weight || form == WeightForm::Rows {
+            fits(name, numbers.len(), host.len())?;
+            copy(numbers, host, 0);
+            return Ok(());
+        }
+        fits(name, shape[0] * shape[1], host.len())?;
+        let mut rows = vec![0.0; host.len()];
+        copy(&mut rows, host, 0);
+        let name = || name.to_owned();
+        pack_weight(isa, form, &rows, shape, numbers).map_err(|value| Error::TooLarge {
+            name: name(),
+            value,
+        })
     }
 
     fn place(&self, name: &str, field: Field) -> Result<(&Arena, Range<usize>)> {
         let missing = || Error::Parameter(name.to_owned());
         let p = self.find(name)?;
-        let own = p.offset..p.offset + p.variable.len();
+        let own = p.offset..p.offset + p.length;
         match field {
             Field::Weight => Ok((&self.weights, own)),
             Field::Gradient if self.gradients.len() == 0 => Err(missing()),

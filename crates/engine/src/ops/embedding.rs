@@ -5,6 +5,7 @@
 
 use crate::at::At;
 use crate::cost::{Cost, Pass, elementwise};
+use crate::cpu::gemm::WeightForm;
 use crate::cpu::kernel::{Backward, Forward, Kernel};
 use crate::cpu::lanes::{LANES, band, lanes};
 use crate::cpu::team::Team;
@@ -17,6 +18,8 @@ use crate::write::Write;
 /// The operation; tokens [N], table [V, C] → y [N, C].
 #[derive(Debug)]
 pub struct Embedding {
+    /// V.
+    rows: usize,
     /// C.
     width: usize,
 }
@@ -27,8 +30,8 @@ impl Graph {
     /// # Errors
     /// If `tokens` doesn't hold tokens.
     pub fn embedding(&mut self, tokens: ValueId, table: ValueId) -> Result<ValueId> {
-        let width = self.spec(table).width;
-        Ok(self.push(Embedding { width }, &[tokens, table])?[0])
+        let Spec { rows, width, .. } = self.spec(table);
+        Ok(self.push(Embedding { rows, width }, &[tokens, table])?[0])
     }
 }
 
@@ -75,8 +78,26 @@ impl Operation for Embedding {
     }
 }
 
+impl Embedding {
+    /// Reads the rows of a table that is packed for the layer it is tied to.
+    fn forward_packed(&self, a: &Forward, team: &Team) {
+        let tokens = a.x[0].tokens();
+        let table = a.x[1].packed(team.isa(), [self.rows, self.width]);
+        team.each(a.y[0].bands(self.width, 1), |_, mut y, _| {
+            table.row(tokens[y.first_row] as usize, y.slice());
+        });
+    }
+}
+
 impl Kernel for Embedding {
+    fn reads_packed(&self, slot: usize) -> bool {
+        slot == 1
+    }
+
     fn forward(&self, a: &Forward, _: &At, team: &Team) {
+        if a.x[1].form() != WeightForm::Rows {
+            return self.forward_packed(a, team);
+        }
         let (tokens, table) = (a.x[0].tokens(), a.x[1].real());
         team.each(a.y[0].bands(self.width, band(self.width)), |_, mut y, _| {
             for row in 0..y.rows {

@@ -89,6 +89,9 @@ impl Graph {
             bias: !biases.is_empty(),
             stream: r.is_some(),
         };
+        for w in weights.clone() {
+            self.mark_multiplied(w);
+        }
         let inputs = [x].into_iter().chain(weights).chain(biases).chain(r);
         let inputs: Vec<ValueId> = inputs.collect();
         self.push(operation, &inputs)
@@ -208,6 +211,10 @@ impl Operation for Linear {
 }
 
 impl Kernel for Linear {
+    fn reads_packed(&self, slot: usize) -> bool {
+        (1..=self.outs.len()).contains(&slot)
+    }
+
     fn forward(&self, a: &Forward, at: &At, team: &Team) {
         self.fast_forward(a, at, team);
     }

@@ -4,12 +4,16 @@
 pub(super) const DEFAULT: &str = include_str!("../default.toml");
 
 /// The presets: name and the values that differ from [`DEFAULT`].
-pub(super) const PRESETS: [(&str, &str); 5] = [
+pub(super) const PRESETS: [(&str, &str); 9] = [
     ("tiny", include_str!("../presets/tiny.toml")),
     ("default", include_str!("../presets/default.toml")),
     ("gpt2-cpu", include_str!("../presets/gpt2-cpu.toml")),
     ("gpt2-char", include_str!("../presets/gpt2-char.toml")),
     ("gpt2-124m", include_str!("../presets/gpt2-124m.toml")),
+    ("sums", include_str!("../presets/sums.toml")),
+    ("copy", include_str!("../presets/copy.toml")),
+    ("reverse", include_str!("../presets/reverse.toml")),
+    ("recall", include_str!("../presets/recall.toml")),
 ];
 
 /// One key of `default.toml`.

@@ -1,11 +1,9 @@
 //! The types of numbers in a GGUF file.
 
 use crate::hugging_face::layout::FileTensor;
+use engine::int8::{BLOCK, quantize};
 use half::f16;
 use std::fmt;
-
-/// Numbers in a block of q8_0.
-const BLOCK: usize = 32;
 
 /// How the matrices of a file are stored. Vectors and position embeddings are always f32, as in the
 /// files of llama.cpp's converter.
@@ -99,12 +97,10 @@ impl TensorType {
             }
             TensorType::Q8_0 => {
                 for block in values.as_chunks::<BLOCK>().0 {
-                    let most = block.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
-                    let scale = most / 127.0;
-                    bytes.extend(half(scale, most)?);
-                    // Divided by the scale before it is rounded to f16, as llama.cpp does.
-                    let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
-                    bytes.extend(block.map(|x| (x * inverse).round() as i8 as u8));
+                    let most = || block.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
+                    let (scale, integers) = quantize(block).ok_or_else(most)?;
+                    bytes.extend(scale.to_le_bytes());
+                    bytes.extend(integers.map(|x| x as u8));
                 }
             }
         }

@@ -6,7 +6,22 @@
 //! - `<hero>` is the remembered word again, `<hero.he>` its pronoun (`he his him He His`);
 //! - `<fragment>` is another template.
 
-use super::words::{LISTS, NAMES};
+/// The words and templates of one language.
+#[derive(Debug)]
+pub(super) struct Language {
+    /// Girls' names, then as many boys' names.
+    pub names: &'static str,
+    /// The other lists: name and words.
+    pub lists: &'static [(&'static str, &'static str)],
+    /// Pronouns by their name in templates: for a girl and for a boy.
+    pub pronouns: &'static [(&'static str, [&'static str; 2])],
+    /// Fragments, each of which may use those before it.
+    pub fragments: &'static [(&'static str, &'static str)],
+    /// The whole of a story.
+    pub story: &'static str,
+    /// What stands between a color and a toy of that color.
+    pub colors: &'static str,
+}
 
 /// A piece of a template.
 #[derive(Clone, Debug)]
@@ -27,14 +42,6 @@ pub(super) enum GrammarPart {
 /// The words remembered so far: list and word of each slot.
 pub(super) type Remembered = Vec<Option<(usize, usize)>>;
 
-const PRONOUNS: [(&str, [&str; 2]); 5] = [
-    ("he", ["she", "he"]),
-    ("his", ["her", "his"]),
-    ("him", ["her", "him"]),
-    ("He", ["She", "He"]),
-    ("His", ["Her", "His"]),
-];
-
 /// A compiled grammar.
 #[derive(Debug)]
 pub(super) struct Grammar {
@@ -42,30 +49,31 @@ pub(super) struct Grammar {
     names: Vec<String>,
     words: Vec<Vec<String>>,
     slots: Vec<String>,
+    pronouns: &'static [(&'static str, [&'static str; 2])],
 }
 
 impl Grammar {
-    /// Compiles `story` and its fragments; each fragment may use those before it. Errors are
-    /// messages for the author of a template.
-    pub(super) fn new(fragments: &[(&str, &str)], story: &str) -> Result<Self, String> {
+    /// Compiles the templates of a language. Errors are messages for their author.
+    pub(super) fn new(language: &Language) -> Result<Self, String> {
         let mut grammar = Grammar {
             root: vec![],
             names: vec![],
             words: vec![],
             slots: vec![],
+            pronouns: language.pronouns,
         };
-        for (name, words) in std::iter::once(&("names", NAMES)).chain(LISTS) {
+        for (name, words) in std::iter::once(&("names", language.names)).chain(language.lists) {
             grammar.names.push((*name).to_owned());
             grammar
                 .words
                 .push(words.split_whitespace().map(str::to_owned).collect());
         }
         let mut known = Vec::new();
-        for (name, template) in fragments {
+        for (name, template) in language.fragments {
             let parts = grammar.compile(template, &known)?;
             known.push((*name, parts));
         }
-        grammar.root = grammar.compile(story, &known)?;
+        grammar.root = grammar.compile(language.story, &known)?;
         Ok(grammar)
     }
 
@@ -145,7 +153,8 @@ impl Grammar {
             });
         } else {
             let (slot, form) = name.split_once('.').unwrap_or((name, ""));
-            let pronoun = PRONOUNS
+            let pronoun = self
+                .pronouns
                 .iter()
                 .find(|(f, _)| *f == form)
                 .map(|(_, words)| *words);

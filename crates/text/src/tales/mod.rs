@@ -6,15 +6,36 @@
 //! its stories. A model below the floor would have to know the random numbers; one that reaches it
 //! has learned all there is to learn.
 //!
-//! `words.rs` and `plots.rs` hold the content, `grammar.rs` and `tell.rs` the machinery.
+//! `words.rs`, `plots.rs` and `chinese.rs` hold the content, `grammar.rs` and `tell.rs` the
+//! machinery; `asked.rs` asks what a story says.
 
+mod asked;
+mod chinese;
 mod grammar;
 mod plots;
 mod tell;
 mod words;
 
+use crate::exercises::Exercises;
 use crate::random::{Random, RandomUse};
-use grammar::Grammar;
+use chinese::CHINESE;
+use grammar::{Grammar, Language};
+
+/// The English tales.
+const ENGLISH: Language = Language {
+    names: words::NAMES,
+    lists: words::LISTS,
+    pronouns: &[
+        ("he", ["she", "he"]),
+        ("his", ["her", "his"]),
+        ("him", ["her", "him"]),
+        ("He", ["She", "He"]),
+        ("His", ["Her", "His"]),
+    ],
+    fragments: plots::FRAGMENTS,
+    story: plots::STORY,
+    colors: " ",
+};
 
 /// A corpus of stories.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +48,14 @@ pub struct Text {
     pub validation: Vec<u8>,
     /// Entropy floor of the validation text after its first byte, in bits.
     pub floor_bits: f64,
+    /// Questions about stories of neither text.
+    pub questions: Exercises,
 }
 
-/// Compiles the grammar. The templates are part of the program, so an error is a bug, which the
+/// Compiles a grammar. The templates are part of the program, so an error is a bug, which the
 /// tests below catch.
-fn grammar() -> Grammar {
-    match Grammar::new(plots::FRAGMENTS, plots::STORY) {
+fn grammar(language: &Language) -> Grammar {
+    match Grammar::new(language) {
         Ok(grammar) => grammar,
         Err(error) => panic!("the templates of the tales are broken: {error}"),
     }
@@ -54,7 +77,17 @@ fn stories(grammar: &Grammar, mut random: Random, bytes: usize, text: &mut Strin
 /// last byte of a separator: an evaluation scores every token but the first, so the floor covers
 /// all bytes after the first.
 pub fn tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
-    let grammar = grammar();
+    text("tales", &ENGLISH, (seed, train_bytes, validation_bytes))
+}
+
+/// The same in Chinese.
+pub fn chinese_tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
+    text("tales-zh", &CHINESE, (seed, train_bytes, validation_bytes))
+}
+
+fn text(name: &str, language: &Language, sizes: (u64, usize, usize)) -> Text {
+    let (seed, train_bytes, validation_bytes) = sizes;
+    let grammar = grammar(language);
     let mut train = String::with_capacity(train_bytes + 1024);
     stories(
         &grammar,
@@ -65,8 +98,10 @@ pub fn tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
     let mut validation = String::from("\n");
     let random = Random::new(seed, RandomUse::ValidationTales, 0);
     let floor = stories(&grammar, random, validation_bytes, &mut validation);
+    let questions = asked::questions(language, &grammar, seed, &train);
     Text {
-        name: "tales".to_owned(),
+        name: name.to_owned(),
+        questions,
         train: train.into_bytes(),
         validation: validation.into_bytes(),
         floor_bits: floor,
@@ -76,7 +111,11 @@ pub fn tales(seed: u64, train_bytes: usize, validation_bytes: usize) -> Text {
 /// −log₂ of the probability of whole stories, from their letters alone; `None` if they aren't
 /// stories of this grammar or have more than one derivation.
 pub fn story_bits(text: &str) -> Option<f64> {
-    let grammar = grammar();
+    bits_of(&ENGLISH, text)
+}
+
+fn bits_of(language: &Language, text: &str) -> Option<f64> {
+    let grammar = grammar(language);
     let (mut rest, mut bits) = (text, 0.0);
     while !rest.is_empty() {
         let (length, story) = grammar.read(rest)?;

@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 
 #[test]
 fn the_letters_alone_give_the_probability_and_allow_one_derivation_only() {
-    for seed in 0..20 {
-        let text = tales(seed, 30_000, 10_000);
+    for (language, seed) in [&ENGLISH, &CHINESE]
+        .into_iter()
+        .flat_map(|l| (0..6).map(move |seed| (l, seed)))
+    {
+        let text = super::text("", language, (seed, 30_000, 10_000));
         let validation = std::str::from_utf8(&text.validation).unwrap();
-        let bits = story_bits(validation.strip_prefix('\n').unwrap()).unwrap();
+        let bits = bits_of(language, validation.strip_prefix('\n').unwrap()).unwrap();
         let floor = text.floor_bits;
         assert!(
             (bits - floor).abs() < 1e-9 * floor,
             "seed {seed}: {bits} but {floor}"
         );
-        assert!(story_bits(std::str::from_utf8(&text.train).unwrap()).is_some());
+        assert!(bits_of(language, std::str::from_utf8(&text.train).unwrap()).is_some());
     }
 }
 
@@ -24,7 +27,7 @@ fn a_text_that_is_no_story_or_tells_another_fact_has_no_probability() {
     let stories = std::str::from_utf8(&text.validation).unwrap()[1..].to_owned();
     assert!(story_bits(&stories).is_some());
     assert!(story_bits(&stories[..stories.len() - 1]).is_none());
-    let grammar = grammar();
+    let grammar = grammar(&ENGLISH);
     let lost = (0..).find_map(|stream| {
         let mut story = String::new();
         grammar.tell(
@@ -44,28 +47,81 @@ fn a_text_that_is_no_story_or_tells_another_fact_has_no_probability() {
 
 #[test]
 fn an_ambiguous_grammar_is_noticed() {
-    let ambiguous = Grammar::new(&[], "{to|tow}{n|}").unwrap();
-    assert!(ambiguous.read("town").is_none());
-    assert!(Grammar::new(&[], "{a|b").is_err());
-    assert!(Grammar::new(&[], "<toy.its>").is_err());
+    let of = |story| Grammar::new(&Language { story, ..ENGLISH });
+    assert!(of("{to|tow}{n|}").unwrap().read("town").is_none());
+    assert!(of("{a|b").is_err());
+    assert!(of("<toy.its>").is_err());
 }
 
 #[test]
 fn training_and_validation_share_no_story() {
-    let text = tales(1, 6_000_000, 200_000);
-    let split = |bytes: &[u8]| -> Vec<String> {
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        text.split("\n\n")
-            .filter(|s| !s.is_empty())
-            .map(|s| s.trim().to_owned())
-            .collect()
-    };
-    let (train, validation) = (split(&text.train), split(&text.validation));
-    let pairs = train.len() as f64 * validation.len() as f64;
-    let chance = pairs * grammar().collision();
-    assert!(chance < 1e-12, "chance of a shared story: {chance:e}");
-    let train: BTreeSet<String> = train.into_iter().collect();
-    assert!(validation.iter().all(|story| !train.contains(story)));
+    for language in [&ENGLISH, &CHINESE] {
+        let text = super::text("", language, (1, 6_000_000, 200_000));
+        let split = |bytes: &[u8]| -> Vec<String> {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            text.split("\n\n")
+                .filter(|s| !s.is_empty())
+                .map(|s| s.trim().to_owned())
+                .collect()
+        };
+        let (train, validation) = (split(&text.train), split(&text.validation));
+        let pairs = train.len() as f64 * validation.len() as f64;
+        let chance = pairs * grammar(language).collision();
+        assert!(chance < 1e-12, "chance of a shared story: {chance:e}");
+        let train: BTreeSet<String> = train.into_iter().collect();
+        assert!(validation.iter().all(|story| !train.contains(story)));
+    }
+}
+
+#[test]
+fn questions_follow_from_their_story_and_what_is_held_out_was_never_told() {
+    for language in [&ENGLISH, &CHINESE] {
+        let text = super::text("", language, (1, 600_000, 1_000));
+        let train = String::from_utf8(text.train).unwrap();
+        let stories: Vec<&str> = train.split("\n\n").collect();
+        let Exercises {
+            train: seen,
+            held_out,
+        } = text.questions;
+        assert!(seen.len() > 200 && held_out.len() == 300);
+        let mut checked = 0;
+        for (question, is_seen) in seen
+            .iter()
+            .map(|q| (q, true))
+            .chain(held_out.iter().map(|q| (q, false)))
+        {
+            // The answer stands in the prompt, and no other toy of some color does.
+            let answer = question.answer.trim();
+            assert_eq!(question.prompt.matches(answer).count(), 1, "{question:?}");
+            let hero = language
+                .names
+                .split_whitespace()
+                .min_by_key(|name| question.prompt.find(name).unwrap_or(usize::MAX))
+                .unwrap();
+            // By another way than the questions were made: the toy is named twice, and no name
+            // stands before the hero's.
+            let tells = |story: &&&str| {
+                story.matches(answer).count() >= 2
+                    && [format!("{answer}!"), format!("{answer}\u{FF01}")]
+                        .iter()
+                        .any(|a| story.contains(a))
+                    && language.names.split_whitespace().all(|name| {
+                        story
+                            .find(name)
+                            .is_none_or(|at| at >= story.find(hero).unwrap_or(0))
+                    })
+                    && story.contains(hero)
+            };
+            if checked < 300 || !is_seen {
+                assert_eq!(
+                    stories.iter().any(|story| tells(&story)),
+                    is_seen,
+                    "{question:?}"
+                );
+                checked += 1;
+            }
+        }
+    }
 }
 
 #[test]

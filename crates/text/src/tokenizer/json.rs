@@ -152,8 +152,8 @@ impl Tokenizer {
         format!("{config:#}\n")
     }
 
-    /// The tokens to which no text encodes.
-    pub(super) fn special(&self) -> Vec<(u32, &str)> {
+    /// The tokens to which no text encodes, with their names.
+    pub fn special(&self) -> Vec<(u32, &str)> {
         match self {
             Tokenizer::Bpe(bpe) => bpe
                 .special

@@ -94,6 +94,10 @@ impl Trainer<'_> {
             return None;
         }
         let floor = bits.zip(self.about.floor_bits_per_byte);
+        // Questions have answers, and the accuracy says all.
+        if floor.is_none() && self.about.held_out_questions.is_some() {
+            return None;
+        }
         if floor.is_some_and(|(bits, floor)| bits < floor * (1.0 + AT_FLOOR)) {
             return Some(Helps::Nothing);
         }

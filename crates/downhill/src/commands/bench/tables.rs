@@ -193,6 +193,33 @@ pub fn generate(out: &mut dyn Write, found: &Found<generate::GenerationTime>) ->
     Ok(())
 }
 
+/// The generation speed of the user's own model.
+pub fn own(out: &mut dyn Write, found: &Found<generate::OwnTime>) -> Result<()> {
+    for m in &found.measured {
+        writeln!(
+            out,
+            "prompt of {} tokens   {:>9} tokens/s",
+            m.prompt,
+            count(m.prompt_tokens_per_second as u64)
+        )?;
+        writeln!(
+            out,
+            "{} tokens after 16   {:>9} tokens/s",
+            m.written,
+            count(m.tokens_per_second as u64)
+        )?;
+        writeln!(
+            out,
+            "weights             {} per token, {}/s: {:.0}% of {}/s, the read bandwidth",
+            amount(m.weight_bytes, "B"),
+            amount(m.bytes_per_second as u64, "B"),
+            100.0 * m.share_of_bandwidth,
+            amount(found.machine.read_bytes.median as u64, "B"),
+        )?;
+    }
+    Ok(())
+}
+
 /// Each model's step, and where its time goes.
 pub fn steps(out: &mut dyn Write, precision: Precision, found: &Found<StepTime>) -> Result<()> {
     let best = limits(out, &found.machine, precision)?;

@@ -1,5 +1,6 @@
 //! How is the result of a product cut into tiles for the team?
 
+use super::ROWS_AT_MOST;
 use crate::cpu::arena::{Cut, Out};
 use crate::cpu::team::Team;
 
@@ -69,6 +70,28 @@ pub fn cut_together<'o>(
         return [None; TOGETHER];
     };
     all.map(|whole| whole.map(|(out, m, n)| out.grid(n, band(m, down), strip(n, across))))
+}
+
+/// Cuts the results of products of few rows by packed weights, whose time is that of reading the
+/// weights: into many tiles, so that no thread waits long for the last. `None` if the results can't
+/// be cut into equally many.
+pub fn cut_few_rows<'o>(
+    all: [Option<Whole<'o>>; TOGETHER],
+    team: &Team,
+) -> Option<[Option<Cut<'o>>; TOGETHER]> {
+    let sizes = || all.iter().flatten();
+    if sizes().any(|&(_, m, n)| m > ROWS_AT_MOST || n == 0) {
+        return None;
+    }
+    let strip = |n: usize, count: usize| n.div_ceil(count).next_multiple_of(32);
+    let same = |count: &usize| {
+        let tiles = |n: usize| n.div_ceil(strip(n, *count));
+        let mut counts = sizes().map(|&(_, _, n)| tiles(n));
+        let first = counts.next();
+        counts.all(|count| Some(count) == first)
+    };
+    let count = (1..=8 * team.threads()).rev().find(same)?;
+    Some(all.map(|whole| whole.map(|(out, m, n)| out.grid(n, m, strip(n, count)))))
 }
 
 /// Maximum columns of a tile: a packed block of B then takes half of a thread's scratch memory. It

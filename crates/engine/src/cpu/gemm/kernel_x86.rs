@@ -1,8 +1,12 @@
 //! The kernels for x86-64: a tile of C in vector registers, 6 × 16 for AVX2 and 12 × 32 for
 //! AVX-512. They differ only in vector width and tile size.
 
+use super::prefetch::prefetch;
 use super::{Kernel, ROWS_AT_MOST};
 use std::arch::x86_64::*;
+
+/// How many numbers of B ahead a kernel for one row prefetches: 4 KB.
+const AHEAD: usize = 1024;
 
 macro_rules! kernel {
     (
@@ -50,6 +54,10 @@ macro_rules! kernel {
                         std::array::from_fn(|i| a.add((3 * i).min(ROWS - 1) * a_stride));
                     let mut column = a;
                     for k in 0..depth {
+                        if ROWS == 1 {
+                            // One row takes the time of reading B from memory.
+                            prefetch(b.wrapping_add(k * COLUMNS + AHEAD), COLUMNS);
+                        }
                         let b: [_; COLUMNS / VECTOR] =
                             std::array::from_fn(|v| $load(b.add(k * COLUMNS + v * VECTOR)));
                         for (r, acc) in acc.iter_mut().enumerate() {

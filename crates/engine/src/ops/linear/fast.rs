@@ -4,7 +4,8 @@ use super::Linear;
 use crate::at::At;
 use crate::cpu::arena::{Cut, Patch};
 use crate::cpu::gemm::{
-    ChainStart, Shared, TOGETHER, View, Whole, cut, cut_together, product, products,
+    ChainStart, Shared, TOGETHER, View, WeightForm, Whole, cut, cut_few_rows, cut_together,
+    product, products,
 };
 use crate::cpu::kernel::{Backward, Forward};
 use crate::cpu::lanes::{LANES, band, lanes};
@@ -64,6 +65,7 @@ impl Linear {
         let x = a.x[0].real();
         let n = x.len() / self.inner;
         let x = View::new(x, n, self.inner, self.inner);
+        let packed = a.x[1].form() != WeightForm::Rows;
         let begun = self.bias || self.stream;
         let start = if begun {
             ChainStart::Held
@@ -71,11 +73,17 @@ impl Linear {
             ChainStart::Zero
         };
         let all = from_fn(|layer| Some((a.y.get(layer)?, n, self.outs[layer])));
-        self.groups(all, Shared::Left, team, |cuts| {
+        let work = |cuts: [Option<Cut>; TOGETHER]| {
             team.each(cuts, |_, mut ys, scratch| {
                 let mut parts = from_fn(|layer| {
                     let mut y = ys[layer].take()?;
                     self.begin(layer, a, &mut y);
+                    if packed {
+                        let w = a.x[1 + layer].packed(team.isa(), [self.outs[layer], self.inner]);
+                        let x = x.rows(y.first_row, y.rows);
+                        w.product(x, &mut y, start, scratch);
+                        return None;
+                    }
                     let w = View::new(
                         a.x[1 + layer].real(),
                         self.outs[layer],
@@ -87,7 +95,11 @@ impl Linear {
                 });
                 products(arithmetic, Shared::Left, &mut parts, start, scratch);
             });
-        });
+        };
+        match cut_few_rows(all, team).filter(|_| packed) {
+            Some(cuts) => work(cuts),
+            None => self.groups(all, Shared::Left, team, work),
+        }
     }
 
     /// Every gradient.

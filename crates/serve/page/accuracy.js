@@ -1,0 +1,75 @@
+// Panel: answers to questions that were trained on, and to those that are held out.
+
+import { make, fill } from "./dom.js";
+import { word, figure } from "./words.js";
+import { draw, color } from "./chart.js";
+
+/** The share of questions that a model with the skill answers: as in `run::Skill`. */
+const SKILLED = 0.95;
+
+/** @typedef {"accuracy_train" | "accuracy_held_out"} Part */
+
+/** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
+export function accuracy(root, feed) {
+  const note = make("p", { class: "note" }, word("accuracyNote"));
+  const chart = make("div", { class: "chart", id: "accuracy-chart" });
+  const told = make("p", { id: "accuracy-told", role: "status" });
+  fill(root, note, chart, told);
+  return async () => {
+    const asked = feed.all("eval").filter((e) => typeof e.accuracy_held_out === "number");
+    /** The first step with the skill. @param {Part} part @returns {number | undefined} */
+    const since = (part) => asked.find((e) => e[part] >= SKILLED)?.step;
+    /** @param {Part} part @param {string} name @param {string} hue */
+    const line = (part, name, hue) => ({
+      x: asked.map((e) => e.step),
+      y: asked.map((e) => 100 * e[part]),
+      name: word(name),
+      mode: "lines+markers",
+      line: { width: 2, color: color(hue) },
+    });
+    const marks = /** @type {const} */ ([
+      ["accuracy_train", "byRote", "blue"],
+      ["accuracy_held_out", "ruleFound", "orange"],
+    ]).flatMap(([part, name, hue], row) => {
+      const step = since(part);
+      return step === undefined ? [] : [{ step, text: word(name), hue: color(hue), row }];
+    });
+    const [train, held] = [since("accuracy_train"), since("accuracy_held_out")];
+    if (held !== undefined) told.textContent = word("skillFound").replace("{}", String(held));
+    else if (train !== undefined) told.textContent = word("skillRote").replace("{}", String(train));
+    else told.textContent = "";
+    const last = asked.at(-1);
+    const now = (/** @type {Part} */ part) => `${figure(last && 100 * last[part])} %`;
+    await draw(
+      chart,
+      `${word("trainedOn")}: ${now("accuracy_train")}; ${word("heldOut")}: ${now("accuracy_held_out")}`,
+      [
+        line("accuracy_train", "trainedOn", "blue"),
+        line("accuracy_held_out", "heldOut", "orange"),
+      ],
+      {
+        xaxis: { title: { text: word("step") } },
+        yaxis: { title: { text: word("answered") }, range: [-3, 103] },
+        shapes: marks.map(({ step, hue }) => ({
+          type: "line",
+          x0: step,
+          x1: step,
+          yref: "paper",
+          y0: 0,
+          y1: 1,
+          line: { width: 1, dash: "dot", color: hue },
+        })),
+        annotations: marks.map(({ step, text, hue, row }) => ({
+          x: step,
+          y: row === 0 ? 0.55 : 0.45,
+          yref: "paper",
+          xanchor: "left",
+          showarrow: false,
+          text: `${text}: ${step}`,
+          bgcolor: color("card"),
+          font: { size: 11, color: hue },
+        })),
+      },
+    );
+  };
+}
