@@ -1,7 +1,7 @@
 //! From paths, or the built-in stories, to tokens; and how run.toml records the source.
 
 use crate::error::{Error, Result};
-use crate::questions::{Examined, Line, Questions};
+use crate::questions::{Examined, QuestionLine, Questions};
 use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
@@ -236,7 +236,7 @@ impl Corpus {
     }
 
     /// The layout of a text that is nothing but questions.
-    pub(crate) fn line(&self) -> Option<Line> {
+    pub(crate) fn line(&self) -> Option<QuestionLine> {
         self.questions.as_ref()?.line
     }
 
