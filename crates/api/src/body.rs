@@ -1,7 +1,7 @@
 //! Reads a request's body within limits of size, time and depth.
 
 use crate::completion::{CompletionRequest, Endpoint};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Granted, Refusal};
 use axum::body::Body;
 use axum::http::StatusCode;
 use http_body_util::BodyExt;
@@ -19,7 +19,7 @@ const DEPTH: usize = 64;
 pub const ALL_BYTES: usize = 64 << 20;
 
 /// Reads a body; `memory` has a permit for each byte of all bodies.
-pub async fn receive(body: Body, memory: &Semaphore) -> Outcome<Vec<u8>> {
+pub async fn receive(body: Body, memory: &Semaphore) -> Granted<Vec<u8>> {
     let large = || {
         let limit = format!("the body is larger than {BYTES} bytes");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, limit)
@@ -70,7 +70,7 @@ fn is_deep(json: &[u8]) -> bool {
 }
 
 /// Parses a body.
-pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Outcome<T> {
+pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Granted<T> {
     if is_deep(json) {
         let message = format!("the body is nested more than {DEPTH} levels deep");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
@@ -102,7 +102,7 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Outcome<T> {
 /// TextChange is wrong with the body.
 pub fn check(json: &[u8], chat: bool) -> std::result::Result<(), String> {
     let kind = if chat { Endpoint::Chat } else { Endpoint::Text };
-    let wish: Outcome<CompletionRequest> = parse(json);
+    let wish: Granted<CompletionRequest> = parse(json);
     let checked = wish.and_then(|wish| wish.check(kind).map(drop));
     checked.map_err(|refusal| refusal.message)
 }

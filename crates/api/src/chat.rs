@@ -1,7 +1,7 @@
 //! The chat template of a model's folder, if it has one.
 
 use crate::completion::Message;
-use crate::error::{Error, Outcome, Refusal, Result};
+use crate::error::{Error, Granted, Refusal, Result};
 use axum::http::StatusCode;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, Value, context};
@@ -113,7 +113,7 @@ impl Template {
         tokenizer: &Tokenizer,
         messages: &[Message],
         generate: bool,
-    ) -> Outcome<(String, Vec<u32>)> {
+    ) -> Granted<(String, Vec<u32>)> {
         let special = tokenizer.special();
         let mut rendered = Vec::new();
         for (at, message) in messages.iter().enumerate() {
@@ -148,7 +148,7 @@ impl Template {
 }
 
 /// The tokens of a text in which names of special tokens stand for these.
-fn encode(tokenizer: &Tokenizer, special: &[(u32, &str)], text: &str) -> Outcome<Vec<u32>> {
+fn encode(tokenizer: &Tokenizer, special: &[(u32, &str)], text: &str) -> Granted<Vec<u32>> {
     let wrong = |error: text::Error| {
         let refusal = Refusal::new(StatusCode::BAD_REQUEST, error.to_string());
         Refusal {

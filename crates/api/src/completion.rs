@@ -1,6 +1,6 @@
 //! The fields of a completion request, and their limits.
 
-use crate::error::{Outcome, Refusal};
+use crate::error::{Granted, Refusal};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -209,7 +209,7 @@ pub struct Checked {
 }
 
 /// A number of at most `most`.
-fn at_most(name: &str, value: Option<u64>, range: (u64, usize)) -> Outcome<Option<usize>> {
+fn at_most(name: &str, value: Option<u64>, range: (u64, usize)) -> Granted<Option<usize>> {
     let (least, most) = range;
     match value {
         None => Ok(None),
@@ -260,7 +260,7 @@ impl CompletionRequest {
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn check(&self, kind: Endpoint) -> Outcome<Checked> {
+    pub fn check(&self, kind: Endpoint) -> Granted<Checked> {
         if let Some(name) = self.unsupported(kind) {
             let message = format!("{name} isn't supported here");
             return Err(Refusal::field(name, message));
@@ -317,7 +317,7 @@ impl CompletionRequest {
         })
     }
 
-    fn check_prompts(&self, kind: Endpoint) -> Outcome<()> {
+    fn check_prompts(&self, kind: Endpoint) -> Granted<()> {
         let (name, count) = match kind {
             Endpoint::Text => ("prompt", self.prompt.as_ref().map(Prompts::count)),
             Endpoint::Chat => ("messages", self.messages.as_ref().map(Vec::len)),
@@ -333,7 +333,7 @@ impl CompletionRequest {
         }
     }
 
-    fn sampling(&self) -> Outcome<Sampling> {
+    fn sampling(&self) -> Granted<Sampling> {
         let off = Sampling::default();
         let top_k = match self.top_k {
             None | Some(-1 | 0) => None,
@@ -362,7 +362,7 @@ impl CompletionRequest {
         Ok(sampling)
     }
 
-    fn stops(&self) -> Outcome<Vec<String>> {
+    fn stops(&self) -> Granted<Vec<String>> {
         let stops = match &self.stop {
             None => Vec::new(),
             Some(Stops::One(stop)) => vec![stop.clone()],
@@ -375,7 +375,7 @@ impl CompletionRequest {
         Ok(stops)
     }
 
-    fn alternatives(&self, kind: Endpoint) -> Outcome<Option<usize>> {
+    fn alternatives(&self, kind: Endpoint) -> Granted<Option<usize>> {
         let wrong = |what: &str| Refusal::field("logprobs", format!("logprobs must be {what}"));
         match (kind, self.logprobs) {
             (Endpoint::Text, Some(Logprobs::Count(n))) => {
@@ -399,7 +399,7 @@ impl CompletionRequest {
     ///
     /// # Errors
     /// If it isn't `served`.
-    pub fn check_model(given: Option<&str>, served: &str) -> Outcome<()> {
+    pub fn check_model(given: Option<&str>, served: &str) -> Granted<()> {
         match given {
             Some(name) if name != served => {
                 let name: String = name.chars().take(100).collect();

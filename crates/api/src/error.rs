@@ -66,7 +66,7 @@ pub struct Refusal {
 }
 
 /// Result of a request.
-pub type Outcome<T> = std::result::Result<T, Refusal>;
+pub type Granted<T> = std::result::Result<T, Refusal>;
 
 impl Refusal {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {

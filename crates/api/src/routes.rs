@@ -3,7 +3,7 @@
 use crate::access::{Access, guard};
 use crate::body::receive;
 use crate::completion::{CompletionRequest, Endpoint};
-use crate::error::{Json, Outcome, Refusal};
+use crate::error::{Granted, Json, Refusal};
 use crate::openapi;
 use crate::served::{Served, blocking};
 use crate::tokens;
@@ -40,15 +40,15 @@ pub fn router(served: Arc<Served>, access: Access) -> Router {
         .layer(from_fn_with_state(Arc::new(access), guard))
 }
 
-async fn completions(State(served): State<Arc<Served>>, body: Body) -> Outcome<Response> {
+async fn completions(State(served): State<Arc<Served>>, body: Body) -> Granted<Response> {
     complete(served, Endpoint::Text, body).await
 }
 
-async fn chat_completions(State(served): State<Arc<Served>>, body: Body) -> Outcome<Response> {
+async fn chat_completions(State(served): State<Arc<Served>>, body: Body) -> Granted<Response> {
     complete(served, Endpoint::Chat, body).await
 }
 
-async fn complete(served: Arc<Served>, kind: Endpoint, body: Body) -> Outcome<Response> {
+async fn complete(served: Arc<Served>, kind: Endpoint, body: Body) -> Granted<Response> {
     let bytes = receive(body, &served.bodies).await?;
     let reader = served.clone();
     let request = blocking(move || reader.read(kind, &bytes)).await?;
@@ -71,12 +71,12 @@ async fn models(State(served): State<Arc<Served>>) -> Json {
     Json(json!({"object": "list", "data": [described(&served)]}))
 }
 
-async fn model(State(served): State<Arc<Served>>, Path(name): Path<String>) -> Outcome<Json> {
+async fn model(State(served): State<Arc<Served>>, Path(name): Path<String>) -> Granted<Json> {
     CompletionRequest::check_model(Some(&name), &served.name)?;
     Ok(Json(described(&served)))
 }
 
-async fn health(State(served): State<Arc<Served>>) -> Outcome<Json> {
+async fn health(State(served): State<Arc<Served>>) -> Granted<Json> {
     match served.ended.load(Ordering::Relaxed) {
         false => Ok(Json(json!({"status": "ok"}))),
         true => {

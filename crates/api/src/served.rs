@@ -3,7 +3,7 @@
 use crate::body::{ALL_BYTES, parse};
 use crate::chat::{self, Template};
 use crate::completion::{Checked, CompletionRequest, Endpoint, Prompt};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Granted, Refusal};
 use crate::job::{TextEvent, TextJob, room};
 use crate::metrics::{Metrics, add};
 use crate::stream::{PromptTokens, Request};
@@ -74,14 +74,14 @@ impl Served {
     }
 
     /// The chat template.
-    pub fn template(&self) -> Outcome<&Template> {
+    pub fn template(&self) -> Granted<&Template> {
         let none = "this model has no chat template: it continues texts; use /v1/completions";
         let refusal = || Refusal::field("messages", none).coded("no_chat_template");
         self.template.as_ref().ok_or_else(refusal)
     }
 
     /// Checks that token ids exist.
-    pub fn check_tokens(&self, field: &str, tokens: &[u32]) -> Outcome<()> {
+    pub fn check_tokens(&self, field: &str, tokens: &[u32]) -> Granted<()> {
         match tokens.iter().find(|&&id| id as usize >= self.vocabulary) {
             None => Ok(()),
             Some(id) => {
@@ -92,7 +92,7 @@ impl Served {
     }
 
     /// A prompt as tokens.
-    fn prepare(&self, prompt: Prompt) -> Outcome<PromptTokens> {
+    fn prepare(&self, prompt: Prompt) -> Granted<PromptTokens> {
         let (text, tokens) = match prompt {
             Prompt::Text(text) => {
                 let tokens = begin(&self.tokenizer, &text);
@@ -115,7 +115,7 @@ impl Served {
         })
     }
 
-    fn fits(&self, field: &str, tokens: usize) -> Outcome<()> {
+    fn fits(&self, field: &str, tokens: usize) -> Granted<()> {
         if tokens <= self.context {
             return Ok(());
         }
@@ -126,7 +126,7 @@ impl Served {
     }
 
     /// Parses and checks a request.
-    pub fn read(&self, kind: Endpoint, body: &[u8]) -> Outcome<Request> {
+    pub fn read(&self, kind: Endpoint, body: &[u8]) -> Granted<Request> {
         let wish: CompletionRequest = parse(body)?;
         CompletionRequest::check_model(wish.model.as_deref(), &self.name)?;
         if kind == Endpoint::Chat {
@@ -172,7 +172,7 @@ impl Served {
     }
 
     /// Hands the texts of a request to the model's thread.
-    pub fn start(&self, request: &Request) -> Outcome<mpsc::Receiver<TextEvent>> {
+    pub fn start(&self, request: &Request) -> Granted<mpsc::Receiver<TextEvent>> {
         let c = &request.checked;
         let texts = request.prompts.len() * c.best_of;
         if texts > self.all_places {
@@ -235,8 +235,8 @@ fn random() -> crate::Result<u64> {
 
 /// Runs work that takes long on another thread.
 pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Outcome<T> + Send + 'static,
-) -> Outcome<T> {
+    work: impl FnOnce() -> Granted<T> + Send + 'static,
+) -> Granted<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| Refusal::failed("the request can't be processed"))?
 }

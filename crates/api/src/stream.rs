@@ -3,7 +3,7 @@
 
 use crate::answer::{Entry, chat_logprobs, text_logprobs, usage};
 use crate::completion::{Checked, Endpoint};
-use crate::error::{Outcome, Refusal};
+use crate::error::{Granted, Refusal};
 use crate::job::{TextChange, TextEvent};
 use serde_json::{Value, json};
 use session::{Ending, LogProbability};
@@ -105,7 +105,7 @@ impl Request {
     ///
     /// # Errors
     /// If one of them failed.
-    pub async fn whole(self, mut events: Receiver<TextEvent>) -> Outcome<Value> {
+    pub async fn whole(self, mut events: Receiver<TextEvent>) -> Granted<Value> {
         let (n, best_of) = (self.checked.n, self.checked.best_of);
         let count = self.prompts.len() * best_of;
         let mut all: Vec<Written> = (0..count).map(|_| Written::default()).collect();

@@ -3,7 +3,7 @@
 use crate::answer::token_text;
 use crate::body::{parse, receive};
 use crate::completion::{CompletionRequest, Message};
-use crate::error::{Json, Outcome, Refusal};
+use crate::error::{Granted, Json, Refusal};
 use crate::served::{Served, blocking};
 use axum::body::Body;
 use axum::extract::State;
@@ -32,7 +32,7 @@ struct Detokenize {
 }
 
 /// `POST /tokenize`
-pub async fn tokenize(State(served): State<Arc<Served>>, body: Body) -> Outcome<Json> {
+pub async fn tokenize(State(served): State<Arc<Served>>, body: Body) -> Granted<Json> {
     let bytes = receive(body, &served.bodies).await?;
     blocking(move || {
         let wish: Tokenize = parse(&bytes)?;
@@ -65,7 +65,7 @@ pub async fn tokenize(State(served): State<Arc<Served>>, body: Body) -> Outcome<
 }
 
 /// `POST /detokenize`
-pub async fn detokenize(State(served): State<Arc<Served>>, body: Body) -> Outcome<Json> {
+pub async fn detokenize(State(served): State<Arc<Served>>, body: Body) -> Granted<Json> {
     let bytes = receive(body, &served.bodies).await?;
     blocking(move || {
         let wish: Detokenize = parse(&bytes)?;

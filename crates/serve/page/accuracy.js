@@ -40,10 +40,13 @@ export function accuracy(root, feed) {
     else told.textContent = "";
     const last = asked.at(-1);
     const now = (/** @type {Part} */ part) => `${figure(last && 100 * last[part])} %`;
+    const both = [
+      `${word("trainedOn")}: ${now("accuracy_train")}`,
+      `${word("heldOut")}: ${now("accuracy_held_out")}`,
+    ];
     await draw(
       chart,
-      `${word("trainedOn")}: ${now("accuracy_train")}; ` +
-        `${word("heldOut")}: ${now("accuracy_held_out")}`,
+      both.join("; "),
       [
         line("accuracy_train", "trainedOn", "blue"),
         line("accuracy_held_out", "heldOut", "orange"),

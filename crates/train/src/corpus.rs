@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::planting::Planting;
-use crate::questions::{Examined, LineLayout, Questions};
+use crate::questions::{Examined, QuestionLine, Questions};
 use data::{Destination, JobControl, Prepared, ReadOptions, Report, Scan, Tokens};
 use model::{Config, DataConfig};
 use run::{RunFolder, absolute, sha256};
@@ -245,7 +245,7 @@ impl Corpus {
     }
 
     /// The layout of a text that is nothing but questions.
-    pub(crate) fn line(&self) -> Option<LineLayout> {
+    pub(crate) fn line(&self) -> Option<QuestionLine> {
         self.questions.as_ref()?.line
     }
 

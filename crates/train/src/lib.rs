@@ -38,7 +38,7 @@ pub use corpus::{Corpus, TextSource, cache_folder, choose, options, prepare, tok
 pub use error::{Error, Result};
 pub use job::{Job, memory};
 pub use language::LanguageTask;
-pub use questions::{Examined, LineLayout, Questions};
+pub use questions::{Examined, QuestionLine, Questions};
 pub use resume::{Extension, Resumed, check_checkpoint};
 pub use saved::Settings;
 pub use schedule::rate;

@@ -18,21 +18,21 @@ pub struct Questions {
     /// What is asked was not.
     pub held_out: Vec<Asked>,
     /// How the text is laid out, if it is nothing but questions.
-    pub line: Option<LineLayout>,
+    pub line: Option<QuestionLine>,
     /// Tokens of the longest question with its answer.
     longest: usize,
 }
 
 /// The layout of a text whose lines are all alike: a question, its answer, a line feed.
 #[derive(Debug, Clone, Copy)]
-pub struct LineLayout {
+pub struct QuestionLine {
     /// Tokens of a line.
     pub tokens: usize,
     /// Tokens of its question.
     pub prompt: usize,
 }
 
-impl LineLayout {
+impl QuestionLine {
     /// Tokens of its answer.
     pub fn answer(self) -> usize {
         self.tokens - self.prompt - 1
@@ -66,7 +66,7 @@ impl Questions {
     /// The questions of a corpus that is nothing but questions.
     pub(crate) fn of(exercises: &Exercises, tokenizer: &Tokenizer) -> Result<Questions> {
         let mut questions = Self::of_stories(exercises, tokenizer)?;
-        questions.line = questions.held_out.first().map(|first| LineLayout {
+        questions.line = questions.held_out.first().map(|first| QuestionLine {
             tokens: first.tokens.len() + 1,
             prompt: first.prompt,
         });

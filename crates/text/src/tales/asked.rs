@@ -12,9 +12,9 @@ use crate::random::{Random, RandomUse};
 use std::collections::BTreeSet;
 
 /// Questions of each kind.
-const QUESTIONS: usize = 300;
+const QUESTIONS: usize = 150;
 /// Stories among which they are sought: about twice as many as it takes.
-const STORIES: usize = 12_000;
+const STORIES: usize = 6_000;
 /// The most characters of a story before the answer, so that questions are cheap to ask.
 const LONGEST: usize = 300;
 
