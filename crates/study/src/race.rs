@@ -22,7 +22,7 @@ const STEPS: usize = 10;
 #[derive(Debug, Clone)]
 pub enum Arrival {
     /// All its steps are done.
-    Finished(End),
+    Finished(Box<End>),
     /// Stopped by the user; its state is saved.
     Interrupted,
     /// Its numbers were no longer finite: the message.
@@ -89,7 +89,9 @@ pub fn run(
         for (((outcome, trainer), (settings, folder, timed)), end) in waiting {
             *outcome = match trainer.turn(share) {
                 Ok(None) => continue,
-                Ok(Some(Outcome::Finished)) => Some(Arrival::Finished(end.borrow().clone())),
+                Ok(Some(Outcome::Finished)) => {
+                    Some(Arrival::Finished(Box::new(end.borrow().clone())))
+                }
                 Ok(Some(Outcome::Interrupted)) => Some(Arrival::Interrupted),
                 Err(Error::NotFinite { what, .. }) => Some(Arrival::Diverged(what)),
                 Err(error) => {

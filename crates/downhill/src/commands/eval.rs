@@ -4,7 +4,7 @@ use crate::arguments::Eval;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
 use crate::session::{of_text, opened, threads};
-use ::session::Answers;
+use ::session::{Answers, Score};
 use data::JobControl;
 use model::Config;
 use std::io::Write;
@@ -78,6 +78,17 @@ pub fn run(a: &Eval) -> Result<()> {
         return Ok(());
     }
     writeln!(out, "{} on {what}", opened.folder.display())?;
+    print(&mut out, &score, floor, examined.as_ref())
+}
+
+/// The measurements, a line each.
+fn print(
+    out: &mut dyn Write,
+    score: &Score,
+    floor: Option<f64>,
+    examined: Option<&Examined>,
+) -> Result<()> {
+    let (nats, bits) = (score.nats_per_token(), score.bits_per_byte());
     writeln!(out, "  nats per token  {nats:.4}")?;
     writeln!(out, "  bits per byte   {bits:.4}")?;
     writeln!(out, "  perplexity      {:.3}", nats.exp())?;
@@ -90,7 +101,7 @@ pub fn run(a: &Eval) -> Result<()> {
         "  scored          {} tokens, {} bytes",
         score.tokens, score.bytes
     )?;
-    for (name, answers) in examined.iter().flat_map(parts) {
+    for (name, answers) in examined.into_iter().flat_map(parts) {
         let name = name.replace('_', " ");
         let (right, asked) = (answers.right, answers.asked);
         let share = 100.0 * answers.accuracy();

@@ -36,7 +36,7 @@ pub fn run(a: &Race) -> Result<()> {
     let interrupted = arrivals.iter().any(|a| matches!(a, Arrival::Interrupted));
     for (place, arrival) in entries.places.iter().zip(arrivals) {
         match arrival {
-            Arrival::Finished(end) => entries.ends[*place] = Some(end),
+            Arrival::Finished(end) => entries.ends[*place] = Some(*end),
             Arrival::Interrupted => {}
             Arrival::Diverged(what) => {
                 let run = entries.path(*place);
