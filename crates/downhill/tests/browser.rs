@@ -197,14 +197,14 @@ fn loss_chart_zooms_and_changes_axes(browser: &Browser) {
 
 /// The film plays, the lens follows a click and an arrow key, and a checkpoint has its link.
 fn film_plays_and_a_checkpoint_has_its_link(browser: &Browser) {
-    browser.press("2");
+    press_for(browser, "film");
     browser.wait(
         "document.activeElement.id === 'film' && document.querySelector('#film-strip button')",
     );
     browser.press("p");
     browser.wait("document.querySelector('#film [data-play]').ariaPressed === 'true'");
     browser.wait("document.querySelector('#film [data-play]').ariaPressed === 'false'");
-    browser.press("3");
+    press_for(browser, "lens");
     browser.wait("document.querySelector('#lens-text [data-at=\"5\"]')");
     browser.click("#lens-text [data-at='5']");
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '5'");
@@ -214,9 +214,16 @@ fn film_plays_and_a_checkpoint_has_its_link(browser: &Browser) {
     browser.run("document.querySelector('#lens-text .chosen').focus()");
     browser.press("\u{e014}");
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
-    let last = "return String(document.querySelectorAll('main > section').length)";
-    browser.press(browser.run(last).as_str().unwrap());
+    press_for(browser, "run");
     browser.wait("document.querySelector('#run-checkpoints table a')");
+}
+
+/// Presses the key of a panel.
+fn press_for(browser: &Browser, panel: &str) {
+    let key = format!(
+        "return String(1 + [...document.querySelectorAll('main > section')].findIndex((s) => s.id === '{panel}'))"
+    );
+    browser.press(browser.run(&key).as_str().unwrap());
 }
 
 #[test]
@@ -312,7 +319,7 @@ fn a_copied_piece_shows_where_it_stands_in_the_training_text() {
     browser.picture("copied");
     browser.click("#language");
     browser
-        .wait("document.getElementById('copied-verdict').textContent.includes('它背下了语料的')");
+        .wait("document.getElementById('copied-verdict')?.textContent.includes('它背下了语料的')");
     browser.is_clean(&page.address());
 }
 

@@ -24,7 +24,7 @@ export function accuracy(root, feed) {
       x: asked.map((e) => e.step),
       y: asked.map((e) => 100 * e[part]),
       name: word(name),
-      mode: "lines+markers",
+      mode: asked.length > 50 ? "lines" : "lines+markers",
       line: { width: 2, color: color(hue) },
     });
     const marks = /** @type {const} */ ([

@@ -121,7 +121,8 @@ export function copied(root, feed) {
         x: points.map(([step]) => step),
         y: points.map(([, nats]) => nats),
         name: word("gap"),
-        mode: "lines+markers",
+        // A mark is a node of the page: many are none.
+        mode: points.length > 50 ? "lines" : "lines+markers",
         line: { color: color("blue") },
       },
     ];
