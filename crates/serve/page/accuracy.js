@@ -47,10 +47,7 @@ export function accuracy(root, feed) {
     await draw(
       chart,
       both.join("; "),
-      [
-        line("accuracy_train", "trainedOn", "blue"),
-        line("accuracy_held_out", "heldOut", "orange"),
-      ],
+      [line("accuracy_train", "trainedOn", "blue"), line("accuracy_held_out", "heldOut", "orange")],
       {
         xaxis: { title: { text: word("step") } },
         yaxis: { title: { text: word("answered") }, range: [-3, 103] },
