@@ -82,7 +82,7 @@ function table(found) {
       percent(found[`train_${name}`] ?? 0),
     ]),
   );
-  const head = row(["", word("ofModel"), word("heldOut"), word("trainingText")], "th");
+  const head = row(["", word("ofModel"), word("heldOutText"), word("trainingText")], "th");
   return make("table", { id: "copied-table" }, head, ...grams, ...longest, ...heart);
 }
 

@@ -174,7 +174,7 @@ const WORDS = {
       "对留出文本，这一比例为 {}。",
   ],
   ofModel: ["model", "模型"],
-  heldOut: ["held-out", "留出文本"],
+  heldOutText: ["held-out", "留出文本"],
   trainingText: ["training", "训练文本"],
   newGrams: ["new {}-grams", "新的 {} 元组"],
   match_median: ["longest match, median (tokens)", "最长匹配，中位数（词元）"],
