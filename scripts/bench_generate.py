@@ -87,15 +87,18 @@ class LlamaCpp:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
         self.server = xllamacpp.Server(params)
         address = urllib.parse.urlparse(self.server.listening_address)
-        self.connection = http.client.HTTPConnection(address.hostname, address.port)
+        self.address = (address.hostname, address.port)
 
     def generate(self, prompt, written):
         """Tokens per second of the prompt, and of the generated text."""
         question = {"prompt": prompt, "n_predict": written, "cache_prompt": False}
         question |= {"ignore_eos": True, "temperature": 0}
         headers = {"Content-Type": "application/json"}
-        self.connection.request("POST", "/completion", json.dumps(question), headers)
-        times = json.loads(self.connection.getresponse().read())["timings"]
+        # A connection that was idle during our turn may have been closed.
+        connection = http.client.HTTPConnection(*self.address)
+        connection.request("POST", "/completion", json.dumps(question), headers)
+        times = json.loads(connection.getresponse().read())["timings"]
+        connection.close()
         done = (times["prompt_n"], times["predicted_n"])
         if done != (len(prompt), written):
             raise SystemExit(f"llama.cpp did {done}, not {(len(prompt), written)}")
