@@ -99,7 +99,7 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Granted<T> {
 /// before it uses the model, and returns the message of the error: for tests and fuzzing.
 ///
 /// # Errors
-/// TextChange is wrong with the body.
+/// What is wrong with the body.
 pub fn check(json: &[u8], chat: bool) -> std::result::Result<(), String> {
     let kind = if chat { Endpoint::Chat } else { Endpoint::Text };
     let wish: Granted<CompletionRequest> = parse(json);

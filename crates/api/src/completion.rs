@@ -166,7 +166,7 @@ pub struct CompletionRequest {
     stream_options: Option<StreamOptions>,
     ignore_eos: Option<bool>,
     add_generation_prompt: Option<bool>,
-    // TextChange can't change the answer is accepted.
+    // What can't change the answer is accepted.
     #[serde(rename = "user")]
     _user: Option<IgnoredAny>,
     #[serde(rename = "metadata")]
@@ -179,7 +179,7 @@ pub struct CompletionRequest {
     _safety_identifier: Option<IgnoredAny>,
     #[serde(rename = "prompt_cache_key")]
     _prompt_cache_key: Option<IgnoredAny>,
-    // TextChange would change it and isn't supported must be null.
+    // What would change it and isn't supported must be null.
     suffix: Option<IgnoredAny>,
     logit_bias: Option<IgnoredAny>,
     tools: Option<IgnoredAny>,

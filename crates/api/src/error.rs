@@ -1,4 +1,4 @@
-//! TextChange goes wrong: when the server starts, and in a request.
+//! What goes wrong: when the server starts, and in a request.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -39,7 +39,7 @@ pub enum Error {
     Template {
         /// Its file.
         path: String,
-        /// TextChange is wrong with it.
+        /// What is wrong with it.
         reason: String,
     },
 }
@@ -117,7 +117,7 @@ impl IntoResponse for Refusal {
         let extra = match self.status {
             StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            // TextChange is left of a body isn't read.
+            // What is left of a body isn't read.
             StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => {
                 Some((header::CONNECTION, "close"))
             }

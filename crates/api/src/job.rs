@@ -1,4 +1,4 @@
-//! TextChange the server's threads exchange: a job for each text, and events about it.
+//! What the server's threads exchange: a job for each text, and events about it.
 
 use session::{Ending, LogProbability, Sampling};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub fn room(texts: usize) -> usize {
     3 * texts
 }
 
-/// TextChange happened to a text.
+/// What happened to a text.
 #[derive(Debug)]
 pub struct TextEvent {
     /// The number of its job.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! metrics {
     ($($field:ident $kind:literal $help:literal,)*) => {
-        /// TextChange the server counts.
+        /// What the server counts.
         #[derive(Debug, Default)]
         pub struct Metrics {
             $(#[doc = $help] pub $field: AtomicU64,)*

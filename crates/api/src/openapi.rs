@@ -21,7 +21,7 @@ pub const ROUTES: [Route; 10] = [
     (
         "post",
         "/v1/chat/completions",
-        "Granted a chat (models with a chat template)",
+        "Answer a chat (models with a chat template)",
         Some("Chat"),
     ),
     ("get", "/v1/models", "The model that is served", None),

@@ -12,7 +12,8 @@ use session::{
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
 use text::{Tokenizer, Utf8Stream};
 
 /// Tokens of a prompt that are read at each turn while other texts are being written, and if none
@@ -23,12 +24,15 @@ const LONG_PASS: usize = 512;
 /// Maximum number of sequences that are kept after their end, for prompts that begin like them.
 pub const KEPT: usize = 32;
 
+/// How long the scheduler waits if every client has to take more before its text goes on.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// A text that is being written.
 struct Running {
     job: TextJob,
     /// `None` until the first token is read.
     id: Option<SequenceId>,
-    /// TextChange the model sees: the prompt and what was written, at most a context.
+    /// What the model sees: the prompt and what was written, at most a context.
     text: Vec<u32>,
     /// How many tokens of it are read.
     read: usize,
@@ -146,6 +150,8 @@ struct Scheduler<'a> {
     /// Sequences that ended, the last one used at the end.
     kept: VecDeque<SequenceId>,
     turn: u64,
+    /// Whether the last turn did nothing: every text waits for its client.
+    idle: bool,
 }
 
 /// Writes texts until nobody can ask for more. `opened` has room for `room` and [`KEPT`] more
@@ -161,6 +167,7 @@ pub fn run(opened: &mut Opened, room: Room, jobs: &Receiver<TextJob>, metrics: A
         running: Vec::new(),
         kept: VecDeque::new(),
         turn: 0,
+        idle: false,
     };
     while scheduler.receive(jobs) {
         scheduler.leave();
@@ -178,13 +185,19 @@ pub fn run(opened: &mut Opened, room: Room, jobs: &Receiver<TextJob>, metrics: A
 }
 
 impl Scheduler<'_> {
-    /// Takes the jobs that arrived; waits for one if there is nothing to do. `false` if there can't
-    /// be any more.
+    /// Takes the jobs that arrived; waits for one if there is nothing to do, but not for long if a
+    /// client may take more. `false` if there can't be any more.
     fn receive(&mut self, jobs: &Receiver<TextJob>) -> bool {
         if self.running.is_empty() && self.waiting.is_empty() {
             match jobs.recv() {
                 Ok(job) => self.waiting.push_back(job),
                 Err(_) => return false,
+            }
+        } else if self.idle {
+            match jobs.recv_timeout(PAUSE) {
+                Ok(job) => self.waiting.push_back(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
         loop {
@@ -258,9 +271,11 @@ impl Scheduler<'_> {
     /// One turn: draws, reads a part of one prompt, and reads one token of each text.
     fn take_turn(&mut self) -> session::Result<()> {
         self.turn += 1;
+        self.idle = true;
         for text in &mut self.running {
             let room = text.job.events.capacity() >= text.job.room;
             if text.id.is_some() && text.unread() == 0 && room {
+                self.idle = false;
                 if text.written == 0 && text.job.score {
                     let scores = std::mem::take(&mut text.scores);
                     text.send(TextChange::Scores(scores));
@@ -313,6 +328,7 @@ impl Scheduler<'_> {
         let Some(at) = ready.min_by_key(|&at| self.running[at].turn) else {
             return Ok(());
         };
+        self.idle = false;
         let id = match self.running[at].id {
             Some(id) => id,
             None => self.start(at)?,
@@ -413,6 +429,7 @@ impl Scheduler<'_> {
         if parts.is_empty() {
             return Ok(());
         }
+        self.idle = false;
         let parts: Vec<_> = parts
             .iter()
             .map(|(id, token)| (*id, std::slice::from_ref(token)))

@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 /// Events of a request that may wait for its client, besides those that always have room.
 const EVENTS: usize = 64;
 
-/// TextChange the routes know of the model, and how they reach its thread.
+/// What the routes know of the model, and how they reach its thread.
 pub struct Served {
     pub name: String,
     pub tokenizer: Tokenizer,

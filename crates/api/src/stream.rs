@@ -198,7 +198,7 @@ fn sent(value: &Value) -> String {
 }
 
 impl Pieces {
-    /// TextChange is sent before any token: the role, or a prompt without log-probabilities.
+    /// What is sent before any token: the role, or a prompt without log-probabilities.
     fn first(&mut self) -> String {
         let r = &self.request;
         let (chat, echo) = (r.kind == Endpoint::Chat, r.checked.echo);
@@ -244,7 +244,7 @@ impl Pieces {
         sent(&object)
     }
 
-    /// TextChange an event adds.
+    /// What an event adds.
     fn add(&mut self, TextEvent { index, what }: TextEvent) -> String {
         let n = self.request.checked.n;
         match what {
@@ -286,7 +286,7 @@ impl Pieces {
         }
     }
 
-    /// TextChange is sent after the last text has ended.
+    /// What is sent after the last text has ended.
     fn last(&self) -> String {
         if self.left > 0 {
             return String::new();

@@ -13,7 +13,7 @@ use std::path::Path;
 
 const ROUTE: &str = "/v1/completions";
 
-/// TextChange `downhill sample` writes: the text and the log-probabilities of its tokens.
+/// What `downhill sample` writes: the text and the log-probabilities of its tokens.
 fn alone(folder: &Path, prompt: &str, tokens: usize, seed: Option<u64>) -> (String, Vec<f64>) {
     let mut opened = opened(folder);
     let tokenizer = opened.tokenizer.clone();

@@ -62,7 +62,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// An error in a user's words.
+    /// An error with this message.
     pub fn error(message: String) -> Reply {
         Reply::Error {
             message,

@@ -115,7 +115,11 @@ fn open<'a>(
         Some(at) => kept.remove(at),
         None => {
             client.tell(Reply::Loading);
-            while kept.iter().map(|l| l.weights).sum::<u64>() > power.weights {
+            let all = |kept: &[Loaded]| {
+                kept.iter()
+                    .fold(0u64, |all, l| all.saturating_add(l.weights))
+            };
+            while all(kept) > power.weights {
                 kept.remove(0);
             }
             let how = Use {

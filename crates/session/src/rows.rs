@@ -1,11 +1,8 @@
 //! Reads a text with the logits after each of its tokens.
 
 use crate::error::{Error, Result};
-use crate::pages::WASTE;
 use crate::plans::{Plans, SequenceId, TOGETHER};
-use crate::session::Session;
-use engine::{Host, HostMut, Scalars};
-use model::Mode;
+use crate::session::{Pass, Session};
 
 impl Session<'_> {
     /// Reads tokens of a sequence and passes on the logits [V] after each of them, in order.
@@ -52,31 +49,15 @@ impl Session<'_> {
             return Err(Error::NoPages);
         }
         let table: Vec<u32> = shelf.table(&sequence.pages).collect();
-        let pages = shelf.pages();
-        let rows = tokens.len().next_power_of_two();
-        let padded = |mut all: Vec<u32>, len: usize, with: u32| {
-            all.resize(len, with);
-            all
-        };
         let positions: Vec<u32> = (from as u32..to as u32).collect();
-        let tables = table.repeat(tokens.len());
-        let device = &mut *self.device;
-        let r = self.plans.ready(device, Mode::Generate(pages), (rows, 1))?;
-        let mut write =
-            |value, numbers: &[u32]| device.write(r.ready, value, Host::Tokens(numbers));
-        write(r.decoder.tokens, &padded(tokens.to_vec(), rows, 0))?;
-        if let Some(value) = r.decoder.positions {
-            write(value, &padded(positions.clone(), rows, 0))?;
-        }
-        if let (Some(places), Some(asked)) = (r.decoder.places, r.decoder.asked) {
-            write(places.start, &padded(positions, rows, 0))?;
-            write(places.table, &padded(tables, rows * pages.each, WASTE))?;
-            let all: Vec<u32> = (0..rows as u32).collect();
-            write(asked, &all)?;
-        }
-        device.run(r.ready, &Scalars::default())?;
-        let mut logits = vec![0.0; rows * vocabulary];
-        device.read(r.ready, r.decoder.logits, HostMut::Real(&mut logits))?;
+        let pass = Pass {
+            tokens: tokens.to_vec(),
+            start: positions.clone(),
+            positions,
+            table: table.repeat(tokens.len()),
+            asked: (0..tokens.len() as u32).collect(),
+        };
+        let logits = self.run(pass, 1)?;
         let sequence = self.plans.sequence(id)?;
         sequence.tokens.extend_from_slice(tokens);
         sequence.position = to;

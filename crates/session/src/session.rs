@@ -23,6 +23,19 @@ struct Stretch {
     count: usize,
 }
 
+/// What is written to a recording before a pass: of S sequences, T tokens each.
+#[derive(Default)]
+pub(crate) struct Pass {
+    /// Tokens and their positions [S·T].
+    pub tokens: Vec<u32>,
+    pub positions: Vec<u32>,
+    /// Position of each sequence's first token [S], and its table of pages.
+    pub start: Vec<u32>,
+    pub table: Vec<u32>,
+    /// The row of each sequence whose next token is requested [S].
+    pub asked: Vec<u32>,
+}
+
 impl<'a> Session<'a> {
     /// A session on a device, with plans made for it.
     pub fn new(device: &'a mut dyn Device, plans: &'a mut Plans) -> Session<'a> {
@@ -164,9 +177,7 @@ impl<'a> Session<'a> {
     fn read(&mut self, stretches: &[Stretch], time: usize) -> Result<()> {
         self.check_stop()?;
         let (context, vocabulary) = (self.plans.model.context, self.plans.vocabulary);
-        let sequences = stretches.len().next_power_of_two();
-        let (mut tokens, mut positions) = (Vec::new(), Vec::new());
-        let (mut start, mut table, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pass = Pass::default();
         for (at, stretch) in stretches.iter().enumerate() {
             let Plans {
                 shelf, sequences, ..
@@ -177,43 +188,53 @@ impl<'a> Session<'a> {
             if !shelf.reserve(&mut sequence.pages, from, to) {
                 return Err(Error::NoPages);
             }
-            tokens.extend(&sequence.tokens[stretch.from..][..stretch.count]);
-            tokens.resize((at + 1) * time, 0);
+            pass.tokens
+                .extend(&sequence.tokens[stretch.from..][..stretch.count]);
+            pass.tokens.resize((at + 1) * time, 0);
             let row = |t: usize| (sequence.position + t).min(context - 1) as u32;
-            positions.extend((0..time).map(row));
-            start.push(sequence.position as u32);
-            table.extend(shelf.table(&sequence.pages));
-            asked.push((at * time + stretch.count - 1) as u32);
+            pass.positions.extend((0..time).map(row));
+            pass.start.push(sequence.position as u32);
+            pass.table.extend(shelf.table(&sequence.pages));
+            pass.asked.push((at * time + stretch.count - 1) as u32);
         }
-        let pages = self.plans.shelf.pages();
-        tokens.resize(sequences * time, 0);
-        positions.resize(sequences * time, 0);
-        start.resize(sequences, 0);
-        table.resize(sequences * pages.each, crate::pages::WASTE);
-        asked.resize(sequences, 0);
-        let device = &mut *self.device;
-        let mode = Mode::Generate(pages);
-        let r = self.plans.ready(device, mode, (sequences, time))?;
-        let mut write =
-            |value, numbers: &[u32]| device.write(r.ready, value, Host::Tokens(numbers));
-        write(r.decoder.tokens, &tokens)?;
-        if let Some(value) = r.decoder.positions {
-            write(value, &positions)?;
-        }
-        if let (Some(places), Some(rows)) = (r.decoder.places, r.decoder.asked) {
-            write(places.start, &start)?;
-            write(places.table, &table)?;
-            write(rows, &asked)?;
-        }
-        device.run(r.ready, &Scalars::default())?;
-        let mut all = vec![0.0; sequences * vocabulary];
-        device.read(r.ready, r.decoder.logits, HostMut::Real(&mut all))?;
+        let all = self.run(pass, time)?;
         for (stretch, logits) in stretches.iter().zip(all.chunks(vocabulary)) {
             let sequence = self.plans.sequence(stretch.id)?;
             sequence.logits.copy_from_slice(logits);
             sequence.position += stretch.count;
         }
         Ok(())
+    }
+
+    /// Runs the recording that a pass over `time` tokens of each sequence needs, and returns the
+    /// logits of the rows asked for, then those of padding.
+    pub(crate) fn run(&mut self, mut pass: Pass, time: usize) -> Result<Vec<f32>> {
+        let (sequences, vocabulary) = (pass.start.len().next_power_of_two(), self.plans.vocabulary);
+        let pages = self.plans.shelf.pages();
+        pass.tokens.resize(sequences * time, 0);
+        pass.positions.resize(sequences * time, 0);
+        pass.start.resize(sequences, 0);
+        pass.table
+            .resize(sequences * pages.each, crate::pages::WASTE);
+        pass.asked.resize(sequences, 0);
+        let device = &mut *self.device;
+        let mode = Mode::Generate(pages);
+        let r = self.plans.ready(device, mode, (sequences, time))?;
+        let mut write =
+            |value, numbers: &[u32]| device.write(r.ready, value, Host::Tokens(numbers));
+        write(r.decoder.tokens, &pass.tokens)?;
+        if let Some(value) = r.decoder.positions {
+            write(value, &pass.positions)?;
+        }
+        if let (Some(places), Some(rows)) = (r.decoder.places, r.decoder.asked) {
+            write(places.start, &pass.start)?;
+            write(places.table, &pass.table)?;
+            write(rows, &pass.asked)?;
+        }
+        device.run(r.ready, &Scalars::default())?;
+        let mut all = vec![0.0; sequences * vocabulary];
+        device.read(r.ready, r.decoder.logits, HostMut::Real(&mut all))?;
+        Ok(all)
     }
 
     /// Logits of the token after a sequence [V].

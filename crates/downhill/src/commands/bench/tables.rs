@@ -204,7 +204,7 @@ pub fn own(out: &mut dyn Write, found: &Found<generate::OwnTime>) -> Result<()> 
         )?;
         writeln!(
             out,
-            "{} tokens after 16   {:>9} tokens/s",
+            "{} tokens generated   {:>9} tokens/s",
             m.written,
             count(m.tokens_per_second as u64)
         )?;
