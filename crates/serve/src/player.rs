@@ -115,11 +115,7 @@ fn open<'a>(
         Some(at) => kept.remove(at),
         None => {
             client.tell(Reply::Loading);
-            let all = |kept: &[Loaded]| {
-                kept.iter()
-                    .fold(0u64, |all, l| all.saturating_add(l.weights))
-            };
-            while all(kept) > power.weights {
+            while kept.iter().map(|l| l.weights).sum::<u64>() > power.weights {
                 kept.remove(0);
             }
             let how = Use {
@@ -142,9 +138,7 @@ fn open<'a>(
 
 /// Bytes of the weights in a folder.
 fn weights(folder: &Path) -> u64 {
-    let Ok(files) = std::fs::read_dir(folder) else {
-        return u64::MAX;
-    };
+    let files = std::fs::read_dir(folder).into_iter().flatten();
     let tensors = files.flatten().filter(|file| {
         let path = file.path();
         path.extension().is_some_and(|e| e == "safetensors")
