@@ -1,6 +1,6 @@
 //! How is the result of a product cut into tiles for the team?
 
-use super::ROWS_AT_MOST;
+use super::{PANELS_ABREAST, ROWS_AT_MOST};
 use crate::cpu::arena::{Cut, Out};
 use crate::cpu::team::Team;
 
@@ -83,7 +83,12 @@ pub fn cut_few_rows<'o>(
     if sizes().any(|&(_, m, n)| m > ROWS_AT_MOST || n == 0) {
         return None;
     }
-    let strip = |n: usize, count: usize| n.div_ceil(count).next_multiple_of(32);
+    // Whole panels, and as many of them as one row is multiplied by at once, where that leaves
+    // enough tiles.
+    let fewest = sizes().map(|&(_, _, n)| n).min().unwrap_or(0);
+    let panels = |at_once: &usize| fewest >= 2 * team.threads() * at_once * 32;
+    let unit = 32 * [PANELS_ABREAST, 2].into_iter().find(panels).unwrap_or(1);
+    let strip = |n: usize, count: usize| n.div_ceil(count).next_multiple_of(unit);
     let same = |count: &usize| {
         let tiles = |n: usize| n.div_ceil(strip(n, *count));
         let mut counts = sizes().map(|&(_, _, n)| tiles(n));

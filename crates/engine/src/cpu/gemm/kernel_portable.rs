@@ -1,7 +1,7 @@
 //! The kernel for any processor: 16-lane arrays of fused multiply-adds, which the compiler maps to
 //! the vectors available (NEON on Arm, not yet tested there).
 
-use super::Kernel;
+use super::{Abreast, Kernel};
 
 /// Columns of the register tile.
 pub const COLUMNS: usize = 16;
@@ -20,6 +20,9 @@ pub const BY_COLUMNS: &[Kernel] = &[
     kernel::<false, 3>,
     kernel::<false, 4>,
 ];
+
+/// None: nothing is known about the processor's memory.
+pub const ABREAST: Option<Abreast> = None;
 
 /// # Safety
 /// As [`Kernel`].

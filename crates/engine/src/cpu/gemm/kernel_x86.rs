@@ -1,11 +1,11 @@
 //! The kernels for x86-64: a tile of C in vector registers, 6 × 16 for AVX2 and 12 × 32 for
 //! AVX-512. They differ only in vector width and tile size.
 
-use super::prefetch::prefetch;
-use super::{Kernel, ROWS_AT_MOST};
+use super::prefetch::prefetch_early;
+use super::{Abreast, Kernel, PANELS_ABREAST, ROWS_AT_MOST};
 use std::arch::x86_64::*;
 
-/// How many numbers of B ahead a kernel for one row prefetches: 4 KB.
+/// How many numbers ahead in each panel of B the kernel for one row prefetches: 4 KB.
 const AHEAD: usize = 1024;
 
 macro_rules! kernel {
@@ -26,6 +26,42 @@ macro_rules! kernel {
             pub const BY_ROWS: &[Kernel] = &[$(kernel::<true, $rows>),*];
             /// For tiles of 1, 2, … rows, reading A column by column.
             pub const BY_COLUMNS: &[Kernel] = &[$(kernel::<false, $rows>),*];
+            /// For one row and several panels.
+            pub const ABREAST: Option<Abreast> = Some(abreast);
+
+            /// # Safety
+            /// As [`Abreast`]; the processor must have the instructions.
+            #[target_feature(enable = $feature)]
+            unsafe fn abreast(
+                depth: usize,
+                a: *const f32,
+                (b, panel): (*const f32, usize),
+                c: *mut f32,
+                zero: bool,
+            ) {
+                let mut acc = [[$zero(); COLUMNS / VECTOR]; PANELS_ABREAST];
+                // SAFETY: the caller's obligation.
+                unsafe {
+                    if !zero {
+                        for (v, acc) in acc.as_flattened_mut().iter_mut().enumerate() {
+                            *acc = $load(c.add(v * VECTOR));
+                        }
+                    }
+                    for k in 0..depth {
+                        let a = $set(*a.add(k));
+                        for (p, acc) in acc.iter_mut().enumerate() {
+                            let b = b.add(p * panel + k * COLUMNS);
+                            prefetch_early(b.wrapping_add(AHEAD), COLUMNS);
+                            for (v, acc) in acc.iter_mut().enumerate() {
+                                *acc = $fma(a, $load(b.add(v * VECTOR)), *acc);
+                            }
+                        }
+                    }
+                    for (v, acc) in acc.as_flattened().iter().enumerate() {
+                        $store(c.add(v * VECTOR), *acc);
+                    }
+                }
+            }
 
             /// # Safety
             /// As [`Kernel`]; the processor must have the instructions.
@@ -54,10 +90,6 @@ macro_rules! kernel {
                         std::array::from_fn(|i| a.add((3 * i).min(ROWS - 1) * a_stride));
                     let mut column = a;
                     for k in 0..depth {
-                        if ROWS == 1 {
-                            // One row takes the time of reading B from memory.
-                            prefetch(b.wrapping_add(k * COLUMNS + AHEAD), COLUMNS);
-                        }
                         let b: [_; COLUMNS / VECTOR] =
                             std::array::from_fn(|v| $load(b.add(k * COLUMNS + v * VECTOR)));
                         for (r, acc) in acc.iter_mut().enumerate() {
