@@ -394,6 +394,7 @@ mod tests {
         let mut scratch = vec![f32::NAN; SCRATCH];
         for (m, n, k) in [
             (1, 1, 1),
+            (1, 300, 70),
             (13, 33, 7),
             (6, 16, 300),
             (200, 65, 31),

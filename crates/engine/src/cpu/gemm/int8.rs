@@ -24,8 +24,8 @@ pub(crate) const COLUMNS: usize = 32;
 const UNITS: usize = COLUMNS / 2 + COLUMNS * BLOCK / 4;
 /// Units of a block of x: scale, −128 times the sum of its integers, integers.
 const LEFT: usize = 2 + BLOCK / 4;
-/// Maximum rows of x that are multiplied together.
-const ROWS: usize = 4;
+/// Maximum rows of x that are multiplied by a panel together, or panels by a row.
+const TILES: usize = 4;
 
 /// A block of weights rounded to 8 bits: scale and integers. `None` if the scale doesn't fit f16.
 pub fn quantize(block: &[f32; BLOCK]) -> Option<(f16, [i8; BLOCK])> {
@@ -145,21 +145,27 @@ pub(crate) fn product(
         for (r, to) in scratch.chunks_mut(blocks * LEFT).take(height).enumerate() {
             quantize_rows(isa, x.line(top + r), to);
         }
-        let panels = units.chunks(blocks * UNITS).skip(first);
-        for (panel, left) in panels.zip((0..y.columns).step_by(COLUMNS)) {
-            let columns = COLUMNS.min(y.columns - left);
-            for from in (0..height).step_by(ROWS) {
-                let rows = ROWS.min(height - from);
+        // One row takes the time of reading w from memory: several streams are read faster than one.
+        let (rows, panels) = if height == 1 { (1, TILES) } else { (TILES, 1) };
+        for left in (0..y.columns).step_by(panels * COLUMNS) {
+            let columns = (panels * COLUMNS).min(y.columns - left);
+            let panels = columns.div_ceil(COLUMNS);
+            let w = &units[(first + left / COLUMNS) * blocks * UNITS..][..panels * blocks * UNITS];
+            for from in (0..height).step_by(rows) {
+                let rows = rows.min(height - from);
                 let x = &scratch[from * blocks * LEFT..][..rows * blocks * LEFT];
-                let mut sums = [[0.0; COLUMNS]; ROWS];
+                let mut sums = [[0.0; COLUMNS]; TILES];
+                let row_of = |r: usize| r * panels..(r + 1) * panels;
                 if start == ChainStart::Held {
-                    for (r, sums) in sums[..rows].iter_mut().enumerate() {
-                        sums[..columns].copy_from_slice(&y.row(top + from + r)[left..][..columns]);
+                    for r in 0..rows {
+                        sums[row_of(r)].as_flattened_mut()[..columns]
+                            .copy_from_slice(&y.row(top + from + r)[left..][..columns]);
                     }
                 }
-                tile(isa, (x, rows), panel, &mut sums);
-                for (r, sums) in sums[..rows].iter().enumerate() {
-                    y.row(top + from + r)[left..][..columns].copy_from_slice(&sums[..columns]);
+                tile(isa, (x, rows), (w, panels), &mut sums);
+                for r in 0..rows {
+                    y.row(top + from + r)[left..][..columns]
+                        .copy_from_slice(&sums[row_of(r)].as_flattened()[..columns]);
                 }
             }
         }
@@ -169,21 +175,35 @@ pub(crate) fn product(
 /// Maximum rows of x that are rounded together.
 const BAND: usize = 128;
 
-/// Adds the products of up to four rows of x and a panel to `sums`.
-fn tile(isa: Isa, (x, rows): (&[f32], usize), panel: &[f32], sums: &mut [[f32; COLUMNS]; ROWS]) {
+/// Adds the products of rows of x and panels of w, one of which is one, to `sums`: the panels of
+/// the first row, then those of the next.
+fn tile(
+    isa: Isa,
+    (x, rows): (&[f32], usize),
+    (w, panels): (&[f32], usize),
+    sums: &mut [[f32; COLUMNS]; TILES],
+) {
     #[cfg(target_arch = "x86_64")]
     if isa.level() == crate::cpu::machine::Level::Avx512 && is_x86_feature_detected!("avx512vnni") {
-        let kernel = [
-            x86::tile::<1>,
-            x86::tile::<2>,
-            x86::tile::<3>,
-            x86::tile::<4>,
-        ][rows - 1];
+        let by_rows = [
+            x86::tile::<1, 1>,
+            x86::tile::<2, 1>,
+            x86::tile::<3, 1>,
+            x86::tile::<4, 1>,
+        ];
+        let by_panels = [x86::tile::<1, 2>, x86::tile::<1, 3>, x86::tile::<1, 4>];
+        let kernel = match panels {
+            1 => by_rows[rows - 1],
+            _ => by_panels[panels - 2],
+        };
         // SAFETY: the processor has the instructions.
-        return unsafe { kernel(x, panel, sums) };
+        return unsafe { kernel(x, w, sums) };
     }
-    for (x, sums) in x.chunks(x.len() / rows).zip(sums) {
-        one_row(isa, x, panel, sums);
+    let pairs = x
+        .chunks(x.len() / rows)
+        .flat_map(|x| w.chunks(w.len() / panels).map(move |w| (x, w)));
+    for ((x, w), sums) in pairs.zip(sums) {
+        one_row(isa, x, w, sums);
     }
 }
 
@@ -210,54 +230,70 @@ lanes! {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{BLOCK, COLUMNS, LEFT, ROWS as MOST, UNITS};
+    use super::{BLOCK, COLUMNS, LEFT, TILES, UNITS};
+    use crate::cpu::gemm::prefetch::prefetch_early;
     use std::arch::x86_64::*;
+
+    /// Units of a panel that are prefetched ahead: 4 KB.
+    const AHEAD: usize = 1024;
 
     /// # Safety
     /// AVX-512 with VNNI.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub unsafe fn tile<const ROWS: usize>(
+    pub unsafe fn tile<const ROWS: usize, const PANELS: usize>(
         x: &[f32],
-        panel: &[f32],
-        sums: &mut [[f32; COLUMNS]; MOST],
+        w: &[f32],
+        sums: &mut [[f32; COLUMNS]; TILES],
     ) {
-        let blocks = panel.len() / UNITS;
-        assert!(x.len() == ROWS * blocks * LEFT, "operands differ");
+        let panel = w.len() / PANELS;
+        let blocks = panel / UNITS;
+        assert!(
+            w.len() == PANELS * blocks * UNITS && x.len() == ROWS * blocks * LEFT,
+            "operands differ"
+        );
         // SAFETY: every address lies inside the slices: `blocks` blocks of each operand.
         unsafe {
-            let (x, panel) = (x.as_ptr(), panel.as_ptr());
-            let mut acc: [[__m512; 2]; ROWS] = std::array::from_fn(|r| {
-                let sums = sums[r].as_ptr();
-                [_mm512_loadu_ps(sums), _mm512_loadu_ps(sums.add(16))]
+            let (x, w) = (x.as_ptr(), w.as_ptr());
+            let mut acc: [[[__m512; 2]; PANELS]; ROWS] = std::array::from_fn(|r| {
+                std::array::from_fn(|p| {
+                    let sums = sums[r * PANELS + p].as_ptr();
+                    [_mm512_loadu_ps(sums), _mm512_loadu_ps(sums.add(16))]
+                })
             });
             for block in 0..blocks {
-                let w = panel.add(block * UNITS);
-                _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(4 * UNITS).cast());
                 let x: [*const f32; ROWS] =
                     std::array::from_fn(|r| x.add((r * blocks + block) * LEFT));
-                let scales = [0, 8].map(|at| _mm512_cvtph_ps(_mm256_loadu_si256(w.add(at).cast())));
-                let w = w.add(COLUMNS / 2);
-                let mut integers: [[__m512i; 2]; ROWS] = std::array::from_fn(|r| {
-                    [_mm512_set1_epi32(x[r].add(1).cast::<i32>().read()); 2]
+                let w: [*const f32; PANELS] =
+                    std::array::from_fn(|p| w.add(p * panel + block * UNITS));
+                let mut integers: [[[__m512i; 2]; PANELS]; ROWS] = std::array::from_fn(|r| {
+                    [[_mm512_set1_epi32(x[r].add(1).cast::<i32>().read()); 2]; PANELS]
                 });
                 for four in 0..BLOCK / 4 {
-                    let w = [0, 16].map(|at| _mm512_loadu_si512(w.add(four * COLUMNS + at).cast()));
-                    for (integers, x) in integers.iter_mut().zip(x) {
-                        let x = _mm512_set1_epi32(x.add(2 + four).cast::<i32>().read());
-                        for (integers, w) in integers.iter_mut().zip(w) {
-                            *integers = _mm512_dpbusd_epi32(*integers, w, x);
+                    let x = x.map(|x| _mm512_set1_epi32(x.add(2 + four).cast::<i32>().read()));
+                    for (p, w) in w.iter().enumerate() {
+                        let w = w.add(COLUMNS / 2 + four * COLUMNS);
+                        prefetch_early(w.wrapping_add(AHEAD), COLUMNS);
+                        let w = [0, 16].map(|at| _mm512_loadu_si512(w.add(at).cast()));
+                        for (integers, x) in integers.iter_mut().zip(x) {
+                            for (integers, w) in integers[p].iter_mut().zip(w) {
+                                *integers = _mm512_dpbusd_epi32(*integers, w, x);
+                            }
                         }
                     }
                 }
-                for ((acc, integers), x) in acc.iter_mut().zip(integers).zip(x) {
-                    let scale = _mm512_set1_ps(*x);
-                    for ((acc, integers), w) in acc.iter_mut().zip(integers).zip(scales) {
-                        let scale = _mm512_mul_ps(w, scale);
-                        *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers), scale, *acc);
+                for (p, w) in w.iter().enumerate() {
+                    let scales =
+                        [0, 8].map(|at| _mm512_cvtph_ps(_mm256_loadu_si256(w.add(at).cast())));
+                    for ((acc, integers), x) in acc.iter_mut().zip(integers).zip(x) {
+                        let scale = _mm512_set1_ps(*x);
+                        for ((acc, integers), w) in acc[p].iter_mut().zip(integers[p]).zip(scales) {
+                            let scale = _mm512_mul_ps(w, scale);
+                            *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers), scale, *acc);
+                        }
                     }
                 }
             }
-            for (acc, sums) in acc.iter().zip(sums) {
+            for (acc, sums) in acc.as_flattened().iter().zip(sums) {
                 _mm512_storeu_ps(sums.as_mut_ptr(), acc[0]);
                 _mm512_storeu_ps(sums.as_mut_ptr().add(16), acc[1]);
             }

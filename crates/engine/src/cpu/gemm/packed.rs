@@ -193,7 +193,7 @@ mod tests {
         let x = View::new(x, n, inner, inner);
         Workers::new(1, isa, Order::Rising)
             .run(&|team| {
-                team.each(y.grid(out, 13, 64), |_, mut y, scratch| {
+                team.each(y.grid(out, 13, 256), |_, mut y, scratch| {
                     by(x.rows(y.first_row, y.rows), &mut y, scratch);
                 });
             })
@@ -201,9 +201,10 @@ mod tests {
         arena.slice(0, n * out).to_vec()
     }
 
-    const SIZES: [(usize, usize, usize); 6] = [
+    const SIZES: [(usize, usize, usize); 7] = [
         (1, 1, 1),
         (1, 97, 300),
+        (1, 300, 70),
         (5, 64, 33),
         (29, 70, 513),
         (2, 33, 1027),
