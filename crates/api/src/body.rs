@@ -110,6 +110,21 @@ pub fn check(json: &[u8], chat: bool) -> std::result::Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Bytes;
+    use std::convert::Infallible;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_refused_after_30_seconds() {
+        let start = tokio::time::Instant::now();
+        let begun = tokio_stream::iter([Ok::<_, Infallible>(Bytes::from("{"))]);
+        let body = Body::from_stream(tokio_stream::StreamExt::chain(
+            begun,
+            tokio_stream::pending(),
+        ));
+        let refusal = receive(body, &Semaphore::new(ALL_BYTES)).await.unwrap_err();
+        assert_eq!(refusal.status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(start.elapsed().as_secs(), 30);
+    }
 
     #[test]
     fn nesting_is_counted_outside_strings() {

@@ -201,3 +201,27 @@ pub async fn accept_within(listener: tokio::net::TcpListener, routes: Router, bo
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_head_never_ends_is_closed_after_10_seconds() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let bounds = Bounds {
+            connections: 8,
+            life: 100 * HEADER_TIME,
+        };
+        tokio::spawn(accept_within(listener, Router::new(), bounds));
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        let start = tokio::time::Instant::now();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(!answer.contains(" 200 "), "{answer}");
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
+}

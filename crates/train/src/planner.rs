@@ -313,7 +313,7 @@ pub fn plan(
         speed = flops(facts, &config)?.0 / measured(&config)?;
         found = Some((sets, config, chosen, considered));
     }
-    let Some((sets, config, mut chosen, considered)) = found else {
+    let Some((mut sets, mut config, mut chosen, considered)) = found else {
         return Err(Error::Task("no shape is left to plan with".into()));
     };
     let each = (config.train.batch * config.model.context) as f64;
@@ -328,6 +328,8 @@ pub fn plan(
         });
     }
     chosen.steps = steps as u64;
+    config.train.steps = chosen.steps;
+    sets.push(format!("train.steps={}", chosen.steps));
     chosen.epochs = steps * each / facts.tokens as f64;
     let one = expected(facts, chosen.parameters, steps * each);
     chosen.bits_per_byte = one * distilled(chosen.members);
