@@ -14,6 +14,7 @@ import sys
 import urllib.parse
 from pathlib import Path
 
+import gguf
 import numpy
 import safetensors.numpy
 import xllamacpp
@@ -115,11 +116,39 @@ def ours(program, folder, form):
     return found
 
 
-def gguf(program, folder, kind):
-    """The model as a GGUF file; the package gguf has no bf16 writer in our program's list."""
+def to_bf16(path, to):
+    """Rewrites an f32 file with its matrices in bf16, a type that `export` doesn't write."""
+    reader = gguf.GGUFReader(path)
+    writer = gguf.GGUFWriter(to, reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        written = field.name.startswith("GGUF.") or field.name == "general.architecture"
+        if not written:
+            kind, *parts = field.types
+            parts = parts[-1] if parts else None
+            # The package doesn't write an empty list of merges. Prompts are token ids here, so one
+            # that never applies changes nothing.
+            content = field.contents()
+            content = ["a b"] if content == [] else content
+            writer.add_key_value(field.name, content, kind, parts)
+    kind = gguf.GGMLQuantizationType.BF16
+    for tensor in reader.tensors:
+        if len(tensor.shape) > 1 and not tensor.name.startswith("position"):
+            numbers = gguf.quants.quantize(tensor.data, kind)
+            writer.add_tensor(tensor.name, numbers, raw_dtype=kind)
+        else:
+            writer.add_tensor(tensor.name, tensor.data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def export(program, folder, kind):
+    """The model as a GGUF file."""
     path = folder.with_suffix(f".{kind}.gguf")
     if kind == "bf16":
-        return None
+        to_bf16(folder.with_suffix(".f32.gguf"), path)
+        return path
     command = [program, "export", str(folder), "-o", str(path), "--quantize", kind]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return path
@@ -136,23 +165,18 @@ def main():
         folder = work / name
         write_model(folder, tiny, *shape)
         for form, kind in TYPES:
-            path = gguf(program, folder, kind)
-            llama = LlamaCpp(path) if path else None
+            llama = LlamaCpp(export(program, folder, kind))
             mine, theirs = [], []
             for _ in range(rounds):
                 mine.append(ours(program, folder, form))
-                if llama:
-                    read = llama.generate(ids, 1)[0]
-                    theirs.append((read, llama.generate(ids[:SHORT], WRITTEN)[1]))
+                read = llama.generate(ids, 1)[0]
+                theirs.append((read, llama.generate(ids[:SHORT], WRITTEN)[1]))
             processor = mine[0]["processor"]
             line = f"{name:<6} {form:<4}/{kind:<5}"
             for at, key in enumerate(["prompt_tokens_per_second", "tokens_per_second"]):
                 own = statistics.median(m[key] for m in mine)
-                if theirs:
-                    other = statistics.median(t[at] for t in theirs)
-                    line += f" {own:>13.0f} {other:>10.0f} {own / other:>6.2f}"
-                else:
-                    line += f" {own:>13.0f} {'-':>10} {'-':>6}"
+                other = statistics.median(t[at] for t in theirs)
+                line += f" {own:>13.0f} {other:>10.0f} {own / other:>6.2f}"
             share = statistics.median(m["share_of_bandwidth"] for m in mine)
             print(line, f"{share:>9.0%}", flush=True)
             del llama
