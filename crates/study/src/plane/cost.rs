@@ -7,6 +7,7 @@ use engine::{
     Cpu, CpuSettings, Device, Field, Host, HostMut, Optimizer, Plan, Purpose, Ready, Scalars,
     UNCOUNTED, Variable,
 };
+use model::hugging_face::WEIGHTS;
 use model::{Config, Training};
 use run::{Checkpoint, RunFolder, Which};
 use session::tokenizer;
@@ -48,6 +49,18 @@ impl StudiedRun {
 }
 
 impl StudiedRun {
+    /// Bytes that a landscape needs: those of a training step, and the weights of all checkpoints.
+    ///
+    /// # Errors
+    /// If the model's numbers don't fit together.
+    pub fn bytes(&self) -> Result<u64> {
+        let vocabulary = self.corpus.tokenizer.vocabulary_size();
+        let weights = (self.checkpoints.iter())
+            .filter_map(|c| std::fs::metadata(c.path.join(WEIGHTS)).ok())
+            .map(|file| file.len());
+        Ok(train::memory(&self.config, vocabulary)? + weights.sum::<u64>())
+    }
+
     /// The last checkpoint of another run, if there is a line from this run's model to its.
     ///
     /// # Errors
