@@ -274,8 +274,10 @@ const WORDS = {
     "行走者不能离开平面：它们沿代价在平面上的精确坡度下降。",
   ],
   terrainMuon: [
-    "Muon has no meaning for two numbers: its step is computed for all weights, then projected.",
-    "Muon 对两个数没有意义：先对全部权重计算其更新，再投影到平面上。",
+    "Muon needs matrices, and a plane has none: its step is computed for all weights, then " +
+      "projected. What is left of it may lead uphill.",
+    "Muon 需要矩阵，而平面上没有矩阵：先对全部权重计算其更新，再投影到平面上。" +
+      "投影后的更新可能指向上坡。",
   ],
   terrainHeight: [
     "cost in nats per token, log scale; drag to rotate",

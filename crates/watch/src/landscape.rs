@@ -98,7 +98,10 @@ pub fn caption(land: &CostLandscape) -> Vec<String> {
         plane,
         format!("Every cost on it is exact, for {tokens} validation tokens"),
     ];
-    let beside = land.path.iter().filter_map(|p| Some((p.slice? - p.cost?).abs()));
+    let beside = land
+        .path
+        .iter()
+        .filter_map(|p| Some((p.slice? - p.cost?).abs()));
     let beside = beside.fold(0.0, f64::max);
     if land.axes != PlaneAxes::Line && !land.path.is_empty() {
         all.push(format!(
@@ -107,22 +110,33 @@ pub fn caption(land: &CostLandscape) -> Vec<String> {
         ));
     }
     if !land.walkers.is_empty() {
-        let muon = land.walkers.iter().any(|w| w.optimizer == "muon");
-        let muon = match muon {
-            true => "; Muon's step is that for all weights, projected",
-            false => "",
-        };
-        all.push(format!(
-            "Walkers can't leave the plane: they follow the exact slope on it{muon}"
-        ));
+        all.push("Walkers can't leave the plane: they follow the exact slope on it".into());
+        if land.walkers.iter().any(|w| w.optimizer == "muon") {
+            all.push(
+                "Muon's step is computed for all weights, then projected: it may lead uphill"
+                    .into(),
+            );
+        }
     }
     all
+}
+
+/// The report's section on it.
+pub(crate) fn section(land: &CostLandscape) -> String {
+    format!(
+        "<h2>Cost landscape</h2><figure>{}</figure>",
+        landscape(land)
+    )
 }
 
 /// An SVG of the surface from above with the paths on it; of a line, its curve.
 pub fn landscape(land: &CostLandscape) -> String {
     if land.axes == PlaneAxes::Line {
-        let costs = land.cost.iter().flatten().map(|cost| cost.unwrap_or(f64::NAN));
+        let costs = land
+            .cost
+            .iter()
+            .flatten()
+            .map(|cost| cost.unwrap_or(f64::NAN));
         let curves = [
             Curve {
                 name: "cost along the line",
@@ -133,11 +147,21 @@ pub fn landscape(land: &CostLandscape) -> String {
             Curve {
                 name: "the two models",
                 color: "#b4540a",
-                points: land.path.iter().filter_map(|p| Some((p.x, p.cost?))).collect(),
+                points: land
+                    .path
+                    .iter()
+                    .filter_map(|p| Some((p.x, p.cost?)))
+                    .collect(),
                 marks: true,
             },
         ];
-        return chart(&curves, &[], "from one model (0) to the other (1)", "nats per token", false);
+        return chart(
+            &curves,
+            &[],
+            "from one model (0) to the other (1)",
+            "nats per token",
+            false,
+        );
     }
     let (left, right, top, bottom) = ROOM;
     let x = Axis::new(land.x.iter().copied(), false, (left, left + SIDE));
@@ -160,10 +184,13 @@ pub fn landscape(land: &CostLandscape) -> String {
     };
     for walker in &land.walkers {
         let (color, dash) = look(&walker.optimizer);
-        let points: Vec<(f64, f64)> = walker.x.iter().copied().zip(walker.y.iter().copied()).collect();
-        let style = format!(
-            "stroke=\"{color}\" stroke-width=\"1.6\" stroke-dasharray=\"{dash}\""
-        );
+        let points: Vec<(f64, f64)> = walker
+            .x
+            .iter()
+            .copied()
+            .zip(walker.y.iter().copied())
+            .collect();
+        let style = format!("stroke=\"{color}\" stroke-width=\"1.6\" stroke-dasharray=\"{dash}\"");
         line(&mut svg, &points, &style);
         if let Some((px, py)) = points.first() {
             let (px, py) = (x.at(*px), y.at(*py));

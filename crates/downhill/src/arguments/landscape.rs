@@ -150,6 +150,9 @@ fn grid(text: &str) -> Result<usize, String> {
 }
 
 fn factor(text: &str) -> Result<f64, String> {
-    let factor = text.parse().ok().filter(|x: &f64| x.is_finite() && *x > 0.0);
+    let factor = text
+        .parse()
+        .ok()
+        .filter(|x: &f64| x.is_finite() && *x > 0.0);
     factor.ok_or_else(|| "a number above 0 is needed".into())
 }

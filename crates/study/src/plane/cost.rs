@@ -48,6 +48,14 @@ impl StudiedRun {
     }
 }
 
+/// The other end of a line.
+pub struct OtherEnd {
+    /// The run, as it is shown.
+    pub run: String,
+    /// Its last checkpoint.
+    pub checkpoint: Checkpoint,
+}
+
 impl StudiedRun {
     /// Bytes that a landscape needs: those of a training step, and the weights of all checkpoints.
     ///
@@ -65,7 +73,7 @@ impl StudiedRun {
     ///
     /// # Errors
     /// If their shapes or tokenizers differ, or it has no checkpoint.
-    pub fn other_end(&self, other: &RunFolder) -> Result<Checkpoint> {
+    pub fn other_end(&self, other: &RunFolder) -> Result<OtherEnd> {
         let theirs = Settings::read(other, &[])?.config;
         let no_line = |what: String| Error::NoLine {
             run: self.folder.path().to_path_buf(),
@@ -77,11 +85,16 @@ impl StudiedRun {
         let mut differs = differs.filter(|d| shape(&d.key));
         if let Some(d) = differs.next() {
             let (key, mine, theirs) = (d.key, d.mine, d.theirs);
-            return Err(no_line(format!("{key} is {mine} in one and {theirs} in the other")));
+            return Err(no_line(format!(
+                "{key} is {mine} in one and {theirs} in the other"
+            )));
         }
         let checkpoint = other.checkpoints().open(Which::Last)?;
         match tokenizer(&checkpoint)? == self.corpus.tokenizer {
-            true => Ok(checkpoint),
+            true => Ok(OtherEnd {
+                run: other.path().display().to_string(),
+                checkpoint,
+            }),
             false => Err(no_line("they have different tokenizers".into())),
         }
     }
@@ -262,7 +275,12 @@ impl ModelCost {
         let (found, expected) = (weights.len(), self.weights());
         if found != expected {
             let value = "weights".into();
-            return Err(engine::Error::Host { value, expected, found }.into());
+            return Err(engine::Error::Host {
+                value,
+                expected,
+                found,
+            }
+            .into());
         }
         let mut rest = weights;
         for v in &self.variables {

@@ -40,9 +40,7 @@ pub enum Error {
     #[error("stopped")]
     Stopped,
     /// A path without a plane.
-    #[error(
-        "the checkpoints lie on one line, so they have no plane: draw one with --axes random"
-    )]
+    #[error("the checkpoints lie on one line, so they have no plane: draw one with --axes random")]
     OneLine,
     /// The run on disk.
     #[error(transparent)]

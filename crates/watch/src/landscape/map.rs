@@ -36,7 +36,10 @@ pub fn map(land: &CostLandscape, color: bool) -> String {
                 // Writing to a string can't fail, here and below.
                 let _ = match mark {
                     None => write!(text, "\x1b[38;2;{r};{g};{b};48;2;{s};{h};{c}m▀"),
-                    Some(mark) => write!(text, "\x1b[1;38;2;255;255;255;48;2;{s};{h};{c}m{mark}\x1b[22m"),
+                    Some(mark) => write!(
+                        text,
+                        "\x1b[1;38;2;255;255;255;48;2;{s};{h};{c}m{mark}\x1b[22m"
+                    ),
                 };
             } else {
                 let height = relief.at(x, 1.0 - share(row, ROWS));
@@ -57,7 +60,9 @@ fn mark(land: &CostLandscape, column: usize, row: usize) -> Option<char> {
     let place = |at: f64, all: &[f64], cells: usize| {
         let (first, last) = (*all.first()?, *all.last()?);
         let share = (at - first) / (last - first);
-        (0.0..=1.0).contains(&share).then(|| ((share * cells as f64) as usize).min(cells - 1))
+        (0.0..=1.0)
+            .contains(&share)
+            .then(|| ((share * cells as f64) as usize).min(cells - 1))
     };
     let here = |x: f64, y: f64| {
         place(x, &land.x, COLUMNS) == Some(column)
@@ -80,13 +85,19 @@ fn side(relief: &Relief) -> String {
     for column in 0..COLUMNS {
         let at = column as f64 / (COLUMNS - 1) as f64 * (costs.len() - 1) as f64;
         let low = (at as usize).min(costs.len().saturating_sub(2));
-        let pair = costs.get(low).copied().flatten().zip(costs.get(low + 1).copied().flatten());
+        let pair = costs
+            .get(low)
+            .copied()
+            .flatten()
+            .zip(costs.get(low + 1).copied().flatten());
         let Some((a, b)) = pair else { continue };
         let height = relief.scale.at(a + (b - a) * (at - low as f64));
         let row = ((1.0 - height) * (rows.len() - 1) as f64).round() as usize;
         let top = rows.len() - 1;
         rows[row.min(top)][column] = b'*';
     }
-    let lines = rows.iter().map(|row| String::from_utf8_lossy(row).trim_end().to_owned() + "\n");
+    let lines = rows
+        .iter()
+        .map(|row| String::from_utf8_lossy(row).trim_end().to_owned() + "\n");
     lines.collect()
 }

@@ -26,7 +26,9 @@ pub fn run(a: &Arguments, folder: &RunFolder, stop: &AtomicBool) -> Result<()> {
     let settings = SurveySettings {
         axes: flags.axes(),
         tokens: flags.tokens.unwrap_or(TOKENS),
-        grid: flags.grid.unwrap_or(if flags.time.is_some() { finest } else { GRID }),
+        grid: flags
+            .grid
+            .unwrap_or(if flags.time.is_some() { finest } else { GRID }),
         time: flags.time,
         walkers: flags.walkers.unwrap_or(WALKERS),
         rules: flags.rules(),
@@ -85,7 +87,11 @@ fn draw(
         other => other.into(),
     })?;
     let end = other.map(|other| run.other_end(other)).transpose()?;
-    enough_memory(run.bytes()?, "the landscape", "keep fewer checkpoints, or use --axes random")?;
+    enough_memory(
+        run.bytes()?,
+        "the landscape",
+        "keep fewer checkpoints, or use --axes random",
+    )?;
     let line = ProgressLine::new(false);
     let mut show = |at: study::plane::Surveyed| {
         let what = match at.what {
@@ -98,9 +104,7 @@ fn draw(
     };
     let drawn = survey(&run, end.as_ref(), settings, identity, known, &mut show);
     drop(line);
-    let mut drawn = drawn?;
-    drawn.file.to = other.map(|other| other.path().display().to_string());
-    drawn.file.save(&run.folder)?;
+    let drawn = drawn?;
     if drawn.stopped {
         tell("stopped; what was computed is kept, and the same command goes on from there");
         return Err(Failure::Interrupted);
@@ -113,11 +117,17 @@ fn print(land: &CostLandscape, folder: &RunFolder) -> Result<()> {
     print!("{}", watch::map(land, terminal::color()));
     let mut out = out();
     let all = land.cost.iter().flatten().flatten().copied();
-    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), c| (l.min(c), h.max(c)));
+    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), c| {
+        (l.min(c), h.max(c))
+    });
     writeln!(out, "lowest {low:.3}, highest {high:.3} nats per token")?;
     for text in watch::caption(land) {
         writeln!(out, "{text}.")?;
     }
-    writeln!(out, "To turn it: downhill watch {}", folder.path().display())?;
+    writeln!(
+        out,
+        "To turn it: downhill watch {}",
+        folder.path().display()
+    )?;
     Ok(())
 }
