@@ -238,8 +238,8 @@ const WORDS = {
   ],
   terrain: ["Cost landscape", "代价地形"],
   terrainNote: [
-    "The cost of this model if its weights were others: a slice through the space of all weights, " +
-      "which has as many dimensions as the model has weights.",
+    "The cost of this model if its weights were others: a slice through the space of all " +
+      "weights, which has as many dimensions as the model has weights.",
     "若权重取其他值，该模型的代价会是多少：这是全部权重构成的空间的一个切面，" +
       "而该空间的维数等于模型的权重数。",
   ],

@@ -37,7 +37,8 @@ const WALKERS: [(&str, &str, &str); 4] = [
     ("muon", "#000000", "9 3 2 3"),
 ];
 
-/// Heights on a surface, as shares of the range from the lowest to the highest cost, on a log scale.
+/// Heights on a surface, as shares of the range from the lowest to the highest cost, on a log
+/// scale.
 struct Relief<'a> {
     land: &'a CostLandscape,
     scale: Axis,
