@@ -271,7 +271,7 @@ const WORDS = {
   ],
   terrainWalkers: [
     "Walkers can't leave the plane: they follow the exact slope of the cost on it.",
-    "行走者不能离开平面：它们沿代价在平面上的精确坡度下降。",
+    "各优化器的路径不能离开平面：它们沿代价在平面上的精确坡度下降。",
   ],
   terrainMuon: [
     "Muon needs matrices, and a plane has none: its step is computed for all weights, then " +
