@@ -9,4 +9,5 @@
 pub mod fit;
 pub mod landscape;
 pub mod originality;
+pub mod plane;
 pub mod race;

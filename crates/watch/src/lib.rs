@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod dashboard;
+mod landscape;
 mod left;
 mod race;
 mod report;
@@ -23,6 +24,7 @@ pub mod tui;
 mod units;
 
 pub use dashboard::Dashboard;
+pub use landscape::{caption, landscape, map};
 pub use race::RaceLog;
 pub use report::{pictures, report};
 pub use screen::Screen;

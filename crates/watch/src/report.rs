@@ -2,11 +2,12 @@
 
 mod copied;
 
+use crate::landscape::section;
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count, known};
 use run::{
-    Canaries, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile, Rote, Sample,
-    Skill, Smoothed, Start, Step, What,
+    Canaries, CostLandscape, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile,
+    Rote, Sample, Skill, Smoothed, Start, Step, What,
 };
 use std::fmt::Write;
 
@@ -217,12 +218,14 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     all
 }
 
-/// A whole run as one HTML file. `config` is its run.toml, `originality` what that command found.
+/// A whole run as one HTML file. `config` is its run.toml; `originality` and `landscape` are what
+/// those commands found.
 pub fn report(
     name: &str,
     events: &[Event],
     config: &str,
     originality: Option<&Originality>,
+    landscape: Option<&CostLandscape>,
 ) -> String {
     let run = Run::new(events);
     let mut page = format!(
@@ -251,7 +254,8 @@ pub fn report(
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
     }
-    for part in copied::html(&run, originality) {
+    let copied = copied::html(&run, originality).into_iter();
+    for part in copied.chain(landscape.map(section)) {
         add(part);
     }
     if let Some(accuracy) = run.accuracy() {

@@ -1,4 +1,7 @@
-//! `downhill landscape`: the cost surface of a fitted line, and runs that descend it.
+//! `downhill landscape`: the cost surface of a fitted line, or of a language model on a plane, and
+//! runs that descend it.
+
+mod language;
 
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
@@ -15,10 +18,12 @@ pub fn run(a: &Arguments) -> Result<()> {
     let stop = stop_flag()?;
     let folder = open_at(&a.run)?;
     if folder.config()?.kind == Kind::Language {
+        return language::run(a, &folder, &stop);
+    }
+    if let Some(flag) = a.plane.given() {
         let run = a.run.display();
-        return Err(Failure::Failed(format!(
-            "{run} is a language model run; `landscape` draws the cost of a line that `downhill fit` \
-             fitted to one column. To look at this run: downhill watch {run}"
+        return Err(Failure::Usage(format!(
+            "{flag} is for runs of language models; {run} is a fit, whose whole surface is drawn"
         )));
     }
     let Some(to) = &a.svg else {

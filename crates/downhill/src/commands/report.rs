@@ -4,9 +4,9 @@ use crate::arguments::Report;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::open;
-use run::{Disk, Files, Originality, marked, read_events, write_output};
+use run::{Disk, Files, Kind, LandscapeFile, Originality, marked, read_events, write_output};
 use std::io::Write;
-use watch::{pictures, report};
+use watch::{landscape, pictures, report};
 
 pub fn run(a: &Report) -> Result<()> {
     let folder = open(a.run.as_deref())?;
@@ -18,11 +18,18 @@ pub fn run(a: &Report) -> Result<()> {
         )));
     }
     let events = read_events(&folder.events_path())?;
+    let land = match folder.config()?.kind {
+        Kind::Language => LandscapeFile::of_run(&folder)?.map(|file| file.landscape),
+        _ => None,
+    };
     let mut out = out();
     if let Some(to) = &a.svg {
         let chosen = |error: run::Error| error.chosen_with("--svg");
         Disk.create_folder(to).map_err(chosen)?;
-        for (name, svg) in pictures(&events) {
+        let drawn = land
+            .as_ref()
+            .map(|land| ("landscape".into(), landscape(land)));
+        for (name, svg) in pictures(&events).into_iter().chain(drawn) {
             let path = to.join(format!("{name}.svg"));
             write_output(&path, &svg, a.overwrite).map_err(chosen)?;
             writeln!(out, "{}", path.display())?;
@@ -31,7 +38,8 @@ pub fn run(a: &Report) -> Result<()> {
     if a.svg.is_none() || a.output.is_some() {
         let name = folder.path().display().to_string();
         let originality = Originality::of_run(&folder)?;
-        let html = report(&name, &events, &folder.read_config()?, originality.as_ref());
+        let config = folder.read_config()?;
+        let html = report(&name, &events, &config, originality.as_ref(), land.as_ref());
         let path = a.output.clone().unwrap_or_else(|| "report.html".into());
         if path.as_os_str() == "-" {
             out.write_all(marked(&html).as_bytes())?;
