@@ -11,6 +11,7 @@ use std::time::Duration;
 
 mod exporting;
 mod hints;
+mod inspecting;
 mod originality;
 mod racing;
 mod reading;
@@ -20,6 +21,7 @@ mod serving;
 mod watching;
 
 pub use exporting::Export;
+pub use inspecting::Inside;
 pub use originality::Originality;
 pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
@@ -66,6 +68,8 @@ pub enum Command {
     Eval(Eval),
     /// Measure whether a model writes new text or copies its training text
     Originality(Originality),
+    /// Look inside a trained model: attention heads, what each layer would say, nearest tokens
+    Inside(Inside),
     /// Show runs on a page in the browser, live or finished
     Watch(Watch),
     /// Compare runs on one page

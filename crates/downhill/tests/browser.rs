@@ -22,7 +22,7 @@ fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
     };
     let place = language_run();
     let page = Page::watch(&place, "watch r");
-    for (device, width, height) in [("desk", 1280, 4600), ("phone", 390, 8200)] {
+    for (device, width, height) in [("desk", 1280, 6000), ("phone", 390, 10400)] {
         browser.size(width, height);
         open(&browser, &page);
         for (language, theme) in [
@@ -382,7 +382,13 @@ fn write_all(texts: &[String], events: &Path) {
         let passage =
             json!({"tokens": tokens, "nats": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "top": top});
         let lens = json!({"event": "lens", "time": 1.0, "step": 10, "passages": [passage]});
-        writeln!(log, "{lens}").unwrap();
+        let near = vec![json!([[text, 0.5]]); 11];
+        let head = json!({"layer": 0, "head": 0, "kind": "same", "scores": {"same": 0.5},
+            "attention": (0..11).map(|t| vec![9; t + 1]).collect::<Vec<_>>()});
+        let inside = json!({"event": "inside", "time": 1.0, "step": 10, "tokens": tokens,
+            "heads": [head], "layers": [{"nats": [1], "mean_nats": 1, "top": top}], "seconds": 1,
+            "embeddings": {"tokens": tokens, "x": [0, 1], "y": [1, 0], "share": 0.5, "near": near}});
+        writeln!(log, "{lens}\n{inside}").unwrap();
     }
 }
 
@@ -407,12 +413,12 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
     );
     let page = Page::watch(&place, &format!("watch {name}"));
     let found = "return [...document.querySelectorAll('body script, img, iframe, object, embed, form, style:not([id^=plotly]), body a:not(.skip, .to), b b, [onload], [onerror], [href^=\"javascript:\"]')].map((e) => e.outerHTML.slice(0, 200))";
-    browser.size(390, 9000);
+    browser.size(390, 12000);
     open(&browser, &page);
     browser.wait("document.querySelectorAll('#run-events tr').length > 10");
     browser.wait("document.querySelector('#copied-text u')");
     for at in 0..texts.len() {
-        for panel in ["film", "lens"] {
+        for panel in ["film", "lens", "inside"] {
             browser.run(&format!(
                 "const s = document.querySelector('#{panel} input[type=range]'); s.value = Number(s.max) - {at}; s.dispatchEvent(new Event('input'))"
             ));

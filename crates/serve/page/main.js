@@ -10,6 +10,7 @@ import { loss } from "./loss.js";
 import { accuracy } from "./accuracy.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
+import { inside } from "./inside.js";
 import { copied } from "./copied.js";
 import { machine } from "./machine.js";
 import { time } from "./time.js";
@@ -201,6 +202,7 @@ function build() {
   if (!known.regression) {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));
+    add("inside", (root) => inside(root, known), true);
     add("machine", (root) => machine(root, known));
   }
   add("speed", (root) => time(root, known));
