@@ -214,8 +214,64 @@ fn film_plays_and_a_checkpoint_has_its_link(browser: &Browser) {
     browser.run("document.querySelector('#lens-text .chosen').focus()");
     browser.press("\u{e014}");
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
+    looks_inside(browser);
     press_for(browser, "run");
     browser.wait("document.querySelector('#run-checkpoints table a')");
+}
+
+/// A head shows where it looks from the token that is pointed at, at every step of the film.
+fn looks_inside(browser: &Browser) {
+    press_for(browser, "inside");
+    browser.wait("document.querySelector('#inside-text [data-at=\"7\"]')");
+    browser.click("#inside-heads button:last-child");
+    browser.click("#inside-text [data-at='7']");
+    browser.wait("document.querySelector('#inside-text .chosen').dataset.at === '7'");
+    // Places up to the token are colored, and their shares add up to all.
+    let shares = "return [...document.querySelectorAll('#inside-text span')]
+        .map((e) => parseFloat(e.title.split(' ')[1]))";
+    let shares = browser.run(shares);
+    let shares: Vec<f64> = (shares.as_array().unwrap().iter())
+        .map_while(Value::as_f64)
+        .collect();
+    let sum: f64 = shares.iter().sum();
+    assert!(
+        shares.len() == 8 && (97.0..=103.0).contains(&sum),
+        "{shares:?}"
+    );
+    let told = "document.getElementById('inside-layers').textContent";
+    let last = browser.run(&format!("return {told}"));
+    browser.run(
+        "const s = document.querySelector('#inside input[type=range]');
+         s.value = 0; s.dispatchEvent(new Event('input'))",
+    );
+    browser.wait("document.querySelector('#inside output').textContent === 'step 0'");
+    assert_ne!(browser.run(&format!("return {told}")), last);
+    // Pointing at a token of the map names its nearest.
+    browser.run(
+        "const t = document.querySelector('#inside-map [data-at=\"4\"]');
+         t.dispatchEvent(new Event('click', {bubbles: true}))",
+    );
+    browser.wait("document.querySelector('#inside-map .chosen').dataset.at === '4'");
+    browser.wait("document.querySelectorAll('#inside-near tr').length === 5");
+}
+
+#[test]
+fn a_run_without_probes_says_so() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = language_run();
+    let events = String::from_utf8(place.read("r/events.jsonl")).unwrap();
+    let old = events
+        .split_inclusive('\n')
+        .filter(|line| !line.contains(r#""event":"inside""#));
+    place.write("r/events.jsonl", old.collect::<String>().as_bytes());
+    let page = Page::watch(&place, "watch r");
+    browser.size(1280, 4600);
+    open(&browser, &page);
+    browser.wait("document.getElementById('inside').textContent.includes('has no such probes')");
+    browser.wait("document.getElementById('inside').textContent.includes('downhill inside r')");
+    browser.is_clean(&page.address());
 }
 
 /// Presses the key of a panel.

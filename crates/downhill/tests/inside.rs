@@ -28,7 +28,7 @@ fn the_command_prints_what_the_event_has() {
         found.as_object_mut().unwrap().remove(key);
         last.as_object_mut().unwrap().remove(key);
     }
-    assert_eq!(found, last);
+    assert!(found == last, "{}", found["heads"][0]["scores"]);
 
     let shown = place.run("inside r").fine().out;
     for words in [

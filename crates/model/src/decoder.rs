@@ -1,10 +1,11 @@
 //! What is a language model? A stack of blocks that read the tokens so far and predict the next
 //! one. One function records it for training, scoring and generation, for every family.
 
+pub mod readout;
 pub mod teachers;
 
 use crate::config::{Mlp, ModelConfig, Norm, Position};
-use crate::recorded::{Decoder, Mode, Readout};
+use crate::recorded::{Decoder, Mode};
 use engine::{Angles, Error, Graph, Group, Heads, Init, Places, ValueId, Variable};
 use std::sync::Arc;
 
@@ -56,8 +57,7 @@ pub fn decoder(
         r.stream.iter().for_each(|&value| r.g.keep(value));
     }
     if mode == Mode::Inspect {
-        let attended = r.attended.iter().flatten();
-        attended.for_each(|&value| r.g.keep(value));
+        r.attended.iter().flatten().for_each(|&v| r.g.keep(v));
     }
     let scored = !matches!(mode, Mode::Generate(_));
     let targets = scored.then(|| r.g.tokens("targets", rows));
@@ -76,22 +76,6 @@ pub fn decoder(
         stream: r.stream,
         attended: r.attended,
         time,
-    })
-}
-
-/// Records the end of the decoder alone, for `rows` tokens.
-///
-/// # Errors
-/// If the shape's numbers don't fit together.
-pub fn readout(shape: &ModelConfig, vocabulary: usize, rows: usize) -> Result<Readout> {
-    let mut r = Recorder::new(shape, vocabulary, Mode::Look, rows);
-    let stream = r.g.input("stream", rows, shape.width);
-    let logits = r.head(stream)?;
-    r.g.keep(logits);
-    Ok(Readout {
-        graph: Arc::new(r.g),
-        stream,
-        logits,
     })
 }
 
@@ -133,17 +117,6 @@ impl Recorder<'_> {
             h = self.g.embedding(asked, h)?;
         }
         self.head(h)
-    }
-
-    /// Logits of the next token, given the residual stream.
-    fn head(&mut self, h: ValueId) -> Result<ValueId> {
-        let h = self.norm("norm", h)?;
-        let (name, group) = match self.shape.tied {
-            true => ("embed_tokens", Group::Embeddings),
-            false => ("lm_head", Group::OutputHead),
-        };
-        let head = self.matrix(name, self.vocabulary, self.shape.width, 0.02, group);
-        self.g.linear(h, head, None)
     }
 
     fn matrix(&mut self, name: &str, rows: usize, width: usize, std: f64, group: Group) -> ValueId {

@@ -20,10 +20,11 @@ pub use config::{
     Mistake, Mlp, ModelConfig, Norm, OptimConfig, OptimizerName, Position, PrecisionSetting,
     SampleConfig, Schedule, TrainConfig,
 };
+pub use decoder::decoder;
+pub use decoder::readout::{Readout, readout};
 pub use decoder::teachers::taught_by;
-pub use decoder::{decoder, readout};
 pub use init::initialize;
 pub use pace::Pace;
-pub use recorded::{Decoder, Mode, Readout};
+pub use recorded::{Decoder, Mode};
 pub use tensors::{TensorFiles, TensorInput, TensorOutput, write_tensors};
 pub use training::{Training, micro_tokens};

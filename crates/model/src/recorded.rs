@@ -49,17 +49,6 @@ pub struct Decoder {
     pub(crate) time: usize,
 }
 
-/// The recorded end of a decoder: what it says about the next token, given the residual stream.
-#[derive(Debug, Clone)]
-pub struct Readout {
-    /// The recording.
-    pub graph: Arc<Graph>,
-    /// The residual stream after a layer [N, C].
-    pub stream: ValueId,
-    /// Logits of the next token [N, V].
-    pub logits: ValueId,
-}
-
 impl Decoder {
     /// Writes a batch of whole sequences: their tokens [B·T] and, if the recording has a cost, the
     /// targets [B·T].

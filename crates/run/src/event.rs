@@ -78,7 +78,7 @@ kinds! {
     "ladder" = Ladder(Ladder),
     /// The model's predictions on fixed passages.
     "lens" = Lens(Lens),
-    /// Where attention looks, what the model would say after each layer, and which tokens are alike.
+    /// Where attention looks, what each layer would say, and which tokens are alike.
     "inside" = Inside(Inside),
     /// How well the model knows the strings planted in its text.
     "canaries" = Canaries(Canaries),

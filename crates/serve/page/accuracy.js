@@ -3,7 +3,7 @@
 import { make, fill } from "./dom.js";
 import { word, figure } from "./words.js";
 import { draw, color } from "./chart.js";
-import { answering, filled } from "./inside.js";
+import { answering, filled } from "./look.js";
 import { percent } from "./tokens.js";
 
 /** The share of questions that a model with the skill answers: as in `run::Skill`. */

@@ -202,11 +202,13 @@ function build() {
   if (!known.regression) {
     add("film", (root) => film(root, known));
     add("lens", (root) => lens(root, known));
-    add("inside", (root) => inside(root, known), true);
     add("machine", (root) => machine(root, known));
   }
   add("speed", (root) => time(root, known));
-  if (!known.regression) add("copied", (root) => copied(root, known), true);
+  if (!known.regression) {
+    add("inside", (root) => inside(root, known), true);
+    add("copied", (root) => copied(root, known), true);
+  }
   add("run", (root) => run(root, known, server), true);
   state();
 }

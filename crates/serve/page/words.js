@@ -140,12 +140,21 @@ const WORDS = {
   insideNote: [
     "How the model reads a text that it was not trained on. Point at a token to see where the " +
       "chosen head looks from there, and what each layer would say comes next.",
-    "模型如何读一段没有训练过的文本。指向一个词元，查看所选注意力头从该处看向哪里，以及每一层对下一词元的预测。",
+    "模型如何读一段没有训练过的文本。指向一个词元，查看所选注意力头从该处看向哪里，" +
+      "以及每一层对下一词元的预测。",
   ],
   insideNone: [
-    "This run has no such probes: it was trained by an earlier version. To look inside its model, run",
-    "此训练没有这些探测数据：它由较早的版本训练。要查看模型内部，请运行",
+    "This run has no such probes: it was trained by an earlier version. Its checkpoints can be " +
+      "looked into on the playground, or with",
+    "此训练没有这些探测数据：它由较早的版本训练。可在试验台上查看其检查点的内部，或运行",
   ],
+  inspectNote: [
+    "Where each attention head looks while the model reads a text of yours, what each layer " +
+      "would say comes next, and which tokens are nearest to those of the text.",
+    "模型读你的文本时各注意力头看向哪里、每一层对下一词元的预测，" + "以及与文中词元最接近的词元。",
+  ],
+  inspectHere: ["A sentence…", "写一句话……"],
+  inspectGo: ["Look inside", "查看内部"],
   heads: ["Attention heads, by what they look at", "注意力头（按关注对象排列）"],
   headName: ["layer {} · head {}", "第 {} 层 · 第 {} 头"],
   kind_previous: ["previous token", "前一词元"],
@@ -168,7 +177,8 @@ const WORDS = {
   layersNote: [
     "The final norm and the output head read the model's state after each layer, as if it were " +
       "the last (logit lens). The cost is that of the actual next token.",
-    "把每一层之后的状态当作最后一层，交给末尾的归一化与输出头读取（logit lens）。代价是实际下一词元的代价。",
+    "把每一层之后的状态当作最后一层，交给末尾的归一化与输出头读取（logit lens）。" +
+      "代价是实际下一词元的代价。",
   ],
   layer: ["layer", "层"],
   likeliest: ["likeliest next", "最可能的下一词元"],
@@ -178,7 +188,8 @@ const WORDS = {
   mapNote: [
     "The token embeddings on their two main axes, which hold {} of their variance. Tokens that " +
       "the model treats alike are close. Each step is turned to fit the newest.",
-    "词元嵌入在两个主轴上的投影，占方差的 {}。模型视为相近的词元彼此靠近。每一步都旋转到与最新一步对齐。",
+    "词元嵌入在两个主轴上的投影，占方差的 {}。模型视为相近的词元彼此靠近。" +
+      "每一步都旋转到与最新一步对齐。",
   ],
   nearest: ["nearest by cosine to", "按余弦最接近于"],
   answerHead: [

@@ -1,13 +1,31 @@
 //! What do attention heads look at? Their probabilities, from queries and keys, and how much of
 //! them goes to places that are known to matter.
 
-use crate::inspect::Passages;
 use engine::Heads;
 use run::{HeadKind, HeadScores};
+use std::ops::Range;
 
 /// A head is named after some places if it looks at them clearly more than a head that looks
 /// everywhere alike: by this share of what it could be at most.
 const CLEAR: f64 = 0.3;
+
+/// Passages of equal length to inspect.
+#[derive(Debug, Clone, Copy)]
+pub struct Passages<'a> {
+    /// The tokens of S passages [S·T]. The first is shown; scores are means over all.
+    pub tokens: &'a [u32],
+    /// S.
+    pub sequences: usize,
+    /// Which tokens of each passage answer a question; empty if none do.
+    pub answer: &'a Range<usize>,
+}
+
+impl Passages<'_> {
+    /// T.
+    pub(crate) fn time(&self) -> usize {
+        self.tokens.len() / self.sequences.max(1)
+    }
+}
 
 /// The attention of a head: softmax(q·k / √D) over the tokens of a sequence up to each one, from
 /// queries [S·T, H·D] and keys [S·T, K·D]. A row has the probabilities from one token.

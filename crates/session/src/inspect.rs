@@ -2,13 +2,12 @@
 //! say after each layer.
 
 use crate::error::{Error, Result};
-use crate::heads::{Reasons, attention};
+use crate::heads::{Passages, Reasons, attention};
 use crate::sampling::LogProbability;
 use crate::session::Session;
 use engine::{Heads, Host, HostMut, Plan, Purpose, Scalars};
 use model::{Mode, ModelConfig, readout};
 use run::{Head, Inside, LayerLens};
-use std::ops::Range;
 use std::time::Instant;
 use text::Tokenizer;
 
@@ -18,24 +17,6 @@ const TOKENS: usize = 64;
 const PROBABILITIES: usize = 1 << 17;
 /// The most likely tokens shown after each layer.
 const TOP: usize = 3;
-
-/// Passages of equal length to inspect.
-#[derive(Debug, Clone, Copy)]
-pub struct Passages<'a> {
-    /// The tokens of S passages [S·T]. The first is shown; scores are means over all.
-    pub tokens: &'a [u32],
-    /// S.
-    pub sequences: usize,
-    /// Which tokens of each passage answer a question; empty if none do.
-    pub answer: &'a Range<usize>,
-}
-
-impl Passages<'_> {
-    /// T.
-    pub(crate) fn time(&self) -> usize {
-        self.tokens.len() / self.sequences.max(1)
-    }
-}
 
 /// A token's text; bytes that aren't UTF-8 by themselves are shown in hexadecimal.
 pub fn token_text(tokenizer: &Tokenizer, token: u32) -> String {
@@ -55,8 +36,8 @@ pub fn most_inspected(model: &ModelConfig) -> usize {
 }
 
 impl Session<'_> {
-    /// Looks inside the model while it reads passages; `shown` tokens are put on the map, with their
-    /// nearest among `others`.
+    /// Looks inside the model while it reads passages; `shown` tokens are put on the map, with
+    /// their nearest among `others`.
     ///
     /// # Errors
     /// If a passage has fewer than two tokens or more than [`most_inspected`], a token
@@ -114,6 +95,29 @@ impl Session<'_> {
             embeddings: self.embeddings(tokenizer, shown, others)?,
             seconds: from.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Looks inside the model while it reads one text; its tokens are put on the map, with their
+    /// nearest of the whole vocabulary.
+    ///
+    /// # Errors
+    /// As [`Session::inspect`].
+    pub fn inspect_text(&mut self, tokenizer: &Tokenizer, tokens: &[u32]) -> Result<Inside> {
+        let mut shown: Vec<u32> = Vec::new();
+        for token in tokens {
+            if !shown.contains(token) {
+                shown.push(*token);
+            }
+        }
+        // The model's vocabulary may be larger than the tokenizer's.
+        let all = self.plans.vocabulary.min(tokenizer.vocabulary_size());
+        let all: Vec<u32> = (0..all as u32).collect();
+        let passages = Passages {
+            tokens,
+            sequences: 1,
+            answer: &(0..0),
+        };
+        self.inspect(tokenizer, passages, (&shown, &all))
     }
 
     /// What the model would say about a passage if the residual stream [T, C] were its last.

@@ -142,8 +142,8 @@ impl Session<'_> {
         })
     }
 
-    /// Returns the logits and the residual stream for `sequences` passages, concatenated in `tokens`
-    /// [S·T].
+    /// Returns the logits and the residual stream for `sequences` passages, concatenated in
+    /// `tokens` [S·T].
     ///
     /// # Errors
     /// If a token doesn't exist or the device fails.

@@ -4,9 +4,10 @@ use crate::arguments::Inside as Arguments;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
 use crate::session::{of_text, opened, threads};
-use ::session::{Opened, Passages};
+use ::session::Opened;
 use data::JobControl;
 use run::{Head, Inside, LayerLens, RunFolder};
+use serde::Serialize;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use train::{Corpus, Inspected, Settings};
@@ -19,16 +20,31 @@ const SAID: usize = 15;
 /// Tokens whose nearest are printed.
 const NAMED: usize = 24;
 
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct OfCheckpoint {
+    step: Option<u64>,
+    checkpoint: String,
+    #[serde(flatten)]
+    inside: Inside,
+}
+
 pub fn run(a: &Arguments) -> Result<()> {
     let (mut opened, run) = opened(&a.saved)?;
     let inside = match &a.passage {
-        Some(text) => own(&mut opened, text)?,
+        Some(text) => {
+            let tokenizer = opened.tokenizer.clone();
+            let tokens = tokenizer.encode(text.as_bytes())?;
+            opened.session().inspect_text(&tokenizer, &tokens)?
+        }
         None => held_out(a, &mut opened, run.as_ref())?,
     };
     if a.json {
-        let mut object = serde_json::to_value(&inside).map_err(std::io::Error::from)?;
-        object["step"] = opened.step.into();
-        object["checkpoint"] = opened.folder.display().to_string().into();
+        let object = OfCheckpoint {
+            step: opened.step,
+            checkpoint: opened.folder.display().to_string(),
+            inside,
+        };
         writeln!(out(), "{}", output::json(&object)?)?;
         return Ok(());
     }
@@ -38,27 +54,6 @@ pub fn run(a: &Arguments) -> Result<()> {
     heads(&mut out, &inside.heads)?;
     said(&mut out, &inside)?;
     near(&mut out, &inside)
-}
-
-/// A look at a text of the user's, and at its tokens among all others.
-fn own(opened: &mut Opened, text: &str) -> Result<Inside> {
-    let tokenizer = opened.tokenizer.clone();
-    let tokens = tokenizer.encode(text.as_bytes())?;
-    let mut shown: Vec<u32> = Vec::new();
-    for &token in &tokens {
-        if !shown.contains(&token) {
-            shown.push(token);
-        }
-    }
-    let all = opened.vocabulary().min(tokenizer.vocabulary_size());
-    let all: Vec<u32> = (0..all as u32).collect();
-    let passages = Passages {
-        tokens: &tokens,
-        sequences: 1,
-        answer: &(0..0),
-    };
-    let mut session = opened.session();
-    Ok(session.inspect(&tokenizer, passages, (&shown, &all))?)
 }
 
 /// The look at the run's held-out text that its events have.

@@ -17,7 +17,7 @@ const DRAWN: [(&str, usize); 22] = [
     ("#lens-top .share", 8),
     ("#inside-heads canvas", 4),
     ("#inside-layers b", 6),
-    ("#inside-map .textpoint", 20),
+    ("#inside-map text", 20),
     ("#machine-heat .heatmaplayer image", 1),
     ("#machine-lines .scatterlayer .trace", 8),
     ("#copied-gap .scatterlayer .trace", 2),
