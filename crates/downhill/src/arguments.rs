@@ -11,6 +11,7 @@ use std::time::Duration;
 
 mod exporting;
 mod hints;
+mod inspecting;
 mod landscape;
 mod originality;
 mod racing;
@@ -21,6 +22,7 @@ mod serving;
 mod watching;
 
 pub use exporting::Export;
+pub use inspecting::Inside;
 pub use landscape::Landscape;
 pub use originality::Originality;
 pub use racing::Race;
@@ -68,6 +70,8 @@ pub enum Command {
     Eval(Eval),
     /// Measure whether a model writes new text or copies its training text
     Originality(Originality),
+    /// Look inside a trained model: attention heads, what each layer would say, nearest tokens
+    Inside(Inside),
     /// Show runs on a page in the browser, live or finished
     Watch(Watch),
     /// Compare runs on one page

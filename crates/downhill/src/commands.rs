@@ -8,6 +8,7 @@ mod eval;
 mod export;
 mod fit;
 mod graph;
+mod inside;
 mod landscape;
 mod list;
 mod originality;
@@ -38,6 +39,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Export(a) => export::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Originality(a) => originality::run(&a),
+        Command::Inside(a) => inside::run(&a),
         Command::Watch(a) => watch::run(&a),
         Command::Report(a) => report::run(&a),
         Command::Compare(a) => watch::compare(&a),

@@ -22,7 +22,7 @@ fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
     };
     let place = language_run();
     let page = Page::watch(&place, "watch r");
-    for (device, width, height) in [("desk", 1280, 4600), ("phone", 390, 8200)] {
+    for (device, width, height) in [("desk", 1280, 6000), ("phone", 390, 10400)] {
         browser.size(width, height);
         open(&browser, &page);
         for (language, theme) in [
@@ -214,8 +214,64 @@ fn film_plays_and_a_checkpoint_has_its_link(browser: &Browser) {
     browser.run("document.querySelector('#lens-text .chosen').focus()");
     browser.press("\u{e014}");
     browser.wait("document.querySelector('#lens-text .chosen').dataset.at === '6'");
+    looks_inside(browser);
     press_for(browser, "run");
     browser.wait("document.querySelector('#run-checkpoints table a')");
+}
+
+/// A head shows where it looks from the token that is pointed at, at every step of the film.
+fn looks_inside(browser: &Browser) {
+    press_for(browser, "inside");
+    browser.wait("document.querySelector('#inside-text [data-at=\"7\"]')");
+    browser.click("#inside-heads button:last-child");
+    browser.click("#inside-text [data-at='7']");
+    browser.wait("document.querySelector('#inside-text .chosen').dataset.at === '7'");
+    // Places up to the token are colored, and their shares add up to all.
+    let shares = "return [...document.querySelectorAll('#inside-text span')]
+        .map((e) => parseFloat(e.title.split(' ')[1]))";
+    let shares = browser.run(shares);
+    let shares: Vec<f64> = (shares.as_array().unwrap().iter())
+        .map_while(Value::as_f64)
+        .collect();
+    let sum: f64 = shares.iter().sum();
+    assert!(
+        shares.len() == 8 && (97.0..=103.0).contains(&sum),
+        "{shares:?}"
+    );
+    let told = "document.getElementById('inside-layers').textContent";
+    let last = browser.run(&format!("return {told}"));
+    browser.run(
+        "const s = document.querySelector('#inside input[type=range]');
+         s.value = 0; s.dispatchEvent(new Event('input'))",
+    );
+    browser.wait("document.querySelector('#inside output').textContent === 'step 0'");
+    assert_ne!(browser.run(&format!("return {told}")), last);
+    // Pointing at a token of the map names its nearest.
+    browser.run(
+        "const t = document.querySelector('#inside-map [data-at=\"4\"]');
+         t.dispatchEvent(new Event('click', {bubbles: true}))",
+    );
+    browser.wait("document.querySelector('#inside-map .chosen').dataset.at === '4'");
+    browser.wait("document.querySelectorAll('#inside-near tr').length === 5");
+}
+
+#[test]
+fn a_run_without_probes_says_so() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = language_run();
+    let events = String::from_utf8(place.read("r/events.jsonl")).unwrap();
+    let old = events
+        .split_inclusive('\n')
+        .filter(|line| !line.contains(r#""event":"inside""#));
+    place.write("r/events.jsonl", old.collect::<String>().as_bytes());
+    let page = Page::watch(&place, "watch r");
+    browser.size(1280, 4600);
+    open(&browser, &page);
+    browser.wait("document.getElementById('inside').textContent.includes('has no such probes')");
+    browser.wait("document.getElementById('inside').textContent.includes('downhill inside r')");
+    browser.is_clean(&page.address());
 }
 
 /// Presses the key of a panel.
@@ -382,7 +438,13 @@ fn write_all(texts: &[String], events: &Path) {
         let passage =
             json!({"tokens": tokens, "nats": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "top": top});
         let lens = json!({"event": "lens", "time": 1.0, "step": 10, "passages": [passage]});
-        writeln!(log, "{lens}").unwrap();
+        let near = vec![json!([[text, 0.5]]); 11];
+        let head = json!({"layer": 0, "head": 0, "kind": "same", "scores": {"same": 0.5},
+            "attention": (0..11).map(|t| vec![9; t + 1]).collect::<Vec<_>>()});
+        let inside = json!({"event": "inside", "time": 1.0, "step": 10, "tokens": tokens,
+            "heads": [head], "layers": [{"nats": [1], "mean_nats": 1, "top": top}], "seconds": 1,
+            "embeddings": {"tokens": tokens, "x": [0, 1], "y": [1, 0], "share": 0.5, "near": near}});
+        writeln!(log, "{lens}\n{inside}").unwrap();
     }
 }
 
@@ -407,12 +469,12 @@ fn no_text_becomes_markup_in_the_page_or_the_report() {
     );
     let page = Page::watch(&place, &format!("watch {name}"));
     let found = "return [...document.querySelectorAll('body script, img, iframe, object, embed, form, style:not([id^=plotly]), body a:not(.skip, .to), b b, [onload], [onerror], [href^=\"javascript:\"]')].map((e) => e.outerHTML.slice(0, 200))";
-    browser.size(390, 9000);
+    browser.size(390, 12000);
     open(&browser, &page);
     browser.wait("document.querySelectorAll('#run-events tr').length > 10");
     browser.wait("document.querySelector('#copied-text u')");
     for at in 0..texts.len() {
-        for panel in ["film", "lens"] {
+        for panel in ["film", "lens", "inside"] {
             browser.run(&format!(
                 "const s = document.querySelector('#{panel} input[type=range]'); s.value = Number(s.max) - {at}; s.dispatchEvent(new Event('input'))"
             ));

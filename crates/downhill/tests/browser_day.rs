@@ -25,7 +25,7 @@ impl Day {
         let path = place.path("r/events.jsonl");
         let events = common::parse(&std::fs::read_to_string(&path).unwrap());
         let last = |kind: &str| common::kind(&events, kind).last().copied().cloned();
-        let kinds = ["eval", "sample", "lens", "layers"];
+        let kinds = ["eval", "sample", "lens", "inside", "layers"];
         Day {
             log: std::fs::OpenOptions::new().append(true).open(path).unwrap(),
             templates: kinds.into_iter().filter_map(last).collect(),

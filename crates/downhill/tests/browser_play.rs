@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// Elements with text of the page itself, not of a text, a model or a file.
 const WORDS: &str = "h2, .note, .bar > button, .bar > label, .chips small, .knob > span, summary, \
-                     .others small, .others span, .standing, .cards small, .column .bar > b, a.to";
+                     .others small, .others span, .standing, th, .cards small, .column .bar > b, a.to";
 
 fn open(browser: &Browser, page: &Page) {
     browser.open(&format!("{}play", page.address()));
@@ -63,7 +63,12 @@ fn the_playground_in_both_languages_and_themes_on_a_desk_and_a_phone() {
     enter(&browser, "#own-text", "One day, the dog ran home.");
     browser.click("#own-go");
     browser.wait("document.querySelectorAll('#own-cards b').length === 4");
-    for (device, width, height) in [("desk", 1360, 1300), ("phone", 390, 2300)] {
+    enter(&browser, "#inside-own", "One day, the dog");
+    browser.click("#inside-go");
+    browser.wait("document.querySelectorAll('#inside-heads canvas').length === 4");
+    browser.click("#inside-text [data-at='3']");
+    browser.wait("document.querySelector('#inside-text .chosen').dataset.at === '3'");
+    for (device, width, height) in [("desk", 1360, 2900), ("phone", 390, 4900)] {
         browser.size(width, height);
         for (language, theme) in [
             ("en", "light"),

@@ -5,7 +5,7 @@
 mod common;
 
 use common::page::Page;
-use common::{Place, parse};
+use common::{Place, Run, parse};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -82,6 +82,34 @@ fn trained() -> Place {
                  --set checkpoint.every=20 --set eval.tokens=1024 --set data.tokenizer=chars";
     place.run(train).fine();
     place
+}
+
+#[test]
+fn a_look_inside_is_that_of_the_command() {
+    let place = trained();
+    let page = Page::watch(&place, "play r");
+    let ask = |text: &str| {
+        let question = json!({"step": 20, "text": text, "skip_unknown": false});
+        lines(&page, "inside", &question)
+    };
+    let mut found = ask("Anna finds a kite")[1]["inside"].clone();
+    let mut command = place.command("inside r --checkpoint 20 --json --passage");
+    let output = command.arg("Anna finds a kite").output().unwrap();
+    let mut printed = Run::of(output).fine().json();
+    for key in ["step", "checkpoint", "seconds"] {
+        found.as_object_mut().unwrap().remove(key);
+        printed.as_object_mut().unwrap().remove(key);
+    }
+    assert!(found == printed, "{}", found["tokens"]);
+    let message = |text: &str| ask(text).pop().unwrap()["error"]["message"].clone();
+    assert_eq!(
+        message("A"),
+        "the passage has 1 tokens; from 2 to 64 can be shown"
+    );
+    assert_eq!(
+        message("Ä山"),
+        "the text has characters that the model never saw"
+    );
 }
 
 #[test]

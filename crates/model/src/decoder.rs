@@ -1,6 +1,7 @@
 //! What is a language model? A stack of blocks that read the tokens so far and predict the next
 //! one. One function records it for training, scoring and generation, for every family.
 
+pub mod readout;
 pub mod teachers;
 
 use crate::config::{Mlp, ModelConfig, Norm, Position};
@@ -20,6 +21,7 @@ struct Recorder<'a> {
     places: Option<Places>,
     positions: Option<ValueId>,
     stream: Vec<ValueId>,
+    attended: Vec<[ValueId; 2]>,
     teacher: Option<usize>,
     /// Number of the next dropout site, so that a mask doesn't depend on what else is recorded.
     site: u32,
@@ -35,37 +37,27 @@ pub fn decoder(
     (sequences, time): (usize, usize),
     mode: Mode,
 ) -> Result<Decoder> {
-    let mut g = Graph::new();
+    let mut r = Recorder::new(shape, vocabulary, mode, time);
     let rows = sequences * time;
-    let tokens = g.tokens("tokens", rows);
-    let (mut places, mut asked, mut longest) = (None, None, shape.context);
+    let tokens = r.g.tokens("tokens", rows);
+    let mut asked = None;
     if let Mode::Generate(pages) = mode {
-        places = Some(Places {
-            start: g.tokens("start", sequences),
-            table: g.tokens("table", sequences * pages.each),
+        r.places = Some(Places {
+            start: r.g.tokens("start", sequences),
+            table: r.g.tokens("table", sequences * pages.each),
         });
-        asked = Some(g.tokens("asked", sequences));
-        longest = longest.max(pages.capacity());
+        asked = Some(r.g.tokens("asked", sequences));
     }
-    let mut r = Recorder {
-        g,
-        shape,
-        vocabulary,
-        mode,
-        time,
-        angles: Angles::new(longest, shape.head_size, shape.rope_theta),
-        places,
-        positions: None,
-        stream: Vec::new(),
-        teacher: None,
-        site: 0,
-    };
     let logits = r.logits(tokens, asked)?;
-    if matches!(mode, Mode::Look | Mode::Generate(_)) {
+    let looks = matches!(mode, Mode::Look | Mode::Inspect);
+    if looks || matches!(mode, Mode::Generate(_)) {
         r.g.keep(logits);
     }
-    if mode == Mode::Look {
+    if looks {
         r.stream.iter().for_each(|&value| r.g.keep(value));
+    }
+    if mode == Mode::Inspect {
+        r.attended.iter().flatten().for_each(|&v| r.g.keep(v));
     }
     let scored = !matches!(mode, Mode::Generate(_));
     let targets = scored.then(|| r.g.tokens("targets", rows));
@@ -76,21 +68,43 @@ pub fn decoder(
         graph: Arc::new(r.g),
         tokens,
         positions: r.positions,
-        places,
+        places: r.places,
         asked,
         targets,
         cost,
         logits,
         stream: r.stream,
+        attended: r.attended,
         time,
     })
 }
 
 impl Recorder<'_> {
+    fn new(shape: &ModelConfig, vocabulary: usize, mode: Mode, time: usize) -> Recorder<'_> {
+        let longest = match mode {
+            Mode::Generate(pages) => shape.context.max(pages.capacity()),
+            _ => shape.context,
+        };
+        Recorder {
+            g: Graph::new(),
+            shape,
+            vocabulary,
+            mode,
+            time,
+            angles: Angles::new(longest, shape.head_size, shape.rope_theta),
+            places: None,
+            positions: None,
+            stream: Vec::new(),
+            attended: Vec::new(),
+            teacher: None,
+            site: 0,
+        }
+    }
+
     /// Logits of the next token after each one, or after those asked for.
     fn logits(&mut self, tokens: ValueId, asked: Option<ValueId>) -> Result<ValueId> {
-        let (vocabulary, width, std) = (self.vocabulary, self.shape.width, 0.02);
-        let table = self.matrix("embed_tokens", vocabulary, width, std, Group::Embeddings);
+        let (vocabulary, width) = (self.vocabulary, self.shape.width);
+        let table = self.matrix("embed_tokens", vocabulary, width, 0.02, Group::Embeddings);
         let mut h = self.g.embedding(tokens, table)?;
         if self.shape.position == Position::Learned {
             h = self.add_positions(h)?;
@@ -102,12 +116,7 @@ impl Recorder<'_> {
         if let Some(asked) = asked {
             h = self.g.embedding(asked, h)?;
         }
-        let h = self.norm("norm", h)?;
-        let head = match self.shape.tied {
-            true => table,
-            false => self.matrix("lm_head", vocabulary, width, std, Group::OutputHead),
-        };
-        self.g.linear(h, head, None)
+        self.head(h)
     }
 
     fn matrix(&mut self, name: &str, rows: usize, width: usize, std: f64, group: Group) -> ValueId {
@@ -241,6 +250,7 @@ impl Recorder<'_> {
             let (kv, time) = ([k, v], self.time);
             return self.g.cached_attention(q, kv, places, pages, heads, time);
         }
+        self.attended.push([q, k]);
         self.g.attention(q, k, v, heads, self.time)
     }
 

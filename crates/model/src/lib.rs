@@ -21,6 +21,7 @@ pub use config::{
     SampleConfig, Schedule, TrainConfig,
 };
 pub use decoder::decoder;
+pub use decoder::readout::{Readout, readout};
 pub use decoder::teachers::taught_by;
 pub use init::initialize;
 pub use pace::Pace;

@@ -14,6 +14,8 @@ pub enum Mode {
     Score,
     /// Scoring, with the logits and the residual stream held for the host.
     Look,
+    /// As `Look`, with the queries and keys of attention held too.
+    Inspect,
     /// Generation: keys and values of earlier positions are in caches with these pages.
     Generate(Pages),
 }
@@ -36,10 +38,13 @@ pub struct Decoder {
     /// Share of the cost [1] and nats of each token [N]; not in `Mode::Generate`.
     pub cost: Option<(ValueId, ValueId)>,
     /// Logits of the next token: [N, V], or [S, V] for the requested rows in `Mode::Generate`. Held
-    /// only in `Mode::Look` and `Mode::Generate`.
+    /// only in `Mode::Look`, `Mode::Inspect` and `Mode::Generate`.
     pub logits: ValueId,
-    /// The residual stream after each half of a block [N, C], in order; held only in `Mode::Look`.
+    /// The residual stream after each half of a block [N, C], in order; held only in `Mode::Look`
+    /// and `Mode::Inspect`.
     pub stream: Vec<ValueId>,
+    /// Queries [N, H·D] and keys [N, K·D] of each layer's attention; held only in `Mode::Inspect`.
+    pub attended: Vec<[ValueId; 2]>,
     /// T.
     pub(crate) time: usize,
 }

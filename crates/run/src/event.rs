@@ -7,6 +7,7 @@
 //! as NaN (an optional one as `None`). `fit` writes the same events: its loss is `mse`, its tokens
 //! are rows, and its vocabulary, bytes and context are 0.
 
+use crate::inside::Inside;
 use crate::json::number;
 use crate::kind::Kind;
 use crate::probe::{Canaries, Ladder, Layers, Lens, Profile};
@@ -77,6 +78,8 @@ kinds! {
     "ladder" = Ladder(Ladder),
     /// The model's predictions on fixed passages.
     "lens" = Lens(Lens),
+    /// Where attention looks, what each layer would say, and which tokens are alike.
+    "inside" = Inside(Inside),
     /// How well the model knows the strings planted in its text.
     "canaries" = Canaries(Canaries),
     /// Norms and update sizes of each part of the model.

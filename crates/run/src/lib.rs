@@ -23,6 +23,7 @@ mod files;
 mod folder;
 mod follow;
 mod hash;
+mod inside;
 mod json;
 mod kind;
 mod landscape;
@@ -49,6 +50,7 @@ pub use files::{
 pub use folder::{Choice, Condition, RunFolder};
 pub use follow::{Follow, Followed};
 pub use hash::{hex, sha256};
+pub use inside::{Embeddings, Head, HeadKind, HeadScores, Inside, LayerLens};
 pub use kind::{Kind, RunConfig};
 pub use landscape::{CostLandscape, LandscapeFile, PathPoint, PlaneAxes, Walker};
 pub use log::{EventLog, read_events};

@@ -54,7 +54,7 @@ fn lines_of_every_kind_are_written_again_byte_for_byte() {
         assert_eq!(again, event);
         names.insert(event.what.name());
     }
-    assert_eq!(names.len(), 12, "{names:?}");
+    assert_eq!(names.len(), 13, "{names:?}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 import { make, fill } from "./dom.js";
 import { word, figure } from "./words.js";
 import { draw, color } from "./chart.js";
+import { answering, filled } from "./look.js";
+import { percent } from "./tokens.js";
 
 /** The share of questions that a model with the skill answers: as in `run::Skill`. */
 const SKILLED = 0.95;
@@ -14,7 +16,22 @@ export function accuracy(root, feed) {
   const note = make("p", { class: "note" }, word("accuracyNote"));
   const chart = make("div", { class: "chart", id: "accuracy-chart" });
   const told = make("p", { id: "accuracy-told", role: "status" });
-  fill(root, note, chart, told);
+  const head = make("p", { id: "accuracy-head" });
+  fill(root, note, chart, told, head);
+
+  /** Names the attention head that looks for the answers. */
+  async function look() {
+    const last = feed.last("inside");
+    const most = last && answering(await feed.whole(last));
+    head.hidden = !most;
+    if (most)
+      head.textContent = filled(
+        "answerHead",
+        most.layer,
+        most.head,
+        percent(most.scores.answer ?? 0),
+      );
+  }
   return async () => {
     const asked = feed.all("eval").filter((e) => typeof e.accuracy_held_out === "number");
     /** The first step with the skill. @param {Part} part @returns {number | undefined} */
@@ -38,6 +55,7 @@ export function accuracy(root, feed) {
     if (held !== undefined) told.textContent = word("skillFound").replace("{}", String(held));
     else if (train !== undefined) told.textContent = word("skillRote").replace("{}", String(train));
     else told.textContent = "";
+    await look();
     const last = asked.at(-1);
     const now = (/** @type {Part} */ part) => `${figure(last && 100 * last[part])} %`;
     const both = [

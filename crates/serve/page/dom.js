@@ -21,6 +21,19 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An element of a drawing.
+ * @param {string} tag @param {Record<string, unknown>} attributes @param {string} [text]
+ */
+export function svg(tag, attributes, text) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
 /** @param {Element} element @param {...(Node | string | null | undefined)} children */
 export function fill(element, ...children) {
   element.replaceChildren(

@@ -2,6 +2,8 @@
 
 /** Maximum events kept per kind; beyond that, every second one of the older events is dropped. */
 const MOST = 1024;
+/** Maximum large events kept whole. */
+const WHOLE = 40;
 /** How often a compared run is read, in milliseconds. */
 const POLL = 3000;
 
@@ -81,6 +83,8 @@ export class Feed {
     this.source = null;
     /** @type {Record<string, Event[]>} */
     this.kinds = {};
+    /** @type {Map<number, Promise<any>>} */
+    this.wholes = new Map();
     this.seen = 0;
     this.busy = false;
     this.again = false;
@@ -88,6 +92,7 @@ export class Feed {
 
   clear() {
     this.kinds = {};
+    this.wholes.clear();
     this.seen = 0;
   }
 
@@ -99,6 +104,17 @@ export class Feed {
   /** @param {string} kind @returns {Event | undefined} */
   last(kind) {
     return this.all(kind).at(-1);
+  }
+
+  /** A large event with all that it has; lists have only its step. @param {Event} event */
+  whole(event) {
+    const known = this.wholes.get(event.serial);
+    if (known) return known;
+    if (this.wholes.size >= WHOLE) this.wholes.clear();
+    const asked = ask(`/api/runs/${this.id}/event/${event.serial}`);
+    this.wholes.set(event.serial, asked);
+    asked.catch(() => this.wholes.delete(event.serial));
+    return asked;
   }
 
   get start() {

@@ -2,13 +2,10 @@
 
 import { make, fill, film, choice } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
-import { ask } from "./feed.js";
 import { tint, visible } from "./tokens.js";
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function lens(root, feed) {
-  /** @type {Map<number, any>} */
-  const cache = new Map();
   let passage = 0;
   let chosen = 20;
   const text = make("div", {
@@ -46,12 +43,8 @@ export function lens(root, feed) {
       text.textContent = word("none");
       return;
     }
-    if (!cache.has(event.serial)) {
-      if (cache.size > 100) cache.clear();
-      cache.set(event.serial, await ask(`/api/runs/${feed.id}/event/${event.serial}`));
-      if (frames.at() !== at) return;
-    }
-    const passages = cache.get(event.serial).passages;
+    const { passages } = await feed.whole(event);
+    if (frames.at() !== at) return;
     frames.say(`${numbered(event.step)}`);
     if (!which.hasChildNodes() && passages.length > 1) {
       fill(

@@ -10,6 +10,7 @@ import { loss } from "./loss.js";
 import { accuracy } from "./accuracy.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
+import { inside } from "./inside.js";
 import { copied } from "./copied.js";
 import { machine } from "./machine.js";
 import { time } from "./time.js";
@@ -207,6 +208,7 @@ function build() {
   add("speed", (root) => time(root, known));
   if (!known.regression) {
     add("terrain", (root) => terrain(root, known, land), true);
+    add("inside", (root) => inside(root, known), true);
     add("copied", (root) => copied(root, known), true);
   }
   add("run", (root) => run(root, known, server), true);

@@ -8,6 +8,7 @@ import { begin, switches } from "./switches.js";
 import { Column, write } from "./write.js";
 import { next } from "./next.js";
 import { surprise } from "./surprise.js";
+import { inspect } from "./inspect.js";
 
 /**
  * @typedef {{name: string, prompt: string, tokens: number, settings: Record<string, any>,
@@ -39,6 +40,7 @@ export class Play {
     this.open = { penalties: false };
     /** @type {{text: string, step: number | null, skip: boolean, score: Score | null}} */
     this.own = { text: "", step: step, skip: false, score: null };
+    this.passage = "";
     /** @type {{column: Column, at: number} | null} */
     this.chosen = null;
     /** @type {Place | null} */
@@ -138,6 +140,7 @@ function build() {
     ["write", write],
     ["next", next],
     ["surprise", surprise],
+    ["inside", inspect],
   ])) {
     const body = make("div", {});
     const title = make("h2", { id: `${name}-title` }, word(name === "write" ? "writeTitle" : name));

@@ -1,6 +1,6 @@
 // Panel: the run's settings, model, events and checkpoints.
 
-import { make, fill, tick, button } from "./dom.js";
+import { make, fill, tick, button, svg } from "./dom.js";
 import { word, figure, large, numbered } from "./words.js";
 import { ask } from "./feed.js";
 
@@ -11,16 +11,6 @@ const HELPS = /** @type {const} */ ({
   size: "helpsSize",
   nothing: "helpsNothing",
 });
-
-const SVG = "http://www.w3.org/2000/svg";
-
-/** @param {string} tag @param {Record<string, unknown>} attributes @param {string} [text] */
-function svg(tag, attributes, text) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
 
 /**
  * The recorded operations from top to bottom; curves at the side show values that are used later.

@@ -136,6 +136,66 @@ const WORDS = {
   unit: ["nats", "奈特"],
   truth: ["actual next token", "实际的下一词元"],
   passage: ["passage", "段落"],
+  inside: ["Attention, layers and tokens", "注意力、各层与词元"],
+  insideNote: [
+    "How the model reads a text that it was not trained on. Point at a token to see where the " +
+      "chosen head looks from there, and what each layer would say comes next.",
+    "模型如何读一段没有训练过的文本。指向一个词元，查看所选注意力头从该处看向哪里，" +
+      "以及每一层对下一词元的预测。",
+  ],
+  insideNone: [
+    "This run has no such probes: it was trained by an earlier version. Its checkpoints can be " +
+      "looked into on the playground, or with",
+    "此训练没有这些探测数据：它由较早的版本训练。可在试验台上查看其检查点的内部，或运行",
+  ],
+  inspectNote: [
+    "Where each attention head looks while the model reads a text of yours, what each layer " +
+      "would say comes next, and which tokens are nearest to those of the text.",
+    "模型读你的文本时各注意力头看向哪里、每一层对下一词元的预测，" + "以及与文中词元最接近的词元。",
+  ],
+  inspectHere: ["A sentence…", "写一句话……"],
+  inspectGo: ["Look inside", "查看内部"],
+  heads: ["Attention heads, by what they look at", "注意力头（按关注对象排列）"],
+  headName: ["layer {} · head {}", "第 {} 层 · 第 {} 头"],
+  kind_previous: ["previous token", "前一词元"],
+  kind_same: ["same token", "相同词元"],
+  kind_word: ["beginning of the word", "词首"],
+  kind_copying: ["copying", "复制"],
+  kind_first: ["first token", "首个词元"],
+  kind_mixed: ["mixed", "混合"],
+  score_previous: ["to the previous token", "看向前一词元"],
+  score_same: ["to the same token", "看向相同词元"],
+  score_word: ["to the beginning of the word", "看向词首"],
+  score_induction: [
+    "in a repeated random sequence: to what followed the token before",
+    "在重复的随机序列中：看向该词元上次之后的词元",
+  ],
+  score_answer: ["to the places of the answer", "看向答案所在的位置"],
+  score_first: ["to the first token", "看向首个词元"],
+  attends: ["attention", "注意力"],
+  layersTitle: ["What each layer would say comes next", "每一层预测的下一词元"],
+  layersNote: [
+    "The final norm and the output head read the model's state after each layer, as if it were " +
+      "the last (logit lens). The cost is that of the actual next token.",
+    "把每一层之后的状态当作最后一层，交给末尾的归一化与输出头读取（logit lens）。" +
+      "代价是实际下一词元的代价。",
+  ],
+  layer: ["layer", "层"],
+  likeliest: ["likeliest next", "最可能的下一词元"],
+  costHere: ["cost here (nats)", "此处代价（奈特）"],
+  costMean: ["mean of the text", "全文平均"],
+  mapTitle: ["Tokens on a map", "词元地图"],
+  mapNote: [
+    "The token embeddings on their two main axes, which hold {} of their variance. Tokens that " +
+      "the model treats alike are close. Each step is turned to fit the newest.",
+    "词元嵌入在两个主轴上的投影，占方差的 {}。模型视为相近的词元彼此靠近。" +
+      "每一步都旋转到与最新一步对齐。",
+  ],
+  nearest: ["nearest by cosine to", "按余弦最接近于"],
+  answerHead: [
+    "Layer {}, head {} looks for the answer: {} of its attention goes to the places that have it.",
+    "第 {} 层第 {} 头在寻找答案：它的注意力有 {} 落在答案所在的位置。",
+  ],
   copied: ["Learned or copied", "学会还是照抄"],
   copiedNote: [
     "Short pieces of any text stand in a large corpus: only the difference from held-out text, " +

@@ -57,6 +57,8 @@ pub enum Reply {
         context: usize,
         left_out: Vec<char>,
     },
+    /// What was seen inside the model.
+    Inside(Box<run::Inside>),
     /// What went wrong; `unknown` are the characters of the text that the model doesn't know.
     Error { message: String, unknown: Vec<char> },
 }

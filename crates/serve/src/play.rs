@@ -79,7 +79,7 @@ pub struct Glance {
     pub also: Option<u32>,
 }
 
-/// Asks for the surprise of each token of a text.
+/// Asks for the surprise of each token of a text, or for a look inside the model that reads it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnText {
@@ -101,6 +101,7 @@ pub enum Inquiry {
     Write(Wish),
     Look(Glance),
     Score(OwnText),
+    Inside(OwnText),
 }
 
 impl Inquiry {
@@ -150,6 +151,7 @@ impl Inquiry {
                 Ok(())
             }
             Inquiry::Score(reading) => reading.score(&mut session, &tokenizer, client),
+            Inquiry::Inside(reading) => reading.inspect(&mut session, &tokenizer, client),
         }
     }
 }
@@ -298,6 +300,15 @@ impl Glance {
 }
 
 impl OwnText {
+    fn inspect(self, session: &mut Session, tokenizer: &Tokenizer, client: &Client) -> Result<()> {
+        if let Some((text, _)) = known(tokenizer, &self.text, self.skip_unknown, client) {
+            let tokens = tokenizer.encode(text.as_bytes())?;
+            let inside = session.inspect_text(tokenizer, &tokens)?;
+            client.tell(Reply::Inside(Box::new(inside)));
+        }
+        Ok(())
+    }
+
     fn score(self, session: &mut Session, tokenizer: &Tokenizer, client: &Client) -> Result<()> {
         let Some((text, left_out)) = known(tokenizer, &self.text, self.skip_unknown, client) else {
             return Ok(());

@@ -28,6 +28,7 @@ pub fn routes() -> Router<App> {
         .route("/api/play/{id}/write", post(write))
         .route("/api/play/{id}/look", post(look))
         .route("/api/play/{id}/score", post(score))
+        .route("/api/play/{id}/inside", post(inside))
         .layer(RequestBodyLimitLayer::new(BODY))
 }
 
@@ -99,6 +100,15 @@ async fn score(
 ) -> Answer<Response> {
     short(&app, &reading.text)?;
     ask(&app, id, reading.step, Inquiry::Score(reading))
+}
+
+async fn inside(
+    State(app): State<App>,
+    Path(id): Path<usize>,
+    Json(reading): Json<OwnText>,
+) -> Answer<Response> {
+    short(&app, &reading.text)?;
+    ask(&app, id, reading.step, Inquiry::Inside(reading))
 }
 
 /// Checks the length of a text.

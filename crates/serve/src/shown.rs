@@ -185,7 +185,7 @@ impl Shown {
         self.rote.event(event);
         self.news.rote = self.rote.since();
         let kind = event.what.name();
-        let small = kind != "lens";
+        let small = !matches!(event.what, What::Lens(_) | What::Inside(_));
         self.news.serial += 1;
         self.kept.push(Kept {
             serial: self.news.serial,

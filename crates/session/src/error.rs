@@ -60,6 +60,14 @@ pub enum Error {
         /// How many fit.
         left: usize,
     },
+    /// A passage that is too short or too long to be inspected.
+    #[error("the passage has {tokens} tokens; from 2 to {most} can be shown")]
+    Passage {
+        /// How many it has.
+        tokens: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// A token that the model doesn't have.
     #[error("token {token} isn't in the model's vocabulary of {vocabulary}")]
     Token {

@@ -16,9 +16,12 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod embeddings;
 mod error;
 mod files;
 mod fork;
+mod heads;
+mod inspect;
 mod opened;
 mod pages;
 mod plans;
@@ -32,11 +35,13 @@ mod write;
 pub use answers::{Answers, Asked};
 pub use error::{Error, Result};
 pub use files::{ModelFiles, TOKENIZER, TOKENIZER_CONFIG, check_sound, tokenizer};
+pub use heads::Passages;
+pub use inspect::{most_inspected, token_text};
 pub use opened::{Opened, Use};
 pub use pages::{in_whole_pages, page_bytes, pages_of};
 pub use plans::{Plans, SequenceId};
 pub use sampling::{LogProbability, Sampling, TokenSampler};
-pub use score::{Inside, Score};
+pub use score::{Activations, Score};
 pub use session::Session;
 pub use stop::StopTexts;
 pub use write::{Ending, Piece, Writing, begin, known_only, write, write_text};

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::session::Session;
-use engine::{HostMut, Scalars};
+use engine::{HostMut, Scalars, ValueId};
 use model::{Mode, micro_tokens};
 use text::Tokenizer;
 
@@ -29,12 +29,14 @@ impl Score {
     }
 }
 
-/// Internals of the model while it reads passages of equal length.
-pub struct Inside {
+/// What the model computes while it reads passages of equal length.
+pub struct Activations {
     /// Logits after each token of each passage [S·T, V].
     pub logits: Vec<f32>,
     /// The residual stream after each half of a block [S·T, C], in order.
     pub stream: Vec<Vec<f32>>,
+    /// Queries [S·T, H·D] and keys [S·T, K·D] of each layer, where they were asked for.
+    pub attended: Vec<[Vec<f32>; 2]>,
 }
 
 impl Session<'_> {
@@ -140,29 +142,47 @@ impl Session<'_> {
         })
     }
 
-    /// Returns the model's internals for `sequences` passages, concatenated in `tokens` [S·T].
+    /// Returns the logits and the residual stream for `sequences` passages, concatenated in
+    /// `tokens` [S·T].
     ///
     /// # Errors
     /// If a token doesn't exist or the device fails.
-    pub fn look(&mut self, tokens: &[u32], sequences: usize) -> Result<Inside> {
+    pub fn look(&mut self, tokens: &[u32], sequences: usize) -> Result<Activations> {
+        self.activations(Mode::Look, tokens, sequences)
+    }
+
+    /// The same in `Mode::Look`, and with queries and keys in `Mode::Inspect`.
+    pub(crate) fn activations(
+        &mut self,
+        mode: Mode,
+        tokens: &[u32],
+        sequences: usize,
+    ) -> Result<Activations> {
         self.check(tokens)?;
         self.check_stop()?;
-        let (vocabulary, width) = (self.plans.vocabulary, self.plans.model.width);
         let size = (sequences, tokens.len() / sequences);
         let device = &mut *self.device;
-        let r = self.plans.ready(device, Mode::Look, size)?;
+        let r = self.plans.ready(device, mode, size)?;
         // The targets don't matter: the cost isn't read.
         r.decoder.fill(device, r.ready, tokens, tokens)?;
         device.run(r.ready, &Scalars::default())?;
-        let read = |value, width: usize| -> Result<Vec<f32>> {
-            let mut numbers = vec![0.0; tokens.len() * width];
+        let read = |value| -> Result<Vec<f32>> {
+            let mut numbers = vec![0.0; r.decoder.graph.spec(value).len()];
             device.read(r.ready, value, HostMut::Real(&mut numbers))?;
             Ok(numbers)
         };
-        Ok(Inside {
-            logits: read(r.decoder.logits, vocabulary)?,
-            stream: (r.decoder.stream.iter())
-                .map(|&value| read(value, width))
+        let all = |values: &[ValueId]| -> Result<Vec<Vec<f32>>> {
+            values.iter().map(|&value| read(value)).collect()
+        };
+        let attended = match mode {
+            Mode::Inspect => &r.decoder.attended[..],
+            _ => &[],
+        };
+        Ok(Activations {
+            logits: read(r.decoder.logits)?,
+            stream: all(&r.decoder.stream)?,
+            attended: (attended.iter())
+                .map(|&[q, k]| Ok([read(q)?, read(k)?]))
                 .collect::<Result<_>>()?,
         })
     }

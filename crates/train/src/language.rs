@@ -3,6 +3,7 @@
 use crate::cadence::Cadence;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
+use crate::inspected::Inspected;
 use crate::ladder::{COUNTED, climb};
 use crate::probe::Probe;
 use crate::saved::weights;
@@ -35,6 +36,7 @@ pub struct LanguageTask {
     plans: Plans,
     cadence: Cadence,
     probe: Probe,
+    inspected: Option<Inspected>,
     /// Step of the last lens.
     looked: Option<u64>,
 }
@@ -70,6 +72,7 @@ impl LanguageTask {
             plans: Plans::new(&config.model, vocabulary, 1),
             cadence: Cadence::new(config),
             probe: Probe::default(),
+            inspected: Inspected::new(&corpus, &config.model)?,
             looked: None,
             config: config.clone(),
             corpus,
@@ -304,6 +307,9 @@ impl Task for LanguageTask {
         if let Some(lens) = lens {
             self.looked = Some(step);
             seen.push(lens.into());
+            if let Some(inspected) = &self.inspected {
+                seen.push(inspected.look(&mut session, tokenizer)?.into());
+            }
         }
         if let Some(planting) = &corpus.planting {
             let vocabulary = tokenizer.vocabulary_size();

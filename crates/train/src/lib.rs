@@ -18,6 +18,7 @@ mod cadence;
 mod clock;
 mod corpus;
 mod error;
+mod inspected;
 mod job;
 mod ladder;
 mod language;
@@ -36,6 +37,7 @@ mod trainer;
 
 pub use corpus::{Corpus, TextSource, cache_folder, choose, options, prepare, tokens_of};
 pub use error::{Error, Result};
+pub use inspected::Inspected;
 pub use job::{Job, memory};
 pub use language::LanguageTask;
 pub use questions::{Examined, QuestionLine, Questions};

@@ -5,7 +5,7 @@
 use crate::error::Result;
 use engine::{Device, Field, HostMut, Variable};
 use run::{Layers, Lens, Passage};
-use session::Session;
+use session::{Session, token_text};
 use text::Tokenizer;
 
 /// Number of passages, their tokens, and the most likely tokens shown per position.
@@ -131,13 +131,7 @@ struct Sums {
 /// What the logits [T, V] predict for a passage of T + 1 tokens.
 fn passage(tokenizer: &Tokenizer, tokens: &[u32], logits: &[f32]) -> Passage {
     let vocabulary = tokenizer.vocabulary_size();
-    // A token may be part of a character: then its bytes are shown.
-    let text = |token: u32| {
-        String::from_utf8(tokenizer.decode(&[token])).unwrap_or_else(|broken| {
-            let bytes = broken.as_bytes().iter();
-            bytes.map(|byte| format!("\\x{byte:02X}")).collect()
-        })
-    };
+    let text = |token: u32| token_text(tokenizer, token);
     let mut passage = Passage {
         tokens: tokens.iter().map(|&t| text(t)).collect(),
         ..Passage::default()

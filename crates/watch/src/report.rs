@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
                 What::Warning(e) => run.warnings.push(&e.message),
                 What::Canaries(e) => run.canaries = Some((step, e)),
                 What::Profile(e) => run.profile = Some(e),
-                What::Saved(_) | What::Pacing(_) => {}
+                What::Saved(_) | What::Pacing(_) | What::Inside(_) => {}
             }
         }
         run

@@ -48,6 +48,14 @@ pub fn line(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
+/// The text as one line, without anything that could control the terminal, cut or filled up with
+/// spaces to `width` columns.
+pub fn cell(text: &str, width: usize) -> String {
+    let text = line(text);
+    let cut = truncate(&text, width);
+    format!("{cut}{}", " ".repeat(width - columns(cut)))
+}
+
 /// The text without anything that could control the terminal except line breaks and tabs.
 pub fn lines(text: &str) -> String {
     let kept = |c: char| {

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
 /// Elements of drawn panels, each with its minimum count.
-const DRAWN: [(&str, usize); 23] = [
+const DRAWN: [(&str, usize); 26] = [
     ("#loss-chart .scatterlayer .trace path", 4),
     ("#loss-chart .shapelayer path", 5),
     ("#loss-stage .gauge .name", 5),
@@ -15,6 +15,9 @@ const DRAWN: [(&str, usize); 23] = [
     ("#film-strip button", 2),
     ("#lens-text span", 20),
     ("#lens-top .share", 8),
+    ("#inside-heads canvas", 4),
+    ("#inside-layers b", 6),
+    ("#inside-map text", 20),
     ("#machine-heat .heatmaplayer image", 1),
     ("#machine-lines .scatterlayer .trace", 8),
     ("#terrain-3d canvas", 1),
