@@ -9,6 +9,7 @@ mod export;
 mod fit;
 mod graph;
 mod landscape;
+mod lesson;
 mod list;
 mod originality;
 mod plan;
@@ -44,6 +45,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Race(a) => race::run(&a),
         Command::Fit(a) => fit::run(&a),
         Command::Landscape(a) => landscape::run(&a),
+        Command::Lesson(a) => lesson::run(&a),
         Command::Plan(a) => plan::run(&a),
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),

@@ -3,7 +3,6 @@
 import { make, fill, choice, film } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
 import { draw, change, color, plain } from "./chart.js";
-import { ask } from "./feed.js";
 
 /** @typedef {{x: (number|null)[], y: (number|null)[], z: (number|null)[]}} Places */
 
@@ -16,8 +15,8 @@ const LIFT = 0.06;
 /** @returns {Places} */
 const places = () => ({ x: [], y: [], z: [] });
 
-/** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
-export function mountain(root, feed) {
+/** @param {HTMLElement} root @param {() => Promise<any>} load reads the landscape */
+export function mountain(root, load) {
   const bar = make("div", { class: "bar" });
   const told = make("p", { class: "note", id: "mountain-told" });
   const area = (/** @type {string} */ id) => make("div", { class: "chart high", id });
@@ -152,7 +151,7 @@ export function mountain(root, feed) {
     say(at, now);
   }
   async function open() {
-    land = await ask(`/api/runs/${feed.id}/landscape`);
+    land = await load();
     if (!land) return;
     height = land.b.map((/** @type {number} */ b) =>
       land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))),

@@ -262,6 +262,7 @@ const WORDS = {
   playground: ["Playground", "试验台"],
   playHere: ["Playground", "试验台"],
   livePage: ["Training", "训练过程"],
+  toLessons: ["Lessons", "课程"],
   writeTitle: ["Write", "续写"],
   writeNote: [
     "The model continues your text. The stronger the color, the less likely the token was. " +
@@ -367,6 +368,14 @@ const WORDS = {
   keyHelp: ["this list", "显示本列表"],
 };
 
+/** Adds the texts of a page of its own. @param {Record<string, [string, string]>} more */
+export function learn(more) {
+  for (const [key, both] of Object.entries(more)) {
+    if (WORDS[key]) throw new Error(`two texts are called ${key}`);
+    WORDS[key] = both;
+  }
+}
+
 let chosen =
   localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 
@@ -384,6 +393,10 @@ export function word(key) {
   const both = WORDS[key];
   return both ? both[chosen === "zh" ? 1 : 0] : key;
 }
+
+/** A text with its `{}` replaced in order. @param {string} key @param {...string} all */
+export const filled = (key, ...all) =>
+  all.reduce((text, one) => text.replace("{}", one), word(key));
 
 /** A step with its number. @param {number | string} step */
 export const numbered = (step) => (chosen === "zh" ? `第 ${step} 步` : `step ${step}`);

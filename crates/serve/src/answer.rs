@@ -1,4 +1,4 @@
-//! What the playground is told: lines of JSON, each sent as soon as it is known.
+//! What the playground and the lessons are told: lines of JSON, each sent as soon as it is known.
 
 use serde::Serialize;
 use std::sync::Arc;
@@ -72,14 +72,14 @@ impl Reply {
 }
 
 /// The way to the client that asked.
-pub struct Client {
-    lines: UnboundedSender<Reply>,
+pub struct Client<T = Reply> {
+    lines: UnboundedSender<T>,
     gone: Arc<AtomicBool>,
 }
 
-impl Client {
+impl<T> Client<T> {
     /// A client, and the lines that are sent to it.
-    pub fn new() -> (Client, Lines) {
+    pub fn new() -> (Client<T>, Lines<T>) {
         let (sender, receiver) = unbounded_channel();
         let gone = Arc::new(AtomicBool::new(false));
         let client = Client {
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Sends a line; returns whether the client is still there.
-    pub fn tell(&self, line: Reply) -> bool {
+    pub fn tell(&self, line: T) -> bool {
         self.lines.send(line).is_ok()
     }
 
@@ -102,9 +102,9 @@ impl Client {
 }
 
 /// The lines for a client.
-pub struct Lines {
+pub struct Lines<T = Reply> {
     /// Those so far and to come.
-    pub receiver: UnboundedReceiver<Reply>,
+    pub receiver: UnboundedReceiver<T>,
     /// When it is dropped, the task ends.
     pub held: Held,
 }

@@ -13,13 +13,14 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [Asset; 23] = scripts! {
+const SCRIPTS: [Asset; 26] = scripts! {
     "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
     "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "copied.js" "play.js"
-    "tokens.js" "next.js" "write.js" "surprise.js" "switches.js" "accuracy.js"
+    "tokens.js" "next.js" "write.js" "surprise.js" "switches.js" "accuracy.js" "lesson.js"
+    "lesson_show.js" "lesson_words.js"
 };
 
-const OTHERS: [Asset; 4] = [
+const OTHERS: [Asset; 6] = [
     (
         "",
         "text/html; charset=utf-8",
@@ -29,6 +30,16 @@ const OTHERS: [Asset; 4] = [
         "play",
         "text/html; charset=utf-8",
         include_str!("../page/play.html"),
+    ),
+    (
+        "lesson",
+        "text/html; charset=utf-8",
+        include_str!("../page/lesson.html"),
+    ),
+    (
+        "page/lesson.css",
+        "text/css; charset=utf-8",
+        include_str!("../page/lesson.css"),
     ),
     (
         "page/play.css",

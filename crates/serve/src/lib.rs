@@ -6,6 +6,7 @@
 //!                           ├ small events, in memory
 //!                           └ steps, in a Pyramid on disk
 //! checkpoints ─ Player ─ play_api ─▶ page/play.js
+//!                     Teacher ─ lessons ─▶ page/lesson.js
 //! ```
 //!
 //! Begin with `guard` (which requests are allowed), then `shown` and `pyramid` (the data), then
@@ -22,6 +23,7 @@ mod control;
 mod describe;
 mod error;
 mod guard;
+mod lessons;
 mod line;
 mod play;
 mod play_api;
@@ -37,6 +39,7 @@ mod shown;
 pub use control::Control;
 pub use error::{Error, Result};
 pub use guard::Names;
+pub use lessons::Teacher;
 pub use power::Power;
 pub use pyramid::{Pyramid, SERIES, Slice};
 pub use server::{Bounds, Options, Server, accept_within};

@@ -1,6 +1,6 @@
 //! The routes of the playground: what a run or a folder offers, and questions for its models.
 
-use crate::answer::Reply;
+use crate::answer::Lines;
 use crate::api::{Answer, App};
 use crate::describe;
 use crate::play::{Glance, Inquiry, OwnText, Wish};
@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Serialize;
 use serde_json::{Value, json};
 use session::Sampling;
 use std::convert::Infallible;
@@ -63,14 +64,19 @@ fn ask(app: &App, id: usize, step: Option<u64>, question: Inquiry) -> Answer<Res
         Ok(lines) => lines,
         Err(why) => return Err((StatusCode::SERVICE_UNAVAILABLE, why)),
     };
+    Ok(stream(lines))
+}
+
+/// An answer of lines, each sent as soon as it is there.
+pub fn stream<T: Serialize + Send + 'static>(lines: Lines<T>) -> Response {
     let stream = UnboundedReceiverStream::new(lines.receiver).map(move |line| {
         let _held = &lines.held;
         Ok::<_, Infallible>(text(&line))
     });
-    Ok(answer(Body::from_stream(stream)))
+    answer(Body::from_stream(stream))
 }
 
-fn text(line: &Reply) -> String {
+fn text(line: &impl Serialize) -> String {
     // Lines have no maps with other keys than texts.
     serde_json::to_string(line).unwrap_or_default() + "\n"
 }
