@@ -31,7 +31,7 @@ const fn lesson(
 /// In English; the Chinese first lesson has another text.
 const LESSONS: [Lesson; 9] = [
     lesson(
-        ["She was so happ", "One day, the "],
+        ["Soon they all walked hom", "One day, the "],
         "document.querySelectorAll('#lesson-guesses button').length === 8",
         ["2", "1"],
     ),

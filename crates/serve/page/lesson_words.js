@@ -59,11 +59,11 @@ learn({
     "它要在 {} 个词元中选择。它训练了 {} 步。",
   ],
   lesson1Ask: [
-    "Write “She was so happ”. Which letter does the model expect next?",
+    "Write “Soon they all walked hom”. Which letter does the model expect next?",
     "把文字改成“大家高高兴”。模型认为下一个字最可能是什么？",
   ],
-  lesson1Choice1: ["e", "地"],
-  lesson1Choice2: ["y", "兴"],
+  lesson1Choice1: ["m", "地"],
+  lesson1Choice2: ["e", "兴"],
   lesson1Choice3: ["a space", "，"],
   lesson1Right: [
     "Right. Nobody told the model how to spell. It found out which token tends to follow, by " +

@@ -108,8 +108,8 @@ pub const LESSONS: [Outline; 9] = [
         number(-4.0, 4.0, 0.1, 3.0),
         0,
     ),
-    outline(8, "words", "steps", number(0.0, 1000.0, 1.0, 400.0), 0),
-    outline(9, "copied", "lines", number(1.0, 500.0, 1.0, 3.0), 2),
+    outline(8, "words", "steps", number(1.0, 1000.0, 1.0, 400.0), 0),
+    outline(9, "copied", "lines", number(2.0, 500.0, 1.0, 3.0), 2),
 ];
 
 impl Outline {

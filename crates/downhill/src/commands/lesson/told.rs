@@ -15,7 +15,7 @@ const SCRIPTS: [Script; 9] = [
         "The next token",
         "A language model does one thing: it reads a text and says, for every token, how likely it\n\
          is to come next. Here a token is a letter. This model trains now, for a few seconds.",
-        "Which letter does the model expect after \"She was so happ\"? 1: e  2: y  3: a space",
+        "Which letter does the model expect after \"Soon they all walked hom\"? 1: m  2: e  3: a space",
         "Nobody told the model how to spell. It found out by guessing again and again.",
         "Give it exactly this text, and look at the first line.",
     ],
@@ -264,7 +264,7 @@ fn stage(told: &LessonStage) -> io::Result<()> {
     writeln!(
         out,
         "step {step}  loss {loss:.3} nats per token\n{}\n",
-        told.text
+        told.text.trim_start()
     )?;
     out.flush()
 }
