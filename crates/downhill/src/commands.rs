@@ -20,6 +20,7 @@ mod race;
 mod report;
 mod sample;
 mod serve;
+mod teacher;
 mod tokenize;
 mod train;
 mod verify;

@@ -7,7 +7,8 @@ import { mountain } from "./mountain.js";
 import { verdict } from "./copied.js";
 
 /**
- * @typedef {{root: HTMLElement, told: any, all: any[], turn: (value: number | string) => void}} Shown
+ * @typedef {{root: HTMLElement, told: any, all: any[],
+ *   turn: (value: number | string) => void}} Shown
  *   `told` is the result, `all` what came before it, `turn` changes the knob
  */
 
@@ -76,7 +77,10 @@ function line(points, weights, id) {
   );
 }
 
-/** @param {string} id @param {any} curve @param {Record<string, any>[]} more @param {number[]} top */
+/**
+ * @param {string} id @param {any} curve @param {Record<string, any>[]} more
+ * @param {number[]} top
+ */
 function bowl(id, curve, more, top = []) {
   const [x, y] = curve;
   const most = Math.max(...y, ...top);

@@ -1,9 +1,15 @@
 //! What the playground and the lessons are told: lines of JSON, each sent as soon as it is known.
 
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// A possible next token.
 #[derive(Debug, Serialize)]
@@ -116,4 +122,24 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// An answer of lines, each sent as soon as it is there.
+pub fn stream<T: Serialize + Send + 'static>(lines: Lines<T>) -> Response {
+    let stream = UnboundedReceiverStream::new(lines.receiver).map(move |line| {
+        let _held = &lines.held;
+        Ok::<_, Infallible>(text(&line))
+    });
+    ndjson(Body::from_stream(stream))
+}
+
+/// A line.
+pub fn text(line: &impl Serialize) -> String {
+    // Lines have no maps with other keys than texts.
+    serde_json::to_string(line).unwrap_or_default() + "\n"
+}
+
+/// An answer whose body has lines of JSON.
+pub fn ndjson(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }

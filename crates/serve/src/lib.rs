@@ -35,12 +35,13 @@ mod seen;
 mod server;
 mod shelf;
 mod shown;
+mod teacher;
 
 pub use control::Control;
 pub use error::{Error, Result};
 pub use guard::Names;
-pub use lessons::Teacher;
 pub use power::Power;
 pub use pyramid::{Pyramid, SERIES, Slice};
 pub use server::{Bounds, Options, Server, accept_within};
 pub use shelf::Runs;
+pub use teacher::Teacher;

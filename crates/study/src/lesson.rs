@@ -222,7 +222,7 @@ pub enum Told {
 
 /// What is asked of a lesson.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct LessonRequest {
     /// Its number, from 1.
     pub lesson: usize,
     /// The value of its knob; without one, the first.
@@ -237,7 +237,7 @@ pub struct Request {
 /// If there is no such lesson, the value is out of bounds, or a text has characters that the model
 /// never saw.
 pub fn answer(
-    asked: &Request,
+    asked: &LessonRequest,
     learner: &Learner,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Told),

@@ -2,17 +2,15 @@
 
 mod told;
 
+use super::teacher::teacher;
 use super::watch::serve;
 use crate::arguments::Lesson;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
 use crate::session::{stop_flag, threads};
-use ::serve::{Options, Power, Runs, Teacher};
-use serde_json::{Value, json};
+use ::serve::{Options, Power, Runs};
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use study::lesson::{self, Error, KnobValue, LESSONS, Learner, Outline, Request, Stories};
+use study::lesson::{self, KnobValue, Learner, LessonRequest, Outline, Stories};
 
 pub fn run(a: &Lesson) -> Result<()> {
     let threads = threads(a.threads.map(|n| n as usize))?;
@@ -35,7 +33,7 @@ pub fn run(a: &Lesson) -> Result<()> {
         writeln!(out(), "{}", told::verdict(number, right))?;
         return Ok(());
     }
-    let asked = Request {
+    let asked = LessonRequest {
         lesson: number,
         value,
         stories: Stories::English,
@@ -85,62 +83,4 @@ fn value(a: &Lesson, outline: &Outline) -> Result<Option<KnobValue>> {
         }
     }
     Ok(chosen)
-}
-
-/// Who knows the lessons, for a server whose models may take so much.
-pub fn teacher(power: Power) -> Arc<dyn Teacher> {
-    Arc::new(Classroom(Learner::new(power.threads)))
-}
-
-/// The lessons of `study`, as JSON.
-struct Classroom(Learner);
-
-impl Teacher for Classroom {
-    fn lessons(&self) -> Value {
-        json!(LESSONS)
-    }
-
-    fn teach(
-        &self,
-        lesson: usize,
-        value: &Value,
-        language: &str,
-        gone: &AtomicBool,
-        tell: &mut dyn FnMut(Value),
-    ) -> std::result::Result<(), Value> {
-        let value = match value {
-            Value::Null => None,
-            Value::String(text) => Some(KnobValue::Text(text.clone())),
-            other => Some(KnobValue::Number(other.as_f64().unwrap_or(f64::NAN))),
-        };
-        let stories = language.parse().map_err(|e| problem(&e))?;
-        let asked = Request {
-            lesson,
-            value,
-            stories,
-        };
-        let mut told = |told: lesson::Told| tell(json!(told));
-        lesson::answer(&asked, &self.0, gone, &mut told).map_err(|e| problem(&e))
-    }
-
-    fn is_right(
-        &self,
-        lesson: usize,
-        answer: &str,
-        language: &str,
-    ) -> std::result::Result<bool, Value> {
-        let stories = language.parse().map_err(|e| problem(&e))?;
-        lesson::is_right(lesson, answer, stories).map_err(|e| problem(&e))
-    }
-}
-
-/// An error for the page, which has its own words for some of them.
-fn problem(error: &Error) -> Value {
-    let mut told = json!({ "message": error.to_string() });
-    match error {
-        Error::Unseen(characters) => told["unseen"] = json!(characters),
-        Error::TooSlow(_) => told["slow"] = json!(true),
-        _ => {}
-    }
-    told
 }

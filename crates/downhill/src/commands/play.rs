@@ -1,7 +1,7 @@
 //! `downhill play`: the playground, in the browser.
 
 use crate::arguments::Play;
-use crate::commands::lesson::teacher;
+use crate::commands::teacher::teacher;
 use crate::commands::watch::serve;
 use crate::failure::Result;
 use crate::session::{checkpoint_at, open, stop_flag, threads};

@@ -1,7 +1,7 @@
 //! `downhill watch` and `downhill compare`: the page for any run, live or finished.
 
 use crate::arguments::{Compare, Watch};
-use crate::commands::lesson::teacher;
+use crate::commands::teacher::teacher;
 use crate::failure::{Failure, Result};
 use crate::output::{out, tell};
 use crate::session::{RUNS, open_at, stop_flag};

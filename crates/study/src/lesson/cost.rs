@@ -1,4 +1,4 @@
-//! Lesson 2: what a mistake costs. Squares for a line; for the next token, mean squared error beside
+//! Lesson 2: what a mistake costs. Squares for a line; for the next token, squares beside
 //! cross-entropy.
 
 use super::error::Result;
