@@ -8,8 +8,8 @@ use common::browser::Browser;
 use common::page::Page;
 use serde_json::{Value, json};
 
-/// A lesson: a value for its knob, an expression that is true once its result is shown, and a right
-/// and a wrong answer. `None`: the answer of the page itself, see `found`.
+/// A lesson: two values for its knob, an expression that is true once the result of the first is
+/// shown, and a right and a wrong answer. An empty one: what the page shows, see `found`.
 struct Lesson {
     values: [&'static str; 2],
     shown: &'static str,
@@ -146,7 +146,7 @@ fn every_lesson_works_on_a_phone_in_both_languages() {
         return;
     };
     let place = Place::new();
-    let page = Page::watch(&place, "lesson");
+    let page = Page::watch(&place, "lesson --threads 1");
     for language in ["en", "zh"] {
         for (lesson, number) in LESSONS.iter().zip(1..) {
             browser.size(390, 2600);
@@ -214,7 +214,7 @@ fn bad_values_are_explained_and_the_reader_finds_the_way() {
         return;
     };
     let place = Place::new();
-    let page = Page::watch(&place, "lesson");
+    let page = Page::watch(&place, "lesson --threads 1");
     browser.size(1280, 1400);
     browser.open(&format!("{}lesson?lang=en#4", page.address()));
     browser.wait("document.querySelector('#lesson-formula')");
@@ -253,7 +253,12 @@ fn bad_values_are_explained_and_the_reader_finds_the_way() {
     enter("");
     browser.wait("document.getElementById('lesson-error').textContent === ''");
     browser.wait("document.querySelectorAll('.tokens span').length === 1");
+    // A click adds a token.
+    enter("home");
+    browser.wait("document.querySelectorAll('.tokens span').length === 4");
     browser.click("#lesson-guesses button");
-    browser.wait("document.querySelectorAll('.tokens span').length === 1");
+    browser.wait("document.querySelectorAll('.tokens span').length === 5");
+    let value = "return document.getElementById('lesson-value').value.length";
+    assert_eq!(browser.run(value), json!(5));
     browser.is_clean(&page.address());
 }

@@ -29,7 +29,7 @@ const outlines = await ask("/api/lessons");
 /** What the reader chose and what was told, by lesson and language. */
 const kept = /** @type {Map<string, {value: number | string, all: any[]}>} */ (new Map());
 /** What is being computed, and for which memory. */
-let task = /** @type {{stop: AbortController, of: object} | null} */ (null);
+let task = /** @type {{stop: AbortController, of: object, again: boolean} | null} */ (null);
 let timer = 0;
 
 /** The lesson in the page's address. @returns {Outline} */
@@ -128,15 +128,27 @@ function outOfBounds(lesson, value) {
   return fine ? "" : filled(key, String(number.least), String(number.most));
 }
 
+/** Stops what is being computed. */
+function halt() {
+  task?.stop.abort();
+  task = null;
+}
+
 /** Asks the program to compute a lesson. @param {Outline} lesson */
 async function run(lesson) {
-  task?.stop.abort();
-  const own = new AbortController();
   const remembered = memory(lesson);
+  if (lesson.bounds.text && task?.of === remembered) {
+    // Its model may still be in training, which another text doesn't change.
+    task.again = true;
+    return;
+  }
+  halt();
+  const own = new AbortController();
   const wrong = outOfBounds(lesson, remembered.value);
   complain(wrong);
   if (wrong) return;
-  task = { stop: own, of: remembered };
+  const mine = { stop: own, of: remembered, again: false };
+  task = mine;
   place().classList.add("old");
   const body = { value: remembered.value, language: language() };
   if (lesson.bounds.text || TRAINING.includes(lesson.name)) progress(word("lessonPreparing"));
@@ -163,7 +175,11 @@ async function run(lesson) {
   task = null;
   progress("");
   place().classList.remove("old");
-  document.documentElement.dataset.done = `${lesson.number} ${remembered.value}`;
+  if (mine.again) {
+    run(lesson);
+    return;
+  }
+  document.documentElement.dataset.done = `${lesson.number} ${body.value}`;
 }
 
 /** The one thing to change. @param {Outline} lesson */
@@ -307,7 +323,7 @@ function ways(lesson) {
             "aria-label": title(o),
             title: title(o),
           },
-          known.includes(o.number) ? `${o.number} ✓` : String(o.number),
+          known.includes(o.number) ? `${o.number}✓` : String(o.number),
         ),
       ),
     );
@@ -316,7 +332,7 @@ function ways(lesson) {
 function build() {
   const lesson = chosen();
   const key = `lesson${lesson.number}`;
-  if (task && task.of !== memory(lesson)) task.stop.abort();
+  if (task?.of !== memory(lesson)) halt();
   const here = `?lang=${language()}#${lesson.number}`;
   history.replaceState(null, "", here);
   heading(lesson);

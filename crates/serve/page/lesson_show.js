@@ -1,7 +1,7 @@
 // What a lesson shows: one function for each, which draws what the server has computed.
 
 import { make, fill, button } from "./dom.js";
-import { word, filled, figure, numbered } from "./words.js";
+import { word, filled, figure, plainly, numbered } from "./words.js";
 import { draw, color } from "./chart.js";
 import { mountain } from "./mountain.js";
 import { verdict } from "./copied.js";
@@ -155,8 +155,8 @@ async function cost({ root, told }) {
       row([word("lessonCost"), figure(here.squared), figure(here.cross_entropy)]),
       row([
         word("lessonPull"),
-        figure(Math.abs(here.squared_slope)),
-        figure(Math.abs(here.cross_entropy_slope)),
+        plainly(Math.abs(here.squared_slope)),
+        plainly(Math.abs(here.cross_entropy_slope)),
       ]),
     ),
     make(
@@ -290,7 +290,7 @@ async function step({ root, told }) {
 function mount(root, land) {
   const place = make("div", {});
   root.append(place);
-  return mountain(place, () => Promise.resolve(land))();
+  return mountain(place, () => Promise.resolve(land), true)();
 }
 
 /** @param {Shown} shown */
@@ -357,12 +357,12 @@ function backpropagation({ root, told }) {
   const number = (/** @type {number | null} */ x, /** @type {string | undefined} */ how) =>
     x === null
       ? ""
-      : make("span", {}, make("b", {}, signed(x)), how ? make("small", {}, ` = ${how}`) : null);
+      : make("span", {}, make("b", {}, signed(x)), how ? make("small", {}, `= ${how}`) : null);
   fill(
     root,
     table(
       "lesson-chain",
-      row(["lesson7Name", "lesson7Value", "lesson7Back", "lesson7Walked"].map(word), "th"),
+      row(["", word("lesson7Value"), word("lesson7Back"), word("lesson7Walked")], "th"),
       ...told.links.map((/** @type {any} */ l) =>
         row([
           l.name === "cost" ? word("lessonCost") : l.name,
@@ -410,7 +410,7 @@ async function words({ root, told, all }) {
           {},
           `${numbered(stage.step)} · ${word("lesson8Loss")}: ${Number(stage.loss).toFixed(2)}`,
         ),
-        make("p", { class: "text" }, stage.text),
+        make("p", { class: "text" }, stage.text.trimStart()),
       ),
     );
   await draw(

@@ -3,7 +3,7 @@
 import { learn } from "./words.js";
 
 learn({
-  lesson: ["Lesson", "第几课"],
+  lesson: ["Lesson", "课程"],
   lessonBack: ["Previous", "上一课"],
   lessonOn: ["Next", "下一课"],
   lessonLink: ["Link to this lesson", "本课链接"],
@@ -262,7 +262,6 @@ learn({
       "重新计算代价。",
   ],
   lesson7Knob: ["weight w1", "权重 w1"],
-  lesson7Name: ["number", "数"],
   lesson7Value: ["forward", "前向"],
   lesson7Back: ["backward: slope", "反向：坡度"],
   lesson7Walked: ["check", "验算"],
@@ -284,10 +283,10 @@ learn({
 
   lesson8: ["From noise to words", "从乱码到语言"],
   lesson8Text: [
-    "The same step again, but with tens of thousands of weights, and with cross-entropy as " +
-      "the cost. The model reads children's stories. Before the first step it writes noise.",
-    "还是同样的一步，只是权重有几万个，代价换成了交叉熵。模型读的是童话故事。在第一步之前，它" +
-      "写出来的全是乱码。",
+    "The same step again, but with about 100,000 weights, and with cross-entropy as the cost. " +
+      "The model reads children's stories. Before the first step it writes noise.",
+    "还是同样的一步，只是权重有大约十万个，代价换成了交叉熵。模型读的是童话故事。在第一步之" +
+      "前，它写出来的全是乱码。",
   ],
   lesson8More: [
     "Choose how many steps it may take, and train it here and now. Watch the loss fall and " +

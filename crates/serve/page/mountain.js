@@ -15,8 +15,12 @@ const LIFT = 0.06;
 /** @returns {Places} */
 const places = () => ({ x: [], y: [], z: [] });
 
-/** @param {HTMLElement} root @param {() => Promise<any>} load reads the landscape */
-export function mountain(root, load) {
+/**
+ * @param {HTMLElement} root
+ * @param {() => Promise<any>} load reads the landscape
+ * @param {boolean} [end] shows the last step at first, not the first one
+ */
+export function mountain(root, load, end = false) {
   const bar = make("div", { class: "bar" });
   const told = make("p", { class: "note", id: "mountain-told" });
   const area = (/** @type {string} */ id) => make("div", { class: "chart high", id });
@@ -160,17 +164,16 @@ export function mountain(root, load) {
       String(i),
       `${word(d.name)} · ${word("rate")} ${figure(d.rate)}`,
     ]);
-    fill(
-      bar,
-      choice(word("rule"), rules, "0", (value) => {
-        which = Number(value);
-        frames.go(0);
-        paint();
-        frames.start();
-      }),
-    );
-    frames.count(land.descents[0].walkers[0].w.length);
-    frames.go(0);
+    const rule = choice(word("rule"), rules, "0", (value) => {
+      which = Number(value);
+      frames.go(0);
+      paint();
+      frames.start();
+    });
+    fill(bar, rules.length > 1 ? rule : null);
+    const { length } = land.descents[0].walkers[0].w;
+    frames.count(length);
+    frames.go(end ? length - 1 : 0);
   }
   async function paint() {
     if (!land) await open();

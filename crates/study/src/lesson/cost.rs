@@ -56,7 +56,9 @@ pub struct CostLesson {
 /// Lesson 2 at a probability of the right token.
 pub(super) fn cost(probability: f64) -> Result<CostLesson> {
     let mut costs = Costs::new()?;
-    let at = |i: usize| LEAST + (1.0 - 2.0 * LEAST) * i as f64 / (PLACES - 1) as f64;
+    // More of them where the cost is steep.
+    let share = |i: usize| (i as f64 / (PLACES - 1) as f64).powi(2);
+    let at = |i: usize| LEAST + (1.0 - 2.0 * LEAST) * share(i);
     let curve = (0..PLACES).map(|i| costs.at(at(i)));
     let curve = curve.collect::<Result<_>>()?;
     Ok(CostLesson {

@@ -19,7 +19,7 @@ use train::{Corpus, LanguageTask, Outcome, Trainer, TrainerSettings, in_memory};
 /// Bytes of the stories: for training, and held out.
 const BYTES: (usize, usize) = (300_000, 6_000);
 /// Longest time for one lesson.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 /// Steps of the model of lesson 1, and of lesson 9.
 const NEXT_STEPS: u64 = 400;
 const COPY_STEPS: u64 = 250;

@@ -69,7 +69,7 @@ const SCRIPTS: [Script; 9] = [
     ],
     [
         "From noise to words",
-        "A model with tens of thousands of weights reads children's stories, here and now.",
+        "A model with about 100,000 weights reads children's stories, here and now.",
         "How large is the loss before the first step, in nats per token?",
         "Knowing nothing, a model gives each of N tokens the probability 1/N: a loss of ln N.",
         "Train it for any number of steps, and look at step 0.",
