@@ -30,7 +30,7 @@ pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
 pub use sampling::{Chat, Sample, SamplingFlags, Weights};
 pub use serving::Serve;
-pub use watching::{Compare, Play, Report, Watch};
+pub use watching::{Compare, Lesson, Play, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
 #[derive(Debug, Parser)]
@@ -84,6 +84,8 @@ pub enum Command {
     Fit(Fit),
     /// Show the cost surface around a run's weights, and walkers that descend it
     Landscape(Landscape),
+    /// Learn how training works in nine short lessons, on a page or in the terminal
+    Lesson(Lesson),
     /// Predict with a fitted line
     Predict(Predict),
     /// Check every gradient on this machine, or the checkpoints of a run

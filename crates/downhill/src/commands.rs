@@ -10,6 +10,7 @@ mod fit;
 mod graph;
 mod inside;
 mod landscape;
+mod lesson;
 mod list;
 mod originality;
 mod plan;
@@ -20,6 +21,7 @@ mod race;
 mod report;
 mod sample;
 mod serve;
+mod teacher;
 mod tokenize;
 mod train;
 mod verify;
@@ -46,6 +48,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Race(a) => race::run(&a),
         Command::Fit(a) => fit::run(&a),
         Command::Landscape(a) => landscape::run(&a),
+        Command::Lesson(a) => lesson::run(&a),
         Command::Plan(a) => plan::run(&a),
         Command::Predict(a) => predict::run(&a),
         Command::Verify(a) => verify::run(&a),

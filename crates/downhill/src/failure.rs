@@ -104,6 +104,20 @@ failed!(
     study::originality::Error
 );
 
+impl From<study::lesson::Error> for Failure {
+    fn from(error: study::lesson::Error) -> Failure {
+        match error {
+            study::lesson::Error::Unknown(_)
+            | study::lesson::Error::Knob(_)
+            | study::lesson::Error::NoNumber
+            | study::lesson::Error::Choice(_)
+            | study::lesson::Error::Unseen(_) => Failure::Usage(error.to_string()),
+            study::lesson::Error::Stopped => Failure::Interrupted,
+            _ => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
         match error.kind() {

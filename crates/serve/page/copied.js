@@ -35,7 +35,7 @@ export function best(feed) {
 const row = (cells, tag = "td") => make("tr", {}, ...cells.map((cell) => make(tag, {}, cell)));
 
 /** What was measured, as a sentence. @param {any} found */
-function verdict(found) {
+export function verdict(found) {
   const old = (/** @type {any} */ of) => percent(1 - of.new_ngrams[NAMED]);
   if (found.finding === "by_heart")
     return filled(

@@ -13,6 +13,10 @@ const PLAYGROUND = /** @type {const} */ ([
   ["Esc", "keyStop"],
   ["← →", "keyToken"],
 ]);
+const LESSON = /** @type {const} */ ([
+  ["1 … 9", "keyLesson"],
+  ["P", "keyPlay"],
+]);
 const BOTH = /** @type {const} */ ([
   ["L", "keyLanguage"],
   ["T", "keyTheme"],
@@ -23,6 +27,13 @@ const list = /** @type {HTMLDialogElement} */ (
   make("dialog", { id: "keys", "aria-labelledby": "keys-title" })
 );
 document.body.append(list);
+
+/** The shortcuts of the open page. */
+function own() {
+  const { classList } = document.body;
+  if (classList.contains("lesson")) return LESSON;
+  return classList.contains("play") ? PLAYGROUND : LIVE;
+}
 
 /** Shows or hides the list of shortcuts. */
 export function help() {
@@ -42,9 +53,7 @@ export function help() {
       ...titles.map((title, at) =>
         row(String(at + 1), `${word("keyPanel")}${title.textContent ?? ""}`),
       ),
-      ...[...(document.body.classList.contains("play") ? PLAYGROUND : LIVE), ...BOTH].map(
-        ([key, what]) => row(key, word(what)),
-      ),
+      ...[...own(), ...BOTH].map(([key, what]) => row(key, word(what))),
     ),
     button(word("close"), () => list.close()),
   );

@@ -144,6 +144,7 @@ function heading() {
     feed && !feed.regression && feed.news.kind
       ? make("a", { class: "to", href: `/play#${feed.id}` }, word("playground"))
       : null,
+    make("a", { class: "to", href: "/lesson" }, word("toLessons")),
     ...switches(build),
   );
 }
@@ -197,7 +198,8 @@ function build() {
     runs: runs.flatMap((id) => lanes.get(id) ?? []),
   }));
   if (recipes) add("race", (root) => race(root, recipes), true);
-  if (land?.best) add("mountain", (root) => mountain(root, known), true);
+  if (land?.best)
+    add("mountain", (root) => mountain(root, () => ask(`/api/runs/${known.id}/landscape`)), true);
   add("loss", (root) => loss(root, known, () => [...others.values()]), true);
   if (known.start?.held_out_questions) add("accuracy", (root) => accuracy(root, known));
   if (!known.regression) {

@@ -3,7 +3,6 @@
 import { make, fill, choice, film } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
 import { draw, change, color, plain } from "./chart.js";
-import { ask } from "./feed.js";
 import { Relief, places, turning } from "./surface.js";
 
 /** Number of walkers whose line over the data and path on the surface are shown. */
@@ -12,8 +11,7 @@ const WALKERS = "#ff7a1a";
 /** How far paths are above the surface, in log₁₀ of the cost. */
 const LIFT = 0.06;
 
-/** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
-export function mountain(root, feed) {
+import { Relief, places, turning } from "./surface.js";
   const bar = make("div", { class: "bar" });
   const told = make("p", { class: "note", id: "mountain-told" });
   const area = (/** @type {string} */ id) => make("div", { class: "chart high", id });
@@ -106,7 +104,7 @@ export function mountain(root, feed) {
     say(at, now);
   }
   async function open() {
-    land = await ask(`/api/runs/${feed.id}/landscape`);
+    land = await load();
     if (!land) return;
     const height = land.b.map((/** @type {number} */ b) =>
       land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))),
@@ -116,17 +114,16 @@ export function mountain(root, feed) {
       String(i),
       `${word(d.name)} · ${word("rate")} ${figure(d.rate)}`,
     ]);
-    fill(
-      bar,
-      choice(word("rule"), rules, "0", (value) => {
-        which = Number(value);
-        frames.go(0);
-        paint();
-        frames.start();
-      }),
-    );
-    frames.count(land.descents[0].walkers[0].w.length);
-    frames.go(0);
+    const rule = choice(word("rule"), rules, "0", (value) => {
+      which = Number(value);
+      frames.go(0);
+      paint();
+      frames.start();
+    });
+    fill(bar, rules.length > 1 ? rule : null);
+    const { length } = land.descents[0].walkers[0].w;
+    frames.count(length);
+    frames.go(end ? length - 1 : 0);
   }
   async function paint() {
     if (!land) await open();

@@ -380,6 +380,7 @@ const WORDS = {
   playground: ["Playground", "试验台"],
   playHere: ["Playground", "试验台"],
   livePage: ["Training", "训练过程"],
+  toLessons: ["Lessons", "课程"],
   writeTitle: ["Write", "续写"],
   writeNote: [
     "The model continues your text. The stronger the color, the less likely the token was. " +
@@ -484,6 +485,14 @@ const WORDS = {
   keyTheme: ["light or dark", "切换浅色和深色"],
   keyHelp: ["this list", "显示本列表"],
 };
+
+/** Adds the texts of a page of its own. @param {Record<string, [string, string]>} more */
+export function learn(more) {
+  for (const [key, both] of Object.entries(more)) {
+    if (WORDS[key]) throw new Error(`two texts are called ${key}`);
+    WORDS[key] = both;
+  }
+}
 
 let chosen =
   localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");

@@ -1,9 +1,15 @@
-//! What the playground is told: lines of JSON, each sent as soon as it is known.
+//! What the playground and the lessons are told: lines of JSON, each sent as soon as it is known.
 
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// A possible next token.
 #[derive(Debug, Serialize)]
@@ -74,14 +80,14 @@ impl Reply {
 }
 
 /// The way to the client that asked.
-pub struct Client {
-    lines: UnboundedSender<Reply>,
+pub struct Client<T = Reply> {
+    lines: UnboundedSender<T>,
     gone: Arc<AtomicBool>,
 }
 
-impl Client {
+impl<T> Client<T> {
     /// A client, and the lines that are sent to it.
-    pub fn new() -> (Client, Lines) {
+    pub fn new() -> (Client<T>, Lines<T>) {
         let (sender, receiver) = unbounded_channel();
         let gone = Arc::new(AtomicBool::new(false));
         let client = Client {
@@ -93,7 +99,7 @@ impl Client {
     }
 
     /// Sends a line; returns whether the client is still there.
-    pub fn tell(&self, line: Reply) -> bool {
+    pub fn tell(&self, line: T) -> bool {
         self.lines.send(line).is_ok()
     }
 
@@ -104,9 +110,9 @@ impl Client {
 }
 
 /// The lines for a client.
-pub struct Lines {
+pub struct Lines<T = Reply> {
     /// Those so far and to come.
-    pub receiver: UnboundedReceiver<Reply>,
+    pub receiver: UnboundedReceiver<T>,
     /// When it is dropped, the task ends.
     pub held: Held,
 }
@@ -118,4 +124,24 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// An answer of lines, each sent as soon as it is there.
+pub fn stream<T: Serialize + Send + 'static>(lines: Lines<T>) -> Response {
+    let stream = UnboundedReceiverStream::new(lines.receiver).map(move |line| {
+        let _held = &lines.held;
+        Ok::<_, Infallible>(text(&line))
+    });
+    ndjson(Body::from_stream(stream))
+}
+
+/// A line.
+pub fn text(line: &impl Serialize) -> String {
+    // Lines have no maps with other keys than texts.
+    serde_json::to_string(line).unwrap_or_default() + "\n"
+}
+
+/// An answer whose body has lines of JSON.
+pub fn ndjson(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }

@@ -8,6 +8,7 @@ use crate::player::Player;
 use crate::power::Power;
 use crate::pyramid::SERIES;
 use crate::shelf::{Missing, Shelf};
+use crate::teacher::{Desk, Teacher};
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
@@ -43,6 +44,7 @@ pub struct App {
     pub shelf: Arc<Mutex<Shelf>>,
     pub control: Option<Control>,
     pub player: Player,
+    pub desk: Desk,
     followers: Arc<Semaphore>,
     answers: Arc<Semaphore>,
 }
@@ -52,12 +54,18 @@ type Refused = (StatusCode, String);
 pub type Answer<T> = Result<T, Refused>;
 
 impl App {
-    /// An app that serves these runs, with so much power for the playground.
-    pub fn new(shelf: Shelf, control: Option<Control>, power: Power) -> App {
+    /// An app that serves these runs, with so much power for the playground, and the lessons.
+    pub fn new(
+        shelf: Shelf,
+        control: Option<Control>,
+        power: Power,
+        teacher: Arc<dyn Teacher>,
+    ) -> App {
         App {
             shelf: Arc::new(Mutex::new(shelf)),
             control,
             player: Player::new(power),
+            desk: Desk::new(teacher, power.lowest),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             answers: Arc::new(Semaphore::new(ANSWERS)),
         }

@@ -13,14 +13,15 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [Asset; 28] = scripts! {
+const SCRIPTS: [Asset; 31] = scripts! {
     "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
     "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "copied.js" "play.js"
     "tokens.js" "next.js" "write.js" "surprise.js" "switches.js" "accuracy.js" "surface.js"
-    "terrain.js" "inside.js" "look.js" "inspect.js"
+    "terrain.js" "inside.js" "look.js" "inspect.js" "lesson.js" "lesson_show.js"
+    "lesson_words.js"
 };
 
-const OTHERS: [Asset; 4] = [
+const OTHERS: [Asset; 6] = [
     (
         "",
         "text/html; charset=utf-8",
@@ -30,6 +31,16 @@ const OTHERS: [Asset; 4] = [
         "play",
         "text/html; charset=utf-8",
         include_str!("../page/play.html"),
+    ),
+    (
+        "lesson",
+        "text/html; charset=utf-8",
+        include_str!("../page/lesson.html"),
+    ),
+    (
+        "page/lesson.css",
+        "text/css; charset=utf-8",
+        include_str!("../page/lesson.css"),
     ),
     (
         "page/play.css",

@@ -6,6 +6,7 @@
 //!                           ├ small events, in memory
 //!                           └ steps, in a Pyramid on disk
 //! checkpoints ─ Player ─ play_api ─▶ page/play.js
+//!                     Teacher ─ lessons ─▶ page/lesson.js
 //! ```
 //!
 //! Begin with `guard` (which requests are allowed), then `shown` and `pyramid` (the data), then
@@ -22,6 +23,7 @@ mod control;
 mod describe;
 mod error;
 mod guard;
+mod lessons;
 mod line;
 mod play;
 mod play_api;
@@ -33,6 +35,7 @@ mod seen;
 mod server;
 mod shelf;
 mod shown;
+mod teacher;
 
 pub use control::Control;
 pub use error::{Error, Result};
@@ -41,3 +44,4 @@ pub use power::Power;
 pub use pyramid::{Pyramid, SERIES, Slice};
 pub use server::{Bounds, Options, Server, accept_within};
 pub use shelf::Runs;
+pub use teacher::Teacher;

@@ -1,21 +1,18 @@
 //! The routes of the playground: what a run or a folder offers, and questions for its models.
 
-use crate::answer::Reply;
+use crate::answer::{ndjson, stream, text};
 use crate::api::{Answer, App};
 use crate::describe;
 use crate::play::{Glance, Inquiry, OwnText, Wish};
 use crate::seen::ModelId;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use session::Sampling;
-use std::convert::Infallible;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower_http::limit::RequestBodyLimitLayer;
 
 /// Maximum request body: a text of the longest allowed, as tokens.
@@ -64,20 +61,7 @@ fn ask(app: &App, id: usize, step: Option<u64>, question: Inquiry) -> Answer<Res
         Ok(lines) => lines,
         Err(why) => return Err((StatusCode::SERVICE_UNAVAILABLE, why)),
     };
-    let stream = UnboundedReceiverStream::new(lines.receiver).map(move |line| {
-        let _held = &lines.held;
-        Ok::<_, Infallible>(text(&line))
-    });
-    Ok(answer(Body::from_stream(stream)))
-}
-
-fn text(line: &Reply) -> String {
-    // Lines have no maps with other keys than texts.
-    serde_json::to_string(line).unwrap_or_default() + "\n"
-}
-
-fn answer(body: Body) -> Response {
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+    Ok(stream(lines))
 }
 
 async fn write(
@@ -145,7 +129,7 @@ async fn look(
     let place = glance.place(ModelId::new(app.folder(id)?, glance.step));
     match app.player.seen.find(&place) {
         Some((logits, tokenizer)) => match glance.look(&tokenizer, &logits) {
-            Ok(line) => Ok(answer(Body::from(text(&line)))),
+            Ok(line) => Ok(ndjson(Body::from(text(&line)))),
             Err(error) => refused(error),
         },
         None => ask(&app, id, glance.step, Inquiry::Look(glance)),

@@ -4,16 +4,19 @@ use crate::api::{App, router};
 use crate::connection::Connections;
 use crate::control::Control;
 use crate::guard::Names;
+use crate::lessons;
 use crate::play_api;
 use crate::power::Power;
 use crate::priority;
 use crate::shelf::{Runs, Shelf};
+use crate::teacher::Teacher;
 use crate::{Error, Result};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -44,6 +47,8 @@ pub struct Options {
     pub control: Option<Control>,
     /// What the playground's models may take.
     pub power: Power,
+    /// Who knows the lessons.
+    pub teacher: Arc<dyn Teacher>,
 }
 
 /// A server that runs until it is dropped.
@@ -66,7 +71,8 @@ impl Server {
         let listener = bind(from, to)?;
         listener.set_nonblocking(true).map_err(Error::Start)?;
         let port = listener.local_addr().map_err(Error::Start)?.port();
-        let app = App::new(Shelf::new(options.runs), options.control, options.power);
+        let shelf = Shelf::new(options.runs);
+        let app = App::new(shelf, options.control, options.power, options.teacher);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -158,7 +164,11 @@ async fn accept(listener: TcpListener, app: App, port: u16) {
     };
     accept_within(
         listener,
-        router(app, Names::new(port), play_api::routes()),
+        router(
+            app,
+            Names::new(port),
+            play_api::routes().merge(lessons::routes()),
+        ),
         bounds,
     )
     .await;

@@ -105,6 +105,14 @@ impl Landscape {
     /// # Errors
     /// If there isn't exactly one column, a column is constant, or the engine fails.
     pub fn new(points: &Points) -> Result<Landscape> {
+        Landscape::of(points, rules)
+    }
+
+    /// The surface of these points, and a crowd for each of the rules chosen for its curve.
+    pub(crate) fn of(
+        points: &Points,
+        rules: impl FnOnce([f64; 3]) -> Vec<(&'static str, Optimizer, f64)>,
+    ) -> Result<Landscape> {
         let [column] = points.source.columns.as_slice() else {
             let columns = points.source.columns.len();
             return Err(Error::NotTwoWeights { columns });
@@ -132,6 +140,16 @@ impl Landscape {
             },
             descents: descents.collect::<Result<_>>()?,
         })
+    }
+
+    /// The cost of a walker; infinite once it has diverged.
+    pub(crate) fn cost(&self, w: Option<f64>, b: Option<f64>) -> f64 {
+        let (Some(w), Some(b)) = (w, b) else {
+            return f64::INFINITY;
+        };
+        let (dw, db) = (w - self.best.w, b - self.best.b);
+        let [a, c, d] = self.curve;
+        self.best.cost + a * dw * dw + c * dw * db + d * db * db
     }
 
     /// Computes the landscape of a run, and saves it in the run folder for the page.
@@ -209,11 +227,16 @@ impl Landscape {
     }
 }
 
-/// Names, rules and rates: good rates for this surface, one that is too low and one too high.
-fn rules([a, c, d]: [f64; 3]) -> Vec<(&'static str, Optimizer, f64)> {
-    // Curvatures are the eigenvalues of the second derivatives [[2a, c], [c, 2d]].
+/// The largest and the smallest curvature: the eigenvalues of the second derivatives
+/// [[2a, c], [c, 2d]].
+pub(crate) fn curvatures([a, c, d]: [f64; 3]) -> [f64; 2] {
     let (middle, half) = (a + d, libm::hypot(a - d, c));
-    let (most, least) = (middle + half, (middle - half).max(1e-6));
+    [middle + half, (middle - half).max(1e-6)]
+}
+
+/// Names, rules and rates: good rates for this surface, one that is too low and one too high.
+fn rules(curve: [f64; 3]) -> Vec<(&'static str, Optimizer, f64)> {
+    let [most, least] = curvatures(curve);
     let (l, m) = (most.sqrt(), least.sqrt());
     let plain = || Optimizer::uniform(Descent::PLAIN, 0.0, None);
     let momentum = Descent {
@@ -351,14 +374,6 @@ fn round(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn cost(l: &Landscape, w: Option<f64>, b: Option<f64>) -> f64 {
-        let (Some(w), Some(b)) = (w, b) else {
-            return f64::INFINITY;
-        };
-        let (dw, db) = (w - l.best.w, b - l.best.b);
-        l.best.cost + l.curve[0] * dw * dw + l.curve[1] * dw * db + l.curve[2] * db * db
-    }
-
     #[test]
     fn good_rates_arrive_low_ones_crawl_high_ones_blow_up() {
         let l = Landscape::new(&Points::line()).unwrap();
@@ -372,9 +387,9 @@ mod tests {
             .zip(&rows.y)
             .map(|(x, y)| (w * x + b - y).powi(2));
         let mse = each.sum::<f64>() / rows.x.len() as f64;
-        assert!((mse - cost(&l, Some(w), Some(b))).abs() < 1e-9);
+        assert!((mse - l.cost(Some(w), Some(b))).abs() < 1e-9);
         let mean = |d: &Crowd, at: usize| {
-            let all = d.walkers.iter().map(|p| cost(&l, p.w[at], p.b[at]));
+            let all = d.walkers.iter().map(|p| l.cost(p.w[at], p.b[at]));
             all.sum::<f64>() / d.walkers.len() as f64 - l.best.cost
         };
         let [good, low, high, momentum, adam] = &l.descents[..] else {

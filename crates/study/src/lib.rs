@@ -1,5 +1,5 @@
 //! Training experiments: `fit` fits a line or plane to points, `race` compares recipes;
-//! `originality` measures what a language model has copied.
+//! `originality` measures what a language model has copied; `lesson` teaches with all of them.
 //!
 //! Start with `fit`; `landscape` draws its cost surface. Invariants: only `train::Trainer` has a
 //! training loop; the results of `fit` are compared with the closed form; a race changes no bit of
@@ -8,6 +8,7 @@
 
 pub mod fit;
 pub mod landscape;
+pub mod lesson;
 pub mod originality;
 pub mod plane;
 pub mod race;

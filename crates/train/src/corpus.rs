@@ -398,7 +398,10 @@ fn asking(corpus: BuiltIn, exercises: &Exercises, data: &DataConfig) -> Result<C
 }
 
 /// A corpus that is held in memory: training and validation text.
-fn in_memory(
+///
+/// # Errors
+/// If a text has a character that the tokenizer doesn't know.
+pub fn in_memory(
     name: String,
     texts: [&[u8]; 2],
     (chosen, tokenizer): (TokenizerKind, Tokenizer),

@@ -35,7 +35,9 @@ mod state;
 mod task;
 mod trainer;
 
-pub use corpus::{Corpus, TextSource, cache_folder, choose, options, prepare, tokens_of};
+pub use corpus::{
+    Corpus, TextSource, cache_folder, choose, in_memory, options, prepare, tokens_of,
+};
 pub use error::{Error, Result};
 pub use inspected::Inspected;
 pub use job::{Job, memory};

@@ -58,3 +58,71 @@ pub struct Compare {
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 }
+
+/// `lesson`
+#[derive(Debug, Args)]
+pub struct Lesson {
+    /// Show this lesson in the terminal, 1 to 9 [default: all lessons on a page]
+    #[arg(value_name = "N")]
+    pub number: Option<usize>,
+    /// Lesson 1: the text to continue
+    #[arg(long, value_name = "TEXT", requires = "number")]
+    pub text: Option<String>,
+    /// Lesson 2: the probability that the model gives to the right token
+    #[arg(
+        long,
+        value_name = "P",
+        requires = "number",
+        allow_negative_numbers = true
+    )]
+    pub probability: Option<f64>,
+    /// Lessons 3 and 7: the weight
+    #[arg(
+        long,
+        value_name = "W",
+        requires = "number",
+        allow_negative_numbers = true
+    )]
+    pub weight: Option<f64>,
+    /// Lessons 4 and 6: the learning rate
+    #[arg(
+        long,
+        value_name = "RATE",
+        requires = "number",
+        allow_negative_numbers = true
+    )]
+    pub rate: Option<f64>,
+    /// Lessons 5 and 8: the number of steps
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "number",
+        allow_negative_numbers = true
+    )]
+    pub steps: Option<f64>,
+    /// Lesson 9: how many lines of text the model reads
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "number",
+        allow_negative_numbers = true
+    )]
+    pub lines: Option<f64>,
+    /// Check this answer to the lesson's question
+    #[arg(
+        long,
+        value_name = "ANSWER",
+        requires = "number",
+        allow_hyphen_values = true
+    )]
+    pub answer: Option<String>,
+    /// Print what the lesson computes as JSON, one object per line
+    #[arg(long, requires = "number", conflicts_with = "answer")]
+    pub json: bool,
+    /// Port on 127.0.0.1 [default: the first free one from 8311 up]
+    #[arg(long, value_name = "PORT", conflicts_with = "number")]
+    pub port: Option<u16>,
+    /// Number of threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub threads: Option<u64>,
+}

@@ -1,6 +1,7 @@
 //! `downhill play`: the playground, in the browser.
 
 use crate::arguments::Play;
+use crate::commands::teacher::teacher;
 use crate::commands::watch::serve;
 use crate::failure::Result;
 use crate::session::{checkpoint_at, open, stop_flag, threads};
@@ -27,11 +28,13 @@ pub fn run(a: &Play) -> Result<()> {
         let which = step.map_or(Which::Best, Which::Step);
         run.checkpoints().open(which)?;
     }
+    let power = Power::with_threads(threads(a.threads.map(|n| n as usize))?);
     let options = Options {
         runs: Runs::These(vec![folder]),
         port: a.port,
         control: None,
-        power: Power::with_threads(threads(a.threads.map(|n| n as usize))?),
+        power,
+        teacher: teacher(power),
     };
     let page = step.map_or("play".into(), |step| format!("play#0-{step}"));
     serve(options, &page, stop_flag()?.as_ref())

@@ -1,6 +1,7 @@
 //! `downhill watch` and `downhill compare`: the page for any run, live or finished.
 
 use crate::arguments::{Compare, Watch};
+use crate::commands::teacher::teacher;
 use crate::failure::{Failure, Result};
 use crate::output::{out, tell};
 use crate::session::{RUNS, open_at, stop_flag};
@@ -84,6 +85,7 @@ pub fn show(runs: Runs, port: Option<u16>, stop: &AtomicBool) -> Result<()> {
         port,
         control: None,
         power: Power::LEAST,
+        teacher: teacher(Power::LEAST),
     };
     serve(options, "", stop)
 }
@@ -118,6 +120,7 @@ impl Page {
                 port: None,
                 control,
                 power: Power::LEAST,
+                teacher: teacher(Power::LEAST),
             };
             let server = Server::start(options).map_err(|e| e.to_string())?;
             Ok(Page { server, token })
