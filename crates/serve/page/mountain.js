@@ -11,7 +11,12 @@ const WALKERS = "#ff7a1a";
 /** How far paths are above the surface, in log₁₀ of the cost. */
 const LIFT = 0.06;
 
-import { Relief, places, turning } from "./surface.js";
+/**
+ * @param {HTMLElement} root
+ * @param {() => Promise<any>} load reads the landscape
+ * @param {boolean} [end] shows the last step at first, not the first one
+ */
+export function mountain(root, load, end = false) {
   const bar = make("div", { class: "bar" });
   const told = make("p", { class: "note", id: "mountain-told" });
   const area = (/** @type {string} */ id) => make("div", { class: "chart high", id });

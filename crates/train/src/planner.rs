@@ -328,7 +328,7 @@ pub fn plan(
         });
     }
     chosen.steps = steps as u64;
-    config.train.steps = chosen.steps;
+    config.train.steps = steps as usize;
     sets.push(format!("train.steps={}", chosen.steps));
     chosen.epochs = steps * each / facts.tokens as f64;
     let one = expected(facts, chosen.parameters, steps * each);
