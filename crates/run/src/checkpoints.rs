@@ -357,6 +357,12 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// The hash of a file, as the manifest says.
+    pub fn sha256(&self, name: &str) -> Option<&str> {
+        let entry = self.manifest.files.iter().find(|entry| entry.name == name);
+        entry.map(|entry| entry.sha256.as_str())
+    }
+
     /// The size of all its files in bytes.
     pub fn bytes(&self) -> u64 {
         self.manifest.files.iter().map(|entry| entry.bytes).sum()

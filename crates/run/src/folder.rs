@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::files::parent;
 use crate::lock::{self, Lock};
@@ -287,6 +288,36 @@ impl RunFolder {
         let path = folder.join(name);
         write_atomic(self.files.as_ref(), &path, bytes)?;
         Ok(path)
+    }
+
+    /// Reads a JSON file of the run's `probes/`; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it can't be read or is damaged; then `command` makes it again.
+    pub(crate) fn read_probe<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        command: &str,
+    ) -> Result<Option<T>> {
+        let path = self.path.join("probes").join(name);
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(|error| Error::at("reading", &path, error))?,
+        };
+        let read = serde_json::from_slice(&text).map_err(|error| Error::Broken {
+            path,
+            reason: format!("{error}. Make it again with {command}"),
+        })?;
+        Ok(Some(read))
+    }
+
+    /// Writes a JSON file to the run's `probes/`.
+    pub(crate) fn save_probe(&self, name: &str, content: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_vec(content).map_err(|error| Error::Broken {
+            path: self.path.join("probes").join(name),
+            reason: error.to_string(),
+        })?;
+        self.write_probe(name, &text).map(drop)
     }
 
     /// The text of run.toml.

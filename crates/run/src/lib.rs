@@ -25,6 +25,7 @@ mod follow;
 mod hash;
 mod json;
 mod kind;
+mod landscape;
 mod lock;
 mod log;
 mod machine;
@@ -49,6 +50,7 @@ pub use folder::{Choice, Condition, RunFolder};
 pub use follow::{Follow, Followed};
 pub use hash::{hex, sha256};
 pub use kind::{Kind, RunConfig};
+pub use landscape::{CostLandscape, LandscapeFile, PathPoint, PlaneAxes, Walker};
 pub use log::{EventLog, read_events};
 pub use machine::{available_bytes, now, peak_bytes};
 pub use originality::{

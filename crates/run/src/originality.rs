@@ -1,6 +1,6 @@
 //! Has a model learned or copied? The result of `downhill originality`, stored in the run.
 
-use crate::{Error, Result, RunFolder};
+use crate::{Result, RunFolder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -143,16 +143,7 @@ impl Originality {
     /// # Errors
     /// If the file can't be read or is damaged.
     pub fn of_run(run: &RunFolder) -> Result<Option<Originality>> {
-        let path = run.path().join("probes").join(FILE);
-        let text = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|error| Error::at("reading", &path, error))?,
-        };
-        let read = serde_json::from_slice(&text).map_err(|error| Error::Broken {
-            path,
-            reason: format!("{error}. Make it again with downhill originality"),
-        })?;
-        Ok(Some(read))
+        run.read_probe(FILE, "downhill originality")
     }
 
     /// The shares of passages that are continued by heart, by name: of the model's samples, of
@@ -192,10 +183,6 @@ impl Originality {
     /// # Errors
     /// If the file can't be written.
     pub fn save(&self, run: &RunFolder) -> Result<()> {
-        let text = serde_json::to_vec(self).map_err(|error| Error::Broken {
-            path: run.path().join("probes").join(FILE),
-            reason: error.to_string(),
-        })?;
-        run.write_probe(FILE, &text).map(drop)
+        run.save_probe(FILE, self)
     }
 }

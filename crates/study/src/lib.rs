@@ -10,4 +10,5 @@ pub mod crowd;
 pub mod fit;
 pub mod landscape;
 pub mod originality;
+pub mod plane;
 pub mod race;

@@ -40,7 +40,7 @@ pub use job::{Job, memory};
 pub use language::LanguageTask;
 pub use questions::{Examined, QuestionLine, Questions};
 pub use resume::{Extension, Resumed, check_checkpoint};
-pub use saved::Settings;
+pub use saved::{Settings, weights};
 pub use schedule::rate;
 pub use task::{Measured, Recording, Task};
 pub use trainer::{Deadline, Outcome, Trainer, TrainerSettings};

@@ -44,7 +44,10 @@ impl Settings {
 
 /// Copies a checkpoint's weights to a device whose store has these variables, under the names that
 /// `renamed` gives them.
-pub(crate) fn weights(
+///
+/// # Errors
+/// If its files are damaged, have another shape, or lack a variable.
+pub fn weights(
     device: &mut dyn Device,
     checkpoint: &Checkpoint,
     shape: &ModelConfig,
