@@ -91,7 +91,8 @@ failed!(
     engine::Error,
     session::Error,
     study::fit::Error,
-    study::originality::Error
+    study::originality::Error,
+    study::plane::Error
 );
 
 impl From<std::io::Error> for Failure {

@@ -22,6 +22,8 @@ pub struct Connectivity {
     pub barrier_before: f64,
     /// The same after matching heads and neurons.
     pub barrier_after: f64,
+    /// Whether all costs are nearly the same.
+    pub alike: bool,
     /// What follows from these figures.
     pub finding: ConnectivityFinding,
     /// The same in one sentence.

@@ -16,7 +16,7 @@ const NAMED = "8";
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 
 /** A text with its `{}` replaced in order. @param {string} key @param {...string} all */
-const filled = (key, ...all) => all.reduce((text, one) => text.replace("{}", one), word(key));
+export const filled = (key, ...all) => all.reduce((text, one) => text.replace("{}", one), word(key));
 
 /**
  * Evaluations of the same part of the text: the last one may be of more.

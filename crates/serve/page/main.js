@@ -11,6 +11,7 @@ import { accuracy } from "./accuracy.js";
 import { film } from "./film.js";
 import { lens } from "./lens.js";
 import { copied } from "./copied.js";
+import { crowd } from "./crowd.js";
 import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
@@ -43,6 +44,8 @@ const lanes = new Map();
 let panels = [];
 /** @type {Record<string, any> | null} */
 let land = null;
+/** Where runs from other random starts end. @type {any} */
+let ends = null;
 
 const sight = new IntersectionObserver(
   (entries) => {
@@ -204,6 +207,7 @@ function build() {
     add("machine", (root) => machine(root, known));
   }
   add("speed", (root) => time(root, known));
+  if (ends) add("crowd", (root) => crowd(root, ends), true);
   if (!known.regression) add("copied", (root) => copied(root, known), true);
   add("run", (root) => run(root, known, server), true);
   state();
@@ -224,6 +228,7 @@ async function show() {
   }
   feed = new Feed(id, changed);
   land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
+  ends = await ask(`/api/runs/${id}/crowd`).catch(() => null);
   await feed.open();
   for (const lane of server.race?.flatMap(({ runs }) => runs) ?? [])
     lanes.set(lane, lane === id ? feed : new Feed(lane, changed));

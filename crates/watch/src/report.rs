@@ -1,12 +1,13 @@
 //! A run's report in one HTML file: no scripts, no external resources, also made for printing.
 
 mod copied;
+mod crowd;
 
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count, known};
 use run::{
-    Canaries, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile, Rote, Sample,
-    Skill, Smoothed, Start, Step, What,
+    Canaries, Connectivity, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile,
+    Rote, Sample, Skill, Smoothed, Start, Step, What,
 };
 use std::fmt::Write;
 
@@ -217,12 +218,14 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     all
 }
 
-/// A whole run as one HTML file. `config` is its run.toml, `originality` what that command found.
+/// A whole run as one HTML file. `config` is its run.toml; `originality` and `crowd` are what
+/// `downhill originality` and `downhill landscape --crowd` found.
 pub fn report(
     name: &str,
     events: &[Event],
     config: &str,
     originality: Option<&Originality>,
+    crowd: Option<&Connectivity>,
 ) -> String {
     let run = Run::new(events);
     let mut page = format!(
@@ -253,6 +256,9 @@ pub fn report(
     }
     for part in copied::html(&run, originality) {
         add(part);
+    }
+    if let Some(crowd) = crowd {
+        add(crowd::html(crowd));
     }
     if let Some(accuracy) = run.accuracy() {
         add(accuracy);

@@ -1,5 +1,7 @@
 //! `downhill landscape`: the cost surface of a fitted line, and runs that descend it.
 
+mod crowd;
+
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
@@ -12,6 +14,9 @@ use study::fit::Points;
 use study::landscape::Landscape;
 
 pub fn run(a: &Arguments) -> Result<()> {
+    if let Some(count) = a.crowd {
+        return crowd::run(a, count);
+    }
     let stop = stop_flag()?;
     let folder = open_at(&a.run)?;
     if folder.config()?.kind == Kind::Language {

@@ -4,7 +4,7 @@ use crate::arguments::Report;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::open;
-use run::{Disk, Files, Originality, marked, read_events, write_output};
+use run::{Connectivity, Disk, Files, Originality, marked, read_events, write_output};
 use std::io::Write;
 use watch::{pictures, report};
 
@@ -31,7 +31,15 @@ pub fn run(a: &Report) -> Result<()> {
     if a.svg.is_none() || a.output.is_some() {
         let name = folder.path().display().to_string();
         let originality = Originality::of_run(&folder)?;
-        let html = report(&name, &events, &folder.read_config()?, originality.as_ref());
+        let crowd = Connectivity::of_run(&folder)?;
+        let config = folder.read_config()?;
+        let html = report(
+            &name,
+            &events,
+            &config,
+            originality.as_ref(),
+            crowd.as_ref(),
+        );
         let path = a.output.clone().unwrap_or_else(|| "report.html".into());
         if path.as_os_str() == "-" {
             out.write_all(marked(&html).as_bytes())?;

@@ -147,9 +147,10 @@ impl LayerProducts {
         };
         let mut best = f64::NEG_INFINITY;
         loop {
-            let scores = q.iter().zip(&mixed).map(|(q, mixed)| {
-                along(q, &found.keys) + along(mixed, &found.values)
-            });
+            let scores = q
+                .iter()
+                .zip(&mixed)
+                .map(|(q, mixed)| along(q, &found.keys) + along(mixed, &found.values));
             let scores: Vec<f64> = scores.collect();
             let mut next = found.clone();
             next.queries = assign(&scores, queries);
@@ -176,7 +177,9 @@ impl LayerProducts {
     fn part(&self, all: &[f64], each: usize, a: usize, b: usize) -> Vec<f64> {
         let (size, width) = (self.size, self.heads * each * self.size);
         let rows = (0..size).map(|row| (a * size + row) * width + b * size);
-        rows.flat_map(|from| &all[from..][..size]).copied().collect()
+        rows.flat_map(|from| &all[from..][..size])
+            .copied()
+            .collect()
     }
 }
 

@@ -42,7 +42,7 @@ impl Predictions {
             nats: 0.0,
         };
         let (time, vocabulary) = (opened[0].model.context, opened[0].vocabulary());
-        let (inputs, targets) = (cost.inputs(), cost.targets());
+        let (inputs, targets) = cost.text();
         let size = TOGETHER.div_ceil(time) * time;
         for (inputs, targets) in inputs.chunks(size).zip(targets.chunks(size)) {
             if stop.load(Ordering::Relaxed) {
@@ -55,7 +55,9 @@ impl Predictions {
             }
             for (row, &target) in targets.iter().enumerate() {
                 if target != UNCOUNTED {
-                    let rows = logits.iter().map(|all| &all[row * vocabulary..][..vocabulary]);
+                    let rows = logits
+                        .iter()
+                        .map(|all| &all[row * vocabulary..][..vocabulary]);
                     all.add(&rows.collect::<Vec<_>>(), target);
                 }
             }
@@ -71,7 +73,10 @@ impl Predictions {
         for b in 0..self.models {
             for a in 0..b {
                 let (same, divergence) = &mut self.pairs[a * self.models + b];
-                let mean = each[a].iter().zip(&each[b]).map(|(p, q)| f64::midpoint(*p, *q));
+                let mean = each[a]
+                    .iter()
+                    .zip(&each[b])
+                    .map(|(p, q)| f64::midpoint(*p, *q));
                 *divergence += entropy(mean) - f64::midpoint(own[a], own[b]);
                 *same += u64::from(likely[a] == likely[b]);
             }

@@ -202,7 +202,11 @@ mod tests {
     #[test]
     fn principal_components_hold_the_plane_of_a_path() {
         let mut random = Stream::new(7, RandomPurpose::Check, 0);
-        let mut vector = || (0..500).map(|_| random.normal() as f32).collect::<Vec<f32>>();
+        let mut vector = || {
+            (0..500)
+                .map(|_| random.normal() as f32)
+                .collect::<Vec<f32>>()
+        };
         let (middle, a, b) = (vector(), vector(), vector());
         let mut path = |noise: f32| -> Vec<Vec<f32>> {
             let point = |i: usize| {
@@ -219,7 +223,11 @@ mod tests {
         let [first, second] = &plane.axes[..] else {
             panic!("two axes")
         };
-        for (one, other, product) in [(first, first, 1.0), (second, second, 1.0), (first, second, 0.0)] {
+        for (one, other, product) in [
+            (first, first, 1.0),
+            (second, second, 1.0),
+            (first, second, 0.0),
+        ] {
             assert!((dot(one, other) - product).abs() < 1e-6);
         }
         // Every point is where it is said to be.
@@ -236,7 +244,11 @@ mod tests {
         let plane = Plane::principal(&points).unwrap();
         let (mut held, mut all) = (0.0, 0.0);
         for point in &points {
-            let away: Vec<f32> = point.iter().zip(&plane.origin).map(|(p, o)| p - o).collect();
+            let away: Vec<f32> = point
+                .iter()
+                .zip(&plane.origin)
+                .map(|(p, o)| p - o)
+                .collect();
             let at = plane.nearest(point);
             held += at[0] * at[0] + at[1] * at[1];
             all += dot(&away, &away);
@@ -255,16 +267,24 @@ mod tests {
         let variable = |shape: &&[usize]| Variable::parameter("w", shape, engine::Init::Zeros);
         let variables: Vec<Variable> = shapes.iter().map(variable).collect();
         let mut random = Stream::new(3, RandomPurpose::Check, 9);
-        let origin: Vec<f32> = (0..210).map(|i| (1 + i / 30) as f32 * random.normal() as f32).collect();
+        let origin: Vec<f32> = (0..210)
+            .map(|i| (1 + i / 30) as f32 * random.normal() as f32)
+            .collect();
         let plane = Plane::random(origin.clone(), &variables, 1);
         for axis in &plane.axes {
             for (row, (own, by)) in origin.chunks(30).zip(axis.chunks(30)).enumerate() {
                 let expected = if row == 4 { 0.0 } else { dot(own, own) };
-                assert!((dot(by, by) - expected).abs() < 1e-3 * dot(own, own), "row {row}");
+                assert!(
+                    (dot(by, by) - expected).abs() < 1e-3 * dot(own, own),
+                    "row {row}"
+                );
             }
         }
         // The nearest point of a point of the plane is itself, though the axes are not orthogonal.
         let at = plane.nearest(&plane.weights(&[0.3, -0.7]));
-        assert!((at[0] - 0.3).abs() < 1e-5 && (at[1] + 0.7).abs() < 1e-5, "{at:?}");
+        assert!(
+            (at[0] - 0.3).abs() < 1e-5 && (at[1] + 0.7).abs() < 1e-5,
+            "{at:?}"
+        );
     }
 }

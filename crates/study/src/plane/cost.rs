@@ -64,7 +64,9 @@ impl StudiedRun {
         let mut differs = differs.filter(|d| shape(&d.key));
         if let Some(d) = differs.next() {
             let (key, mine, theirs) = (d.key, d.mine, d.theirs);
-            return Err(no_line(format!("{key} is {mine} in one and {theirs} in the other")));
+            return Err(no_line(format!(
+                "{key} is {mine} in one and {theirs} in the other"
+            )));
         }
         let checkpoint = other.checkpoints().open(Which::Last)?;
         match tokenizer(&checkpoint)? == self.corpus.tokenizer {
@@ -155,6 +157,12 @@ impl ModelCost {
     /// Number of tokens that are predicted.
     pub fn tokens(&self) -> usize {
         self.counted
+    }
+
+    /// The tokens that are read, in windows of one context, and the next of each; one that doesn't
+    /// count is [`UNCOUNTED`].
+    pub fn text(&self) -> (&[u32], &[u32]) {
+        (&self.inputs, &self.targets)
     }
 
     /// The parameters.
@@ -249,7 +257,12 @@ impl ModelCost {
         let (found, expected) = (weights.len(), self.weights());
         if found != expected {
             let value = "weights".into();
-            return Err(engine::Error::Host { value, expected, found }.into());
+            return Err(engine::Error::Host {
+                value,
+                expected,
+                found,
+            }
+            .into());
         }
         let mut rest = weights;
         for v in &self.variables {

@@ -21,7 +21,9 @@ impl Grid {
     pub fn coordinates(&self, level: usize, axis: usize) -> Vec<f64> {
         match self.sides.get(axis) {
             None => vec![0.0],
-            Some(_) => places(level).map(|place| self.coordinate(axis, place)).collect(),
+            Some(_) => places(level)
+                .map(|place| self.coordinate(axis, place))
+                .collect(),
         }
     }
 

@@ -121,7 +121,11 @@ impl SurveySettings {
         let rules: Vec<&str> = self.rules.iter().map(|rule| rule.name()).collect();
         let (steps, rate, seed) = (self.steps, self.rate, self.seed);
         let level = level.min(RATED);
-        format!("{} {} {steps} {rate} {seed} {level}", self.walkers, rules.join(","))
+        format!(
+            "{} {} {steps} {rate} {seed} {level}",
+            self.walkers,
+            rules.join(",")
+        )
     }
 
     /// Number of all walkers.
@@ -136,7 +140,9 @@ impl SurveySettings {
     pub fn answer(&self, file: &LandscapeFile) -> Option<LandscapeFile> {
         let grid = grid_of(file);
         let walkers = &file.landscape.walkers;
-        let level = grid.complete(self.grid).filter(|level| *level == self.grid)?;
+        let level = grid
+            .complete(self.grid)
+            .filter(|level| *level == self.grid)?;
         let walked = file.walked == self.walks(level) && walkers.len() == self.crowd();
         walked.then(|| shown(file, &grid, level))
     }

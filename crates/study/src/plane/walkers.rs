@@ -91,7 +91,12 @@ impl Terrain<'_> {
     /// # Errors
     /// If the device fails.
     pub fn rate(&mut self, rule: WalkerRule, start: &[f64]) -> Result<f64> {
-        let stride = STRIDE * self.sides.iter().map(|s| (s[1] - s[0]) / 2.0).fold(0.0, f64::max);
+        let stride = STRIDE
+            * self
+                .sides
+                .iter()
+                .map(|s| (s[1] - s[0]) / 2.0)
+                .fold(0.0, f64::max);
         Ok(match rule {
             WalkerRule::Sgd | WalkerRule::Momentum => 1.0 / self.curvature,
             WalkerRule::Adam => stride,
