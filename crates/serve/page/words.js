@@ -60,7 +60,7 @@ const WORDS = {
     "若不计注意力头和神经元的排列次序，{} 次运行止于同一山谷：它们之间的山口对齐前高 {} 奈特，对齐后高 {} 奈特。",
   ],
   crowdAlike: ["of like height ({} to {} nats)", "高度相近（{} 至 {} 奈特）"],
-  crowdUnlike: ["of different height ({} to {} nats)", "高度不同（{} 至 {} 奈特）"],
+  crowdUnlike: ["of unlike height ({} to {} nats)", "高度不同（{} 至 {} 奈特）"],
   crowdPass: [
     "Different valleys {}, connected by a pass of {} nats ({} before and {} after matching heads " +
       "and neurons).",

@@ -166,7 +166,7 @@ fn judge(
     let alike = most - least <= ALIKE;
     let heights = match alike {
         true => format!("of like height ({least:.2} to {most:.2} nats)"),
-        false => format!("of different height ({least:.2} to {most:.2} nats)"),
+        false => format!("of unlike height ({least:.2} to {most:.2} nats)"),
     };
     let lowest = before.min(after);
     let matching = format!("({before:.2} before and {after:.2} after matching heads and neurons)");
