@@ -11,6 +11,7 @@ use std::time::Duration;
 
 mod exporting;
 mod hints;
+mod landscape;
 mod originality;
 mod racing;
 mod reading;
@@ -20,13 +21,14 @@ mod serving;
 mod watching;
 
 pub use exporting::Export;
+pub use landscape::Landscape;
 pub use originality::Originality;
 pub use racing::Race;
 pub use reading::{DataCache, Texts, size};
 pub use runs::{Completions, List, Man, Remove};
 pub use sampling::{Chat, Sample, SamplingFlags, Weights};
 pub use serving::Serve;
-pub use watching::{Compare, Landscape, Play, Report, Watch};
+pub use watching::{Compare, Play, Report, Watch};
 
 /// Pretrain a language model from scratch on this machine, and watch it learn.
 #[derive(Debug, Parser)]
@@ -76,7 +78,7 @@ pub enum Command {
     Race(Race),
     /// Fit a line, y = w·x + b, by gradient descent on mean squared error
     Fit(Fit),
-    /// Show the cost surface of a fitted line, and 200 runs that descend it
+    /// Show the cost surface around a run's weights, and walkers that descend it
     Landscape(Landscape),
     /// Predict with a fitted line
     Predict(Predict),

@@ -53,6 +53,16 @@ impl From<train::Error> for Failure {
     }
 }
 
+impl From<study::plane::Error> for Failure {
+    fn from(error: study::plane::Error) -> Failure {
+        match error {
+            study::plane::Error::Stopped => Failure::Interrupted,
+            study::plane::Error::Train(error) => error.into(),
+            _ => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<bench::Error> for Failure {
     fn from(error: bench::Error) -> Failure {
         match error {
@@ -91,8 +101,7 @@ failed!(
     engine::Error,
     session::Error,
     study::fit::Error,
-    study::originality::Error,
-    study::plane::Error
+    study::originality::Error
 );
 
 impl From<std::io::Error> for Failure {

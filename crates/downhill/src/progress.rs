@@ -1,4 +1,4 @@
-//! A progress line for preparing a text, on standard error and in a terminal only.
+//! A progress line for work that takes time, on standard error and in a terminal only.
 
 use crate::arguments::TrainFlags;
 use crate::failure::{Failure, Result};
@@ -38,7 +38,7 @@ pub struct ProgressLine {
 }
 
 struct State {
-    stage: Option<Stage>,
+    stage: String,
     began: Instant,
     shown: Instant,
     visible: bool,
@@ -51,7 +51,7 @@ impl ProgressLine {
         ProgressLine {
             terminal: !quiet && stderr().is_terminal(),
             state: Mutex::new(State {
-                stage: None,
+                stage: String::new(),
                 began: now,
                 shown: now,
                 visible: false,
@@ -59,14 +59,30 @@ impl ProgressLine {
         }
     }
 
-    /// Shows the progress, at most once every [`EVERY`].
+    /// Shows the progress of preparing a text.
     pub fn show(&self, p: Progress) {
+        self.update(&format!("{:?}", p.stage), |spent| line(p, spent));
+    }
+
+    /// Shows how much of some work is done.
+    pub fn count(&self, what: &str, done: usize, total: usize) {
+        let (done, total) = (done as u64, total as u64);
+        self.update(what, |spent| {
+            let (bar, left) = bar(done, total, spent);
+            let rate = done as f64 / spent.as_secs_f64().max(1e-3);
+            format!("{what} {bar} · {done} of {total} · {rate:.1}/s · {left} left")
+        });
+    }
+
+    /// Shows a line, at most once every [`EVERY`]; its text is given the time since the stage
+    /// began.
+    fn update(&self, stage: &str, text: impl FnOnce(Duration) -> String) {
         let Ok(mut state) = self.state.lock() else {
             return;
         };
         let now = Instant::now();
-        if state.stage != Some(p.stage) {
-            (state.stage, state.began) = (Some(p.stage), now);
+        if state.stage != stage {
+            (state.stage, state.began) = (stage.to_owned(), now);
         }
         if !self.terminal || now - state.shown < EVERY {
             return;
@@ -75,7 +91,7 @@ impl ProgressLine {
         // A line that wraps can't be overwritten.
         let width = terminal_size::terminal_size().map_or(0, |(width, _)| usize::from(width.0));
         let room = if width > 0 { width - 1 } else { 79 };
-        let line: String = line(p, now - state.began).chars().take(room).collect();
+        let line: String = text(now - state.began).chars().take(room).collect();
         // A terminal that goes away doesn't stop the work.
         let _ = write!(stderr(), "\r{line}\x1b[K").and_then(|()| stderr().flush());
     }
@@ -96,19 +112,25 @@ fn line(p: Progress, spent: Duration) -> String {
         Stage::Tokenizer => return "building the tokenizer".into(),
         Stage::Encoding => "encoding",
     };
-    let (done, total) = (p.done.min(p.total), p.total.max(1));
+    let (bar, left) = bar(p.done, p.total, spent);
+    let rate = p.done.min(p.total) as f64 / spent.as_secs_f64().max(1e-3);
+    format!(
+        "{what} {bar} · {} of {} · {}/s · {left} left",
+        watch::amount(p.done.min(p.total), "B"),
+        watch::amount(p.total, "B"),
+        watch::amount(rate as u64, "B"),
+    )
+}
+
+/// The bar with its percentage, and the time left.
+fn bar(done: u64, total: u64, spent: Duration) -> (String, String) {
+    let (done, total) = (done.min(total), total.max(1));
     let cells = (done * CELLS / total) as usize;
     let (full, rest) = ("━".repeat(cells), "─".repeat(CELLS as usize - cells));
     let rate = done as f64 / spent.as_secs_f64().max(1e-3);
-    let left = (total - done) as f64 / rate.max(1.0);
-    format!(
-        "{what} {full}{rest} {:3}% · {} of {} · {}/s · {} left",
-        done * 100 / total,
-        watch::amount(done, "B"),
-        watch::amount(p.total, "B"),
-        watch::amount(rate as u64, "B"),
-        watch::duration(left),
-    )
+    let left = (total - done) as f64 / rate.max(1e-3);
+    let bar = format!("{full}{rest} {:3}%", done * 100 / total);
+    (bar, watch::duration(left))
 }
 
 #[cfg(test)]

@@ -147,8 +147,11 @@ fn what_is_no_crowd_is_refused() {
         .run("landscape nowhere --crowd 2")
         .fails(1, &["nowhere"]);
     place.run("fit --quiet --steps 5 --run f").fine();
-    let words = ["f is not a run of a language model"];
-    place.run("landscape f --crowd 2").fails(1, &words);
+    let words = ["--crowd is for runs of language models", "f is a fit"];
+    place.run("landscape f --crowd 2").fails(2, &words);
+    place
+        .run("landscape r --crowd 2 --grid 5")
+        .fails(2, &["--crowd", "--grid"]);
 
     std::fs::remove_dir_all(place.path("r/checkpoints/step-000020")).unwrap();
     let words = ["r isn't finished", "downhill train --resume r"];

@@ -2,9 +2,8 @@
 // straight line between each two, before and after matching heads and neurons.
 
 import { make, fill } from "./dom.js";
-import { word, figure } from "./words.js";
+import { word, filled, figure } from "./words.js";
 import { draw, color } from "./chart.js";
-import { filled } from "./copied.js";
 
 /** Lines that are drawn, at most; width and height of one. */
 const MOST = 15;

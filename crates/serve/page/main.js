@@ -15,6 +15,7 @@ import { crowd } from "./crowd.js";
 import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
+import { terrain } from "./terrain.js";
 import { run } from "./run.js";
 import { begin, switches } from "./switches.js";
 
@@ -198,7 +199,7 @@ function build() {
     runs: runs.flatMap((id) => lanes.get(id) ?? []),
   }));
   if (recipes) add("race", (root) => race(root, recipes), true);
-  if (land) add("mountain", (root) => mountain(root, known), true);
+  if (land?.best) add("mountain", (root) => mountain(root, known), true);
   add("loss", (root) => loss(root, known, () => [...others.values()]), true);
   if (known.start?.held_out_questions) add("accuracy", (root) => accuracy(root, known));
   if (!known.regression) {
@@ -207,8 +208,11 @@ function build() {
     add("machine", (root) => machine(root, known));
   }
   add("speed", (root) => time(root, known));
-  if (ends) add("crowd", (root) => crowd(root, ends), true);
-  if (!known.regression) add("copied", (root) => copied(root, known), true);
+  if (!known.regression) {
+    add("terrain", (root) => terrain(root, known, land), true);
+    if (ends) add("crowd", (root) => crowd(root, ends), true);
+    add("copied", (root) => copied(root, known), true);
+  }
   add("run", (root) => run(root, known, server), true);
   state();
 }

@@ -4,17 +4,13 @@ import { make, fill, choice, film } from "./dom.js";
 import { word, figure, numbered } from "./words.js";
 import { draw, change, color, plain } from "./chart.js";
 import { ask } from "./feed.js";
-
-/** @typedef {{x: (number|null)[], y: (number|null)[], z: (number|null)[]}} Places */
+import { Relief, places, turning } from "./surface.js";
 
 /** Number of walkers whose line over the data and path on the surface are shown. */
 const FEW = 20;
 const WALKERS = "#ff7a1a";
-/** How far paths are above the surface, which would hide them otherwise, in log₁₀ of the cost. */
+/** How far paths are above the surface, in log₁₀ of the cost. */
 const LIFT = 0.06;
-
-/** @returns {Places} */
-const places = () => ({ x: [], y: [], z: [] });
 
 /** @param {HTMLElement} root @param {import("./feed.js").Feed} feed */
 export function mountain(root, feed) {
@@ -55,72 +51,27 @@ export function mountain(root, feed) {
       land.best.cost + land.curve[0] * dw * dw + land.curve[1] * dw * db + land.curve[2] * db * db
     );
   }
-  /** Heights of the grid's points: log₁₀ of the cost, as drawn. @type {number[][]} */
-  let height = [];
-  /**
-   * The height of the drawn surface, whose facets are flat, and a little more.
-   * @param {number} w @param {number} b
-   */
-  function above(w, b) {
-    const place = (/** @type {number[]} */ grid, /** @type {number} */ v) => {
-      const [first, last] = [Number(grid[0]), Number(grid.at(-1))];
-      const share = ((v - first) / (last - first)) * (grid.length - 1);
-      const at = Math.max(0, Math.min(grid.length - 2, Math.floor(share)));
-      return { at, rest: share - at };
-    };
-    const [x, y] = /** @type {const} */ ([place(land.w, w), place(land.b, b)]);
-    const corner = (/** @type {number} */ dw, /** @type {number} */ db) =>
-      Number(height[y.at + db]?.[x.at + dw]);
-    const edge = (/** @type {number} */ db) =>
-      corner(0, db) * (1 - x.rest) + corner(1, db) * x.rest;
-    return edge(0) * (1 - y.rest) + edge(1) * y.rest + LIFT;
-  }
-  /** @param {number} w @param {number} b */
-  const inside = (w, b) =>
-    w >= land.w[0] && w <= land.w.at(-1) && b >= land.b[0] && b <= land.b.at(-1);
+  /** The surface as drawn: log₁₀ of the cost. @type {Relief} */
+  let relief;
 
   /** All walkers at a frame, and their paths up to it. @param {number} at */
   function crowd(at) {
     const [here, trail, some] = [places(), places(), places()];
     let [gone, sum] = [0, 0];
-    const add = (
-      /** @type {Places} */ to,
-      /** @type {number|null} */ w,
-      /** @type {number|null} */ b,
-    ) => {
-      const known = w !== null && b !== null && inside(w, b);
-      to.x.push(known ? w : null);
-      to.y.push(known ? b : null);
-      to.z.push(known ? above(w, b) : null);
-      return known;
-    };
-    // A straight line between two steps would cut through the surface or float above it.
-    const walk = (
-      /** @type {any} */ walker,
-      /** @type {number} */ from,
-      /** @type {number} */ to,
-    ) => {
-      const [w0, b0, w1, b1] = [walker.w[from], walker.b[from], walker.w[to], walker.b[to]];
-      if (w0 === null || b0 === null || w1 === null || b1 === null) return;
-      if (!inside(w0, b0) || !inside(w1, b1)) return;
-      const cell = land.w[1] - land.w[0];
-      const parts = Math.ceil(Math.hypot(w1 - w0, b1 - b0) / cell);
-      for (let i = 1; i < parts; i++)
-        add(some, w0 + ((w1 - w0) * i) / parts, b0 + ((b1 - b0) * i) / parts);
-    };
+    const place = (/** @type {any} */ walker, /** @type {number} */ i) => [walker.w[i], walker.b[i]];
     for (const [number, walker] of land.descents[which].walkers.entries()) {
       const to = Math.min(at, walker.w.length - 1);
       const [w, b] = [walker.w[to], walker.b[to]];
       sum += w !== null && b !== null ? cost(w, b) : Infinity;
-      if (!add(here, w, b)) gone += 1;
+      if (!relief.add(here, w, b)) gone += 1;
       for (let i = 0; i <= to; i++) {
-        add(trail, walker.w[i], walker.b[i]);
+        relief.add(trail, walker.w[i], walker.b[i]);
         if (number >= FEW) continue;
-        if (i > 0) walk(walker, i - 1, i);
-        add(some, walker.w[i], walker.b[i]);
+        if (i > 0) relief.between(some, place(walker, i - 1), place(walker, i));
+        relief.add(some, walker.w[i], walker.b[i]);
       }
-      add(trail, null, null);
-      add(some, null, null);
+      relief.add(trail, null, null);
+      relief.add(some, null, null);
     }
     return { here, trail, some, gone, mean: sum / land.descents[which].walkers.length };
   }
@@ -154,9 +105,10 @@ export function mountain(root, feed) {
   async function open() {
     land = await ask(`/api/runs/${feed.id}/landscape`);
     if (!land) return;
-    height = land.b.map((/** @type {number} */ b) =>
+    const height = land.b.map((/** @type {number} */ b) =>
       land.w.map((/** @type {number} */ w) => Math.log10(cost(w, b))),
     );
+    relief = new Relief(land.w, land.b, height, LIFT);
     const rules = land.descents.map((/** @type {any} */ d, /** @type {number} */ i) => [
       String(i),
       `${word(d.name)} · ${word("rate")} ${figure(d.rate)}`,
@@ -179,28 +131,11 @@ export function mountain(root, feed) {
     const at = frames.at();
     const now = crowd(at);
     const [{ here, trail, some }, lines] = [now, fits(at)];
-    const axis = (/** @type {string} */ text) => ({
-      title: { text },
-      color: color("ink"),
-      gridcolor: color("line"),
-      zerolinecolor: color("line"),
-    });
-    // From so far that the labels of all axes are in the picture, however narrow it is.
-    const far = 1.25 * Math.max(1, picture.clientHeight / (picture.clientWidth || 1));
     await draw(
       picture,
       `${word("mountain")}: ${word("surface")}`,
       [
-        {
-          type: "surface",
-          x: land.w,
-          y: land.b,
-          z: height,
-          colorscale: "Viridis",
-          showscale: false,
-          contours: { z: { show: true, usecolormap: true } },
-          hovertemplate: "w %{x:.3f}<br>b %{y:.3f}<br>10^%{z:.2f}<extra></extra>",
-        },
+        relief.trace("w %{x:.3f}<br>b %{y:.3f}<br>10^%{z:.2f}"),
         {
           type: "scatter3d",
           mode: "lines",
@@ -218,38 +153,13 @@ export function mountain(root, feed) {
           hoverinfo: "skip",
         },
       ],
-      {
-        margin: { l: 0, r: 0, t: 0, b: 0 },
-        showlegend: false,
-        uirevision: "turned",
-        dragmode: "turntable",
-        scene: {
-          aspectmode: "manual",
-          aspectratio: { x: 1.1, y: 1.1, z: 0.75 },
-          xaxis: axis("w"),
-          yaxis: axis("b"),
-          zaxis: axis(""),
-          camera: {
-            eye: { x: 1.15 * far, y: -1.15 * far, z: 1.25 * far },
-            center: { x: 0, y: 0, z: -0.15 },
-          },
-        },
-      },
+      turning(picture, ["w", "b"]),
     );
     await draw(
       flat,
       `${word("mountain")}: ${word("contours")}`,
       [
-        {
-          type: "contour",
-          x: land.w,
-          y: land.b,
-          z: height,
-          colorscale: "Viridis",
-          showscale: false,
-          ncontours: 24,
-          hoverinfo: "skip",
-        },
+        relief.contours(),
         {
           x: trail.x,
           y: trail.y,

@@ -278,6 +278,60 @@ const WORDS = {
     "每一对权重的代价，以及从 200 个不同起点出发、按所选优化器下降的训练。" +
       "每条路径都由同一引擎实际训练得出。",
   ],
+  terrain: ["Cost landscape", "代价地形"],
+  terrainNote: [
+    "The cost of this model if its weights were others: a slice through the space of all weights, " +
+      "which has as many dimensions as the model has weights.",
+    "若权重取其他值，该模型的代价会是多少：这是全部权重构成的空间的一个切面，" +
+      "而该空间的维数等于模型的权重数。",
+  ],
+  terrainNone: [
+    "To draw the cost around this model's weights, run",
+    "要绘制该模型权重周围的代价，请运行",
+  ],
+  terrainPca: [
+    "The plane through {} checkpoints that holds most of their motion: {} of it.",
+    "穿过 {} 个检查点、包含其运动最多的平面：占运动的 {}。",
+  ],
+  terrainRandom: [
+    "A plane in two random directions through the last checkpoint; " +
+      "each row of a direction is as long as that of the weights.",
+    "穿过最后一个检查点、沿两个随机方向的平面；方向的每一行与权重的对应行等长。",
+  ],
+  terrainLine: [
+    "The straight line between two models: 0 is this run's last checkpoint, 1 the other's.",
+    "两个模型之间的直线：0 是本次训练的最后一个检查点，1 是另一个训练的。",
+  ],
+  terrainExact: [
+    "Every cost on it is exact, for the same {} validation tokens.",
+    "其上每个代价都是精确值，均在相同的 {} 个验证词元上计算。",
+  ],
+  terrainShadow: [
+    "The white path is the run's own, projected on the plane. " +
+      "The cost of its checkpoints differs from that on the plane by up to {} nats.",
+    "白色路径是训练自身的路径在该平面上的投影。其检查点的代价与平面上的代价最多相差 {} 奈特。",
+  ],
+  terrainWalkers: [
+    "Walkers can't leave the plane: they follow the exact slope of the cost on it.",
+    "行走者不能离开平面：它们沿代价在平面上的精确坡度下降。",
+  ],
+  terrainMuon: [
+    "Muon needs matrices, and a plane has none: its step is computed for all weights, then " +
+      "projected. What is left of it may lead uphill.",
+    "Muon 需要矩阵，而平面上没有矩阵：先对全部权重计算其更新，再投影到平面上。" +
+      "投影后的更新可能指向上坡。",
+  ],
+  terrainHeight: [
+    "cost in nats per token, log scale; drag to rotate",
+    "每词元的代价（奈特，对数刻度），拖动旋转",
+  ],
+  terrainAbove: ["Top view: contours and paths", "俯视图：等高线与路径"],
+  terrainCurve: ["cost along the line", "沿直线的代价"],
+  terrainEnds: ["the two models", "两个模型"],
+  terrainPath: ["the run", "本次训练"],
+  terrainPoint: ["{}: {} nats per token, on the plane {}", "{}：每词元 {} 奈特，平面上为 {}"],
+  allRules: ["all", "全部"],
+  meanAt: ["mean cost, {}", "平均代价，{}"],
   "SGD, too low": ["SGD, learning rate too low: slow progress", "SGD，学习率过低：进展缓慢"],
   "SGD, too high": [
     "SGD, learning rate too high: oscillates and diverges",
@@ -426,6 +480,10 @@ export function word(key) {
   const both = WORDS[key];
   return both ? both[chosen === "zh" ? 1 : 0] : key;
 }
+
+/** A text with its `{}` replaced in order. @param {string} key @param {...(string|number)} all */
+export const filled = (key, ...all) =>
+  all.reduce((/** @type {string} */ text, one) => text.replace("{}", String(one)), word(key));
 
 /** A step with its number. @param {number | string} step */
 export const numbered = (step) => (chosen === "zh" ? `第 ${step} 步` : `step ${step}`);

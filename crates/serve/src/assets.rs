@@ -13,10 +13,11 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [Asset; 24] = scripts! {
+const SCRIPTS: [Asset; 26] = scripts! {
     "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
-    "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "copied.js" "crowd.js" "play.js"
-    "tokens.js" "next.js" "write.js" "surprise.js" "switches.js" "accuracy.js"
+    "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "copied.js" "play.js"
+    "tokens.js" "next.js" "write.js" "surprise.js" "switches.js" "accuracy.js" "surface.js"
+    "terrain.js" "crowd.js"
 };
 
 const OTHERS: [Asset; 4] = [

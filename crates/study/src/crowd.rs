@@ -40,18 +40,17 @@ pub struct CrowdEnd {
 }
 
 /// Compares the ends of runs of this model and text on the first `tokens` tokens of its validation
-/// part. `progress` gets how many costs are measured, and of how many. `None` if the user stopped.
+/// part. `progress` gets how many costs are measured, and of how many.
 ///
 /// # Errors
-/// If a checkpoint is damaged or of another shape, or the device fails.
+/// If a checkpoint is damaged or of another shape, the device fails, or the user stopped.
 pub fn compare(
     run: &StudiedRun,
     ends: &[CrowdEnd],
     (tokens, threads): (usize, usize),
     stop: &AtomicBool,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Option<Connectivity>> {
-    let stopped = || stop.load(Ordering::Relaxed);
+) -> Result<Connectivity> {
     let mut cost = ModelCost::new(run, tokens, threads, None)?;
     let couples: Vec<(usize, usize)> = (0..ends.len())
         .flat_map(|b| (0..b).map(move |a| (a, b)))
@@ -78,10 +77,7 @@ pub fn compare(
         });
         weights.push(own);
     }
-    let predictions = match Predictions::of(ends, &cost, threads, stop)? {
-        Some(predictions) => predictions,
-        None => return Ok(None),
-    };
+    let predictions = Predictions::of(ends, &cost, threads, stop)?;
     let mut pairs = Vec::new();
     for (a, b) in couples {
         let moved = {
@@ -90,8 +86,8 @@ pub fn compare(
         };
         let mut line = CrowdLine::default();
         for at in 0..=INTERVALS {
-            if stopped() {
-                return Ok(None);
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
             }
             let x = at as f64 / INTERVALS as f64;
             line.x.push(x);
@@ -129,7 +125,7 @@ pub fn compare(
         most(&|pair| pair.barrier_after),
     ];
     let (alike, finding, verdict) = judge(&runs, barriers, guess);
-    Ok(Some(Connectivity {
+    Ok(Connectivity {
         ensemble: predictions.ensemble(),
         tokens: cost.tokens() as u64,
         barrier_before: barriers[0],
@@ -139,7 +135,7 @@ pub fn compare(
         pairs,
         finding,
         verdict,
-    }))
+    })
 }
 
 /// The highest rise above the straight line between the costs of both ends.

@@ -13,10 +13,12 @@ mod cost;
 mod error;
 mod grid;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod walkers;
 
 pub use axes::Plane;
-pub use cost::{ModelCost, StudiedRun};
+pub use cost::{ModelCost, OtherEnd, StudiedRun};
 pub use error::{Error, Result};
 pub use grid::LEVELS;
 pub use survey::{Survey, SurveySettings, Surveyed, Surveying, survey};

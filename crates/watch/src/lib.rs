@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod dashboard;
+mod landscape;
 mod left;
 mod race;
 mod report;
@@ -23,8 +24,9 @@ pub mod tui;
 mod units;
 
 pub use dashboard::Dashboard;
+pub use landscape::{caption, landscape, map};
 pub use race::RaceLog;
-pub use report::{pictures, report};
+pub use report::{Findings, pictures, report};
 pub use screen::Screen;
 pub use tensorboard::TensorBoard;
 pub use terminal::TerminalLog;

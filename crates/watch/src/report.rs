@@ -3,11 +3,12 @@
 mod copied;
 mod crowd;
 
+use crate::landscape::section;
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count, known};
 use run::{
-    Canaries, Connectivity, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile,
-    Rote, Sample, Skill, Smoothed, Start, Step, What,
+    Canaries, Connectivity, CostLandscape, End, Eval, Event, Kind, Ladder, Layers, Lens,
+    Originality, Profile, Rote, Sample, Skill, Smoothed, Start, Step, What,
 };
 use std::fmt::Write;
 
@@ -218,15 +219,19 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     all
 }
 
-/// A whole run as one HTML file. `config` is its run.toml; `originality` and `crowd` are what
-/// `downhill originality` and `downhill landscape --crowd` found.
-pub fn report(
-    name: &str,
-    events: &[Event],
-    config: &str,
-    originality: Option<&Originality>,
-    crowd: Option<&Connectivity>,
-) -> String {
+/// What other commands found about a run.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Findings<'a> {
+    /// Of `downhill originality`.
+    pub originality: Option<&'a Originality>,
+    /// Of `downhill landscape`.
+    pub landscape: Option<&'a CostLandscape>,
+    /// Of `downhill landscape --crowd`.
+    pub crowd: Option<&'a Connectivity>,
+}
+
+/// A whole run as one HTML file. `config` is its run.toml.
+pub fn report(name: &str, events: &[Event], config: &str, found: &Findings) -> String {
     let run = Run::new(events);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta \
@@ -254,11 +259,10 @@ pub fn report(
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
     }
-    for part in copied::html(&run, originality) {
+    let copied = copied::html(&run, found.originality).into_iter();
+    let lands = found.landscape.map(section);
+    for part in copied.chain(lands).chain(found.crowd.map(crowd::html)) {
         add(part);
-    }
-    if let Some(crowd) = crowd {
-        add(crowd::html(crowd));
     }
     if let Some(accuracy) = run.accuracy() {
         add(accuracy);

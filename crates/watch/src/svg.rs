@@ -45,16 +45,16 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
-struct Axis {
-    low: f64,
-    high: f64,
+pub(crate) struct Axis {
+    pub low: f64,
+    pub high: f64,
     log: bool,
     from: f64,
     to: f64,
 }
 
 impl Axis {
-    fn new(all: impl Iterator<Item = f64>, log: bool, (from, to): (f64, f64)) -> Axis {
+    pub(crate) fn new(all: impl Iterator<Item = f64>, log: bool, (from, to): (f64, f64)) -> Axis {
         let known = all.filter(|v| v.is_finite() && (!log || *v > 0.0));
         let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
             (l.min(v), h.max(v))
@@ -77,7 +77,7 @@ impl Axis {
         }
     }
 
-    fn at(&self, value: f64) -> f64 {
+    pub(crate) fn at(&self, value: f64) -> f64 {
         let share = match self.log {
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
@@ -86,7 +86,7 @@ impl Axis {
     }
 
     /// Round values along the axis.
-    fn ticks(&self) -> Vec<f64> {
+    pub(crate) fn ticks(&self) -> Vec<f64> {
         if self.log && self.high / self.low > 3.0 {
             let decades = (self.low.log10().floor() as i32)..=(self.high.log10().ceil() as i32);
             let few = self.high / self.low > 300.0;
@@ -111,7 +111,7 @@ impl Axis {
     }
 }
 
-fn figure(x: f64) -> String {
+pub(crate) fn figure(x: f64) -> String {
     match x.abs() {
         size if size != 0.0 && !(1e-5..1e6).contains(&size) => format!("{x:.0e}"),
         size if size >= 1.0 || size == 0.0 => trimmed(&format!("{x:.4}")),
@@ -292,7 +292,7 @@ pub fn heat(names: &[String], steps: &[u64], values: &[Vec<Option<f32>>]) -> Str
     svg
 }
 
-fn open(width: f64, height: f64) -> String {
+pub(crate) fn open(width: f64, height: f64) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          width=\"{width:.0}\" height=\"{height:.0}\"><style>text{{font:12px system-ui,sans-serif;\

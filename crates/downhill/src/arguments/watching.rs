@@ -58,27 +58,3 @@ pub struct Compare {
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 }
-
-/// `landscape`
-#[derive(Debug, Args)]
-pub struct Landscape {
-    /// A run of `downhill fit` with one column
-    #[arg(value_name = "RUN")]
-    pub run: PathBuf,
-    /// Write the view from above as SVG files, one per update rule, instead of showing the page
-    #[arg(long, value_name = "FOLDER")]
-    pub svg: Option<PathBuf>,
-    /// Replace files that downhill didn't write
-    #[arg(long, requires = "svg")]
-    pub overwrite: bool,
-    /// Port on 127.0.0.1 [default: the first free one from 8311 up]
-    #[arg(long, value_name = "PORT", conflicts_with = "svg")]
-    pub port: Option<u16>,
-    /// Compare N runs from different random starts: the run itself and N - 1 more that are trained
-    /// like it, or N of its members
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=16))]
-    pub crowd: Option<u64>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}

@@ -4,9 +4,11 @@ use crate::arguments::Report;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::open;
-use run::{Connectivity, Disk, Files, Originality, marked, read_events, write_output};
+use run::{
+    Connectivity, Disk, Files, Kind, LandscapeFile, Originality, marked, read_events, write_output,
+};
 use std::io::Write;
-use watch::{pictures, report};
+use watch::{Findings, landscape, pictures, report};
 
 pub fn run(a: &Report) -> Result<()> {
     let folder = open(a.run.as_deref())?;
@@ -18,11 +20,18 @@ pub fn run(a: &Report) -> Result<()> {
         )));
     }
     let events = read_events(&folder.events_path())?;
+    let land = match folder.config()?.kind {
+        Kind::Language => LandscapeFile::of_run(&folder)?.map(|file| file.landscape),
+        _ => None,
+    };
     let mut out = out();
     if let Some(to) = &a.svg {
         let chosen = |error: run::Error| error.chosen_with("--svg");
         Disk.create_folder(to).map_err(chosen)?;
-        for (name, svg) in pictures(&events) {
+        let drawn = land
+            .as_ref()
+            .map(|land| ("landscape".into(), landscape(land)));
+        for (name, svg) in pictures(&events).into_iter().chain(drawn) {
             let path = to.join(format!("{name}.svg"));
             write_output(&path, &svg, a.overwrite).map_err(chosen)?;
             writeln!(out, "{}", path.display())?;
@@ -33,13 +42,12 @@ pub fn run(a: &Report) -> Result<()> {
         let originality = Originality::of_run(&folder)?;
         let crowd = Connectivity::of_run(&folder)?;
         let config = folder.read_config()?;
-        let html = report(
-            &name,
-            &events,
-            &config,
-            originality.as_ref(),
-            crowd.as_ref(),
-        );
+        let found = Findings {
+            originality: originality.as_ref(),
+            landscape: land.as_ref(),
+            crowd: crowd.as_ref(),
+        };
+        let html = report(&name, &events, &config, &found);
         let path = a.output.clone().unwrap_or_else(|| "report.html".into());
         if path.as_os_str() == "-" {
             out.write_all(marked(&html).as_bytes())?;

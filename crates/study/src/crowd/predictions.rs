@@ -2,7 +2,7 @@
 //! distributions are apart, and how well all do together.
 
 use super::CrowdEnd;
-use crate::plane::{ModelCost, Result};
+use crate::plane::{Error, ModelCost, Result};
 use engine::UNCOUNTED;
 use session::{Opened, Use};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,13 +21,13 @@ pub(super) struct Predictions {
 }
 
 impl Predictions {
-    /// Compares the ends of runs on the tokens of a cost; `None` if the user stopped.
+    /// Compares the ends of runs on the tokens of a cost.
     pub fn of(
         ends: &[CrowdEnd],
         cost: &ModelCost,
         threads: usize,
         stop: &AtomicBool,
-    ) -> Result<Option<Predictions>> {
+    ) -> Result<Predictions> {
         let how = Use {
             threads,
             ..Use::default()
@@ -46,7 +46,7 @@ impl Predictions {
         let size = TOGETHER.div_ceil(time) * time;
         for (inputs, targets) in inputs.chunks(size).zip(targets.chunks(size)) {
             if stop.load(Ordering::Relaxed) {
-                return Ok(None);
+                return Err(Error::Stopped);
             }
             let windows = (inputs.len() / time).max(1);
             let mut logits = Vec::new();
@@ -62,7 +62,7 @@ impl Predictions {
                 }
             }
         }
-        Ok(Some(all))
+        Ok(all)
     }
 
     /// Adds what the models predict, as logits, for one token.

@@ -240,7 +240,7 @@ mod tests {
         }
         assert_eq!(plane.nearest(&points[11]), [0.0, 0.0]);
         // The share is of squared distances, measured directly.
-        let points = path(0.5);
+        let points = path(2.0);
         let plane = Plane::principal(&points).unwrap();
         let (mut held, mut all) = (0.0, 0.0);
         for point in &points {

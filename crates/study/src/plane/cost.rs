@@ -7,6 +7,7 @@ use engine::{
     Cpu, CpuSettings, Device, Field, Host, HostMut, Optimizer, Plan, Purpose, Ready, Scalars,
     UNCOUNTED, Variable,
 };
+use model::hugging_face::WEIGHTS;
 use model::{Config, Training};
 use run::{Checkpoint, RunFolder, Which};
 use session::tokenizer;
@@ -47,12 +48,32 @@ impl StudiedRun {
     }
 }
 
+/// The other end of a line.
+pub struct OtherEnd {
+    /// The run, as it is shown.
+    pub run: String,
+    /// Its last checkpoint.
+    pub checkpoint: Checkpoint,
+}
+
 impl StudiedRun {
+    /// Bytes that a landscape needs: those of a training step, and the weights of all checkpoints.
+    ///
+    /// # Errors
+    /// If the model's numbers don't fit together.
+    pub fn bytes(&self) -> Result<u64> {
+        let vocabulary = self.corpus.tokenizer.vocabulary_size();
+        let weights = (self.checkpoints.iter())
+            .filter_map(|c| std::fs::metadata(c.path.join(WEIGHTS)).ok())
+            .map(|file| file.len());
+        Ok(train::memory(&self.config, vocabulary)? + weights.sum::<u64>())
+    }
+
     /// The last checkpoint of another run, if there is a line from this run's model to its.
     ///
     /// # Errors
     /// If their shapes or tokenizers differ, or it has no checkpoint.
-    pub fn other_end(&self, other: &RunFolder) -> Result<Checkpoint> {
+    pub fn other_end(&self, other: &RunFolder) -> Result<OtherEnd> {
         let theirs = Settings::read(other, &[])?.config;
         let no_line = |what: String| Error::NoLine {
             run: self.folder.path().to_path_buf(),
@@ -70,7 +91,10 @@ impl StudiedRun {
         }
         let checkpoint = other.checkpoints().open(Which::Last)?;
         match tokenizer(&checkpoint)? == self.corpus.tokenizer {
-            true => Ok(checkpoint),
+            true => Ok(OtherEnd {
+                run: other.path().display().to_string(),
+                checkpoint,
+            }),
             false => Err(no_line("they have different tokenizers".into())),
         }
     }

@@ -2,7 +2,7 @@
 //! the walkers. Goes on where an earlier call stopped.
 
 use super::axes::Plane;
-use super::cost::{ModelCost, StudiedRun};
+use super::cost::{ModelCost, OtherEnd, StudiedRun};
 use super::error::{Error, Result};
 use super::grid::{Grid, LEVELS, curvature};
 use super::walkers::{Terrain, WalkerRule};
@@ -23,6 +23,8 @@ const MARGIN: f64 = 0.35;
 const NARROWEST: f64 = 0.4;
 /// The level whose surface says which rates suit the walkers.
 const RATED: usize = 9;
+/// Time between two writes while walkers go.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Version of what is stored: files of another one are made again.
 const VERSION: u32 = 1;
 
@@ -166,7 +168,7 @@ fn shown(file: &LandscapeFile, grid: &Grid, level: usize) -> LandscapeFile {
 }
 
 /// The optimizer of Muon's walkers: that of the run's config, without decay and clipping.
-fn muon(config: &Config) -> Optimizer {
+pub(super) fn muon(config: &Config) -> Optimizer {
     let mut config = config.clone();
     config.optim.name = OptimizerName::Muon;
     (config.optim.weight_decay, config.optim.clip) = (0.0, None);
@@ -177,22 +179,28 @@ fn muon(config: &Config) -> Optimizer {
 struct Work<'a> {
     settings: &'a SurveySettings,
     show: &'a mut dyn FnMut(Surveyed) -> bool,
-    cost: ModelCost,
+    cost: &'a mut ModelCost,
+    folder: &'a RunFolder,
     began: Instant,
+    /// When it was last stored.
+    saved: Instant,
+    /// Seconds of earlier calls.
+    before: f64,
     /// Costs computed so far, to estimate the time of one.
     computed: u32,
     file: LandscapeFile,
     stopped: bool,
 }
 
-/// Draws what is missing in `known`, which has the same identity.
+/// Draws what is missing in `known`, which has the same identity, and stores it in the run after
+/// each level and each walker.
 ///
 /// # Errors
 /// If there are too few checkpoints, one is damaged, or the device fails; [`Error::Stopped`] if
 /// `show`, which is called before each evaluation, returned false before there was a picture.
 pub fn survey(
     run: &StudiedRun,
-    other: Option<&Checkpoint>,
+    other: Option<&OtherEnd>,
     settings: &SurveySettings,
     identity: String,
     known: Option<LandscapeFile>,
@@ -200,30 +208,35 @@ pub fn survey(
 ) -> Result<Survey> {
     let began = Instant::now();
     let optimizer = (settings.crowd() > 0).then(|| muon(&run.config));
+    let mut cost = ModelCost::new(run, settings.tokens, settings.threads, optimizer.as_ref())?;
+    let file = known.unwrap_or(LandscapeFile {
+        landscape: CostLandscape {
+            axes: settings.axes,
+            share_of_motion: None,
+            x: Vec::new(),
+            y: Vec::new(),
+            cost: Vec::new(),
+            path: Vec::new(),
+            walkers: Vec::new(),
+            tokens: cost.tokens() as u64,
+            seconds: 0.0,
+        },
+        to: other.map(|other| other.run.clone()),
+        of: identity,
+        walked: String::new(),
+        sides: Vec::new(),
+        known: Vec::new(),
+    });
     let mut work = Work {
         settings,
         show,
-        cost: ModelCost::new(run, settings.tokens, settings.threads, optimizer.as_ref())?,
+        cost: &mut cost,
+        folder: &run.folder,
         began,
+        saved: began,
+        before: file.landscape.seconds,
         computed: 0,
-        file: known.unwrap_or(LandscapeFile {
-            landscape: CostLandscape {
-                axes: settings.axes,
-                share_of_motion: None,
-                x: Vec::new(),
-                y: Vec::new(),
-                cost: Vec::new(),
-                path: Vec::new(),
-                walkers: Vec::new(),
-                tokens: 0,
-                seconds: 0.0,
-            },
-            to: None,
-            of: identity,
-            walked: String::new(),
-            sides: Vec::new(),
-            known: Vec::new(),
-        }),
+        file,
         stopped: false,
     };
     let plane = work.path(run, other)?;
@@ -231,12 +244,9 @@ pub fn survey(
     if !work.stopped {
         work.walkers(&plane, &grid, level)?;
     }
-    work.file.landscape.tokens = work.cost.tokens() as u64;
-    work.file.landscape.seconds += began.elapsed().as_secs_f64();
-    Ok(Survey {
-        file: shown(&work.file, &grid, level),
-        stopped: work.stopped,
-    })
+    work.save(&grid, level)?;
+    let Work { file, stopped, .. } = work;
+    Ok(Survey { file, stopped })
 }
 
 impl Work<'_> {
@@ -251,11 +261,19 @@ impl Work<'_> {
         Ok(Some(self.cost.at(weights)?).filter(|cost| cost.is_finite()))
     }
 
+    /// Stores what is known.
+    fn save(&mut self, grid: &Grid, level: usize) -> Result<()> {
+        self.saved = Instant::now();
+        self.file = shown(&self.file, grid, level);
+        self.file.landscape.seconds = self.before + self.began.elapsed().as_secs_f64();
+        Ok(self.file.save(self.folder)?)
+    }
+
     /// Reads the checkpoints, finds the plane, and measures the path.
-    fn path(&mut self, run: &StudiedRun, other: Option<&Checkpoint>) -> Result<Plane> {
+    fn path(&mut self, run: &StudiedRun, other: Option<&OtherEnd>) -> Result<Plane> {
         let settings = self.settings;
         let mut all = settings.points(run.checkpoints.clone());
-        all.extend(other.cloned());
+        all.extend(other.map(|other| other.checkpoint.clone()));
         if settings.axes == PlaneAxes::Pca && all.len() < FEWEST {
             return Err(Error::FewCheckpoints {
                 run: run.folder.path().to_path_buf(),
@@ -323,6 +341,9 @@ impl Work<'_> {
                 let cost = self.at(&plane.weights(&grid.at(*place)))?;
                 grid.known.insert(*place, cost);
             }
+            if !missing.is_empty() {
+                self.save(&grid, level)?;
+            }
         }
         let level = grid.complete(settings.grid).ok_or(Error::Stopped)?;
         Ok((grid, level))
@@ -332,51 +353,77 @@ impl Work<'_> {
     fn walkers(&mut self, plane: &Plane, grid: &Grid, level: usize) -> Result<()> {
         let settings = self.settings;
         let walks = settings.walks(level);
-        let land = &mut self.file.landscape;
         if self.file.walked != walks {
-            land.walkers.clear();
+            self.file.landscape.walkers.clear();
             self.file.walked = walks;
         }
-        let crowd = settings.crowd();
-        if land.walkers.len() >= crowd {
+        let (done, crowd) = (self.file.landscape.walkers.len(), settings.crowd());
+        if done >= crowd {
             return Ok(());
         }
         let rated = level.min(RATED);
         let (x, y) = (grid.coordinates(rated, 0), grid.coordinates(rated, 1));
         let mut terrain = Terrain {
             plane,
-            cost: &mut self.cost,
+            cost: &mut *self.cost,
             sides: &grid.sides,
-            curvature: curvature(&x, &y, &grid.costs(rated)).unwrap_or(1.0),
         };
+        let strongest = curvature(&x, &y, &grid.costs(rated)).unwrap_or(1.0);
         let mut random = Stream::new(settings.seed, RandomPurpose::Check, 2);
-        let starts: Vec<Vec<f64>> = (0..settings.walkers)
-            .map(|_| {
-                let within = |[low, high]: &[f64; 2]| low + (high - low) * random.uniform();
-                grid.sides.iter().map(within).collect()
-            })
-            .collect();
+        let mut start = || -> Vec<f64> {
+            let within = |[low, high]: &[f64; 2]| low + (high - low) * random.uniform();
+            grid.sides.iter().map(within).collect()
+        };
+        let starts: Vec<Vec<f64>> = (0..settings.walkers).map(|_| start()).collect();
         let rates = settings.rules.iter();
-        let rates = rates.map(|rule| Ok(settings.rate * terrain.rate(*rule, &starts[0])?));
+        let rates =
+            rates.map(|rule| Ok(settings.rate * terrain.rate(*rule, &starts[0], strongest)?));
         let rates: Vec<f64> = rates.collect::<Result<_>>()?;
-        let each = settings.steps as usize + 1;
-        for number in land.walkers.len()..crowd {
-            let (start, rule) = (number / rates.len(), number % rates.len());
-            let mut step = 0;
-            let (show, stopped, began) = (&mut *self.show, &mut self.stopped, self.began);
-            let mut stops = || {
-                let done = number * each + step;
-                step += 1;
-                let (what, total) = (Surveying::Walkers, crowd * each);
-                *stopped |= !show(Surveyed { what, done, total });
-                *stopped || settings.time.is_some_and(|time| began.elapsed() > time)
-            };
-            let (rule, rate) = (settings.rules[rule], rates[rule]);
-            let walker = terrain.walk(rule, &starts[start], rate, settings.steps, &mut stops)?;
-            let Some(walker) = walker else { break };
-            land.walkers.push(walker);
+        for number in done..crowd {
+            let rule = number % rates.len();
+            let route = (
+                &starts[number / rates.len()][..],
+                settings.rules[rule],
+                rates[rule],
+            );
+            if !self.walk(plane, grid, route, number)? {
+                break;
+            }
+            if self.saved.elapsed() > PAUSE {
+                self.save(grid, level)?;
+            }
         }
         Ok(())
+    }
+
+    /// Lets a walker go; returns whether it arrived in time.
+    fn walk(
+        &mut self,
+        plane: &Plane,
+        grid: &Grid,
+        (start, rule, rate): (&[f64], WalkerRule, f64),
+        number: usize,
+    ) -> Result<bool> {
+        let settings = self.settings;
+        let each = settings.steps as usize + 1;
+        let mut terrain = Terrain {
+            plane,
+            cost: &mut *self.cost,
+            sides: &grid.sides,
+        };
+        let mut step = 0;
+        let (show, stopped, began) = (&mut *self.show, &mut self.stopped, self.began);
+        let mut stops = || {
+            let done = number * each + step;
+            step += 1;
+            let (what, total) = (Surveying::Walkers, settings.crowd() * each);
+            *stopped |= !show(Surveyed { what, done, total });
+            *stopped || settings.time.is_some_and(|time| began.elapsed() > time)
+        };
+        let walker = terrain.walk(rule, start, rate, settings.steps, &mut stops)?;
+        let arrived = walker.is_some();
+        self.file.landscape.walkers.extend(walker);
+        Ok(arrived)
     }
 }
 

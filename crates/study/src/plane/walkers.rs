@@ -80,17 +80,15 @@ pub struct Terrain<'a> {
     pub cost: &'a mut ModelCost,
     /// From the lowest to the highest coordinate of each axis.
     pub sides: &'a [[f64; 2]],
-    /// The strongest curvature of the surface.
-    pub curvature: f64,
 }
 
 impl Terrain<'_> {
-    /// A rate that suits the surface: plain descent is stable in its most curved direction, and
-    /// steps of Adam and Muon are a twelfth of half the plane's larger side.
+    /// A rate that suits a surface with this strongest curvature: plain descent is stable in its
+    /// direction, and steps of Adam and Muon are a twelfth of half the plane's larger side.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn rate(&mut self, rule: WalkerRule, start: &[f64]) -> Result<f64> {
+    pub fn rate(&mut self, rule: WalkerRule, start: &[f64], curvature: f64) -> Result<f64> {
         let stride = STRIDE
             * self
                 .sides
@@ -98,7 +96,7 @@ impl Terrain<'_> {
                 .map(|s| (s[1] - s[0]) / 2.0)
                 .fold(0.0, f64::max);
         Ok(match rule {
-            WalkerRule::Sgd | WalkerRule::Momentum => 1.0 / self.curvature,
+            WalkerRule::Sgd | WalkerRule::Momentum => 1.0 / curvature,
             WalkerRule::Adam => stride,
             WalkerRule::Muon => {
                 let (_, step) = self.muon(start, PROBE, 0)?;

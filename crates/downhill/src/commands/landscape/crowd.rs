@@ -2,15 +2,16 @@
 //! run itself is the first of them; the others are trained in turns, each a run of its own in the
 //! folder `crowd` of that run. The members of a run are a crowd already.
 
+use super::language::{TOKENS, opened};
 use crate::arguments::Landscape;
 use crate::commands::race;
 use crate::failure::{Failure, Result};
 use crate::output::{self, out, tell};
 use crate::progress::ProgressLine;
-use crate::session::{CROWD, MEMBERS, begun, enough_memory, open_at, saving_flag, threads};
+use crate::session::{CROWD, MEMBERS, begun, enough_memory, threads};
 use ::train::{Corpus, Job, LanguageTask, Resumed, Settings, memory};
 use data::JobControl;
-use run::{Choice, Connectivity, Disk, Kind, RunFolder, Which};
+use run::{Choice, Connectivity, Disk, RunFolder, Which};
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,18 +30,8 @@ const FREE: [&str; 5] = [
     "checkpoint.",
     "sample.",
 ];
-/// Validation tokens on which the ends are compared.
-const TOKENS: usize = 4096;
-
-pub fn run(a: &Landscape, wanted: u64) -> Result<()> {
-    let stop = saving_flag(false)?;
-    let folder = open_at(&a.run)?;
+pub fn run(a: &Landscape, wanted: usize, folder: &RunFolder, stop: &AtomicBool) -> Result<()> {
     let shown = folder.path().display().to_string();
-    if folder.config()?.kind != Kind::Language {
-        return Err(Failure::Failed(format!(
-            "{shown} is not a run of a language model: --crowd compares language models"
-        )));
-    }
     // Nothing else trains it, or its crowd, at the same time.
     let folder = RunFolder::open_to_write(Arc::new(Disk), folder.path())?;
     let resumed = Resumed::new(&folder, None, &[], None)?;
@@ -49,14 +40,18 @@ pub fn run(a: &Landscape, wanted: u64) -> Result<()> {
             "{shown} isn't finished, and only ends can be compared: downhill train --resume {shown}"
         )));
     }
+    let mut settings = resumed.settings;
+    if let Some(threads) = a.plane.threads {
+        settings.config.train.threads = Some(threads as usize);
+    }
+    let threads = threads(settings.config.train.threads)?;
     let run = {
-        let line = ProgressLine::new(a.json);
+        let line = ProgressLine::new(a.plane.json);
         let show = |progress| line.show(progress);
-        let threads = threads(resumed.settings.config.train.threads)?;
-        StudiedRun::open(folder, &JobControl::new(threads, &stop, &show))?
+        opened(folder, &JobControl::new(threads, stop, &show))?
     };
-    let folders = match resumed.settings.config.train.members as u64 {
-        1 => trained(&run, &resumed.settings, wanted, a.json, &stop)?,
+    let folders = match settings.config.train.members {
+        1 => trained(&run, &settings, wanted, a.plane.json, stop)?,
         members if members < wanted => {
             return Err(Failure::Usage(format!(
                 "--crowd {wanted}: {shown} has {members} members, which are its crowd: use \
@@ -70,11 +65,14 @@ pub fn run(a: &Landscape, wanted: u64) -> Result<()> {
     };
     let ends = folders.into_iter().map(|folder| end(folder, &run.folder));
     let ends = ends.collect::<Result<Vec<_>>>()?;
-    let threads = threads(resumed.settings.config.train.threads)?;
-    let compared = compare(&run, &ends, (TOKENS, threads), &stop, &mut |_, _| ())?;
-    let found = compared.ok_or(Failure::Interrupted)?;
+    let found = {
+        let line = ProgressLine::new(a.plane.json);
+        let mut show = |done, total| line.count("comparing", done, total);
+        let tokens = a.plane.tokens.unwrap_or(TOKENS);
+        compare(&run, &ends, (tokens, threads), stop, &mut show)?
+    };
     found.save(&run.folder)?;
-    if a.json {
+    if a.plane.json {
         writeln!(out(), "{}", output::json(&json!({ "crowd": found }))?)?;
         return Ok(());
     }
@@ -85,7 +83,7 @@ pub fn run(a: &Landscape, wanted: u64) -> Result<()> {
 fn trained(
     run: &StudiedRun,
     settings: &Settings,
-    wanted: u64,
+    wanted: usize,
     quiet: bool,
     stop: &AtomicBool,
 ) -> Result<Vec<PathBuf>> {
@@ -94,7 +92,7 @@ fn trained(
     let (mut folders, mut lanes) = (vec![run.folder.path().to_path_buf()], Vec::new());
     let mut names = Vec::new();
     let mut new = Vec::new();
-    for seed in (1..wanted).map(|n| first.wrapping_add(n)) {
+    for seed in (1..wanted).map(|n| first.wrapping_add(n as u64)) {
         let path = run.folder.path().join(CROWD).join(format!("seed{seed}"));
         let mut settings = settings.clone();
         settings.config.train.seed = seed;
