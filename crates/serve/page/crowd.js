@@ -17,8 +17,7 @@ function verdict(found) {
   /** @type {number[]} */
   const costs = found.runs.map((/** @type {any} */ run) => run.cost);
   const [before, after] = [found.barrier_before, found.barrier_after];
-  if (found.finding === "one_valley")
-    return filled("crowdOne", String(costs.length), two(before));
+  if (found.finding === "one_valley") return filled("crowdOne", String(costs.length), two(before));
   if (found.finding === "one_valley_matched")
     return filled("crowdMatched", String(costs.length), two(before), two(after));
   const range = [two(Math.min(...costs)), two(Math.max(...costs))];
@@ -88,7 +87,9 @@ export function crowd(root, found) {
     make("p", { class: "note" }, word("crowdNote")),
     make("p", { id: "crowd-verdict" }, make("b", {}, verdict(found))),
     make("h3", {}, word("crowdLines")),
-    all > MOST ? make("p", { class: "note" }, filled("crowdSome", String(MOST), String(all))) : null,
+    all > MOST
+      ? make("p", { class: "note" }, filled("crowdSome", String(MOST), String(all)))
+      : null,
     chart,
     make(
       "div",

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
 /// Elements of drawn panels, each with its minimum count.
-const DRAWN: [(&str, usize); 19] = [
+const DRAWN: [(&str, usize); 22] = [
     ("#loss-chart .scatterlayer .trace path", 4),
     ("#loss-chart .shapelayer path", 5),
     ("#loss-stage .gauge .name", 5),
@@ -17,6 +17,9 @@ const DRAWN: [(&str, usize); 19] = [
     ("#lens-top .share", 8),
     ("#machine-heat .heatmaplayer image", 1),
     ("#machine-lines .scatterlayer .trace", 8),
+    ("#crowd-lines .scatterlayer .trace", 6),
+    ("#crowd-runs tr", 5),
+    ("#crowd-agreement td", 9),
     ("#copied-gap .scatterlayer .trace", 2),
     ("#copied-planted tr", 8),
     ("#copied-table tr", 18),
@@ -77,7 +80,7 @@ impl Drop for Page {
 
 const PLANTED: &str = "--set data.canaries=1 --set data.canary_tokens=8";
 
-/// A small language model's run, with what it copied.
+/// A small language model's run, with what it copied, and runs from other random starts.
 pub fn language_run() -> Place {
     let place = Place::new();
     let train = "train --preset tiny --steps 40 --run r --quiet --set eval.every=10 \
@@ -86,6 +89,7 @@ pub fn language_run() -> Place {
     place
         .run("originality r --samples 4 --tokens 100 --show 0")
         .fine();
+    place.run("landscape r --crowd 3 --json").fine();
     place
 }
 
