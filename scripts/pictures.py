@@ -140,6 +140,13 @@ def main():
             browser.wait(f"return document.querySelector('{ready}') !== null")
             time.sleep(2)
             browser.picture(out / f"{panel}.png", f"#{panel}")
+        # Of a run that `downhill landscape` has drawn.
+        if browser.run("return document.querySelector('#terrain input[type=range]') !== null"):
+            browser.run("document.getElementById('terrain').scrollIntoView()")
+            browser.wait("return document.querySelector('#terrain-3d canvas') !== null")
+            browser.run("const s = document.querySelector('#terrain input[type=range]'); s.value = 12; s.dispatchEvent(new Event('input'))")
+            time.sleep(3)
+            browser.picture(out / "landscape.png", "#terrain")
         page.close()
         page = Page(a.program, a.run, command="play")
         playground(browser, page, out / "playground.png")

@@ -102,9 +102,13 @@ export function crowd(root, found) {
     const [width, height] = /** @type {[number, number]} */ (SIZE);
     const columns = Math.max(1, Math.min(shown.length, Math.floor(root.clientWidth / width)));
     const rows = Math.ceil(shown.length / columns);
-    chart.style.height = `${rows * height + 70}px`;
+    chart.style.height = `${rows * height + 95}px`;
     /** @type {Record<string, any>} */
-    const layout = { grid: { rows, columns, pattern: "independent", ygap: 0.35 } };
+    const layout = {
+      grid: { rows, columns, pattern: "independent", ygap: 0.35 },
+      margin: { l: 55, r: 15, t: 65, b: 30 },
+      legend: { orientation: "h", yref: "container", y: 1, yanchor: "top" },
+    };
     /** @type {Record<string, any>[]} */
     const traces = [];
     layout.annotations = shown.map((/** @type {any} */ pair, /** @type {number} */ i) => {

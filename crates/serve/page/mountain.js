@@ -58,7 +58,10 @@ export function mountain(root, feed) {
   function crowd(at) {
     const [here, trail, some] = [places(), places(), places()];
     let [gone, sum] = [0, 0];
-    const place = (/** @type {any} */ walker, /** @type {number} */ i) => [walker.w[i], walker.b[i]];
+    const place = (/** @type {any} */ walker, /** @type {number} */ i) => [
+      walker.w[i],
+      walker.b[i],
+    ];
     for (const [number, walker] of land.descents[which].walkers.entries()) {
       const to = Math.min(at, walker.w.length - 1);
       const [w, b] = [walker.w[to], walker.b[to]];

@@ -38,7 +38,8 @@ export class Relief {
     const [i, j] = /** @type {const} */ ([place(this.x, x), place(this.y, y)]);
     const corner = (/** @type {number} */ dx, /** @type {number} */ dy) =>
       Number(this.height[j.at + dy]?.[i.at + dx] ?? NaN);
-    const edge = (/** @type {number} */ dy) => corner(0, dy) * (1 - i.rest) + corner(1, dy) * i.rest;
+    const edge = (/** @type {number} */ dy) =>
+      corner(0, dy) * (1 - i.rest) + corner(1, dy) * i.rest;
     return edge(0) * (1 - j.rest) + edge(1) * j.rest + this.lift;
   }
 

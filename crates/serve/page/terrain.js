@@ -12,10 +12,10 @@ const LIFT = 0.012;
 const TICKS = [0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 50, 100, 1000];
 /** The look of each optimizer's walkers: not by color alone. @type {Record<string, string[]>} */
 const LOOKS = {
-  sgd: ["#ff7a1a", "solid", "circle"],
-  momentum: ["#ff9ed8", "dash", "square"],
-  adam: ["#bfe3ff", "dot", "diamond"],
-  muon: ["#000000", "longdashdot", "cross"],
+  sgd: ["#ff7a1a", "solid", "circle", "●"],
+  momentum: ["#ff9ed8", "dash", "square", "■"],
+  adam: ["#bfe3ff", "dot", "diamond", "◆"],
+  muon: ["#000000", "longdashdot", "cross", "✚"],
 };
 /** @type {Record<string, string>} */
 const NAMES = { sgd: "SGD", momentum: "momentum", adam: "Adam", muon: "Muon" };
@@ -81,12 +81,7 @@ export function terrain(root, feed, land) {
     rules.length ? frames.element : null,
     line
       ? part("terrainCurve", flat)
-      : make(
-          "div",
-          { class: "two" },
-          part("terrainHeight", picture),
-          part("terrainAbove", flat),
-        ),
+      : make("div", { class: "two" }, part("terrainHeight", picture), part("terrainAbove", flat)),
     rules.length ? table : null,
     make("ul", { id: "terrain-told" }, ...captions(land).map((text) => make("li", {}, text))),
   );
@@ -109,8 +104,8 @@ export function terrain(root, feed, land) {
     for (const walker of land.walkers) {
       if (walker.optimizer !== rule) continue;
       const to = Math.min(at, walker.x.length - 1);
+      const place = (/** @type {number} */ n) => [walker.x[n], walker.y[n]];
       for (let i = 0; i <= to; i++) {
-        const place = (/** @type {number} */ i) => [walker.x[i], walker.y[i]];
         if (i > 0) relief.between(trail, place(i - 1), place(i));
         relief.add(trail, walker.x[i], walker.y[i]);
       }
@@ -122,25 +117,35 @@ export function terrain(root, feed, land) {
 
   /** The race of the optimizers: mean costs of their walkers. @param {number} at */
   function standings(at) {
-    const mean = (/** @type {string} */ rule, /** @type {number} */ step) => {
-      const own = land.walkers.filter((/** @type {any} */ w) => w.optimizer === rule);
-      const sum = own.reduce(
+    const mean = (/** @type {string} */ rule, /** @type {number} */ after) => {
+      const some = land.walkers.filter((/** @type {any} */ w) => w.optimizer === rule);
+      const sum = some.reduce(
         (/** @type {number} */ all, /** @type {any} */ w) =>
-          all + w.cost[Math.min(step, w.cost.length - 1)],
+          all + w.cost[Math.min(after, w.cost.length - 1)],
         0,
       );
-      return sum / own.length;
+      return sum / some.length;
     };
     const rate = (/** @type {string} */ rule) =>
       land.walkers.find((/** @type {any} */ w) => w.optimizer === rule).rate;
-    const row = (/** @type {string[]} */ cells, tag = "td") =>
+    const row = (/** @type {(string|Node)[]} */ cells, tag = "td") =>
       make("tr", {}, ...cells.map((cell) => make(tag, {}, cell)));
-    const heads = [word("rule"), word("rate"), filled("meanAt", numbered(0)), filled("meanAt", numbered(at))];
+    const symbol = (/** @type {string} */ rule) => {
+      const chip = make("span", { class: "chip" }, LOOKS[rule]?.[3] ?? "●");
+      chip.style.color = LOOKS[rule]?.[0] ?? "#ffffff";
+      return make("span", {}, chip, ` ${named(rule)}`);
+    };
+    const heads = [
+      word("rule"),
+      word("rate"),
+      filled("meanAt", numbered(0)),
+      filled("meanAt", numbered(at)),
+    ];
     fill(
       table,
       row(heads, "th"),
       ...rules.map((rule) =>
-        row([named(rule), figure(rate(rule)), figure(mean(rule, 0)), figure(mean(rule, at))]),
+        row([symbol(rule), figure(rate(rule)), figure(mean(rule, 0)), figure(mean(rule, at))]),
       ),
     );
     frames.say(numbered(at));
@@ -186,10 +191,10 @@ export function terrain(root, feed, land) {
   function traces(type, at) {
     const solid = type === "scatter3d";
     const { trail, points, text } = own();
-    const line = { type, mode: "lines", connectgaps: false, hoverinfo: "skip", showlegend: false };
+    const lines = { type, mode: "lines", connectgaps: false, hoverinfo: "skip", showlegend: false };
     const marks = { type, mode: "markers" };
     return [
-      { ...line, ...trail, line: { width: solid ? 5 : 3, color: "#ffffff" } },
+      { ...lines, ...trail, line: { width: solid ? 5 : 3, color: "#ffffff" } },
       {
         ...marks,
         ...points,
@@ -199,13 +204,13 @@ export function terrain(root, feed, land) {
         marker: { size: solid ? 4 : 8, color: "#ffffff", line: { width: 1, color: "#000000" } },
       },
       ...rules.flatMap((rule) => {
-        const { here, trail } = crowd(rule, at);
+        const walked = crowd(rule, at);
         const [ink, dash, symbol] = LOOKS[rule] ?? ["#ffffff", "solid", "circle"];
         return [
-          { ...line, ...trail, line: { width: solid ? 3 : 2, color: ink, dash } },
+          { ...lines, ...walked.trail, line: { width: solid ? 3 : 2, color: ink, dash } },
           {
             ...marks,
-            ...here,
+            ...walked.here,
             name: named(rule),
             hoverinfo: "name",
             marker: {
@@ -255,10 +260,7 @@ export function terrain(root, feed, land) {
     await draw(
       picture,
       `${word("terrain")}: ${word("terrainHeight")}`,
-      [
-        relief.trace("%{x:.3f}, %{y:.3f}<br>10^%{z:.2f}"),
-        ...traces("scatter3d", at),
-      ],
+      [relief.trace("%{x:.3f}, %{y:.3f}<br>10^%{z:.2f}"), ...traces("scatter3d", at)],
       turning(picture, ["x", "y"], { tickvals: ticks.map(height), ticktext: ticks.map(String) }),
     );
     await draw(
@@ -267,6 +269,7 @@ export function terrain(root, feed, land) {
       [relief.contours(), ...traces("scatter", at)],
       {
         hovermode: "closest",
+        showlegend: false,
         xaxis: { range: [land.x[0], land.x.at(-1)] },
         yaxis: { range: [land.y[0], land.y.at(-1)] },
       },

@@ -280,8 +280,8 @@ const WORDS = {
   ],
   terrain: ["Cost landscape", "代价地形"],
   terrainNote: [
-    "The cost of this model if its weights were others: a slice through the space of all weights, " +
-      "which has as many dimensions as the model has weights.",
+    "The cost of this model if its weights were others: a slice through the space of all " +
+      "weights, which has as many dimensions as the model has weights.",
     "若权重取其他值，该模型的代价会是多少：这是全部权重构成的空间的一个切面，" +
       "而该空间的维数等于模型的权重数。",
   ],
@@ -313,7 +313,7 @@ const WORDS = {
   ],
   terrainWalkers: [
     "Walkers can't leave the plane: they follow the exact slope of the cost on it.",
-    "行走者不能离开平面：它们沿代价在平面上的精确坡度下降。",
+    "各优化器的路径不能离开平面：它们沿代价在平面上的精确坡度下降。",
   ],
   terrainMuon: [
     "Muon needs matrices, and a plane has none: its step is computed for all weights, then " +

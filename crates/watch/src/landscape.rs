@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 /// Side of the picture, and its margins: left, right, above, below.
 const SIDE: f64 = 560.0;
-const ROOM: (f64, f64, f64, f64) = (60.0, 20.0, 14.0, 110.0);
+const ROOM: (f64, f64, f64, f64) = (60.0, 20.0, 14.0, 142.0);
 /// Cells per side of the picture, whose heights are between those of the grid.
 const CELLS: usize = 112;
 /// Bands of equal color, whose borders are the contours.
@@ -37,7 +37,8 @@ const WALKERS: [(&str, &str, &str); 4] = [
     ("muon", "#000000", "9 3 2 3"),
 ];
 
-/// Heights on a surface, as shares of the range from the lowest to the highest cost, on a log scale.
+/// Heights on a surface, as shares of the range from the lowest to the highest cost, on a log
+/// scale.
 struct Relief<'a> {
     land: &'a CostLandscape,
     scale: Axis,
@@ -295,10 +296,11 @@ fn legend(svg: &mut String, land: &CostLandscape, relief: &Relief) {
             line - 4.0,
             at + 27.0
         );
-        at += 44.0 + 7.0 * name.chars().count() as f64;
+        at += 46.0 + 7.6 * name.chars().count() as f64;
     }
-    let [least, most] = [relief.scale.low, relief.scale.high].map(figure);
-    let told = format!("color: {least} (dark violet) to {most} (yellow) nats per token, log scale");
+    let (least, most) = (relief.scale.low, relief.scale.high);
+    let told =
+        format!("color: {least:.3} (dark violet) to {most:.3} (yellow) nats per token, log scale");
     for (number, text) in std::iter::once(told).chain(caption(land)).enumerate() {
         let _ = writeln!(
             svg,

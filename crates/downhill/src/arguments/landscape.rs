@@ -15,7 +15,7 @@ pub struct Landscape {
     pub run: PathBuf,
     #[command(flatten)]
     pub plane: PlaneFlags,
-    /// Write the view from above to this folder: of a model one SVG file, of a fit one per optimizer
+    /// Write the view from above as SVG to this folder: one file, or of a fit one per optimizer
     #[arg(long, value_name = "FOLDER", conflicts_with = "json")]
     pub svg: Option<PathBuf>,
     /// Replace files that downhill didn't write
@@ -50,8 +50,8 @@ pub struct PlaneFlags {
     /// Points per side: 5, 9, 17 or 33 [default: 17]
     #[arg(long, value_name = "N", value_parser = grid)]
     pub grid: Option<usize>,
-    /// Refine the grid, up to 33 points per side, and let walkers go only as long as this, as 30s or
-    /// 5m
+    /// Refine the grid, up to 33 points per side, and let walkers go only as long as this, as 30s
+    /// or 5m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub time: Option<Duration>,
     /// Number of places from which walkers start; 0 for none [default: 3]

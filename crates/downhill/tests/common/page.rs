@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
 /// Elements of drawn panels, each with its minimum count.
-const DRAWN: [(&str, usize); 22] = [
+const DRAWN: [(&str, usize); 26] = [
     ("#loss-chart .scatterlayer .trace path", 4),
     ("#loss-chart .shapelayer path", 5),
     ("#loss-stage .gauge .name", 5),
@@ -17,6 +17,10 @@ const DRAWN: [(&str, usize); 22] = [
     ("#lens-top .share", 8),
     ("#machine-heat .heatmaplayer image", 1),
     ("#machine-lines .scatterlayer .trace", 8),
+    ("#terrain-3d canvas", 1),
+    ("#terrain-flat .scatterlayer .trace", 6),
+    ("#terrain-table tr", 5),
+    ("#terrain-told li", 5),
     ("#crowd-lines .scatterlayer .trace", 6),
     ("#crowd-runs tr", 5),
     ("#crowd-agreement td", 9),
@@ -80,16 +84,20 @@ impl Drop for Page {
 
 const PLANTED: &str = "--set data.canaries=1 --set data.canary_tokens=8";
 
-/// A small language model's run, with what it copied, and runs from other random starts.
+/// A small language model's run, with its landscape, runs from other random starts, and what it
+/// copied.
 pub fn language_run() -> Place {
     let place = Place::new();
     let train = "train --preset tiny --steps 40 --run r --quiet --set eval.every=10 \
-                 --set checkpoint.every=20 --set eval.tokens=1024 --set sample.tokens=60";
+                 --set checkpoint.every=10 --set eval.tokens=1024 --set sample.tokens=60";
     place.run(&format!("{train} {PLANTED}")).fine();
     place
         .run("originality r --samples 4 --tokens 100 --show 0")
         .fine();
     place.run("landscape r --crowd 3 --json").fine();
+    place
+        .run("landscape r --grid 9 --tokens 256 --steps 8 --walkers 2")
+        .fine();
     place
 }
 

@@ -113,12 +113,20 @@ impl Plane {
 
     /// The weights at a point.
     pub fn weights(&self, at: &[f64]) -> Vec<f32> {
-        let mut all: Vec<f64> = self.origin.iter().map(|&w| f64::from(w)).collect();
-        for (axis, by) in self.axes.iter().zip(at) {
-            let each = all.iter_mut().zip(axis);
-            each.for_each(|(w, a)| *w += by * f64::from(*a));
+        match (&self.axes[..], at) {
+            ([a, b], &[x, y]) => {
+                let each = self.origin.iter().zip(a).zip(b);
+                let each =
+                    each.map(|((o, a), b)| f64::from(*o) + x * f64::from(*a) + y * f64::from(*b));
+                each.map(|w| w as f32).collect()
+            }
+            ([a], &[x]) => {
+                let each = self.origin.iter().zip(a);
+                each.map(|(o, a)| (f64::from(*o) + x * f64::from(*a)) as f32)
+                    .collect()
+            }
+            _ => self.origin.clone(),
         }
-        all.into_iter().map(|w| w as f32).collect()
     }
 
     /// The point nearest to these weights.

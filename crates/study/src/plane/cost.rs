@@ -81,13 +81,11 @@ impl StudiedRun {
             what,
         };
         let differs = self.config.differences(&theirs).into_iter();
-        let shape = |key: &str| key.starts_with("model.") && key != "model.dropout";
-        let mut differs = differs.filter(|d| shape(&d.key));
-        if let Some(d) = differs.next() {
-            let (key, mine, theirs) = (d.key, d.mine, d.theirs);
-            return Err(no_line(format!(
-                "{key} is {mine} in one and {theirs} in the other"
-            )));
+        let shape = differs.filter(|d| d.key.starts_with("model.") && d.key != "model.dropout");
+        let shape = shape.map(|d| format!("{} ({} and {})", d.key, d.mine, d.theirs));
+        let shape: Vec<String> = shape.collect();
+        if !shape.is_empty() {
+            return Err(no_line(format!("they differ in {}", shape.join(", "))));
         }
         let checkpoint = other.checkpoints().open(Which::Last)?;
         match tokenizer(&checkpoint)? == self.corpus.tokenizer {

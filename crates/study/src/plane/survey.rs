@@ -23,6 +23,8 @@ const MARGIN: f64 = 0.35;
 const NARROWEST: f64 = 0.4;
 /// The level whose surface says which rates suit the walkers.
 const RATED: usize = 9;
+/// No walker starts in the middle of the plane, which is this share of each side.
+const MIDDLE: f64 = 0.5;
 /// Time between two writes while walkers go.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Version of what is stored: files of another one are made again.
@@ -370,9 +372,16 @@ impl Work<'_> {
         };
         let strongest = curvature(&x, &y, &grid.costs(rated)).unwrap_or(1.0);
         let mut random = Stream::new(settings.seed, RandomPurpose::Check, 2);
-        let mut start = || -> Vec<f64> {
-            let within = |[low, high]: &[f64; 2]| low + (high - low) * random.uniform();
-            grid.sides.iter().map(within).collect()
+        // Anywhere but in the middle, where there is little to go down.
+        let mut start = || loop {
+            let at = [0, 1].map(|_| 2.0 * random.uniform() - 1.0);
+            if at.iter().any(|at| at.abs() > MIDDLE) {
+                let each = grid.sides.iter().zip(at);
+                let place = |([low, high], at): (&[f64; 2], f64)| {
+                    f64::midpoint(*low, *high) + at * (high - low) / 2.0
+                };
+                break each.map(place).collect();
+            }
         };
         let starts: Vec<Vec<f64>> = (0..settings.walkers).map(|_| start()).collect();
         let rates = settings.rules.iter();

@@ -1,4 +1,5 @@
-//! Walkers that can't leave the plane: they start anywhere on it and go down by an optimizer's rule.
+//! Walkers that can't leave the plane: they start anywhere on it and descend by an optimizer's
+//! rule.
 //!
 //! SGD, momentum and Adam train two numbers, x and y, by the exact derivatives of the cost by them.
 //! Muon needs matrices, and a plane has none: its step is computed for all weights, and then its

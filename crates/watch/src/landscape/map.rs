@@ -12,8 +12,8 @@ const SIGNS: &[u8] = b" .:-=+*#%@";
 /// Bands of equal color.
 const BANDS: f64 = 20.0;
 
-/// The surface from above, with the run's path: `A` is its first checkpoint, `o` the others, `X` the
-/// last. Of a line, its curve from the side.
+/// The surface from above, with the run's path: `A` is its first checkpoint, `X` the last, `o` the
+/// others. Of a line, its curve from the side.
 pub fn map(land: &CostLandscape, color: bool) -> String {
     let relief = Relief::new(land);
     if land.axes == PlaneAxes::Line {
