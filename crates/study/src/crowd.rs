@@ -1,10 +1,10 @@
 //! A crowd: do runs that differ only in their random start end in the same valley?
 //!
 //! Their ends are compared by what they predict, and by the cost on the straight line between their
-//! weights. How far it rises there is the barrier between two runs (Frankle et al. 2020, section 2).
-//! Much of it is a matter of names: a model whose heads and neurons change places is the same
+//! weights. How far it rises there is the barrier between two runs (Frankle et al. 2020, section
+//! 2). Much of it is a matter of order: a model whose heads and neurons change places is the same
 //! function elsewhere. `matching` brings the units of two models into the same order first;
-//! `symmetry` knows which units have none.
+//! `symmetry` knows which units have none of their own.
 
 mod assignment;
 mod matching;
@@ -51,62 +51,44 @@ pub fn compare(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Connectivity> {
-    let mut cost = ModelCost::new(run, tokens, threads, None)?;
     let couples: Vec<(usize, usize)> = (0..ends.len())
         .flat_map(|b| (0..b).map(move |a| (a, b)))
         .collect();
-    let total = ends.len() + couples.len() * 2 * (INTERVALS - 1);
-    let mut done = 0;
-    let mut measure = |cost: &mut ModelCost, weights: &[f32]| -> Result<f64> {
-        let nats = cost.at(weights)?;
-        done += 1;
-        progress(done, total);
-        match nats.is_finite() {
-            true => Ok(nats),
-            false => Err(Error::NotFinite),
-        }
+    let mut measured = LineCosts {
+        cost: ModelCost::new(run, tokens, threads, None)?,
+        done: 0,
+        total: ends.len() + couples.len() * 2 * (INTERVALS - 1),
+        stop,
+        progress,
     };
     let (mut weights, mut runs) = (Vec::new(), Vec::new());
     for end in ends {
-        let own = cost.of(&end.checkpoint)?;
+        let own = measured.cost.of(&end.checkpoint)?;
         runs.push(CrowdRun {
             seed: end.seed,
             folder: end.folder.display().to_string(),
             step: end.checkpoint.step,
-            cost: measure(&mut cost, &own)?,
+            cost: measured.at(&own)?,
         });
         weights.push(own);
     }
-    let predictions = Predictions::of(ends, &cost, threads, stop)?;
+    let predictions = Predictions::of(ends, &measured.cost, threads, stop)?;
     let mut pairs = Vec::new();
     for (a, b) in couples {
+        let (here, there) = (&weights[a], &weights[b]);
+        let costs = [runs[a].cost, runs[b].cost];
         let moved = {
-            let [a, b] = [a, b].map(|at| tensors(&cost, &weights[at]));
-            flat(&cost, &matched(&run.config.model, &a, &b).apply(&b))
+            let [a, b] = [here, there].map(|weights| tensors(&measured.cost, weights));
+            flat(
+                &measured.cost,
+                &matched(&run.config.model, &a, &b).apply(&b),
+            )
         };
-        let mut line = CrowdLine::default();
-        for at in 0..=INTERVALS {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
-            }
-            let x = at as f64 / INTERVALS as f64;
-            line.x.push(x);
-            let known = match at {
-                0 => Some(runs[a].cost),
-                INTERVALS => Some(runs[b].cost),
-                _ => None,
-            };
-            for (to, costs) in [(&weights[b], &mut line.before), (&moved, &mut line.after)] {
-                let between = || -> Vec<f32> {
-                    let pairs = weights[a].iter().zip(to);
-                    pairs.map(|(a, b)| a + x as f32 * (b - a)).collect()
-                };
-                costs.push(match known {
-                    Some(cost) => cost,
-                    None => measure(&mut cost, &between())?,
-                });
-            }
-        }
+        let line = CrowdLine {
+            x: (0..=INTERVALS).map(place).collect(),
+            before: measured.line(here, there, costs)?,
+            after: measured.line(here, &moved, costs)?,
+        };
         let (agreement, divergence) = predictions.pair(a, b);
         pairs.push(CrowdPair {
             a,
@@ -119,23 +101,63 @@ pub fn compare(
         });
     }
     let most = |of: &dyn Fn(&CrowdPair) -> f64| pairs.iter().map(of).fold(0.0, f64::max);
-    let guess = (run.corpus.tokenizer.vocabulary_size() as f64).ln();
-    let barriers = [
+    let (before, after) = (
         most(&|pair| pair.barrier_before),
         most(&|pair| pair.barrier_after),
-    ];
-    let (alike, finding, verdict) = judge(&runs, barriers, guess);
+    );
+    let guess = (run.corpus.tokenizer.vocabulary_size() as f64).ln();
+    let (alike, finding, verdict) = judge(&runs, [before, after], guess);
     Ok(Connectivity {
         ensemble: predictions.ensemble(),
-        tokens: cost.tokens() as u64,
-        barrier_before: barriers[0],
-        barrier_after: barriers[1],
+        tokens: measured.cost.tokens() as u64,
+        barrier_before: before,
+        barrier_after: after,
         alike,
         runs,
         pairs,
         finding,
         verdict,
     })
+}
+
+/// Measures costs, and reports how many are measured.
+struct LineCosts<'a> {
+    cost: ModelCost,
+    done: usize,
+    total: usize,
+    stop: &'a AtomicBool,
+    progress: &'a mut dyn FnMut(usize, usize),
+}
+
+impl LineCosts<'_> {
+    fn at(&mut self, weights: &[f32]) -> Result<f64> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        let nats = self.cost.at(weights)?;
+        self.done += 1;
+        (self.progress)(self.done, self.total);
+        match nats.is_finite() {
+            true => Ok(nats),
+            false => Err(Error::NotFinite),
+        }
+    }
+
+    /// The costs on the straight line between two models, whose own costs are known.
+    fn line(&mut self, a: &[f32], b: &[f32], [first, last]: [f64; 2]) -> Result<Vec<f64>> {
+        let mut costs = vec![first];
+        for x in (1..INTERVALS).map(place) {
+            let between = a.iter().zip(b).map(|(a, b)| a + x as f32 * (b - a));
+            costs.push(self.at(&between.collect::<Vec<f32>>())?);
+        }
+        costs.push(last);
+        Ok(costs)
+    }
+}
+
+/// The place after so many intervals of a line.
+fn place(intervals: usize) -> f64 {
+    intervals as f64 / INTERVALS as f64
 }
 
 /// The highest rise above the straight line between the costs of both ends.
@@ -147,8 +169,8 @@ fn barrier(x: &[f64], costs: &[f64]) -> f64 {
     x.iter().zip(costs).map(rise).fold(0.0, f64::max)
 }
 
-/// Whether the costs are alike, what the figures say, and the sentence that says it. The barriers are the highest, before and
-/// after matching; `guess` is the cost of a random guess.
+/// Whether the costs are alike, what the figures say, and the sentence that says it. The barriers
+/// are the highest, before and after matching; `guess` is the cost of a random guess.
 fn judge(
     runs: &[CrowdRun],
     [before, after]: [f64; 2],

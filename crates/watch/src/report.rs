@@ -230,6 +230,14 @@ pub struct Findings<'a> {
     pub crowd: Option<&'a Connectivity>,
 }
 
+impl Findings<'_> {
+    fn parts(&self, run: &Run) -> impl Iterator<Item = String> {
+        let copied = copied::html(run, self.originality).into_iter();
+        let lands = self.landscape.map(section);
+        copied.chain(lands).chain(self.crowd.map(crowd::html))
+    }
+}
+
 /// A whole run as one HTML file. `config` is its run.toml.
 pub fn report(name: &str, events: &[Event], config: &str, found: &Findings) -> String {
     let run = Run::new(events);
@@ -259,9 +267,7 @@ pub fn report(name: &str, events: &[Event], config: &str, found: &Findings) -> S
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
     }
-    let copied = copied::html(&run, found.originality).into_iter();
-    let lands = found.landscape.map(section);
-    for part in copied.chain(lands).chain(found.crowd.map(crowd::html)) {
+    for part in found.parts(&run) {
         add(part);
     }
     if let Some(accuracy) = run.accuracy() {

@@ -54,9 +54,9 @@ struct Compared<'a> {
 }
 
 impl Compared<'_> {
-    /// The products of each unit of `a` with each of `b` on an axis [n, n]: sums over all parameters
-    /// with that axis, whose other axis is already in order; with `first`, only over those whose
-    /// other axis has an order of its own.
+    /// The products of each unit of `a` with each of `b` on an axis [n, n]: sums over all
+    /// parameters with that axis, whose other axis is already in order; with `first`, only over
+    /// those whose other axis has an order of its own.
     fn products(&self, order: &UnitOrder, axis: UnitAxis, first: bool) -> Vec<f64> {
         let n = order.of(axis).map_or(0, |order| order.len());
         let mut sums = vec![0.0; n * n];
