@@ -4,8 +4,8 @@
 //! again and again, until nothing improves.
 //!
 //! The first round begins with what no other order can disturb: the residual stream's channels by
-//! the embeddings and the output head. So the order of a model whose units were only shuffled is
-//! found exactly.
+//! the embeddings and the output head. The barriers of trained models are lower for it
+//! (EXPERIMENTS.md).
 
 use super::assignment::assign;
 use super::symmetry::{HeadOrder, Tensors, UnitAxis, UnitOrder, axes, keys_are_free, reorder};
