@@ -19,6 +19,10 @@ use train::{Corpus, Settings, TextSource};
 const MOST_THREADS: usize = 4;
 /// Folder of all runs.
 pub const RUNS: &str = "runs";
+/// The folder of a run with its members, each named by its number from 1.
+pub const MEMBERS: &str = "members";
+/// The folder of a run with the others of its crowd, each named by its seed.
+pub const CROWD: &str = "crowd";
 
 /// The merged config; assignments in `flags` override all others.
 pub fn config(c: &Configured, flags: &[String]) -> Result<Config> {

@@ -178,6 +178,24 @@ fn runs_are_removed_only_if_they_are_runs_and_with_consent() {
     let removed = place.run("rm r --yes").fine().out;
     assert!(removed.starts_with("removed r"), "{removed}");
     assert!(!place.has("r"));
+    // A race is removed with all its runs, none of which may be live.
+    let race = TINY.replace("train", "race");
+    let line = format!("{race} --steps 2 --seeds 1 --recipe a --recipe b:optim.lr=1e-4 --out both");
+    place.run(&format!("{line} --json")).fine();
+    place.run("rm both").fails(2, &["confirm with --yes"]);
+    let removed = place.run("rm both --yes").fine().out;
+    assert!(removed.starts_with("removed both · 2 runs, "), "{removed}");
+    assert!(!place.has("both"));
+    let long = line
+        .replace("--steps 2", "--steps 100000")
+        .replace("both", "live");
+    let child = place.start(&format!("{long} --no-page --set eval.every=2"), "/100000");
+    place
+        .run("rm live --yes")
+        .fails(1, &["live/a-seed1 is being trained"]);
+    common::signal(&child, "-INT");
+    common::Run::of(child.wait_with_output().unwrap()).fails(130, &["all runs are saved"]);
+    place.run("rm live --yes").fine();
 }
 
 #[test]

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod checkpoints;
+mod crowd;
 mod error;
 mod event;
 mod faulty;
@@ -40,6 +41,7 @@ mod skill;
 mod smoothed;
 
 pub use checkpoints::{Checkpoint, Checkpoints, Selection, Which};
+pub use crowd::{Connectivity, ConnectivityFinding, CrowdLine, CrowdPair, CrowdRun};
 pub use error::{Error, Result};
 pub use event::{End, Eval, Event, Helps, Pacing, Sample, Saved, Start, Step, Warning, What};
 pub use faulty::Faulty;

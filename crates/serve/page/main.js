@@ -12,6 +12,7 @@ import { film } from "./film.js";
 import { lens } from "./lens.js";
 import { inside } from "./inside.js";
 import { copied } from "./copied.js";
+import { crowd } from "./crowd.js";
 import { machine } from "./machine.js";
 import { time } from "./time.js";
 import { mountain } from "./mountain.js";
@@ -45,6 +46,8 @@ const lanes = new Map();
 let panels = [];
 /** @type {Record<string, any> | null} */
 let land = null;
+/** Where runs from other random starts end. @type {any} */
+let ends = null;
 
 const sight = new IntersectionObserver(
   (entries) => {
@@ -210,6 +213,7 @@ function build() {
   add("speed", (root) => time(root, known));
   if (!known.regression) {
     add("terrain", (root) => terrain(root, known, land), true);
+    if (ends) add("crowd", (root) => crowd(root, ends), true);
     add("inside", (root) => inside(root, known), true);
     add("copied", (root) => copied(root, known), true);
   }
@@ -232,6 +236,7 @@ async function show() {
   }
   feed = new Feed(id, changed);
   land = await ask(`/api/runs/${id}/landscape`).catch(() => null);
+  ends = await ask(`/api/runs/${id}/crowd`).catch(() => null);
   await feed.open();
   for (const lane of server.race?.flatMap(({ runs }) => runs) ?? [])
     lanes.set(lane, lane === id ? feed : new Feed(lane, changed));

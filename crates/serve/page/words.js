@@ -40,6 +40,47 @@ const WORDS = {
       "时间只计训练本身，不含等待其他运行的时间。",
   ],
   recipe: ["recipe", "方案"],
+  crowd: ["Different random starts", "不同的随机起点"],
+  crowdNote: [
+    "Runs that differ only in their random start, trained alike. Are their ends the same model? " +
+      "The barrier is how far the cost rises on the straight line between two ends. " +
+      "Heads and neurons that change places leave a model the same function, so they are also " +
+      "matched first.",
+    "只有随机起点不同、训练方式完全相同的多次运行。它们最终得到同一个模型吗？" +
+      "壁垒指在两个终点之间的直线上代价升高了多少。" +
+      "交换注意力头和神经元的位置不会改变模型的函数，因此也在对齐之后再测一次。",
+  ],
+  crowdOne: [
+    "The {} runs end in one valley: on the straight lines between them, " +
+      "the cost rises by {} nats at most.",
+    "{} 次运行止于同一山谷：在它们之间的直线上，代价最多升高 {} 奈特。",
+  ],
+  crowdMatched: [
+    "But for the order of heads and neurons, the {} runs end in one valley: " +
+      "the pass between them is {} nats high before matching and {} after.",
+    "若不计注意力头和神经元的排列次序，{} 次运行止于同一山谷：" +
+      "它们之间的山口对齐前高 {} 奈特，对齐后高 {} 奈特。",
+  ],
+  crowdAlike: ["of like height ({} to {} nats)", "高度相近（{} 至 {} 奈特）"],
+  crowdUnlike: ["of unlike height ({} to {} nats)", "高度不同（{} 至 {} 奈特）"],
+  crowdPass: [
+    "Different valleys {}, connected by a pass of {} nats " +
+      "({} before and {} after matching heads and neurons).",
+    "不同的山谷，{}，由高 {} 奈特的山口相连（对齐注意力头和神经元之前 {}，之后 {}）。",
+  ],
+  crowdRidge: [
+    "Different valleys {}, with a ridge of {} nats between them " +
+      "({} before and {} after matching heads and neurons).",
+    "不同的山谷，{}，中间隔着高 {} 奈特的山脊（对齐注意力头和神经元之前 {}，之后 {}）。",
+  ],
+  crowdLines: ["Cost on the line between two ends", "两个终点之间直线上的代价"],
+  crowdSome: ["The first {} of {} pairs.", "前 {} 对，共 {} 对。"],
+  crowdBefore: ["as they are", "原样"],
+  crowdAfter: ["heads and neurons matched", "对齐注意力头和神经元之后"],
+  crowdPairTitle: ["barrier {} → {}", "壁垒 {} → {}"],
+  crowdEnds: ["Ends", "终点"],
+  crowdMean: ["mean of their predictions", "预测的平均"],
+  crowdAgreement: ["How often two find the same token most likely", "最可能的词元相同的比例"],
   seeds: ["seeds", "随机种子数"],
   bits: ["bits per byte", "比特/字节"],
   deviation: ["deviation", "标准差"],

@@ -106,6 +106,7 @@ pub fn router(app: App, names: Names, more: Router<App>) -> Router {
         .route("/api/runs/{id}/graph", get(graph))
         .route("/api/runs/{id}/landscape", get(landscape))
         .route("/api/runs/{id}/originality", get(originality))
+        .route("/api/runs/{id}/crowd", get(crowd))
         .route_layer(from_fn_with_state(app.answers.clone(), few));
     Router::new()
         .route("/", get(|| async { asset(Path(String::new())).await }))
@@ -289,6 +290,10 @@ async fn landscape(State(app): State<App>, Path(id): Path<usize>) -> Answer<Resp
 
 async fn originality(State(app): State<App>, Path(id): Path<usize>) -> Answer<Response> {
     probe(&app, id, "originality.json")
+}
+
+async fn crowd(State(app): State<App>, Path(id): Path<usize>) -> Answer<Response> {
+    probe(&app, id, "crowd.json")
 }
 
 /// A file of the run's `probes/`, or null.

@@ -13,12 +13,12 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [Asset; 31] = scripts! {
+const SCRIPTS: [Asset; 32] = scripts! {
     "main.js" "dom.js" "words.js" "feed.js" "chart.js" "loss.js" "film.js" "lens.js" "machine.js"
     "time.js" "mountain.js" "run.js" "ladder.js" "keys.js" "race.js" "copied.js" "play.js"
     "tokens.js" "next.js" "write.js" "surprise.js" "switches.js" "accuracy.js" "surface.js"
     "terrain.js" "inside.js" "look.js" "inspect.js" "lesson.js" "lesson_show.js"
-    "lesson_words.js"
+    "lesson_words.js" "crowd.js"
 };
 
 const OTHERS: [Asset; 6] = [

@@ -6,6 +6,7 @@
 //! its runs.
 #![forbid(unsafe_code)]
 
+pub mod crowd;
 pub mod fit;
 pub mod landscape;
 pub mod lesson;

@@ -26,7 +26,7 @@ mod units;
 pub use dashboard::Dashboard;
 pub use landscape::{caption, landscape, map};
 pub use race::RaceLog;
-pub use report::{pictures, report};
+pub use report::{Findings, pictures, report};
 pub use screen::Screen;
 pub use tensorboard::TensorBoard;
 pub use terminal::TerminalLog;

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use run::{Event, Smoothed, What};
 
+use crate::left::TimeLeft;
 use crate::text::{columns, line, truncate};
-use crate::units::number;
+use crate::units::{duration, number};
 
 /// Seconds between two updates in a terminal.
 const LIVE: f64 = 0.2;
@@ -41,6 +42,7 @@ struct Lane {
     steps: u64,
     smoothed: Smoothed,
     tokens_per_second: f64,
+    left: TimeLeft,
     /// Step and bits per byte of each evaluation between the steps.
     evals: Vec<(u64, f64)>,
 }
@@ -48,7 +50,7 @@ struct Lane {
 impl RaceLog {
     /// A log of these runs, each given by the name of its recipe; `width` is the terminal's, or
     /// `None` for a pipe.
-    pub fn new(lanes: &[&str], width: Option<usize>) -> RaceLog {
+    pub fn new(lanes: &[String], width: Option<usize>) -> RaceLog {
         let mut recipes: Vec<(String, Progress)> = Vec::new();
         let mut places = Vec::new();
         for name in lanes.iter().map(|name| line(name)) {
@@ -109,7 +111,7 @@ impl RaceLog {
         }
         let (name, steps) = self.widths();
         let titles = format!(
-            "{:name$}  {:>steps$}   train  bits/byte      min–max   tok/s",
+            "{:name$}  {:>steps$}   train  bits/byte      min–max   tok/s      left",
             "recipe", "step"
         );
         self.fit(&titles) + "\n"
@@ -177,12 +179,19 @@ impl RaceLog {
             }
         };
         let speed = mean(&values(&|lane| Some(lane.tokens_per_second)));
+        // All runs take turns, so that they end together.
+        let left = lanes.iter().map(|lane| lane.left.after(lane.step, 0.0));
+        let left = left.fold(0.0, f64::max);
         format!(
-            "{name}{pad}  {steps:>steps_width$}  {train:>6}  {bits:>9}  {span:>11}  {speed:>6}",
+            "{name}{pad}  {steps:>steps_width$}  {train:>6}  {bits:>9}  {span:>11}  {speed:>6}  {left:>8}",
             pad = " ".repeat(name_width - columns(name)),
             train = shown(mean(&values(&|lane| lane.smoothed.value())), 6),
             bits = shown(mean(&losses), 6),
             speed = shown(speed.filter(|&speed| speed > 0.0), 6),
+            left = match left > 0.0 {
+                true => duration(left),
+                false => "-".into(),
+            },
         )
     }
 }
@@ -195,9 +204,14 @@ impl Lane {
             What::Start(start) => {
                 self.steps = start.steps;
                 self.smoothed = Smoothed::after(start.first_step, start.smoothed_loss);
+                self.left.start(start);
             }
-            What::Pacing(pacing) => self.steps = pacing.steps,
+            What::Pacing(pacing) => {
+                self.steps = pacing.steps;
+                self.left.paced(pacing.steps);
+            }
             What::Step(step) => {
+                self.left.step(self.step, event.time);
                 if let Some(loss) = step.nats_per_token {
                     self.smoothed.add(loss);
                 }
@@ -209,6 +223,9 @@ impl Lane {
                     .extend(eval.val_bits_per_byte.map(|bits| (step, bits)));
             }
             _ => {}
+        }
+        if let What::Eval(eval) = &event.what {
+            self.left.eval(eval);
         }
     }
 }
@@ -240,11 +257,11 @@ mod tests {
     }
 
     fn race(width: Option<usize>) -> String {
-        let mut log = RaceLog::new(&["a", "a", "wide"], width);
+        let mut log = RaceLog::new(&["a", "a", "wide"].map(String::from), width);
         let mut text = String::new();
         for lane in 0..3 {
             let start = Start {
-                steps: 20,
+                steps: 40,
                 ..Start::default()
             };
             text += &log.event(lane, &Event::new(0.0, 0, start));
@@ -267,11 +284,36 @@ mod tests {
             .map(|l| l.split_whitespace().collect())
             .collect();
         let expected = [
-            ["recipe", "step", "train", "bits/byte", "min–max", "tok/s"],
-            ["a", "10/20", "2.0000", "3.0000", "2.500–3.500", "1000.0"],
-            ["wide", "10/20", "2.0000", "4.5000", "-", "1000.0"],
-            ["a", "20/20", "2.0000", "2.5000", "2.000–3.000", "1000.0"],
-            ["wide", "20/20", "2.0000", "4.0000", "-", "1000.0"],
+            [
+                "recipe",
+                "step",
+                "train",
+                "bits/byte",
+                "min–max",
+                "tok/s",
+                "left",
+            ],
+            [
+                "a",
+                "10/40",
+                "2.0000",
+                "3.0000",
+                "2.500–3.500",
+                "1000.0",
+                "-",
+            ],
+            ["wide", "10/40", "2.0000", "4.5000", "-", "1000.0", "-"],
+            // A second for each step so far.
+            [
+                "a",
+                "20/40",
+                "2.0000",
+                "2.5000",
+                "2.000–3.000",
+                "1000.0",
+                "20s",
+            ],
+            ["wide", "20/40", "2.0000", "4.0000", "-", "1000.0", "20s"],
         ];
         assert_eq!(rows, expected);
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'));

@@ -1,13 +1,14 @@
 //! A run's report in one HTML file: no scripts, no external resources, also made for printing.
 
 mod copied;
+mod crowd;
 
 use crate::landscape::section;
 use crate::svg::{Curve, Level, chart, escape, heat};
 use crate::units::{amount, count, known};
 use run::{
-    Canaries, CostLandscape, End, Eval, Event, Kind, Ladder, Layers, Lens, Originality, Profile,
-    Rote, Sample, Skill, Smoothed, Start, Step, What,
+    Canaries, Connectivity, CostLandscape, End, Eval, Event, Kind, Ladder, Layers, Lens,
+    Originality, Profile, Rote, Sample, Skill, Smoothed, Start, Step, What,
 };
 use std::fmt::Write;
 
@@ -218,15 +219,27 @@ pub fn pictures(events: &[Event]) -> Vec<(String, String)> {
     all
 }
 
-/// A whole run as one HTML file. `config` is its run.toml; `originality` and `landscape` are what
-/// those commands found.
-pub fn report(
-    name: &str,
-    events: &[Event],
-    config: &str,
-    originality: Option<&Originality>,
-    landscape: Option<&CostLandscape>,
-) -> String {
+/// What other commands found about a run.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Findings<'a> {
+    /// Of `downhill originality`.
+    pub originality: Option<&'a Originality>,
+    /// Of `downhill landscape`.
+    pub landscape: Option<&'a CostLandscape>,
+    /// Of `downhill landscape --crowd`.
+    pub crowd: Option<&'a Connectivity>,
+}
+
+impl Findings<'_> {
+    fn parts(&self, run: &Run) -> impl Iterator<Item = String> {
+        let copied = copied::html(run, self.originality).into_iter();
+        let lands = self.landscape.map(section);
+        copied.chain(lands).chain(self.crowd.map(crowd::html))
+    }
+}
+
+/// A whole run as one HTML file. `config` is its run.toml.
+pub fn report(name: &str, events: &[Event], config: &str, found: &Findings) -> String {
     let run = Run::new(events);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta \
@@ -254,8 +267,7 @@ pub fn report(
     } else {
         add(format!("<h2>Loss</h2><figure>{}</figure>", run.loss()));
     }
-    let copied = copied::html(&run, originality).into_iter();
-    for part in copied.chain(landscape.map(section)) {
+    for part in found.parts(&run) {
         add(part);
     }
     if let Some(accuracy) = run.accuracy() {

@@ -94,7 +94,7 @@ fn readers_show_a_dash_for_what_is_not_finite() {
     drop(log);
     check("log", &String::from_utf8(out).unwrap());
     check("screen", &screens);
-    check("report", &report("r", &events, "", None, None));
+    check("report", &report("r", &events, "", &Findings::default()));
     for (name, svg) in pictures(&events) {
         assert!(
             !svg.contains("NaN") && !svg.contains("inf"),

@@ -38,6 +38,12 @@ pub struct PlaneFlags {
     /// The cost on the line to the last checkpoint of this run, instead of on a plane
     #[arg(long, value_name = "RUN")]
     pub to: Option<PathBuf>,
+    /// Instead of a surface, compare N runs from different random starts: the run itself and N - 1
+    /// more that are trained like it, or N of its members. Are their ends the same model?
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(2..=16),
+          conflicts_with_all = ["axes", "to", "grid", "time", "walkers", "optimizers", "steps", "rate",
+          "seed", "svg"])]
+    pub crowd: Option<usize>,
     /// Validation tokens to predict at each point [default: 4096]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
     pub tokens: Option<usize>,
@@ -99,6 +105,7 @@ impl PlaneFlags {
         let all = [
             ("--axes", self.axes.is_some()),
             ("--to", self.to.is_some()),
+            ("--crowd", self.crowd.is_some()),
             ("--tokens", self.tokens.is_some()),
             ("--grid", self.grid.is_some()),
             ("--time", self.time.is_some()),

@@ -18,7 +18,7 @@ pub struct List {
 /// `rm`
 #[derive(Debug, Args)]
 pub struct Remove {
-    /// The runs
+    /// Runs, and folders of races
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
     /// Don't ask

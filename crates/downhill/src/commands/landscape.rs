@@ -1,13 +1,14 @@
 //! `downhill landscape`: the cost surface of a fitted line, or of a language model on a plane, and
 //! runs that descend it.
 
+mod crowd;
 mod language;
 
 use super::watch::show;
 use crate::arguments::Landscape as Arguments;
 use crate::failure::{Failure, Result};
 use crate::output::out;
-use crate::session::{open_at, stop_flag};
+use crate::session::{open_at, saving_flag, stop_flag};
 use run::{Disk, Files, Kind, write_output};
 use serve::Runs;
 use std::io::Write;
@@ -15,9 +16,16 @@ use study::fit::Points;
 use study::landscape::Landscape;
 
 pub fn run(a: &Arguments) -> Result<()> {
-    let stop = stop_flag()?;
+    let stop = match a.plane.crowd {
+        Some(_) => saving_flag(false)?,
+        None => stop_flag()?,
+    };
     let folder = open_at(&a.run)?;
     if folder.config()?.kind == Kind::Language {
+        if let Some(count) = a.plane.crowd {
+            crowd::run(a, count, &folder, &stop)?;
+            return language::page(a, &folder, &stop);
+        }
         return language::run(a, &folder, &stop);
     }
     if let Some(flag) = a.plane.given() {

@@ -3,10 +3,10 @@
 use crate::arguments::{List, Remove};
 use crate::failure::{Failure, Result};
 use crate::output::{self, out};
-use crate::session::RUNS;
+use crate::session::{CROWD, MEMBERS, RUNS};
 use crate::terminal;
 use model::Config;
-use run::{Condition, Disk, Event, Files, Kind, RunFolder, What, now};
+use run::{Condition, Disk, Event, Files, Kind, RaceFolder, RunFolder, What, now};
 use serde_json::{Value, json};
 use std::io::{Read, Seek, SeekFrom, Write, stdin};
 use std::path::Path;
@@ -179,30 +179,52 @@ fn last_events(path: &Path) -> Vec<Event> {
 
 pub fn remove(a: &Remove) -> Result<()> {
     // Check all of them before removing any.
-    let mut runs = Vec::new();
     for path in &a.runs {
-        let run = RunFolder::open(Arc::new(Disk), path)?;
-        run.config()?;
-        let known = summary(&run);
-        let refused = match known.state {
-            Condition::Live => Some("is being trained: stop it first"),
-            _ if path.is_symlink() => Some("is a link: remove it yourself"),
-            _ => None,
+        let race = RaceFolder::is_in(path);
+        let refused = |why: &str, path: &Path| {
+            let path = path.display();
+            Err(Failure::Failed(format!("{path} {why}")))
         };
-        if let Some(why) = refused {
-            return Err(Failure::Failed(format!("{} {why}", path.display())));
+        if race {
+            RaceFolder::open(path)?;
+        } else {
+            RunFolder::open(Arc::new(Disk), path)?.config()?;
         }
-        runs.push((run, known));
+        if path.is_symlink() {
+            return refused("is a link: remove it yourself", path);
+        }
+        for run in runs_of(path)? {
+            if summary(&run).state == Condition::Live {
+                return refused("is being trained: stop it first", run.path());
+            }
+        }
     }
-    for (run, known) in runs {
-        let size = amount(known.bytes, "B");
-        if !a.yes && !agreed(&format!("remove {} ({size})?", known.name))? {
+    for path in &a.runs {
+        let (name, size) = (path.display(), amount(run::folder_bytes(path), "B"));
+        let runs = match RaceFolder::is_in(path) {
+            true => format!("{} runs, ", runs_of(path)?.len()),
+            false => String::new(),
+        };
+        if !a.yes && !agreed(&format!("remove {name} ({runs}{size})?"))? {
             continue;
         }
-        Disk.remove_folder(run.path())?;
-        writeln!(out(), "removed {} · {size}", known.name)?;
+        Disk.remove_folder(path)?;
+        writeln!(out(), "removed {name} · {runs}{size}")?;
     }
     Ok(())
+}
+
+/// All runs in a folder: those of a race, or a run with its members and its crowd.
+fn runs_of(path: &Path) -> Result<Vec<RunFolder>> {
+    let list = |path: &Path| RunFolder::list(Arc::new(Disk), path);
+    if RaceFolder::is_in(path) {
+        return Ok(list(path)?);
+    }
+    let mut runs = vec![RunFolder::open(Arc::new(Disk), path)?];
+    for within in [MEMBERS, CROWD] {
+        runs.extend(list(&path.join(within))?);
+    }
+    Ok(runs)
 }
 
 /// Asks for confirmation.

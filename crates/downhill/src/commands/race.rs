@@ -9,6 +9,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{out, tell};
 use crate::session::{saving_flag, threads};
 use crate::terminal;
+use ::train::Job;
 use entries::Entries;
 use run::Event;
 use serve::Runs;
@@ -32,7 +33,8 @@ pub fn run(a: &Race) -> Result<()> {
     let page = shown.then(|| Page::beside(Runs::Folder(folder.clone()), None));
     let page = page.flatten();
     page.iter().for_each(Page::announce);
-    let arrivals = trained(&mut entries, a, &stop)?;
+    let names: Vec<String> = entries.names();
+    let arrivals = trained(&mut entries.lanes, &names, a.json, &stop)?;
     let interrupted = arrivals.iter().any(|a| matches!(a, Arrival::Interrupted));
     for (place, arrival) in entries.places.iter().zip(arrivals) {
         match arrival {
@@ -97,14 +99,19 @@ fn head(entries: &Entries) -> Result<()> {
     Ok(())
 }
 
-/// Trains all runs, with a log on a thread of its own: a slow terminal can't slow a run.
-fn trained(entries: &mut Entries, a: &Race, stop: &AtomicBool) -> Result<Vec<Arrival>> {
-    let Some(first) = entries.lanes.first() else {
+/// Trains all runs, with a log on a thread of its own: a slow terminal can't slow a run. Each lane
+/// is shown under its name; lanes of the same name are shown together.
+pub fn trained(
+    lanes: &mut [Job],
+    names: &[String],
+    quiet: bool,
+    stop: &AtomicBool,
+) -> Result<Vec<Arrival>> {
+    let Some(first) = lanes.first() else {
         return Ok(Vec::new());
     };
     let threads = threads(first.settings.config.train.threads)?;
-    let names: Vec<&str> = entries.names();
-    let mut log = RaceLog::new(&names, terminal::width());
+    let mut log = RaceLog::new(names, terminal::width());
     let (sender, texts) = channel::<String>();
     let print = move || {
         for text in texts {
@@ -113,14 +120,14 @@ fn trained(entries: &mut Entries, a: &Race, stop: &AtomicBool) -> Result<Vec<Arr
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         }
     };
-    let thread = (!a.json).then(|| std::thread::Builder::new().spawn(print));
+    let thread = (!quiet).then(|| std::thread::Builder::new().spawn(print));
     let mut show = |lane: usize, event: &Event| {
         let text = log.event(lane, event);
         if !text.is_empty() {
             let _ = sender.send(text);
         }
     };
-    let arrivals = race::run(&mut entries.lanes, threads, stop, &mut show);
+    let arrivals = race::run(lanes, threads, stop, &mut show);
     let _ = sender.send(log.finish());
     drop(sender);
     if let Some(Ok(thread)) = thread {

@@ -4,9 +4,11 @@ use crate::arguments::Report;
 use crate::failure::{Failure, Result};
 use crate::output::out;
 use crate::session::open;
-use run::{Disk, Files, Kind, LandscapeFile, Originality, marked, read_events, write_output};
+use run::{
+    Connectivity, Disk, Files, Kind, LandscapeFile, Originality, marked, read_events, write_output,
+};
 use std::io::Write;
-use watch::{landscape, pictures, report};
+use watch::{Findings, landscape, pictures, report};
 
 pub fn run(a: &Report) -> Result<()> {
     let folder = open(a.run.as_deref())?;
@@ -38,8 +40,14 @@ pub fn run(a: &Report) -> Result<()> {
     if a.svg.is_none() || a.output.is_some() {
         let name = folder.path().display().to_string();
         let originality = Originality::of_run(&folder)?;
+        let crowd = Connectivity::of_run(&folder)?;
         let config = folder.read_config()?;
-        let html = report(&name, &events, &config, originality.as_ref(), land.as_ref());
+        let found = Findings {
+            originality: originality.as_ref(),
+            landscape: land.as_ref(),
+            crowd: crowd.as_ref(),
+        };
+        let html = report(&name, &events, &config, &found);
         let path = a.output.clone().unwrap_or_else(|| "report.html".into());
         if path.as_os_str() == "-" {
             out.write_all(marked(&html).as_bytes())?;

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
 /// Elements of drawn panels, each with its minimum count.
-const DRAWN: [(&str, usize); 26] = [
+const DRAWN: [(&str, usize); 29] = [
     ("#loss-chart .scatterlayer .trace path", 4),
     ("#loss-chart .shapelayer path", 5),
     ("#loss-stage .gauge .name", 5),
@@ -24,6 +24,9 @@ const DRAWN: [(&str, usize); 26] = [
     ("#terrain-flat .scatterlayer .trace", 6),
     ("#terrain-table tr", 5),
     ("#terrain-told li", 5),
+    ("#crowd-lines .scatterlayer .trace", 6),
+    ("#crowd-runs tr", 5),
+    ("#crowd-agreement td", 9),
     ("#copied-gap .scatterlayer .trace", 2),
     ("#copied-planted tr", 8),
     ("#copied-table tr", 18),
@@ -84,7 +87,8 @@ impl Drop for Page {
 
 const PLANTED: &str = "--set data.canaries=1 --set data.canary_tokens=8";
 
-/// A small language model's run, with what it copied and its landscape.
+/// A small language model's run, with its landscape, runs from other random starts, and what it
+/// copied.
 pub fn language_run() -> Place {
     let place = Place::new();
     let train = "train --preset tiny --steps 40 --run r --quiet --set eval.every=10 \
@@ -93,6 +97,7 @@ pub fn language_run() -> Place {
     place
         .run("originality r --samples 4 --tokens 100 --show 0")
         .fine();
+    place.run("landscape r --crowd 3 --json").fine();
     place
         .run("landscape r --grid 9 --tokens 256 --steps 8 --walkers 2")
         .fine();

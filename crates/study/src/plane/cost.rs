@@ -181,6 +181,12 @@ impl ModelCost {
         self.counted
     }
 
+    /// The tokens that are read, in windows of one context, and the next of each; one that doesn't
+    /// count is [`UNCOUNTED`].
+    pub fn text(&self) -> (&[u32], &[u32]) {
+        (&self.inputs, &self.targets)
+    }
+
     /// The parameters.
     pub fn variables(&self) -> &[Variable] {
         &self.variables

@@ -39,6 +39,9 @@ pub enum Error {
     /// Ctrl-C was pressed before there was anything to show.
     #[error("stopped")]
     Stopped,
+    /// A cost on a line that isn't a number.
+    #[error("the cost on the line between two runs is not finite")]
+    NotFinite,
     /// A path without a plane.
     #[error("the checkpoints lie on one line, so they have no plane: draw one with --axes random")]
     OneLine,

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use study::plane::{Error, LEVELS, StudiedRun, SurveySettings, Surveying, survey};
 
 /// What is drawn if nothing else is asked for.
-const TOKENS: usize = 4096;
+pub const TOKENS: usize = 4096;
 const GRID: usize = 17;
 const WALKERS: usize = 3;
 const STEPS: u64 = 30;
@@ -61,10 +61,27 @@ pub fn run(a: &Arguments, folder: &RunFolder, stop: &AtomicBool) -> Result<()> {
     } else {
         print(land, folder)?;
     }
+    page(a, folder, stop)
+}
+
+/// Shows the page, if a port was given.
+pub fn page(a: &Arguments, folder: &RunFolder, stop: &AtomicBool) -> Result<()> {
     match a.port {
         Some(_) => show(Runs::These(vec![folder.path().to_path_buf()]), a.port, stop),
         None => Ok(()),
     }
+}
+
+/// Opens a run with its text, which is still as it was.
+pub fn opened(folder: RunFolder, control: &JobControl) -> Result<StudiedRun> {
+    StudiedRun::open(folder, control).map_err(|error| match error {
+        Error::Train(train::Error::Changed { run, what, .. }) => Failure::Failed(format!(
+            "{}: {what}. The landscape is that of its own validation text: restore it",
+            run.display()
+        )),
+        Error::Train(error) => of_text(error, "put it back: the cost is measured on it"),
+        other => other.into(),
+    })
 }
 
 /// Computes what is missing, and stores it.
@@ -78,14 +95,7 @@ fn draw(
 ) -> Result<LandscapeFile> {
     let control = JobControl::new(settings.threads, stop, &|_| {});
     let folder = open_at(folder.path())?;
-    let run = StudiedRun::open(folder, &control).map_err(|error| match error {
-        Error::Train(train::Error::Changed { run, what, .. }) => Failure::Failed(format!(
-            "{}: {what}. The landscape is that of its own validation text: restore it",
-            run.display()
-        )),
-        Error::Train(error) => of_text(error, "put it back: the cost is measured on it"),
-        other => other.into(),
-    })?;
+    let run = opened(folder, &control)?;
     let end = other.map(|other| run.other_end(other)).transpose()?;
     enough_memory(
         run.bytes()?,

@@ -70,9 +70,9 @@ impl Entries {
     }
 
     /// The recipe's name of each lane.
-    pub fn names(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<String> {
         let each = self.places.iter();
-        each.map(|&place| self.at(place).1.name.as_str()).collect()
+        each.map(|&place| self.at(place).1.name.clone()).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use super::At;
 use crate::failure::Result;
 use crate::output::out;
-use crate::session::{begun, enough_memory};
+use crate::session::{MEMBERS, begun, enough_memory};
 use ::train::{Deadline, Job, LanguageTask, Outcome, Resumed, Settings, planner};
 use model::Config;
 use run::{Choice, Disk, RunFolder};
@@ -12,9 +12,6 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// The folder of a run with its members, each named by its number from 1.
-const MEMBERS: &str = "members";
 
 /// Trains the members of a job that aren't trained yet; returns the job with them as teachers, or
 /// `None` if the user stopped.

@@ -145,7 +145,7 @@ pub(crate) fn product(
         for (r, to) in scratch.chunks_mut(blocks * LEFT).take(height).enumerate() {
             quantize_rows(isa, x.line(top + r), to);
         }
-        // One row takes the time of reading w from memory: several streams are read faster than one.
+        // One row takes the time of reading w: several streams are read faster than one.
         let (rows, panels) = if height == 1 { (1, TILES) } else { (TILES, 1) };
         for left in (0..y.columns).step_by(panels * COLUMNS) {
             let columns = (panels * COLUMNS).min(y.columns - left);
