@@ -30,6 +30,7 @@ pub use cut::{Shared, TOGETHER, Whole, cut, cut_few_rows, cut_together};
 pub use packed::Packed;
 pub(crate) use packed::{pack as pack_weight, room as packed_room};
 pub use panels::Panels;
+pub(crate) use prefetch::prefetch_early;
 
 use crate::cpu::arena::Patch;
 use crate::cpu::machine::{Isa, Level, has_bf16};
