@@ -60,6 +60,11 @@ fn order(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
+/// All tokens with their logits [V].
+fn candidates(logits: &[f32]) -> impl Iterator<Item = Candidate> {
+    (0..).zip(logits).map(|(token, &logit)| (token, f64::from(logit)))
+}
+
 /// Tokens by decreasing likelihood, sorted no further than needed.
 struct Ranked {
     all: Vec<Candidate>,
@@ -254,7 +259,10 @@ impl TokenSampler {
     pub fn draw(&mut self, logits: &[f32]) -> u32 {
         let purpose = RandomPurpose::Sample;
         let uniform = Stream::new(self.settings.seed, purpose, self.drawn).uniform();
-        let token = self.settings.draw_at(self.adjusted(logits), uniform);
+        let token = match self.settings.temperature == 0.0 && !self.settings.penalizes() {
+            true => candidates(logits).min_by(order).map_or(0, |first| first.0),
+            false => self.settings.draw_at(self.adjusted(logits), uniform),
+        };
         self.take(token);
         token
     }
@@ -284,8 +292,7 @@ impl TokenSampler {
 
     /// The logits in token order, after the penalties.
     fn adjusted(&self, logits: &[f32]) -> Vec<Candidate> {
-        let all = (0..).zip(logits).map(|(t, &x)| (t, f64::from(x)));
-        let mut all: Vec<Candidate> = all.collect();
+        let mut all: Vec<Candidate> = candidates(logits).collect();
         if self.settings.penalizes() {
             self.penalize(&mut all);
         }
@@ -323,9 +330,8 @@ pub struct LogProbability {
 impl LogProbability {
     /// Of a token after a text with these logits [V].
     pub fn of(token: u32, logits: &[f32], top: usize) -> LogProbability {
-        let all = (0..).zip(logits).map(|(t, &x)| (t, f64::from(x)));
         let mut ranked = Ranked {
-            all: all.collect(),
+            all: candidates(logits).collect(),
             sorted: 0,
         };
         let most = logits
