@@ -172,7 +172,10 @@ fn random_planes_and_lines() {
     assert_ne!(one["cost"][0], two["cost"][0]);
     assert_eq!(random(2)["seconds"], two["seconds"], "stored");
 
-    let between = place.run(&format!("{line} --to b")).fine().json();
+    let between = place
+        .run(&format!("{line} --axes line --to b"))
+        .fine()
+        .json();
     assert_eq!(
         (&between["axes"], &between["y"]),
         (&"line".into(), &serde_json::json!([0.0]))
@@ -258,6 +261,7 @@ fn what_has_no_landscape_is_an_error() {
     place
         .run("landscape a --axes pca --to a")
         .fails(2, &["--axes"]);
+    place.run("landscape a --axes line").fails(2, &["--to"]);
     place.run("landscape a --json --svg x").fails(2, &["--svg"]);
 
     let few = format!("{TRAIN} --set checkpoint.keep=1 --run few");
