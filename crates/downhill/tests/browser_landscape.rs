@@ -65,8 +65,8 @@ fn a_models_landscape_turns_and_its_optimizers_race() {
          s.dispatchEvent(new Event('change'))",
     );
     browser.wait(
-        "document.getElementById('terrain-flat').data.filter((t) => t.x.some((x) => x !== null))
-           .length === 5",
+        "document.getElementById('terrain-flat').data
+           .filter((t) => t.mode === 'lines' && t.x.some((x) => x !== null)).length === 2",
     );
     browser.is_clean(&page.address());
 }

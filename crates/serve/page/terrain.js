@@ -29,7 +29,9 @@ const height = (cost) => Math.log10(cost);
 /** What is shown, and what of it is exact. @param {any} land */
 function captions(land) {
   const all = [];
-  if (land.axes === "pca") {
+  // Three points always lie on a plane.
+  if (land.axes === "pca" && land.path.length === 3) all.push(word("terrainThree"));
+  else if (land.axes === "pca") {
     const share = `${(100 * land.share_of_motion).toFixed(1)}%`;
     all.push(filled("terrainPca", land.path.length, share));
   } else all.push(word(land.axes === "random" ? "terrainRandom" : "terrainLine"));

@@ -292,6 +292,10 @@ const WORDS = {
     "The plane through {} checkpoints that holds most of their motion: {} of it.",
     "穿过 {} 个检查点、包含其运动最多的平面：占运动的 {}。",
   ],
+  terrainThree: [
+    "The plane through all 3 checkpoints: any three points lie on one.",
+    "穿过全部 3 个检查点的平面：任意三点都在同一平面上。",
+  ],
   terrainRandom: [
     "A plane in two random directions through the last checkpoint; " +
       "each row of a direction is as long as that of the weights.",

@@ -83,6 +83,9 @@ fn viridis(share: f64) -> [u8; 3] {
 pub fn caption(land: &CostLandscape) -> Vec<String> {
     let tokens = count(land.tokens);
     let plane = match (land.axes, land.share_of_motion) {
+        (PlaneAxes::Pca, _) if land.path.len() == 3 => {
+            "The plane through all 3 checkpoints: any three points lie on one".into()
+        }
         (PlaneAxes::Pca, Some(share)) => format!(
             "The plane through {} checkpoints that holds most of their motion: {:.1}% of it",
             land.path.len(),
