@@ -5,7 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use run::{End, Eval, Event, Step, What};
 use serde_json::Value;
-use watch::{Dashboard, TerminalLog, pictures, report};
+use watch::{Dashboard, Findings, TerminalLog, pictures, report};
 
 /// Sets every fraction in a value to null, as a number that isn't finite is written.
 fn clear(value: &mut Value) {
