@@ -159,6 +159,37 @@ fn a_recipe_that_diverges_loses_and_the_race_goes_on() {
 }
 
 #[test]
+fn optimizers_are_recipes() {
+    let place = Place::with_story();
+    let line = format!("race story.txt {TINY} --steps 5 --seeds 1 --out race --json");
+    let objects = place
+        .run(&format!("{line} --optimizers sgd,momentum,adam,muon"))
+        .fine()
+        .events();
+    let sets = |name: &str| {
+        let object = objects.iter().find(|object| object["name"] == name);
+        object.unwrap()["sets"].clone()
+    };
+    assert_eq!(
+        sets("sgd"),
+        serde_json::json!(["optim.name=sgd", "optim.lr=0.1"])
+    );
+    assert_eq!(sets("muon"), serde_json::json!(["optim.name=muon"]));
+    assert_eq!(objects.len(), 4);
+    let line = line.replace("race --json", "other --json");
+    for (names, words) in [
+        ("sgd,lion", ["recipe lion", "optim.name"]),
+        ("sgd", ["at least two", "--optimizers"]),
+        ("sgd,sgd", ["two recipes", "name sgd"]),
+    ] {
+        place
+            .run(&format!("{line} --optimizers {names}"))
+            .fails(2, &words);
+    }
+    assert!(!place.has("other"));
+}
+
+#[test]
 fn mistakes_are_refused_and_leave_nothing_behind() {
     let place = Place::with_story();
     let line = format!("race story.txt {TINY} --out race");

@@ -26,7 +26,7 @@ const INTERVALS: usize = 10;
 const LEVEL: f64 = 0.02;
 /// A higher one than this share of the descent from a random guess is a ridge.
 const HIGH: f64 = 0.1;
-/// Costs that differ by so many nats, at most, are alike.
+/// Costs that differ by this share of the lowest, at most, are alike.
 const ALIKE: f64 = 0.05;
 
 /// The end of a run.
@@ -181,7 +181,7 @@ fn judge(
         costs().fold(f64::INFINITY, f64::min),
         costs().fold(0.0, f64::max),
     );
-    let alike = most - least <= ALIKE;
+    let alike = most - least <= ALIKE * least;
     let heights = match alike {
         true => format!("of like height ({least:.2} to {most:.2} nats)"),
         false => format!("of unlike height ({least:.2} to {most:.2} nats)"),
@@ -317,6 +317,52 @@ mod tests {
         let host = HostMut::Double(&mut logits);
         device.read(ready, decoder.logits, host).unwrap();
         logits
+    }
+
+    #[test]
+    fn barriers_decide_what_the_ends_are() {
+        let runs = [1.0, 1.04].map(|cost| CrowdRun {
+            seed: 1,
+            folder: String::new(),
+            step: 1,
+            cost,
+        });
+        for (barriers, sentence) in [
+            (
+                [0.0, 0.4],
+                "The 2 runs end in one valley: on the straight lines between them, the cost rises by \
+                 0.00 nats at most.",
+            ),
+            (
+                [0.9, 0.02],
+                "But for the order of heads and neurons, the 2 runs end in one valley: the pass \
+                 between them is 0.90 nats high before matching and 0.02 after.",
+            ),
+            (
+                [0.9, 0.3],
+                "Different valleys of like height (1.00 to 1.04 nats), connected by a pass of 0.30 \
+                 nats (0.90 before and 0.30 after matching heads and neurons).",
+            ),
+            (
+                [0.9, 0.95],
+                "Different valleys of like height (1.00 to 1.04 nats), with a ridge of 0.90 nats \
+                 between them (0.90 before and 0.95 after matching heads and neurons).",
+            ),
+        ] {
+            let (_, _, told) = judge(&runs, barriers, 4.1);
+            assert_eq!(told, sentence);
+        }
+        let far = [
+            runs[0].clone(),
+            CrowdRun {
+                cost: 1.06,
+                ..runs[1].clone()
+            },
+        ];
+        assert!(judge(&far, [0.9, 0.3], 4.1).2.contains("of unlike height"));
+        // Above the line from 2 to 1, not above the first end.
+        assert_eq!(barrier(&[0.0, 0.5, 1.0], &[2.0, 1.75, 1.0]), 0.25);
+        assert_eq!(barrier(&[0.0, 0.5, 1.0], &[2.0, 1.0, 1.0]), 0.0);
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl TimeLeft {
         }
     }
 
+    /// Whether the pace is known: from the second step of a session on.
+    pub fn is_known(&self) -> bool {
+        self.pace > 0.0
+    }
+
     /// Seconds left after `step`, if a step itself takes this many.
     pub fn after(&self, step: u64, seconds: f64) -> f64 {
         let steps = self.steps.saturating_sub(step) as f64;

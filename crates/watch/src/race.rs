@@ -181,17 +181,15 @@ impl RaceLog {
         let speed = mean(&values(&|lane| Some(lane.tokens_per_second)));
         // All runs take turns, so that they end together.
         let left = lanes.iter().map(|lane| lane.left.after(lane.step, 0.0));
-        let left = left.fold(0.0, f64::max);
+        let left = left.reduce(f64::max);
+        let left = left.filter(|_| lanes.iter().all(|lane| lane.left.is_known()));
         format!(
             "{name}{pad}  {steps:>steps_width$}  {train:>6}  {bits:>9}  {span:>11}  {speed:>6}  {left:>8}",
             pad = " ".repeat(name_width - columns(name)),
             train = shown(mean(&values(&|lane| lane.smoothed.value())), 6),
             bits = shown(mean(&losses), 6),
             speed = shown(speed.filter(|&speed| speed > 0.0), 6),
-            left = match left > 0.0 {
-                true => duration(left),
-                false => "-".into(),
-            },
+            left = left.map_or("-".into(), duration),
         )
     }
 }

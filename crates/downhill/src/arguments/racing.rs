@@ -15,6 +15,10 @@ pub struct Race {
     /// wide:model.width=256,optim.lr=2e-3; give at least two
     #[arg(long = "recipe", value_name = "NAME[:KEY=VALUE,…]")]
     pub recipes: Vec<String>,
+    /// Optimizers to race, separated by commas, each as a recipe: sgd, momentum, nesterov, adam,
+    /// adamw, muon, normuon; the first three at higher rates, which suit them, than all share
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub optimizers: Vec<String>,
     /// Runs of each recipe, with seeds train.seed, train.seed + 1, …
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub seeds: u64,
@@ -43,7 +47,7 @@ pub struct Race {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// Resume the race in this folder: every run where it stopped
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["paths", "recipes", "seeds", "steps",
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["paths", "recipes", "optimizers", "seeds", "steps",
         "time", "preset", "config", "sets", "val", "out", "encoding", "lossy", "field",
         "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"])]
     pub resume: Option<PathBuf>,

@@ -78,7 +78,9 @@ impl Entries {
 
 /// A new race. Its folders are created last, so that no mistake leaves one behind.
 pub fn new(a: &Race, stop: &AtomicBool) -> Result<Entries> {
-    let recipes = recipes(&a.recipes)?;
+    let optimizers = a.optimizers.iter().map(|name| optimizer(name));
+    let all: Vec<String> = optimizers.chain(a.recipes.iter().cloned()).collect();
+    let recipes = recipes(&all)?;
     let base = Base::new(a, &recipes, stop)?;
     let first = base.load(&[], None)?.train.seed;
     let seeds: Vec<u64> = (0..a.seeds).map(|n| first.saturating_add(n)).collect();
@@ -259,6 +261,17 @@ fn enough_memory(needed: u64) -> Result<()> {
     session::enough_memory(needed, "training all runs at the same time", advice)
 }
 
+/// The recipe of an optimizer, at a rate that suits it (EXPERIMENTS.md); the others suit the rates
+/// that all share.
+fn optimizer(name: &str) -> String {
+    let rate = match name {
+        "sgd" => ",optim.lr=0.1",
+        "momentum" | "nesterov" => ",optim.lr=0.01",
+        _ => "",
+    };
+    format!("{name}:optim.name={name}{rate}")
+}
+
 /// The recipes of the command line.
 fn recipes(given: &[String]) -> Result<Vec<Recipe>> {
     let mut recipes: Vec<Recipe> = Vec::new();
@@ -275,8 +288,8 @@ fn recipes(given: &[String]) -> Result<Vec<Recipe>> {
     }
     if recipes.len() < 2 {
         return Err(Failure::Usage(
-            "a race needs at least two recipes, for instance: --recipe adamw --recipe \
-             normuon:optim.name=normuon"
+            "a race needs at least two recipes, for instance: --optimizers adamw,muon, or --recipe \
+             plain --recipe wide:model.width=256"
                 .into(),
         ));
     }
