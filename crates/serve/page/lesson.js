@@ -26,6 +26,8 @@ const skip = /** @type {HTMLElement} */ (document.querySelector(".skip"));
 
 /** @type {Outline[]} */
 const outlines = await ask("/api/lessons");
+/** Whether the server has runs to show. */
+const runs = (await ask("/api/runs")).runs.length > 0;
 /** What the reader chose and what was told, by lesson and language. */
 const kept = /** @type {Map<string, {value: number | string, all: any[]}>} */ (new Map());
 /** What is being computed, and for which memory. */
@@ -74,7 +76,7 @@ function heading(lesson) {
     make("h1", {}, "downhill"),
     pick,
     make("span", { class: "state" }),
-    make("a", { class: "to", href: "/" }, word("livePage")),
+    runs ? make("a", { class: "to", href: "/" }, word("livePage")) : null,
     ...switches(build),
   );
   document.title = `${title(lesson)} · downhill`;
