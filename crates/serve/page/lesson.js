@@ -56,6 +56,7 @@ const solved = () => JSON.parse(localStorage.getItem("solved") ?? "[]");
 function complaint(error) {
   if (error.unseen) return filled("lessonUnseen", error.unseen);
   if (error.slow) return word("lessonSlow");
+  if (error.status === 408) return word("lessonBusy");
   return `${word("lessonFailed")} ${error.message}`;
 }
 
@@ -170,8 +171,7 @@ async function run(lesson) {
     }
   } catch (error) {
     if (own.signal.aborted) return;
-    const busy = /** @type {any} */ (error).status === 408;
-    complain(busy ? word("lessonBusy") : complaint(error));
+    complain(complaint(error));
   }
   if (own.signal.aborted) return;
   task = null;

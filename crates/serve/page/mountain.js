@@ -18,9 +18,9 @@ const places = () => ({ x: [], y: [], z: [] });
 /**
  * @param {HTMLElement} root
  * @param {() => Promise<any>} load reads the landscape
- * @param {boolean} [end] shows the last step at first, not the first one
+ * @param {number} [first] the step that is shown at first
  */
-export function mountain(root, load, end = false) {
+export function mountain(root, load, first = 0) {
   const bar = make("div", { class: "bar" });
   const told = make("p", { class: "note", id: "mountain-told" });
   const area = (/** @type {string} */ id) => make("div", { class: "chart high", id });
@@ -171,9 +171,8 @@ export function mountain(root, load, end = false) {
       frames.start();
     });
     fill(bar, rules.length > 1 ? rule : null);
-    const { length } = land.descents[0].walkers[0].w;
-    frames.count(length);
-    frames.go(end ? length - 1 : 0);
+    frames.count(land.descents[0].walkers[0].w.length);
+    frames.go(first);
   }
   async function paint() {
     if (!land) await open();
