@@ -18,9 +18,9 @@ const places = () => ({ x: [], y: [], z: [] });
 /**
  * @param {HTMLElement} root
  * @param {() => Promise<any>} load reads the landscape
- * @param {number} [first] the step that is shown at first
+ * @param {number} [shown] the step that is shown at first
  */
-export function mountain(root, load, first = 0) {
+export function mountain(root, load, shown = 0) {
   const bar = make("div", { class: "bar" });
   const told = make("p", { class: "note", id: "mountain-told" });
   const area = (/** @type {string} */ id) => make("div", { class: "chart high", id });
@@ -172,7 +172,7 @@ export function mountain(root, load, first = 0) {
     });
     fill(bar, rules.length > 1 ? rule : null);
     frames.count(land.descents[0].walkers[0].w.length);
-    frames.go(first);
+    frames.go(shown);
   }
   async function paint() {
     if (!land) await open();
