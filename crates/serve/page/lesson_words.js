@@ -103,8 +103,8 @@ learn({
       "strongly?",
     "把 p 调到 0.001：模型几乎认定了一个错误的词元。这时哪一种代价的拉力仍然很强？",
   ],
-  lesson2Choice1: ["the mean squared error", "均方误差"],
-  lesson2Choice2: ["cross-entropy", "交叉熵"],
+  lesson2Choice1: ["cross-entropy", "交叉熵"],
+  lesson2Choice2: ["the mean squared error", "均方误差"],
   lesson2Right: [
     "Right. Its pull is 1 − p, here almost 1, while the squared error hardly pulls at all: a " +
       "model would learn least from its worst mistakes. And the probabilities of tokens " +
