@@ -38,7 +38,7 @@ const LESSONS: [Lesson; 9] = [
     lesson(
         ["0.001", "0.5"],
         "document.querySelectorAll('#lesson-pull .scatterlayer .trace').length === 4",
-        ["2", "1"],
+        ["1", "2"],
     ),
     lesson(
         ["2", "-1"],

@@ -26,7 +26,7 @@ fn a_lesson_has_its_numbers_its_knob_and_its_question() {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
     for (lesson, right, wrong) in [
-        (2, "2", "1"),
+        (2, "1", "2"),
         (3, "2", "-2"),
         (4, "0,1", "0.2"),
         (6, "0.25", "0.4"),

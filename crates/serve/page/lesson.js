@@ -26,6 +26,8 @@ const skip = /** @type {HTMLElement} */ (document.querySelector(".skip"));
 
 /** @type {Outline[]} */
 const outlines = await ask("/api/lessons");
+/** Whether the server has runs to show. */
+const runs = (await ask("/api/runs")).runs.length > 0;
 /** What the reader chose and what was told, by lesson and language. */
 const kept = /** @type {Map<string, {value: number | string, all: any[]}>} */ (new Map());
 /** What is being computed, and for which memory. */
@@ -54,6 +56,7 @@ const solved = () => JSON.parse(localStorage.getItem("solved") ?? "[]");
 function complaint(error) {
   if (error.unseen) return filled("lessonUnseen", error.unseen);
   if (error.slow) return word("lessonSlow");
+  if (error.status === 408) return word("lessonBusy");
   return `${word("lessonFailed")} ${error.message}`;
 }
 
@@ -74,7 +77,7 @@ function heading(lesson) {
     make("h1", {}, "downhill"),
     pick,
     make("span", { class: "state" }),
-    make("a", { class: "to", href: "/" }, word("livePage")),
+    runs ? make("a", { class: "to", href: "/" }, word("livePage")) : null,
     ...switches(build),
   );
   document.title = `${title(lesson)} · downhill`;
@@ -168,8 +171,7 @@ async function run(lesson) {
     }
   } catch (error) {
     if (own.signal.aborted) return;
-    const busy = /** @type {any} */ (error).status === 408;
-    complain(busy ? word("lessonBusy") : complaint(error));
+    complain(complaint(error));
   }
   if (own.signal.aborted) return;
   task = null;

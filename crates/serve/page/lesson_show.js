@@ -286,11 +286,11 @@ async function step({ root, told }) {
   await line(points, [before.weight, after.weight], "lesson-points");
 }
 
-/** @param {HTMLElement} root @param {any} land */
-function mount(root, land) {
+/** @param {HTMLElement} root @param {any} land @param {number} first the step shown at first */
+function mount(root, land, first) {
   const place = make("div", {});
   root.append(place);
-  return mountain(place, () => Promise.resolve(land), true)();
+  return mountain(place, () => Promise.resolve(land), first)();
 }
 
 /** @param {Shown} shown */
@@ -303,7 +303,7 @@ async function crowd({ root, told }) {
       [figure(told.land.best.cost), word("lesson5Lowest")],
     ]),
   );
-  await mount(root, told.land);
+  await mount(root, told.land, told.steps);
 }
 
 /** @param {Shown} shown */
@@ -328,7 +328,8 @@ async function rates({ root, told }) {
       yaxis: { ...axis(word("lesson5Mean")), type: "log", exponentformat: "power" },
     },
   );
-  await mount(root, land);
+  // Late enough for paths, and early enough that nobody is out of sight.
+  await mount(root, land, 6);
 }
 
 /** How each number follows from others. @param {any} told */

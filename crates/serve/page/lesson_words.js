@@ -56,7 +56,7 @@ learn({
   lesson1First: ["One sunny day, the d", "从前，在"],
   lesson1Seen: [
     "It chooses among {} tokens. It was trained for {} steps.",
-    "它要在 {} 个词元中选择。它训练了 {} 步。",
+    "它要从 {} 个词元中选一个。它训练了 {} 步。",
   ],
   lesson1Ask: [
     "Write “Soon they all walked hom”. Which letter does the model expect next?",
@@ -103,8 +103,8 @@ learn({
       "strongly?",
     "把 p 调到 0.001：模型几乎认定了一个错误的词元。这时哪一种代价的拉力仍然很强？",
   ],
-  lesson2Choice1: ["the mean squared error", "均方误差"],
-  lesson2Choice2: ["cross-entropy", "交叉熵"],
+  lesson2Choice1: ["cross-entropy", "交叉熵"],
+  lesson2Choice2: ["the mean squared error", "均方误差"],
   lesson2Right: [
     "Right. Its pull is 1 − p, here almost 1, while the squared error hardly pulls at all: a " +
       "model would learn least from its worst mistakes. And the probabilities of tokens " +
@@ -224,7 +224,7 @@ learn({
   ],
   lesson6More: [
     "Change the rate and watch the mean cost: it may fall slowly, fall fast, or explode.",
-    "改变学习率，看看平均代价怎样变化：也许下降得慢，也许下降得快，也许突然爆炸。",
+    "改变学习率，看看平均代价怎样变化：也许下降得慢，也许下降得快，也可能越来越大。",
   ],
   lesson6Knob: ["learning rate", "学习率"],
   lesson6First: ["mean cost at first", "开始时的平均代价"],
@@ -281,7 +281,7 @@ learn({
     "还不对。找一找让 y 等于目标 1 的 w1。w1 = 0 时只有 w2 的坡度是 0，w1 还想动。",
   ],
 
-  lesson8: ["From noise to words", "从乱码到语言"],
+  lesson8: ["From noise to words", "从乱码到词句"],
   lesson8Text: [
     "The same step again, but with about 100,000 weights, and with cross-entropy as the cost. " +
       "The model reads children's stories. Before the first step it writes noise.",
@@ -331,8 +331,8 @@ learn({
   lesson9Knob: ["lines of text", "文字的行数"],
   lesson9Read: ["loss on the text it has read", "读过的文字上的损失"],
   lesson9New: ["loss on text it has never seen", "没见过的文字上的损失"],
-  lesson9Copied: ["of its 8-token pieces are copied", "的 8 词元片段是照抄的"],
-  lesson9Human: ["the same for stories it has never read", "它没读过的故事里，这个比例是"],
+  lesson9Copied: ["of its 8-token pieces are copied", "照抄的片段所占比例（8 个词元为一段）"],
+  lesson9Human: ["the same for stories it has never read", "同一比例，在它没读过的故事里"],
   lesson9Wrote: ["What it writes", "它写的文字"],
   lesson9Ask: ["Which model writes something of its own?", "哪个模型会写出自己的东西？"],
   lesson9Choice1: ["the one that read 3 lines", "读了 3 行的"],

@@ -14,9 +14,9 @@ const LIFT = 0.06;
 /**
  * @param {HTMLElement} root
  * @param {() => Promise<any>} load reads the landscape
- * @param {boolean} [end] shows the last step at first, not the first one
+ * @param {number} [shown] the step that is shown at first
  */
-export function mountain(root, load, end = false) {
+export function mountain(root, load, shown = 0) {
   const bar = make("div", { class: "bar" });
   const told = make("p", { class: "note", id: "mountain-told" });
   const area = (/** @type {string} */ id) => make("div", { class: "chart high", id });
@@ -126,9 +126,8 @@ export function mountain(root, load, end = false) {
       frames.start();
     });
     fill(bar, rules.length > 1 ? rule : null);
-    const { length } = land.descents[0].walkers[0].w;
-    frames.count(length);
-    frames.go(end ? length - 1 : 0);
+    frames.count(land.descents[0].walkers[0].w.length);
+    frames.go(shown);
   }
   async function paint() {
     if (!land) await open();

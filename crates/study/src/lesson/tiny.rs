@@ -430,7 +430,7 @@ fn progress(event: &Event, steps: u64, tell: &mut dyn FnMut(Told)) {
 mod tests {
     use super::*;
 
-    const NEVER: AtomicBool = AtomicBool::new(false);
+    static NEVER: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn the_questions_of_lessons_1_and_8_have_the_answers_that_running_gives() {

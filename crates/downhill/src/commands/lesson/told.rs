@@ -23,7 +23,7 @@ const SCRIPTS: [Script; 9] = [
         "What a mistake costs",
         "For a line, a mistake costs the square of its distance. For the next token it costs\n\
          -ln p, where p is the probability of the right token: the cross-entropy.",
-        "At p = 0.001, which cost still pulls strongly? 1: mean squared error  2: cross-entropy",
+        "At p = 0.001, which cost still pulls strongly? 1: cross-entropy  2: mean squared error",
         "Its pull is 1 - p, here almost 1. The squared error hardly pulls at its worst mistake.",
         "Compare the two pulls at --probability 0.001.",
     ],
