@@ -62,7 +62,9 @@ fn order(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
 
 /// All tokens with their logits [V].
 fn candidates(logits: &[f32]) -> impl Iterator<Item = Candidate> {
-    (0..).zip(logits).map(|(token, &logit)| (token, f64::from(logit)))
+    (0..)
+        .zip(logits)
+        .map(|(token, &logit)| (token, f64::from(logit)))
 }
 
 /// Tokens by decreasing likelihood, sorted no further than needed.
