@@ -229,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn matches_in_a_megabyte_of_stories_are_those_of_a_naive_search() {
+        let stories = text::tales(1, 1_000_000, 600);
+        let bytes = |text: &[u8]| -> Vec<u32> { text.iter().map(|&b| u32::from(b)).collect() };
+        let (corpus, held_out) = (bytes(&stories.train), bytes(&stories.validation));
+        assert!(corpus.len() >= 1_000_000 && held_out.len() >= 600);
+        let text = [&held_out[..250], &corpus[500_000..500_250]].concat();
+        let index = Index::new(&Tokens::in_memory(&corpus), 256, u32::MAX, MOST).unwrap();
+        let found = index.matches(&text);
+        for (from, found) in found.iter().enumerate() {
+            assert_eq!(found.len, naive(&corpus, &text, from), "at {from}");
+            assert_eq!(corpus[found.at..][..found.len], text[from..][..found.len]);
+        }
+        assert!(found[250].len >= 250);
+    }
+
+    #[test]
     fn a_position_has_a_document() {
         let tokens = Tokens::in_memory(&[1, 2, 9, 3, 9, 9, 4]);
         let index = Index::new(&tokens, 10, 9, MOST).unwrap();
