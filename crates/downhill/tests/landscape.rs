@@ -83,17 +83,23 @@ fn a_model_has_a_landscape_with_its_path_and_walkers() {
             assert!(side[0] <= at && at <= side[8]);
         }
     }
+}
 
-    // Stored: the same answer at once; a finer grid keeps the points of the coarser.
+#[test]
+fn what_was_computed_is_stored_until_what_it_is_of_changes() {
+    let place = place();
+    let line = "landscape a --steps 6 --walkers 2 --json --grid";
+    let land = place.run(&format!("{line} 9")).fine().json();
+    // The same answer at once; a finer grid keeps the points of the coarser.
     assert_eq!(place.run(&format!("{line} 9")).fine().json(), land);
     let finer = place.run(&format!("{line} 17 --threads 1")).fine().json();
     assert_eq!(
         finer["walkers"], land["walkers"],
         "they aren't computed again"
     );
-    for (j, row) in cost.iter().enumerate() {
-        for (i, cost) in row.iter().enumerate() {
-            assert_eq!(finer["cost"][2 * j][2 * i].as_f64(), Some(*cost));
+    for j in 0..9 {
+        for i in 0..9 {
+            assert_eq!(finer["cost"][2 * j][2 * i], land["cost"][j][i]);
         }
     }
     // Anew and directly, on one thread: the same bits.
@@ -102,7 +108,17 @@ fn a_model_has_a_landscape_with_its_path_and_walkers() {
     anew["seconds"] = finer["seconds"].clone();
     assert_eq!(anew, finer);
 
-    // Pictures.
+    // What it was computed from changed.
+    let fewer = place.run(&format!("{line} 5 --tokens 64")).fine().json();
+    assert_eq!(fewer["tokens"], 64);
+    place.run("train --resume a --steps 45 --quiet").fine();
+    let longer = place.run(&format!("{line} 5 --tokens 64")).fine().json();
+    assert_eq!(longer["path"].as_array().unwrap().len(), 9);
+}
+
+#[test]
+fn it_is_drawn_in_the_terminal_as_svg_and_in_the_report() {
+    let place = place();
     let map = place.run("landscape a --steps 6 --walkers 2").fine().out;
     assert!(map.contains('A') && map.contains('X'), "{map}");
     for part in [
@@ -134,13 +150,6 @@ fn a_model_has_a_landscape_with_its_path_and_walkers() {
             .len(),
         svg.len()
     );
-
-    // What it was computed from changed.
-    let fewer = place.run(&format!("{line} 5 --tokens 64")).fine().json();
-    assert_eq!(fewer["tokens"], 64);
-    place.run("train --resume a --steps 45 --quiet").fine();
-    let longer = place.run(&format!("{line} 5 --tokens 64")).fine().json();
-    assert_eq!(longer["path"].as_array().unwrap().len(), 9);
 }
 
 #[test]
@@ -163,7 +172,10 @@ fn random_planes_and_lines() {
     assert_ne!(one["cost"][0], two["cost"][0]);
     assert_eq!(random(2)["seconds"], two["seconds"], "stored");
 
-    let between = place.run(&format!("{line} --to b")).fine().json();
+    let between = place
+        .run(&format!("{line} --axes line --to b"))
+        .fine()
+        .json();
     assert_eq!(
         (&between["axes"], &between["y"]),
         (&"line".into(), &serde_json::json!([0.0]))
@@ -249,6 +261,7 @@ fn what_has_no_landscape_is_an_error() {
     place
         .run("landscape a --axes pca --to a")
         .fails(2, &["--axes"]);
+    place.run("landscape a --axes line").fails(2, &["--to"]);
     place.run("landscape a --json --svg x").fails(2, &["--svg"]);
 
     let few = format!("{TRAIN} --set checkpoint.keep=1 --run few");

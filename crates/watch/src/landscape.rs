@@ -136,36 +136,7 @@ pub(crate) fn section(land: &CostLandscape) -> String {
 /// An SVG of the surface from above with the paths on it; of a line, its curve.
 pub fn landscape(land: &CostLandscape) -> String {
     if land.axes == PlaneAxes::Line {
-        let costs = land
-            .cost
-            .iter()
-            .flatten()
-            .map(|cost| cost.unwrap_or(f64::NAN));
-        let curves = [
-            Curve {
-                name: "cost along the line",
-                color: "#1f5fbf",
-                points: land.x.iter().copied().zip(costs).collect(),
-                marks: false,
-            },
-            Curve {
-                name: "the two models",
-                color: "#b4540a",
-                points: land
-                    .path
-                    .iter()
-                    .filter_map(|p| Some((p.x, p.cost?)))
-                    .collect(),
-                marks: true,
-            },
-        ];
-        return chart(
-            &curves,
-            &[],
-            "from one model (0) to the other (1)",
-            "nats per token",
-            false,
-        );
+        return curve(land);
     }
     let (left, right, top, bottom) = ROOM;
     let x = Axis::new(land.x.iter().copied(), false, (left, left + SIDE));
@@ -179,23 +150,54 @@ pub fn landscape(land: &CostLandscape) -> String {
         "<clipPath id=\"plane\"><rect x=\"{left}\" y=\"{top}\" width=\"{SIDE}\" height=\"{SIDE}\"/>\
          </clipPath><g clip-path=\"url(#plane)\" fill=\"none\">"
     );
+    paths(&mut svg, land, &x, &y);
+    svg.push_str("</g>\n");
+    ticks(&mut svg, &x, &y);
+    legend(&mut svg, land, &relief);
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// The cost along a line.
+fn curve(land: &CostLandscape) -> String {
+    let costs = land.cost.iter().flatten();
+    let costs = costs.map(|cost| cost.unwrap_or(f64::NAN));
+    let ends = land.path.iter().filter_map(|p| Some((p.x, p.cost?)));
+    let curves = [
+        Curve {
+            name: "cost along the line",
+            color: "#1f5fbf",
+            points: land.x.iter().copied().zip(costs).collect(),
+            marks: false,
+        },
+        Curve {
+            name: "the two models",
+            color: "#b4540a",
+            points: ends.collect(),
+            marks: true,
+        },
+    ];
+    let x = "from one model (0) to the other (1)";
+    chart(&curves, &[], x, "nats per token", false)
+}
+
+/// The walkers' paths, and above them the run's own.
+fn paths(svg: &mut String, land: &CostLandscape, x: &Axis, y: &Axis) {
     let line = |svg: &mut String, points: &[(f64, f64)], style: &str| {
-        let points: Vec<String> = points
-            .iter()
-            .map(|(px, py)| format!("{:.1},{:.1}", x.at(*px), y.at(*py)))
-            .collect();
+        let points = points.iter().map(|(px, py)| (x.at(*px), y.at(*py)));
+        let points: Vec<String> = points.map(|(px, py)| format!("{px:.1},{py:.1}")).collect();
         let _ = writeln!(svg, "<polyline points=\"{}\" {style}/>", points.join(" "));
     };
     for walker in &land.walkers {
         let (color, dash) = look(&walker.optimizer);
-        let points: Vec<(f64, f64)> = walker
-            .x
-            .iter()
-            .copied()
-            .zip(walker.y.iter().copied())
-            .collect();
-        let style = format!("stroke=\"{color}\" stroke-width=\"1.6\" stroke-dasharray=\"{dash}\"");
-        line(&mut svg, &points, &style);
+        let points = walker.x.iter().copied().zip(walker.y.iter().copied());
+        let points: Vec<(f64, f64)> = points.collect();
+        let dash = format!("stroke-dasharray=\"{dash}\"");
+        line(
+            svg,
+            &points,
+            &format!("stroke=\"{color}\" stroke-width=\"1.6\" {dash}"),
+        );
         if let Some((px, py)) = points.first() {
             let (px, py) = (x.at(*px), y.at(*py));
             let _ = writeln!(
@@ -205,8 +207,8 @@ pub fn landscape(land: &CostLandscape) -> String {
         }
     }
     let path: Vec<(f64, f64)> = land.path.iter().map(|p| (p.x, p.y)).collect();
-    line(&mut svg, &path, "stroke=\"#000\" stroke-width=\"4\"");
-    line(&mut svg, &path, "stroke=\"#fff\" stroke-width=\"2\"");
+    line(svg, &path, "stroke=\"#000\" stroke-width=\"4\"");
+    line(svg, &path, "stroke=\"#fff\" stroke-width=\"2\"");
     for point in &land.path {
         let cost = point.cost.map_or("not finite".into(), figure);
         let _ = writeln!(
@@ -218,11 +220,6 @@ pub fn landscape(land: &CostLandscape) -> String {
             point.step
         );
     }
-    svg.push_str("</g>\n");
-    ticks(&mut svg, &x, &y);
-    legend(&mut svg, land, &relief);
-    svg.push_str("</svg>\n");
-    svg
 }
 
 /// Color and dashes of an optimizer's walkers.

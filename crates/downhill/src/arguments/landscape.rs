@@ -13,8 +13,6 @@ pub struct Landscape {
     /// A run of a language model, or of `downhill fit` with one column
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    #[command(flatten)]
-    pub plane: PlaneFlags,
     /// Write the view from above as SVG to this folder: one file, or of a fit one per optimizer
     #[arg(long, value_name = "FOLDER", conflicts_with = "json")]
     pub svg: Option<PathBuf>,
@@ -25,17 +23,18 @@ pub struct Landscape {
     /// from 8311 up]
     #[arg(long, value_name = "PORT", conflicts_with_all = ["svg", "json"])]
     pub port: Option<u16>,
+    #[command(flatten)]
+    pub plane: PlaneFlags,
 }
 
 /// Which part of a model's landscape is drawn, and how: a fit has no choice.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Language models")]
 pub struct PlaneFlags {
-    /// Directions of the plane: pca, the principal components of the run's checkpoints, or random
-    /// [default: pca]
-    #[arg(long, value_enum, value_name = "AXES", conflicts_with = "to")]
+    /// Directions of the plane [default: pca; with --to: line]
+    #[arg(long, value_enum, value_name = "AXES", requires_if("line", "to"))]
     pub axes: Option<Directions>,
-    /// The cost on the line to the last checkpoint of this run, instead of on a plane
+    /// The other end of a line: the last checkpoint of this run
     #[arg(long, value_name = "RUN")]
     pub to: Option<PathBuf>,
     /// Instead of a surface, compare N runs from different random starts: the run itself and N - 1
@@ -80,10 +79,12 @@ pub struct PlaneFlags {
 /// Directions of a plane.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Directions {
-    /// Principal components of the checkpoints
+    /// Principal components of the run's checkpoints
     Pca,
-    /// Random directions
+    /// Random directions, as long as the weights row by row
     Random,
+    /// One direction, to the model of --to
+    Line,
 }
 
 /// An optimizer of walkers.
@@ -120,12 +121,14 @@ impl PlaneFlags {
         all.iter().find(|(_, given)| *given).map(|(name, _)| *name)
     }
 
-    /// Where the directions come from.
-    pub fn axes(&self) -> PlaneAxes {
+    /// Where the directions come from; an error if that doesn't go with `--to`.
+    pub fn axes(&self) -> Result<PlaneAxes, &'static str> {
         match (&self.to, self.axes) {
-            (Some(_), _) => PlaneAxes::Line,
-            (None, Some(Directions::Random)) => PlaneAxes::Random,
-            (None, _) => PlaneAxes::Pca,
+            (Some(_), None | Some(Directions::Line)) => Ok(PlaneAxes::Line),
+            (Some(_), Some(_)) => Err("--to is the end of a line: leave out --axes"),
+            (None, Some(Directions::Random)) => Ok(PlaneAxes::Random),
+            (None, Some(Directions::Line)) => Err("--axes line needs its other end: --to RUN"),
+            (None, _) => Ok(PlaneAxes::Pca),
         }
     }
 

@@ -23,8 +23,6 @@ const MARGIN: f64 = 0.35;
 const NARROWEST: f64 = 0.4;
 /// The level whose surface says which rates suit the walkers.
 const RATED: usize = 9;
-/// No walker starts in the middle of the plane, which is this share of each side.
-const MIDDLE: f64 = 0.5;
 /// Time between two writes while walkers go.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Version of what is stored: files of another one are made again.
@@ -370,16 +368,19 @@ impl Work<'_> {
             cost: &mut *self.cost,
             sides: &grid.sides,
         };
-        let strongest = curvature(&x, &y, &grid.costs(rated)).unwrap_or(1.0);
+        let cost = grid.costs(rated);
+        let strongest = curvature(&x, &y, &cost).unwrap_or(1.0);
+        // Where the cost is below that of half of the plane, there is little to descend.
+        let mut all: Vec<f64> = cost.iter().flatten().flatten().copied().collect();
+        all.sort_by(f64::total_cmp);
+        let middle = all.get(all.len() / 2).copied().unwrap_or_default();
         let mut random = Stream::new(settings.seed, RandomPurpose::Check, 2);
-        // Anywhere but in the middle, where there is little to go down.
         let mut start = || loop {
-            let at = [0, 1].map(|_| 2.0 * random.uniform() - 1.0);
-            if at.iter().any(|at| at.abs() > MIDDLE) {
+            let at: [f64; 2] = [0, 1].map(|_| random.uniform());
+            let near = at.map(|share| (share * (rated - 1) as f64).round() as usize);
+            if cost[near[1]][near[0]].is_none_or(|cost| cost >= middle) {
                 let each = grid.sides.iter().zip(at);
-                let place = |([low, high], at): (&[f64; 2], f64)| {
-                    f64::midpoint(*low, *high) + at * (high - low) / 2.0
-                };
+                let place = |([low, high], share): (&[f64; 2], f64)| low + (high - low) * share;
                 break each.map(place).collect();
             }
         };

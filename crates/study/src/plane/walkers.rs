@@ -188,7 +188,7 @@ impl Terrain<'_> {
             walker.cost.push(cost);
             let lost = |(at, [low, high]): (&f64, &[f64; 2])| {
                 let away = (at - f64::midpoint(*low, *high)).abs();
-                !(away <= (LOST + 0.5) * (high - low))
+                away.is_nan() || away > (LOST + 0.5) * (high - low)
             };
             if at.iter().zip(self.sides).any(lost) {
                 break;

@@ -24,7 +24,7 @@ pub fn run(a: &Arguments, folder: &RunFolder, stop: &AtomicBool) -> Result<()> {
     let flags = &a.plane;
     let finest = LEVELS[LEVELS.len() - 1];
     let settings = SurveySettings {
-        axes: flags.axes(),
+        axes: flags.axes().map_err(|e| Failure::Usage(e.into()))?,
         tokens: flags.tokens.unwrap_or(TOKENS),
         grid: flags
             .grid
