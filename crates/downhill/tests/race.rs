@@ -172,7 +172,7 @@ fn optimizers_are_recipes() {
     };
     assert_eq!(
         sets("sgd"),
-        serde_json::json!(["optim.name=sgd", "optim.lr=0.1"])
+        serde_json::json!(["optim.name=sgd", "optim.lr=0.2"])
     );
     assert_eq!(sets("muon"), serde_json::json!(["optim.name=muon"]));
     assert_eq!(objects.len(), 4);

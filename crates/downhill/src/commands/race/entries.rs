@@ -265,8 +265,8 @@ fn enough_memory(needed: u64) -> Result<()> {
 /// that all share.
 fn optimizer(name: &str) -> String {
     let rate = match name {
-        "sgd" => ",optim.lr=0.1",
-        "momentum" | "nesterov" => ",optim.lr=0.01",
+        "sgd" => ",optim.lr=0.2",
+        "momentum" | "nesterov" => ",optim.lr=0.05",
         _ => "",
     };
     format!("{name}:optim.name={name}{rate}")
