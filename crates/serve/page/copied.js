@@ -3,7 +3,7 @@
 // they stand in the training text.
 
 import { make, fill, choice } from "./dom.js";
-import { word, figure, numbered } from "./words.js";
+import { word, figure, filled, numbered } from "./words.js";
 import { draw, color } from "./chart.js";
 import { ask } from "./feed.js";
 
@@ -14,9 +14,6 @@ const NAMED = "8";
 
 /** @param {number} share */
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
-
-/** A text with its `{}` replaced in order. @param {string} key @param {...string} all */
-const filled = (key, ...all) => all.reduce((text, one) => text.replace("{}", one), word(key));
 
 /**
  * Evaluations of the same part of the text: the last one may be of more.
