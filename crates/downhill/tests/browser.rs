@@ -274,6 +274,33 @@ fn a_run_without_probes_says_so() {
     browser.is_clean(&page.address());
 }
 
+#[test]
+fn the_head_that_looks_for_the_answer_is_named() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let place = Place::new();
+    let train = "train --corpus copy --steps 60 --run c --quiet --set eval.tokens=512";
+    place.run(train).fine();
+    let page = Page::watch(&place, "watch c");
+    browser.size(1280, 4600);
+    open(&browser, &page);
+    browser.wait("document.querySelectorAll('#accuracy-chart .scatterlayer .trace').length === 3");
+    let head = "document.getElementById('accuracy-head').textContent";
+    browser.wait(&format!("{head}.includes('looks for the answer')"));
+    // Between knowing nothing and having the skill, attention found the places of the answer.
+    let shares = browser.run("return document.getElementById('accuracy-chart').data[2].y");
+    let shares: Vec<f64> = (shares.as_array().unwrap().iter())
+        .filter_map(Value::as_f64)
+        .collect();
+    let (first, last) = (shares[0], shares[shares.len() - 1]);
+    assert!(first < 25.0 && last > 40.0, "{shares:?}");
+    browser.picture("copy-en");
+    browser.click("#language");
+    browser.wait(&format!("{head}.includes('在寻找答案')"));
+    browser.is_clean(&page.address());
+}
+
 /// Presses the key of a panel.
 fn press_for(browser: &Browser, panel: &str) {
     let key = format!(

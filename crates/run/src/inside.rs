@@ -86,7 +86,7 @@ pub struct HeadScores {
     /// heads" (2022).
     pub induction: Option<f32>,
     /// In questions: from where a token of the answer is predicted to the places that have this
-    /// token.
+    /// token. `None` if most answers have none.
     pub answer: Option<f32>,
 }
 

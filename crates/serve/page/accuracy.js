@@ -1,9 +1,9 @@
 // Panel: answers to questions that were trained on, and to those that are held out.
 
 import { make, fill } from "./dom.js";
-import { word, figure } from "./words.js";
+import { word, figure, filled } from "./words.js";
 import { draw, color } from "./chart.js";
-import { answering, filled } from "./look.js";
+import { answering } from "./look.js";
 import { percent } from "./tokens.js";
 
 /** The share of questions that a model with the skill answers: as in `run::Skill`. */
@@ -19,18 +19,24 @@ export function accuracy(root, feed) {
   const head = make("p", { id: "accuracy-head" });
   fill(root, note, chart, told, head);
 
-  /** Names the attention head that looks for the answers. */
+  /** Where a head looks for answers: the one that does it most, by the number of its event.
+   * @type {Map<number, {step: number, share: number}>} */
+  const found = new Map();
+
+  /** The attention to the answer through training; names the head that pays it. */
   async function look() {
-    const last = feed.last("inside");
+    const events = feed.all("inside");
+    const last = events.at(-1);
     const most = last && answering(await feed.whole(last));
     head.hidden = !most;
-    if (most)
-      head.textContent = filled(
-        "answerHead",
-        most.layer,
-        most.head,
-        percent(most.scores.answer ?? 0),
-      );
+    if (!most) return [];
+    for (const event of events.filter(({ serial }) => !found.has(serial))) {
+      const share = answering(await feed.whole(event))?.scores.answer ?? 0;
+      found.set(event.serial, { step: event.step, share });
+    }
+    const share = percent(most.scores.answer ?? 0);
+    head.textContent = filled("answerHead", most.layer, most.head, share);
+    return events.flatMap(({ serial }) => found.get(serial) ?? []);
   }
   return async () => {
     const asked = feed.all("eval").filter((e) => typeof e.accuracy_held_out === "number");
@@ -55,7 +61,7 @@ export function accuracy(root, feed) {
     if (held !== undefined) told.textContent = word("skillFound").replace("{}", String(held));
     else if (train !== undefined) told.textContent = word("skillRote").replace("{}", String(train));
     else told.textContent = "";
-    await look();
+    const looks = await look();
     const last = asked.at(-1);
     const now = (/** @type {Part} */ part) => `${figure(last && 100 * last[part])} %`;
     const both = [
@@ -65,7 +71,18 @@ export function accuracy(root, feed) {
     await draw(
       chart,
       both.join("; "),
-      [line("accuracy_train", "trainedOn", "blue"), line("accuracy_held_out", "heldOut", "orange")],
+      [
+        line("accuracy_train", "trainedOn", "blue"),
+        line("accuracy_held_out", "heldOut", "orange"),
+        {
+          x: looks.map((one) => one.step),
+          y: looks.map((one) => 100 * one.share),
+          name: word("answerLine"),
+          mode: "lines",
+          line: { width: 2, dash: "dash", color: color("green") },
+          visible: looks.length > 0,
+        },
+      ],
       {
         xaxis: { title: { text: word("step") } },
         yaxis: { title: { text: word("answered") }, range: [-3, 103] },

@@ -3,7 +3,7 @@
 // they stand in the training text.
 
 import { make, fill, choice } from "./dom.js";
-import { word, filled, figure, numbered } from "./words.js";
+import { word, figure, filled, numbered } from "./words.js";
 import { draw, color } from "./chart.js";
 import { ask } from "./feed.js";
 

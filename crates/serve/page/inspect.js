@@ -31,6 +31,7 @@ export function inspect(root, play) {
     if (!look.element.hidden) go(at);
   });
   frames.count(checkpoints.length);
+  if (play.seen) frames.go(play.seen.at);
   fill(
     root,
     make("p", { class: "note" }, word("inspectNote")),
@@ -45,6 +46,17 @@ export function inspect(root, play) {
     look.element,
   );
   let asked = 0;
+  if (play.seen) show();
+
+  function show() {
+    if (!play.seen) return;
+    const { inside, at } = play.seen;
+    const before = look.now?.embeddings;
+    look.element.hidden = false;
+    const same = String(before?.tokens) === String(inside.embeddings.tokens);
+    look.show(inside, before && same ? before : inside.embeddings);
+    frames.say(numbered(checkpoints[at]?.step ?? 0));
+  }
 
   /** @param {number} at */
   async function go(at) {
@@ -61,8 +73,8 @@ export function inspect(root, play) {
         if (line.error) throw new Error([line.error.message, ...line.error.unknown].join(" "));
         if (line.inside) {
           told.textContent = "";
-          look.element.hidden = false;
-          look.show(line.inside, look.now?.embeddings ?? line.inside.embeddings);
+          play.seen = { inside: line.inside, at };
+          show();
         }
       }
     } catch (error) {

@@ -2,7 +2,7 @@
 // layer, and its tokens on a map.
 
 import { make, fill, choice, svg } from "./dom.js";
-import { word, figure } from "./words.js";
+import { word, figure, filled } from "./words.js";
 import { color } from "./chart.js";
 import { mark, percent, pieces, selectable, visible } from "./tokens.js";
 
@@ -20,10 +20,6 @@ const WIDTH = 16;
  *   layers: {nats: (number | null)[], mean_nats: number | null,
  *     top: [string, number][][]}[]}} Inside
  */
-
-/** A text with its `{}` replaced in order. @param {string} key @param {...(string | number)} all */
-export const filled = (key, ...all) =>
-  all.reduce((/** @type {string} */ text, one) => text.replace("{}", String(one)), word(key));
 
 /** A token in a table or on the map. @param {string} token */
 function short(token) {

@@ -41,6 +41,8 @@ export class Play {
     /** @type {{text: string, step: number | null, skip: boolean, score: Score | null}} */
     this.own = { text: "", step: step, skip: false, score: null };
     this.passage = "";
+    /** @type {{inside: import("./look.js").Inside, at: number} | null} */
+    this.seen = null;
     /** @type {{column: Column, at: number} | null} */
     this.chosen = null;
     /** @type {Place | null} */

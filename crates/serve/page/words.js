@@ -233,6 +233,7 @@ const WORDS = {
       "每一步都旋转到与最新一步对齐。",
   ],
   nearest: ["nearest by cosine to", "按余弦最接近于"],
+  answerLine: ["attention to the answer, best head", "看向答案的注意力（最佳头）"],
   answerHead: [
     "Layer {}, head {} looks for the answer: {} of its attention goes to the places that have it.",
     "第 {} 层第 {} 头在寻找答案：它的注意力有 {} 落在答案所在的位置。",
@@ -553,7 +554,7 @@ export function word(key) {
   return both ? both[chosen === "zh" ? 1 : 0] : key;
 }
 
-/** A text with its `{}` replaced in order. @param {string} key @param {...(string|number)} all */
+/** A text with its `{}` replaced in order. @param {string} key @param {...(string | number)} all */
 export const filled = (key, ...all) =>
   all.reduce((/** @type {string} */ text, one) => text.replace("{}", String(one)), word(key));
 

@@ -101,10 +101,15 @@ impl Reasons {
             0 => Vec::new(),
             _ => with(s, t, s[t]),
         });
-        let answer = pattern(&|s, t, _| match passages.answer.contains(&(t + 1)) {
+        let mut answer = pattern(&|s, t, _| match passages.answer.contains(&(t + 1)) {
             true => with(s, t, s[t + 1]),
             false => Vec::new(),
         });
+        let found = answer.0.iter().filter(|places| !places.is_empty()).count();
+        if 2 * found < passages.sequences * passages.answer.len() {
+            // The answers of sums are in their questions only by chance.
+            answer.0.clear();
+        }
         let after = (0..2 * half).map(|t| one((t + 1).saturating_sub(half), t >= half));
         Reasons {
             inside: [
@@ -273,5 +278,13 @@ mod tests {
         let (scores, kind) = judge(&|t| t.saturating_sub(4), &|_| 0);
         assert_eq!((scores.answer, kind), (Some(1.0), HeadKind::Copying));
         assert_eq!(judge(&|t| t / 2, &|t| t).1, HeadKind::Mixed);
+        // Answers that aren't in their questions.
+        let passages = Passages {
+            tokens: &[1, 2, 3, 4, 0, 5, 6, 7, 1],
+            sequences: 1,
+            ..passages
+        };
+        let scores = judged(&passages, &words[..9], &back, &back).0;
+        assert_eq!((scores.previous, scores.answer), (Some(1.0), None));
     }
 }
