@@ -110,6 +110,7 @@ fn a_crowd_is_stopped_and_resumed() {
     let place = Place::with_story();
     let longer = TRAIN.replace("--steps 20", "--steps 40");
     place.run(&format!("{longer} --run r")).fine();
+    std::fs::create_dir_all(place.path("r/crowd/seed2")).unwrap();
     let child = place.start("landscape r --crowd 3", " 10/40");
     place.run("landscape r --crowd 3").fails(1, &["r"]);
     place.run("rm r --yes").fails(1, &["is being trained"]);

@@ -54,6 +54,7 @@ function ends(found) {
 
 /** How often each two find the same token most likely. @param {any} found */
 function agreement(found) {
+  /** @type {number[]} */
   const numbers = found.runs.map((/** @type {any} */ _, /** @type {number} */ i) => i);
   /** @param {number} i @param {number} j */
   const share = (i, j) =>

@@ -81,7 +81,7 @@ pub fn compare(
             let [a, b] = [here, there].map(|weights| tensors(&measured.cost, weights));
             flat(
                 &measured.cost,
-                &matched(&run.config.model, &a, &b).apply(&b),
+                &matched(&run.config.model, &a, &b, stop).apply(&b),
             )
         };
         let line = CrowdLine {
@@ -398,7 +398,7 @@ mod tests {
                     *value += (noise * stream.normal()) as f32;
                 }
                 let other = shuffled(&shape, &mut stream).apply(&noisy);
-                let found = matched(&shape, &model, &other);
+                let found = matched(&shape, &model, &other, &AtomicBool::new(false));
                 assert!(found.apply(&other) == noisy, "{:?}, {noise}", shape.family);
             }
         }

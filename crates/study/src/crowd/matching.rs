@@ -10,14 +10,16 @@
 use super::assignment::assign;
 use super::symmetry::{HeadOrder, Tensors, UnitAxis, UnitOrder, axes, keys_are_free, reorder};
 use model::ModelConfig;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rounds, at most. Five are typical.
 const ROUNDS: usize = 50;
 /// A round that improves the similarity by less than this share was the last.
 const IMPROVED: f64 = 1e-6;
 
-/// The order of `b`'s units that makes it most similar to `a`, two models of this shape.
-pub fn matched(shape: &ModelConfig, a: &Tensors, b: &Tensors) -> UnitOrder {
+/// The order of `b`'s units that makes it most similar to `a`, two models of this shape; the best
+/// so far once `stop` is set.
+pub fn matched(shape: &ModelConfig, a: &Tensors, b: &Tensors, stop: &AtomicBool) -> UnitOrder {
     let mut order = UnitOrder::unchanged(shape);
     let pair = Compared { a, b };
     let mut best = f64::NEG_INFINITY;
@@ -26,6 +28,9 @@ pub fn matched(shape: &ModelConfig, a: &Tensors, b: &Tensors) -> UnitOrder {
         let stream = pair.products(&next, UnitAxis::Stream, round == 0);
         next.stream = assign(&stream, shape.width);
         for layer in 0..shape.layers {
+            if stop.load(Ordering::Relaxed) {
+                return order;
+            }
             let hidden = pair.products(&next, UnitAxis::Hidden(layer), false);
             next.layers[layer].hidden = assign(&hidden, shape.hidden);
             next.layers[layer].heads = pair.heads(&next, shape, layer);

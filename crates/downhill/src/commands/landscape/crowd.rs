@@ -97,7 +97,7 @@ fn trained(
         let mut settings = settings.clone();
         settings.config.train.seed = seed;
         folders.push(path.clone());
-        if !path.is_dir() {
+        if !path.join("run.toml").is_file() {
             names.push(format!("seed {seed}"));
             new.push((path, settings));
         } else if let Some(lane) = resumed(&path, &settings, &run.corpus)? {
@@ -114,7 +114,8 @@ fn trained(
         let task = LanguageTask::new(&settings.config, run.corpus.clone())?;
         let choice = Choice::Exact {
             path,
-            overwrite: false,
+            // A start that was killed leaves an empty folder.
+            overwrite: true,
         };
         let folder = begun(&choice, &settings, &given)?;
         lanes.push(Job::new(settings, task, folder, None));
