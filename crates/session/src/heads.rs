@@ -77,12 +77,16 @@ pub struct Reasons {
     induction: Pattern,
 }
 
+/// The places that matter for a token: of a sequence, its index, and the index of its word's first
+/// token.
+type PlacesOf = dyn Fn(&[u32], usize, usize) -> Vec<usize>;
+
 impl Reasons {
     /// Those of these passages, in which the word of each token begins at `words` [S·T], counted
     /// within its sequence; and of a sequence of `half` different tokens and the same again.
     pub fn new(passages: &Passages, words: &[usize], half: usize) -> Reasons {
         let (tokens, time) = (passages.tokens, passages.time());
-        let pattern = |places: &dyn Fn(&[u32], usize, usize) -> Vec<usize>| {
+        let pattern = |places: &PlacesOf| {
             let each = words.iter().enumerate().map(|(at, &word)| {
                 let (sequence, t) = (&tokens[at - at % time..][..time], at % time);
                 places(sequence, t, word)
