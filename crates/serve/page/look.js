@@ -23,7 +23,7 @@ const WIDTH = 16;
 
 /** A token in a table or on the map. @param {string} token */
 function short(token) {
-  const all = [...visible(token)];
+  const all = [...(visible(token) || `⟨${word("endToken")}⟩`)];
   return all.length > WIDTH ? `${all.slice(0, WIDTH - 1).join("")}…` : all.join("");
 }
 
