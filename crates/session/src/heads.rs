@@ -70,6 +70,9 @@ impl Pattern {
     }
 }
 
+/// The places of a sequence to look at from its token t, whose word begins at the last argument.
+type Chooses<'a> = dyn Fn(&[u32], usize, usize) -> Vec<usize> + 'a;
+
 /// The reasons that a head may have, in passages and in a repeated sequence.
 pub struct Reasons {
     /// Each with the kind of a head that has it.
@@ -82,7 +85,7 @@ impl Reasons {
     /// within its sequence; and of a sequence of `half` different tokens and the same again.
     pub fn new(passages: &Passages, words: &[usize], half: usize) -> Reasons {
         let (tokens, time) = (passages.tokens, passages.time());
-        let pattern = |places: &dyn Fn(&[u32], usize, usize) -> Vec<usize>| {
+        let pattern = |places: &Chooses| {
             let each = words.iter().enumerate().map(|(at, &word)| {
                 let (sequence, t) = (&tokens[at - at % time..][..time], at % time);
                 places(sequence, t, word)
