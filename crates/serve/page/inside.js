@@ -18,7 +18,7 @@ export function inside(root, feed) {
     const [event, last] = [events[at], events.at(-1)];
     if (!event || !last) return;
     // A run that is live draws often: nothing new, nothing to draw.
-    const both = `${event.serial} ${last.serial}`;
+    const both = `${feed.news.epoch} ${event.serial} ${last.serial}`;
     if (drawn === both) return;
     const [seen, newest] = await Promise.all([feed.whole(event), feed.whole(last)]);
     if (frames.at() !== at) return;
