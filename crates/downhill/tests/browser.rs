@@ -22,7 +22,7 @@ fn every_panel_is_drawn_in_both_languages_and_themes_on_a_desk_and_a_phone() {
     };
     let place = language_run();
     let page = Page::watch(&place, "watch r");
-    for (device, width, height) in [("desk", 1280, 6000), ("phone", 390, 11000)] {
+    for (device, width, height) in [("desk", 1280, 7200), ("phone", 390, 12500)] {
         browser.size(width, height);
         open(&browser, &page);
         for (language, theme) in [

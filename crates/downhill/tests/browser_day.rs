@@ -106,7 +106,7 @@ fn a_page_left_open_for_a_day_does_not_grow() {
         "Page.addScriptToEvaluateOnNewDocument",
         &json!({"source": faster}),
     );
-    browser.size(1280, 3400);
+    browser.size(1280, 6400);
     open(&browser, &page);
     all_drawn(&browser);
     let parts = if long { 30 } else { 10 };

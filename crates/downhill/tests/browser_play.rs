@@ -114,7 +114,7 @@ fn another_branch_goes_on_from_there_and_settings_reshape_the_distribution() {
     let place = language_run();
     let live = Page::watch(&place, "watch r");
     // From the live page.
-    browser.size(1360, 3400);
+    browser.size(1360, 6400);
     browser.open(&live.address());
     browser.wait("document.querySelector('#head a.to')");
     browser.wait("document.querySelectorAll('#run-checkpoints a.to').length >= 2");

@@ -10,13 +10,19 @@ export function inside(root, feed) {
   const frames = film(word("inside"), word("play"), show);
   const note = make("p", { class: "note" }, word("insideNote"));
 
+  let drawn = "";
+
   /** @param {number} at */
   async function show(at) {
     const events = feed.all("inside");
     const [event, last] = [events[at], events.at(-1)];
     if (!event || !last) return;
+    // A run that is live draws often: nothing new, nothing to draw.
+    const both = `${feed.news.epoch} ${event.serial} ${last.serial}`;
+    if (drawn === both) return;
     const [seen, newest] = await Promise.all([feed.whole(event), feed.whole(last)]);
     if (frames.at() !== at) return;
+    drawn = both;
     frames.say(numbered(event.step));
     look.show(seen, newest.embeddings);
   }

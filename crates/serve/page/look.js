@@ -3,9 +3,10 @@
 
 import { make, fill, choice, svg } from "./dom.js";
 import { word, figure, filled } from "./words.js";
-import { color } from "./chart.js";
 import { mark, percent, pieces, selectable, visible } from "./tokens.js";
 
+/** The color of attention, seen on light and on dark. */
+const BLUE = [80, 130, 220];
 /** Pixels of a head's picture. */
 const PICTURE = 64;
 /** Maximum characters of a token in a table or on the map. */
@@ -23,7 +24,7 @@ const WIDTH = 16;
 
 /** A token in a table or on the map. @param {string} token */
 function short(token) {
-  const all = [...visible(token)];
+  const all = [...(visible(token) || `⟨${word("endToken")}⟩`)];
   return all.length > WIDTH ? `${all.slice(0, WIDTH - 1).join("")}…` : all.join("");
 }
 
@@ -45,13 +46,11 @@ function picture(head) {
   );
   const pen = canvas.getContext("2d");
   if (!pen) return canvas;
-  pen.fillStyle = color("blue");
+  const pixels = pen.createImageData(size, size);
   head.attention.forEach((row, t) =>
-    row.forEach((share, u) => {
-      pen.globalAlpha = share / 255;
-      if (share) pen.fillRect(u, t, 1, 1);
-    }),
+    row.forEach((share, u) => pixels.data.set([...BLUE, share], 4 * (t * size + u))),
   );
+  pen.putImageData(pixels, 0, 0);
   canvas.style.width = `${PICTURE}px`;
   return canvas;
 }
@@ -202,7 +201,7 @@ export class Look {
     for (const [u, span] of [...this.text.children].entries()) {
       const share = (row[u] ?? 0) / 255;
       if (!(span instanceof HTMLElement)) continue;
-      span.style.background = share ? `rgba(80,130,220,${(0.08 + 0.8 * share).toFixed(2)})` : "";
+      span.style.background = share ? `rgba(${BLUE},${(0.08 + 0.8 * share).toFixed(2)})` : "";
       span.title = u <= at ? `${word("attends")} ${percent(share)}` : "";
     }
     const scores = Object.entries(head?.scores ?? {}).flatMap(([name, share]) =>

@@ -70,6 +70,9 @@ impl Pattern {
     }
 }
 
+/// The places of a sequence to look at from its token t, whose word begins at the last argument.
+type Chooses<'a> = dyn Fn(&[u32], usize, usize) -> Vec<usize> + 'a;
+
 /// The reasons that a head may have, in passages and in a repeated sequence.
 pub struct Reasons {
     /// Each with the kind of a head that has it.
@@ -77,16 +80,12 @@ pub struct Reasons {
     induction: Pattern,
 }
 
-/// The places that matter for a token: of a sequence, its index, and the index of its word's first
-/// token.
-type PlacesOf = dyn Fn(&[u32], usize, usize) -> Vec<usize>;
-
 impl Reasons {
     /// Those of these passages, in which the word of each token begins at `words` [S·T], counted
     /// within its sequence; and of a sequence of `half` different tokens and the same again.
     pub fn new(passages: &Passages, words: &[usize], half: usize) -> Reasons {
         let (tokens, time) = (passages.tokens, passages.time());
-        let pattern = |places: &PlacesOf| {
+        let pattern = |places: &Chooses| {
             let each = words.iter().enumerate().map(|(at, &word)| {
                 let (sequence, t) = (&tokens[at - at % time..][..time], at % time);
                 places(sequence, t, word)

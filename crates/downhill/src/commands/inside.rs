@@ -112,9 +112,12 @@ fn heads(out: &mut dyn Write, heads: &[Head]) -> Result<()> {
     Ok(())
 }
 
-/// A token on one line, with visible spaces.
+/// A token on one line, with visible spaces; the end of text has no text.
 fn visible(token: &str) -> String {
-    token.replace(' ', "␣")
+    match token {
+        "" => "⟨end⟩".into(),
+        _ => token.replace(' ', "␣"),
+    }
 }
 
 /// A table of tokens: what each layer would say comes next, if it were the last.
@@ -140,8 +143,8 @@ fn said(out: &mut dyn Write, inside: &Inside) -> Result<()> {
             });
             write!(out, "  {}", watch::cell(&said, SAID))?;
         }
-        let next = inside.tokens.get(t + 1).map_or("", String::as_str);
-        writeln!(out, "  {}", watch::cell(&visible(next), TOKEN).trim_end())?;
+        let next = inside.tokens.get(t + 1).map(|next| visible(next));
+        writeln!(out, "  {}", watch::line(&next.unwrap_or_default()))?;
     }
     write!(out, "{}", watch::cell("nats", TOKEN))?;
     for (_, layer) in &layers {
