@@ -5,9 +5,9 @@
 mod common;
 
 use common::page::Page;
-use common::{Place, parse};
+use common::{Place, parse, signal};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 #[test]
@@ -84,6 +84,16 @@ fn post(port: u16, path: &str, body: &str, origin: bool) -> (String, String) {
         true => format!("origin: http://127.0.0.1:{port}\r\n"),
         false => String::new(),
     };
+    let mut answer = String::new();
+    let mut stream = send(port, path, body, &origin);
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().to_owned();
+    (status, body.to_owned())
+}
+
+/// Sends a request.
+fn send(port: u16, path: &str, body: &str, origin: &str) -> TcpStream {
     let head = format!(
         "POST /api/lessons/{path} HTTP/1.0\r\nhost: 127.0.0.1:{port}\r\n{origin}\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -91,11 +101,7 @@ fn post(port: u16, path: &str, body: &str, origin: bool) -> (String, String) {
     );
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all((head + body).as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().to_owned();
-    (status, body.to_owned())
+    stream
 }
 
 #[test]
@@ -132,4 +138,24 @@ fn the_server_teaches_our_own_page_within_bounds() {
     let long = json!({"value": "x".repeat(9000), "language": "en"}).to_string();
     assert_eq!(post(page.port, "1", &long, true).0, "413");
     assert_eq!(post(page.port, "4", "{}", true).0, "422");
+}
+
+#[test]
+fn a_model_leaves_nothing_behind_when_the_server_ends() {
+    let place = Place::new();
+    let temporary = place.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut command = place.command("lesson --threads 1");
+    command.env("TMPDIR", &temporary);
+    let mut page = Page::of(command);
+    let origin = format!("origin: http://127.0.0.1:{}\r\n", page.port);
+    let body = json!({"value": 1000, "language": "en"}).to_string();
+    let training = BufReader::new(send(page.port, "8", &body, &origin));
+    let mut lines = training.lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("\"training\"")));
+    let folders = || std::fs::read_dir(&temporary).unwrap().count();
+    assert_eq!(folders(), 1);
+    signal(&page.child, "-INT");
+    page.child.wait().unwrap();
+    assert_eq!(folders(), 0);
 }

@@ -37,7 +37,8 @@ const term = (x) => (x < 0 ? `(${signed(x)})` : signed(x));
 /** A number with a real minus. @param {number} x */
 const signed = (x) => {
   const known = Math.abs(x) < 1e-12 ? 0 : x;
-  return figure(known).replace("-", "−");
+  const small = known !== 0 && Math.abs(known) < 1e-3;
+  return (small ? plainly(known) : figure(known)).replace("-", "−");
 };
 
 /** A token, visible even if it is white space. @param {string} token */

@@ -79,6 +79,7 @@ impl Server {
             .enable_time()
             .build()
             .map_err(Error::Start)?;
+        let desk = app.desk.clone();
         let work = move || {
             // Threads of the models inherit it.
             if options.power.lowest {
@@ -98,6 +99,9 @@ impl Server {
                     () = closes => {}
                 }
             });
+            // All clients are gone then, which ends what they asked for.
+            drop(runtime);
+            desk.close();
         };
         let thread = std::thread::Builder::new().name("page".into()).spawn(work);
         Ok(Server {

@@ -6,7 +6,11 @@ use crate::priority;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+
+/// How long the end of a server waits for a lesson that is being computed.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Knows the lessons. Errors are JSON objects with a `message`.
 pub trait Teacher: Send + Sync {
@@ -50,6 +54,14 @@ impl Desk {
             teacher,
             turn: Arc::new(Semaphore::new(1)),
             lowest,
+        }
+    }
+
+    /// Waits a moment until nothing is being computed, so that it can remove its files.
+    pub fn close(&self) {
+        let until = Instant::now() + LINGER;
+        while self.turn.try_acquire().is_err() && Instant::now() < until {
+            std::thread::sleep(LINGER / 100);
         }
     }
 

@@ -4,7 +4,7 @@ use super::Place;
 use super::browser::Browser;
 use serde_json::json;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// Elements of drawn panels, each with its minimum count.
 const DRAWN: [(&str, usize); 29] = [
@@ -50,7 +50,11 @@ pub struct Page {
 impl Page {
     /// Starts it, and waits until it has printed the page's address.
     pub fn watch(place: &Place, arguments: &str) -> Page {
-        let mut command = place.command(arguments);
+        Page::of(place.command(arguments))
+    }
+
+    /// The same with a command of its own.
+    pub fn of(mut command: Command) -> Page {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let port = loop {
