@@ -74,19 +74,25 @@ pub struct Head {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct HeadScores {
     /// To the previous token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<f32>,
     /// To occurrences of the same token, itself included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same: Option<f32>,
     /// To the first token of the same word, where that is further back than the previous token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word: Option<f32>,
     /// To the first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<f32>,
     /// In a random sequence that is repeated: to the token after the earlier occurrence of the same
     /// token. The prefix-matching score of Olsson et al., "In-context learning and induction
     /// heads" (2022).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub induction: Option<f32>,
     /// In questions: from where a token of the answer is predicted to the places that have this
     /// token. `None` if most answers have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<f32>,
 }
 

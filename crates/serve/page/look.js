@@ -33,7 +33,7 @@ const named = (head) => filled("headName", head.layer, head.head);
 
 /** The head that looks most for answers. @param {Inside} inside */
 export function answering({ heads }) {
-  const scored = heads.filter((head) => head.scores.answer !== null);
+  const scored = heads.filter((head) => typeof head.scores.answer === "number");
   const score = (/** @type {Head} */ head) => head.scores.answer ?? 0;
   return scored.sort((a, b) => score(b) - score(a))[0];
 }
@@ -205,7 +205,7 @@ export class Look {
       span.title = u <= at ? `${word("attends")} ${percent(share)}` : "";
     }
     const scores = Object.entries(head?.scores ?? {}).flatMap(([name, share]) =>
-      share === null ? [] : [`${percent(share)} ${word(`score_${name}`)}`],
+      typeof share !== "number" ? [] : [`${percent(share)} ${word(`score_${name}`)}`],
     );
     if (head)
       fill(
