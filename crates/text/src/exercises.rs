@@ -100,12 +100,7 @@ fn sums() -> Exercises {
         .collect();
     let mut random = random();
     shuffle(&mut pairs, &mut random);
-    let held_out = pairs.split_off(
-        std::env::var("DH_PAIRS")
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(SUMS_TRAINED),
-    );
+    let held_out = pairs.split_off(SUMS_TRAINED);
     let [train, held_out] = [pairs, held_out].map(|pairs| {
         let both = pairs.into_iter().flat_map(|(a, b)| match a == b {
             true => vec![(a, b)],
