@@ -58,7 +58,7 @@ fn the_playground_in_both_languages_and_themes_on_a_desk_and_a_phone() {
     enter(&browser, "#play-prompt", "One day");
     browser.click("#play-spread");
     write(&browser);
-    browser.wait("document.querySelectorAll('.column').length === 2");
+    browser.wait("document.querySelectorAll('.column').length === 3");
     browser.click(".column [data-at='5']");
     enter(&browser, "#own-text", "One day, the dog ran home.");
     browser.click("#own-go");
