@@ -17,6 +17,8 @@ const LESSON = /** @type {const} */ ([
   ["1 … 9", "keyLesson"],
   ["P", "keyPlay"],
 ]);
+/** The keys of the panels in order. */
+const PANELS = "123456789ABCDEFG";
 const BOTH = /** @type {const} */ ([
   ["L", "keyLanguage"],
   ["T", "keyTheme"],
@@ -51,7 +53,7 @@ export function help() {
       "table",
       {},
       ...titles.map((title, at) =>
-        row(String(at + 1), `${word("keyPanel")}${title.textContent ?? ""}`),
+        row(PANELS[at] ?? "", `${word("keyPanel")}${title.textContent ?? ""}`),
       ),
       ...[...own(), ...BOTH].map(([key, what]) => row(key, word(what))),
     ),
@@ -78,7 +80,7 @@ addEventListener("keydown", (event) => {
     event.target.matches("input:not([type=range], [type=checkbox]), select, textarea");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const panels = [...document.querySelectorAll("main > section")];
-  const go = panels[Number(event.key) - 1];
+  const go = panels[PANELS.indexOf(event.key.toUpperCase())];
   if (go instanceof HTMLElement) {
     go.scrollIntoView();
     go.focus({ preventScroll: true });
