@@ -74,7 +74,8 @@ fn values_out_of_bounds_are_one_clear_error() {
         ("lesson 2 --answer 3", &["one of the choices: 1 to 2"]),
         ("lesson --rate 1", &["<N>"]),
     ] {
-        place.run(arguments).fails(2, words);
+        let out = place.run(arguments).fails(2, words).out;
+        assert!(out.is_empty(), "{out}");
     }
 }
 

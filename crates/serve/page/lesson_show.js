@@ -216,9 +216,9 @@ async function slope({ root, told }) {
     ),
     table(
       "lesson-walked",
-      row([word("lesson3Way"), word("lesson3Rise"), word("lesson3Ratio")], "th"),
+      row([word("lesson3Run"), word("lesson3Rise"), word("lesson3Ratio")], "th"),
       ...walked.map((/** @type {any} */ w) =>
-        row([figure(w.way), signed(w.rise), signed(w.ratio)]),
+        row([figure(w.run), signed(w.rise), signed(w.ratio)]),
       ),
       row([word("lesson3Exact"), "", make("b", {}, signed(here.slope))]),
     ),

@@ -113,7 +113,7 @@ learn({
       "而学得最少。另外，整段文字的概率是各词元概率的乘积，取对数后只需相加。",
   ],
   lesson2Wrong: [
-    "Not quite. Move p all the way to the left and compare the two numbers in the row " + "“pull”.",
+    "Not quite. Move p all the way to the left and compare the two numbers in the row “pull”.",
     "还不对。把 p 一直拖到最左边，再比较“拉力”那一行的两个数。",
   ],
 
@@ -126,23 +126,23 @@ learn({
       "时，代价上升得有多快。坡度为正，下坡在左边；坡度为负，下坡在右边。",
   ],
   lesson3More: [
-    "You can measure it: walk a short way to the right, and divide the rise by the way. The " +
-      "shorter the way, the closer you come to the slope, which the engine computes exactly.",
+    "You can measure it: move a little to the right, and divide the rise by the run. The " +
+      "shorter the run, the closer you come to the slope, which the engine computes exactly.",
     "坡度可以量出来：向右走一小段，用上升的高度除以走过的距离。走得越短，结果就越接近坡度，而" +
       "程序能直接算出它的精确值。",
   ],
   lesson3Knob: ["weight w", "权重 w"],
-  lesson3Way: ["way", "距离"],
+  lesson3Run: ["run", "距离"],
   lesson3Rise: ["rise", "上升"],
-  lesson3Ratio: ["rise ÷ way", "上升 ÷ 距离"],
+  lesson3Ratio: ["rise ÷ run", "上升 ÷ 距离"],
   lesson3Exact: ["slope, computed", "算出的坡度"],
   lesson3Ask: [
     "At which w is the ground flat, with slope 0?",
     "w 等于多少时，地面是平的，坡度为 0？",
   ],
   lesson3Right: [
-    "Right. There the cost is lowest, and there is no way down any more. All training looks " +
-      "for such a place.",
+    "Right. There the cost is lowest: every direction leads uphill. All training looks for " +
+      "such a place.",
     "答对了。那里代价最低，已经没有下坡路了。所有的训练都是在寻找这样的地方。",
   ],
   lesson3Wrong: [
@@ -203,8 +203,8 @@ learn({
   ],
   lesson5Right: [
     "Right. Wherever they start, all of them meet at the same place: the cost of a line has " +
-      "only one valley. A language model has many valleys, and yet most of them are about as " +
-      "deep.",
+      "only one valley. A language model has many valleys, yet most of them are about " +
+      "equally deep.",
     "答对了。无论从哪里出发，大家都会走到同一个地方：直线的代价只有一个山谷。语言模型有许多山" +
       "谷，不过它们大多差不多一样深。",
   ],
@@ -229,7 +229,7 @@ learn({
   lesson6Knob: ["learning rate", "学习率"],
   lesson6First: ["mean cost at first", "开始时的平均代价"],
   lesson6Last: ["after 60 steps", "60 步之后"],
-  lesson6Gone: ["beyond all numbers", "大得无法表示"],
+  lesson6Gone: ["too large to represent", "大得无法表示"],
   lesson6Ask: [
     "Where is the limit? Above which learning rate does the cost rise instead of falling?",
     "界限在哪里？学习率超过多少，代价就不降反升？",
@@ -310,8 +310,8 @@ learn({
       "面的词元种数算一算吧。",
   ],
   lesson8Wrong: [
-    "Not quite. Train the model, with any number of steps, and look at the loss beside step " +
-      "0.",
+    "Not quite. Train the model, with any number of steps, and look at the loss next to " +
+      "step 0.",
     "还不对。随便选个步数训练一次，看看第 0 步旁边的损失。",
   ],
 
@@ -319,7 +319,7 @@ learn({
   lesson9Text: [
     "A model with plenty of room and very little text can learn the text by heart. Then it " +
       "seems to write well, but it only repeats what it has read. So we compare: how much of " +
-      "what it writes stands word for word in its text?",
+      "what it writes appears word for word in that text?",
     "模型的容量很大、文字却很少时，它可以把文字全背下来。这时它看起来写得不错，其实只是在重复" +
       "读过的内容。所以要比一比：它写的东西里，有多少能在原文中一字不差地找到？",
   ],

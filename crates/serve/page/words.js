@@ -42,10 +42,10 @@ const WORDS = {
   recipe: ["recipe", "方案"],
   crowd: ["Different random starts", "不同的随机起点"],
   crowdNote: [
-    "Runs that differ only in their random start, trained alike. Are their ends the same model? " +
+    "Runs that differ only in their random start. Do they end at the same model? " +
       "The barrier is how far the cost rises on the straight line between two ends. " +
-      "Heads and neurons that change places leave a model the same function, so they are also " +
-      "matched first.",
+      "Swapping heads or neurons doesn't change what a model computes, so it is measured again " +
+      "after matching them.",
     "只有随机起点不同、训练方式完全相同的多次运行。它们最终得到同一个模型吗？" +
       "壁垒指在两个终点之间的直线上代价升高了多少。" +
       "交换注意力头和神经元的位置不会改变模型的函数，因此也在对齐之后再测一次。",
@@ -62,7 +62,7 @@ const WORDS = {
       "它们之间的山口对齐前高 {} 奈特，对齐后高 {} 奈特。",
   ],
   crowdAlike: ["of like height ({} to {} nats)", "高度相近（{} 至 {} 奈特）"],
-  crowdUnlike: ["of unlike height ({} to {} nats)", "高度不同（{} 至 {} 奈特）"],
+  crowdUnlike: ["of unequal height ({} to {} nats)", "高度不同（{} 至 {} 奈特）"],
   crowdPass: [
     "Different valleys {}, connected by a pass of {} nats " +
       "({} before and {} after matching heads and neurons).",
@@ -80,7 +80,7 @@ const WORDS = {
   crowdPairTitle: ["barrier {} → {}", "壁垒 {} → {}"],
   crowdEnds: ["Ends", "终点"],
   crowdMean: ["mean of their predictions", "预测的平均"],
-  crowdAgreement: ["How often two find the same token most likely", "最可能的词元相同的比例"],
+  crowdAgreement: ["How often two runs agree on the likeliest token", "最可能的词元相同的比例"],
   seeds: ["seeds", "随机种子数"],
   bits: ["bits per byte", "比特/字节"],
   deviation: ["deviation", "标准差"],
@@ -185,8 +185,8 @@ const WORDS = {
       "以及每一层对下一词元的预测。",
   ],
   insideNone: [
-    "This run has no such probes: it was trained by an earlier version. Its checkpoints can be " +
-      "looked into on the playground, or with",
+    "This run has no such probes: it was trained by an earlier version. Look inside its " +
+      "checkpoints in the playground, or run",
     "此训练没有这些探测数据：它由较早的版本训练。可在试验台上查看其检查点的内部，或运行",
   ],
   inspectNote: [
@@ -340,7 +340,7 @@ const WORDS = {
   ],
   terrain: ["Cost landscape", "代价地形"],
   terrainNote: [
-    "The cost of this model if its weights were others: a slice through the space of all " +
+    "The cost that this model would have with other weights: a slice through the space of all " +
       "weights, which has as many dimensions as the model has weights.",
     "若权重取其他值，该模型的代价会是多少：这是全部权重构成的空间的一个切面，" +
       "而该空间的维数等于模型的权重数。",
@@ -350,7 +350,7 @@ const WORDS = {
     "要绘制该模型权重周围的代价，请运行",
   ],
   terrainPca: [
-    "The plane through {} checkpoints that holds most of their motion: {} of it.",
+    "The plane through {} checkpoints that holds as much of their motion as possible: {}.",
     "穿过 {} 个检查点、包含其运动最多的平面：占运动的 {}。",
   ],
   terrainThree: [

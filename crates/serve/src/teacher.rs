@@ -1,4 +1,4 @@
-//! Who knows the lessons: a [`Teacher`], whom a crate above this one provides. Here it gets a
+//! The lessons come from a [`Teacher`], which a crate above this one implements. Here it gets a
 //! thread, and answers one question after another.
 
 use crate::answer::{Client, Lines};
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 /// How long the end of a server waits for a lesson that is being computed.
 const LINGER: Duration = Duration::from_secs(3);
 
-/// Knows the lessons. Errors are JSON objects with a `message`.
+/// Computes the lessons. Errors are JSON objects with a `message`.
 pub trait Teacher: Send + Sync {
     /// All lessons: an array of objects with a `number`, and what the page needs to know.
     fn lessons(&self) -> Value;
@@ -38,7 +38,7 @@ pub trait Teacher: Send + Sync {
     fn is_right(&self, lesson: usize, answer: &str, language: &str) -> Result<bool, Value>;
 }
 
-/// A teacher, who answers one question at a time.
+/// A teacher that answers one question at a time.
 #[derive(Clone)]
 pub struct Desk {
     teacher: Arc<dyn Teacher>,
@@ -65,7 +65,7 @@ impl Desk {
         }
     }
 
-    /// Who answers.
+    /// The teacher.
     pub fn teacher(&self) -> &dyn Teacher {
         &*self.teacher
     }

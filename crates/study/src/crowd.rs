@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Intervals of the line between two runs.
 const INTERVALS: usize = 10;
-/// A barrier of so many nats, at most, is none.
+/// A barrier of at most this many nats counts as none.
 const LEVEL: f64 = 0.02;
 /// A higher one than this share of the descent from a random guess is a ridge.
 const HIGH: f64 = 0.1;
@@ -155,7 +155,7 @@ impl LineCosts<'_> {
     }
 }
 
-/// The place after so many intervals of a line.
+/// The position on a line after this many intervals.
 fn place(intervals: usize) -> f64 {
     intervals as f64 / INTERVALS as f64
 }
@@ -184,7 +184,7 @@ fn judge(
     let alike = most - least <= ALIKE * least;
     let heights = match alike {
         true => format!("of like height ({least:.2} to {most:.2} nats)"),
-        false => format!("of unlike height ({least:.2} to {most:.2} nats)"),
+        false => format!("of unequal height ({least:.2} to {most:.2} nats)"),
     };
     let lowest = before.min(after);
     let matching = format!("({before:.2} before and {after:.2} after matching heads and neurons)");
@@ -359,7 +359,7 @@ mod tests {
                 ..runs[1].clone()
             },
         ];
-        assert!(judge(&far, [0.9, 0.3], 4.1).2.contains("of unlike height"));
+        assert!(judge(&far, [0.9, 0.3], 4.1).2.contains("of unequal height"));
         // Above the line from 2 to 1, not above the first end.
         assert_eq!(barrier(&[0.0, 0.5, 1.0], &[2.0, 1.75, 1.0]), 0.25);
         assert_eq!(barrier(&[0.0, 0.5, 1.0], &[2.0, 1.0, 1.0]), 0.0);

@@ -40,9 +40,9 @@ pub enum Knob {
         /// The value at first.
         start: f64,
     },
-    /// A text of at most so many bytes.
+    /// A text of limited length.
     Text {
-        /// Bytes.
+        /// The most bytes allowed.
         longest: usize,
     },
 }
@@ -145,6 +145,21 @@ impl Outline {
         }
     }
 
+    /// Checks a value of the knob.
+    ///
+    /// # Errors
+    /// If it is out of bounds or of the wrong kind.
+    pub fn check(&self, value: Option<&KnobValue>) -> Result<()> {
+        match (self.bounds, value) {
+            (Knob::Number { .. }, value) => self.number(value).map(drop),
+            (Knob::Text { .. }, None) => Ok(()),
+            (Knob::Text { longest }, Some(KnobValue::Text(text))) if text.len() <= longest => {
+                Ok(())
+            }
+            _ => Err(self.wrong()),
+        }
+    }
+
     fn wrong(&self) -> Error {
         let (knob, number) = (self.knob, self.number);
         let what = match self.bounds {
@@ -244,11 +259,11 @@ pub fn answer(
 ) -> Result<()> {
     let outline = Outline::of(asked.lesson)?;
     let value = asked.value.as_ref();
-    if let Knob::Text { longest } = outline.bounds {
+    outline.check(value)?;
+    if let Knob::Text { .. } = outline.bounds {
         let text = match value {
-            None => tiny::FIRST,
-            Some(KnobValue::Text(text)) if text.len() <= longest => text,
-            Some(_) => return Err(outline.wrong()),
+            Some(KnobValue::Text(text)) => text,
+            _ => tiny::FIRST,
         };
         let next = learner.next(text, asked.stories, stop, tell)?;
         tell(Told::Next(next));

@@ -87,7 +87,7 @@ pub fn caption(land: &CostLandscape) -> Vec<String> {
             "The plane through all 3 checkpoints: any three points lie on one".into()
         }
         (PlaneAxes::Pca, Some(share)) => format!(
-            "The plane through {} checkpoints that holds most of their motion: {:.1}% of it",
+            "The plane through {} checkpoints that holds as much of their motion as possible: {:.1}%",
             land.path.len(),
             100.0 * share
         ),
@@ -109,7 +109,7 @@ pub fn caption(land: &CostLandscape) -> Vec<String> {
     let beside = beside.fold(0.0, f64::max);
     if land.axes != PlaneAxes::Line && !land.path.is_empty() {
         all.push(format!(
-            "The run's path is its shadow on the plane: its own cost differs by up to {} nats",
+            "The run's path is projected on the plane: its own cost differs by up to {} nats",
             figure((beside * 1e4).round() / 1e4)
         ));
     }

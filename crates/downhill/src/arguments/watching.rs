@@ -61,6 +61,7 @@ pub struct Compare {
 
 /// `lesson`
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Lesson {
     /// Show this lesson in the terminal, 1 to 9 [default: all lessons on a page]
     #[arg(value_name = "N")]
@@ -69,44 +70,19 @@ pub struct Lesson {
     #[arg(long, value_name = "TEXT", requires = "number")]
     pub text: Option<String>,
     /// Lesson 2: the probability that the model gives to the right token
-    #[arg(
-        long,
-        value_name = "P",
-        requires = "number",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "P", requires = "number")]
     pub probability: Option<f64>,
     /// Lessons 3 and 7: the weight
-    #[arg(
-        long,
-        value_name = "W",
-        requires = "number",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "W", requires = "number")]
     pub weight: Option<f64>,
     /// Lessons 4 and 6: the learning rate
-    #[arg(
-        long,
-        value_name = "RATE",
-        requires = "number",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "RATE", requires = "number")]
     pub rate: Option<f64>,
     /// Lessons 5 and 8: the number of steps
-    #[arg(
-        long,
-        value_name = "N",
-        requires = "number",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", requires = "number")]
     pub steps: Option<f64>,
     /// Lesson 9: how many lines of text the model reads
-    #[arg(
-        long,
-        value_name = "N",
-        requires = "number",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "N", requires = "number")]
     pub lines: Option<f64>,
     /// Check this answer to the lesson's question
     #[arg(

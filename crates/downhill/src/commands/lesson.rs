@@ -28,6 +28,7 @@ pub fn run(a: &Lesson) -> Result<()> {
     };
     let outline = Outline::of(number)?;
     let value = value(a, outline)?;
+    outline.check(value.as_ref())?;
     if let Some(answer) = &a.answer {
         let right = lesson::is_right(number, answer, Stories::English)?;
         writeln!(out(), "{}", told::verdict(number, right))?;

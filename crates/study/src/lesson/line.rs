@@ -31,14 +31,14 @@ pub struct LineLook {
     pub slope: f64,
 }
 
-/// How much the cost rises over a short way to the right.
+/// How much the cost rises over a short run to the right.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Rise {
-    /// The length of the way.
-    pub way: f64,
+    /// The length of the run.
+    pub run: f64,
     /// How much higher the cost is there.
     pub rise: f64,
-    /// Rise over way.
+    /// Rise over run.
     pub ratio: f64,
 }
 
@@ -123,12 +123,12 @@ pub(super) fn slope(weight: f64) -> Result<SlopeLesson> {
     let mut line = OneWeight::new()?;
     let here = line.look(weight)?;
     let mut walked = Vec::new();
-    for way in [1.0, 0.1, 0.01, 0.001] {
-        let rise = line.look(weight + way)?.cost - here.cost;
+    for run in [1.0, 0.1, 0.01, 0.001] {
+        let rise = line.look(weight + run)?.cost - here.cost;
         walked.push(Rise {
-            way,
+            run,
             rise,
-            ratio: rise / way,
+            ratio: rise / run,
         });
     }
     Ok(SlopeLesson {
@@ -169,9 +169,9 @@ mod tests {
             let off = weight - BEST;
             assert!((lesson.here.cost - (1.0 + 5.0 * off * off)).abs() < 1e-12);
             assert!((lesson.here.slope - 10.0 * off).abs() < 1e-12);
-            // A parabola's rise over a way h is h·slope + 5·h².
+            // A parabola's rise over a run h is h·slope + 5·h².
             for rise in lesson.walked {
-                let expected = lesson.here.slope + 5.0 * rise.way;
+                let expected = lesson.here.slope + 5.0 * rise.run;
                 assert!((rise.ratio - expected).abs() < 1e-9, "{rise:?}");
             }
         }

@@ -53,7 +53,7 @@ fn good([most, least]: [f64; 2]) -> f64 {
 }
 
 impl Landscape {
-    /// The costs of all walkers after so many steps.
+    /// The costs of all walkers after these steps.
     fn costs(&self, step: usize) -> impl Iterator<Item = f64> {
         let walkers = self.descents.iter().flat_map(|crowd| &crowd.walkers);
         walkers.map(move |path| self.cost(path.w[step], path.b[step]))
@@ -78,7 +78,7 @@ impl Landscape {
     }
 }
 
-/// Lesson 5 after so many steps.
+/// Lesson 5 after this many steps.
 pub(super) fn crowd(steps: usize) -> Result<CrowdLesson> {
     let mut land = walk(good)?;
     let steps = steps.min(land.steps());

@@ -166,7 +166,7 @@ fn corpus(stories: Stories, lines: usize) -> Result<Corpus> {
 }
 
 impl Learner {
-    /// One whose models use so many threads.
+    /// A learner whose models use this many threads.
     pub fn new(threads: usize) -> Learner {
         Learner {
             threads,

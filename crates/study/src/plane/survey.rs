@@ -35,7 +35,7 @@ pub struct SurveySettings {
     pub axes: PlaneAxes,
     /// Tokens to predict at each point.
     pub tokens: usize,
-    /// Points per side, one of [`LEVELS`]; with a time limit, at most so many.
+    /// Points per side, one of [`LEVELS`]; with a time limit, at most that many.
     pub grid: usize,
     /// A time limit; the coarsest grid is drawn in any case.
     pub time: Option<Duration>,

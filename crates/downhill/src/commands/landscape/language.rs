@@ -10,7 +10,7 @@ use crate::terminal;
 use data::JobControl;
 use run::{CostLandscape, Disk, Files, Kind, LandscapeFile, RunFolder, write_output};
 use serve::Runs;
-use std::io::Write;
+use std::io::{Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use study::plane::{Error, LEVELS, StudiedRun, SurveySettings, Surveying, survey};
 
@@ -116,7 +116,7 @@ fn draw(
     drop(line);
     let drawn = drawn?;
     if drawn.stopped {
-        tell("stopped; what was computed is kept, and the same command goes on from there");
+        tell("stopped; what was computed is kept: run the same command to continue");
         return Err(Failure::Interrupted);
     }
     Ok(drawn.file)
@@ -124,7 +124,7 @@ fn draw(
 
 fn print(land: &CostLandscape, folder: &RunFolder) -> Result<()> {
     // The map is ours, and has no text from outside.
-    print!("{}", watch::map(land, terminal::color()));
+    stdout().write_all(watch::map(land, terminal::color()).as_bytes())?;
     let mut out = out();
     let all = land.cost.iter().flatten().flatten().copied();
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), c| {
@@ -136,7 +136,7 @@ fn print(land: &CostLandscape, folder: &RunFolder) -> Result<()> {
     }
     writeln!(
         out,
-        "To turn it: downhill watch {}",
+        "To rotate it in the browser: downhill watch {}",
         folder.path().display()
     )?;
     Ok(())

@@ -77,7 +77,7 @@ const SCRIPTS: [Script; 9] = [
     [
         "Learned or copied?",
         "A model with plenty of room and little text can learn it by heart. How much of what it\n\
-         writes stands word for word in its text?",
+         writes appears word for word in that text?",
         "Which model writes something of its own? 1: one that read 3 lines  2: one that read 500",
         "3 lines can be remembered. Of 500, only what they have in common helps.",
         "Train it with 3 lines and with 500, and compare the shares of what is copied.",
@@ -153,7 +153,7 @@ fn short(x: f64) -> String {
 /// A row of cells, each of 14 columns.
 fn row(name: &str, cells: &[String]) -> io::Result<()> {
     let cells: String = cells.iter().map(|cell| format!("{cell:>14}")).collect();
-    writeln!(out(), "{name:22}{cells}")
+    writeln!(out(), "{}", format!("{name:22}{cells}").trim_end())
 }
 
 fn numbers(name: &str, cells: &[f64]) -> io::Result<()> {
@@ -202,11 +202,11 @@ fn slope(told: &SlopeLesson) -> io::Result<()> {
     numbers("cost", &[here.cost])?;
     numbers("slope", &[here.slope])?;
     writeln!(out())?;
-    head(&["way", "rise", "rise / way"])?;
+    head(&["run", "rise", "rise / run"])?;
     let walked = told.walked.iter();
     walked
         .into_iter()
-        .try_for_each(|w| numbers("walking to the right", &[w.way, w.rise, w.ratio]))
+        .try_for_each(|w| numbers("to the right", &[w.run, w.rise, w.ratio]))
 }
 
 fn step(told: &StepLesson) -> io::Result<()> {
@@ -241,7 +241,7 @@ fn rates(told: &RatesLesson) -> io::Result<()> {
         "arrived",
         &[format!("{} of {}", told.arrived, told.walkers)],
     )?;
-    let cost = |cost: &Option<f64>| cost.map_or("beyond numbers".into(), short);
+    let cost = |cost: &Option<f64>| cost.map_or("too large".into(), short);
     for (step, found) in told.costs.iter().enumerate().step_by(10) {
         row(&format!("mean cost, step {step}"), &[cost(found)])?;
     }
