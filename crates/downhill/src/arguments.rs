@@ -119,7 +119,7 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Configured {
     /// Start from a preset: tiny, default, gpt2-cpu, gpt2-char, gpt2-124m, or that of a corpus:
-    /// sums, copy, reverse, recall
+    /// tales, sums, copy, reverse, recall
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
     /// Read values from a TOML file (see `downhill config`)
@@ -136,8 +136,8 @@ pub struct TrainFlags {
     #[command(flatten)]
     pub configured: Configured,
     /// Train on a built-in corpus: tales (the default); sums, of which most are held out, first
-    /// learned by rote, then by their rule; copy, reverse or recall, a skill that appears. All but
-    /// tales come with a preset of the same name
+    /// learned by rote, then by their rule; copy, reverse or recall, a skill that appears. Each
+    /// comes with a preset of the same name
     #[arg(long, value_name = "NAME")]
     pub corpus: Option<text::BuiltIn>,
     /// Number of steps (train.steps)
@@ -217,10 +217,13 @@ pub struct TrainFlags {
 }
 
 impl TrainFlags {
-    /// The same, with the preset of the corpus where nothing else is given.
+    /// The same, with the preset of the corpus where nothing else is given: that of the stories if
+    /// there is no text either.
     #[must_use]
-    fn with_preset(mut self) -> TrainFlags {
-        let corpus = self.corpus.filter(|corpus| corpus.has_preset());
+    fn with_preset(mut self, paths: &[PathBuf]) -> TrainFlags {
+        let planned = self.time.is_some() || self.resume.is_some();
+        let stories = (paths.is_empty() && !planned).then_some(text::BuiltIn::Tales);
+        let corpus = self.corpus.or(stories).filter(|corpus| corpus.has_preset());
         if let (Some(corpus), None, None) =
             (corpus, &self.configured.preset, &self.configured.config)
         {
@@ -498,7 +501,7 @@ pub fn parse() -> Result<Command, ExitCode> {
             command: Some(Command::Train(mut train)),
             ..
         }) => {
-            train.flags = train.flags.with_preset();
+            train.flags = train.flags.with_preset(&train.paths);
             Ok(Command::Train(train))
         }
         Ok(CommandLine {
@@ -510,7 +513,7 @@ pub fn parse() -> Result<Command, ExitCode> {
             train,
         }) => Ok(Command::Train(Train {
             paths: Vec::new(),
-            flags: train.with_preset(),
+            flags: train.with_preset(&[]),
         })),
         Err(error) => Err(report(&error, arguments.get(1))),
     }

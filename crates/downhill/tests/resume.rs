@@ -61,13 +61,15 @@ fn a_run_killed_after_a_checkpoint_resumes_to_the_same_bits() {
     assert!(bits(&place, "whole", 30) == bits(&place, "part", 30));
 }
 
-/// The averaged weights, Muon's states and merges left out at random go on as well.
+/// The averaged weights, Muon's states, merges left out at random and short windows (up to step 15)
+/// go on as well.
 #[test]
 fn everything_that_learns_goes_on_to_the_same_bits() {
     let place = Place::with_story();
     let line = "train story.txt --preset tiny --steps 30 --quiet --set checkpoint.every=10 \
                 --set data.tokenizer=bpe:290 --set data.merge_dropout=0.2 \
-                --set optim.name=normuon --set optim.lr_min=0 --set train.average=0.6";
+                --set optim.name=normuon --set optim.lr_min=0 --set train.average=0.6 \
+                --set train.short_context=16 --set train.short_share=0.5";
     place.run(&format!("{line} --run whole")).fine();
     let state = |run: &str| {
         let read = |file: &str| place.read(&format!("{run}/checkpoints/step-000030/{file}"));

@@ -125,6 +125,40 @@ fn any_number_of_threads_gives_the_same_bits() {
     assert!(one != bits(&place, "seed", 6));
 }
 
+/// A run may begin with short windows. A model that is taken from that part has a short context, and
+/// its loss is not compared with that of whole windows. Windows that are "cut" into one piece change
+/// no bit.
+#[test]
+fn short_windows_come_first_and_a_model_has_the_context_that_it_has_seen() {
+    let place = Place::with_story();
+    let line = "train story.txt --preset tiny --steps 8 --json --set checkpoint.every=4 --run";
+    let run = |name: &str, short: u64| {
+        let short = format!("--set train.short_context={short} --set train.short_share=0.5");
+        place.run(&format!("{line} {name} {short}")).fine().events()
+    };
+    let events = run("short", 16);
+    let context = |step: u64| {
+        let folder = format!("short/checkpoints/step-00000{step}");
+        let config = String::from_utf8(place.read(&format!("{folder}/config.json"))).unwrap();
+        let manifest = String::from_utf8(place.read(&format!("{folder}/manifest.json"))).unwrap();
+        let [config, manifest] =
+            [config, manifest].map(|json| common::parse(&json.replace('\n', " ")).remove(0));
+        let context = config["max_position_embeddings"].as_u64().unwrap();
+        (context, manifest["loss"].is_f64())
+    };
+    assert_eq!((context(4), context(8)), ((16, false), (64, true)));
+    assert_eq!(events.last().unwrap()["best_step"], 8);
+
+    let (whole, same) = (run("whole", 0), run("same", 64));
+    assert!(bits(&place, "whole", 8) == bits(&place, "same", 8));
+    let flops = |events: &[serde_json::Value]| events[0]["flops_per_step"].as_u64().unwrap();
+    assert_eq!(flops(&whole), flops(&same));
+    assert!(flops(&events) < flops(&whole));
+    place
+        .run("train story.txt --preset tiny --set train.short_context=24")
+        .fails(2, &["train.short_context = 24", "model.context = 64"]);
+}
+
 #[test]
 fn without_a_text_the_stories_are_learned_and_their_floor_is_known() {
     let place = Place::new();

@@ -101,6 +101,8 @@ pub struct TrainConfig {
     pub steps: usize,
     pub seed: u64,
     pub average: f64,
+    pub short_context: usize,
+    pub short_share: f64,
     #[serde(with = "none")]
     pub pace: Option<Pace>,
     pub members: usize,
@@ -336,6 +338,19 @@ impl Config {
             optim.beta2 = libm::exp2(-(tokens as f64) / half);
         }
         optim.rules()
+    }
+
+    /// The config of the part of the run whose windows are short, if there is one: the same tokens
+    /// of a step, in more windows.
+    pub fn short(&self) -> Option<Config> {
+        let (context, train) = (self.model.context, &self.train);
+        if train.short_context == 0 || train.short_share == 0.0 {
+            return None;
+        }
+        let mut short = self.clone();
+        short.model.context = train.short_context;
+        short.train.batch *= context / train.short_context;
+        Some(short)
     }
 
     /// Merges default ← preset ← file (its path and content) ← assignments `key=value`.

@@ -30,7 +30,7 @@ fn key_names_are_stable() {
         "model: family layers heads kv_heads head_size width hidden context dropout",
         "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
         "optim: name lr matrix_lr matrix_block lr_min schedule schedule_steps warmup decay momentum beta1 beta2 half_life epsilon weight_decay cautious clip",
-        "train: batch steps seed average pace members patience improvement stable threads precision",
+        "train: batch steps seed average short_context short_share pace members patience improvement stable threads precision",
         "eval: every tokens",
         "checkpoint: every keep",
         "data: tokenizer validation_bytes encoding lossy field delimiter quotes separator raw skip_bad gitignore merge_dropout canaries canary_tokens",
@@ -221,6 +221,14 @@ fn values_of_a_preset_give_way_and_given_ones_do_not() {
     assert_eq!(model.kv_heads, 2);
     let optim = load("default", &["optim.lr=1e-5"]).unwrap().optim;
     assert!(optim.lr_min < 1e-5);
+    let short = |sets: &[&str]| load("tales", sets).unwrap().train.short_context;
+    assert_eq!(
+        (short(&["model.context=100"]), short(&["model.context=256"])),
+        (0, 128)
+    );
+    assert_eq!(short(&["model.family=gpt2"]), 0);
+    let given = load("tales", &["model.context=100", "train.short_context=64"]);
+    assert!(given.is_err(), "the user's own value stays");
     let given = load("default", &["model.heads=8", "model.kv_heads=3"]);
     refused(given, &["model.kv_heads = 3", "model.heads = 8"]);
     let given = load("default", &["model.family=gpt2", "model.kv_heads=2"]);

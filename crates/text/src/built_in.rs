@@ -43,9 +43,9 @@ impl BuiltIn {
         }
     }
 
-    /// Whether it comes with a preset of the same name, since no other fits.
+    /// Whether it comes with a preset of the same name.
     pub fn has_preset(self) -> bool {
-        !matches!(self, BuiltIn::Tales | BuiltIn::TalesZh)
+        self != BuiltIn::TalesZh
     }
 }
 

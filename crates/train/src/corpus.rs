@@ -16,6 +16,12 @@ use text::{BuiltIn, Exercises, Tokenizer, TokenizerKind};
 /// comparable.
 const TALES: (u64, usize, usize) = (1, 6_000_000, 200_000);
 
+/// How much of the stories a bpe tokenizer is learned from, and how often each syllable of their
+/// songs is put before them: more often than any other pair of letters occurs there. So each has a
+/// token of its own, and songs, whose syllables are independent, aren't cut across them.
+const TALES_LEARNED: usize = 500_000;
+const SYLLABLES_LEARNED: usize = TALES_LEARNED / 32;
+
 /// The source of a corpus, stored in run.toml under `[source]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -364,7 +370,12 @@ fn stories(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Resu
     let chosen = settled(&data.tokenizer, || TokenizerKind::Chars);
     let tokenizer = match known {
         Some(known) => known,
-        None => Tokenizer::make(&chosen, &[&text.train, &text.validation], &[&text.train])?,
+        None => {
+            let learned = &text.train[..text.train.len().min(TALES_LEARNED)];
+            let syllables = text.syllables.repeat(SYLLABLES_LEARNED);
+            let whole: [&[u8]; 2] = [&text.train, &text.validation];
+            Tokenizer::make(&chosen, &whole, &[&syllables, learned])?
+        }
     };
     Ok(Corpus {
         floor_bits: Some(text.floor_bits),

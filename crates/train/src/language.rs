@@ -10,10 +10,10 @@ use crate::saved::weights;
 use crate::task::{Measured, Recording, Task};
 use data::Loader;
 use engine::{Device, Field, Graph, HostMut, Ready, UNCOUNTED, Variable};
-use model::{Config, Training, hugging_face, initialize, taught_by};
+use model::{Config, ModelConfig, Training, hugging_face, initialize, taught_by};
 use run::{Checkpoint, Eval, Kind, NamedFile, RunFolder, Sample, Start, Step, What, Which};
 use session::{
-    Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, tokenizer, write_text,
+    Plans, Sampling, Session, TOKENIZER, TOKENIZER_CONFIG, begin, pages_of, tokenizer, write_text,
 };
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -22,21 +22,57 @@ use text::MergeDropout;
 /// Bits below the entropy floor that occur by chance in one of 2⁴⁰ texts.
 const LUCK: f64 = 40.0;
 
+/// A part of a run, whose windows have one length.
+struct Part {
+    /// The model's shape; its context is the length of the windows.
+    model: ModelConfig,
+    /// Draws the windows: short ones come from more places of the text than a few long ones cut up.
+    loader: Loader,
+    training: Training,
+    /// Plans for evaluation, samples and probes.
+    plans: Plans,
+    inspected: Option<Inspected>,
+}
+
+impl Part {
+    /// All parts share a cache of this many pages.
+    fn new(config: &Config, corpus: &Corpus, pages: usize) -> Result<Part> {
+        let size = (config.train.batch, config.model.context);
+        let vocabulary = corpus.tokenizer.vocabulary_size();
+        let (tokens, seed) = (corpus.train.clone(), config.train.seed);
+        let share = config.data.merge_dropout;
+        let merges = MergeDropout::new(&corpus.tokenizer, share, seed);
+        if share > 0.0 && merges.is_none() {
+            return Err(Error::MergeDropout { share });
+        }
+        let loader = match corpus.line() {
+            None => Loader::new(tokens, size, seed, merges)?,
+            Some(_) => Loader::of_lines(tokens, size, seed)?,
+        };
+        Ok(Part {
+            model: config.model.clone(),
+            loader,
+            training: Training::record(config, vocabulary)?,
+            plans: Plans::with_pages(&config.model, vocabulary, 1, pages),
+            inspected: Inspected::new(corpus, &config.model)?,
+        })
+    }
+}
+
 /// The task of a language model.
 pub struct LanguageTask {
     config: Config,
     corpus: Corpus,
-    loader: Loader,
-    training: Training,
+    /// The part of the run with whole windows, and that with short ones, if there is one.
+    parts: Vec<Part>,
+    /// Index of the current part.
+    part: usize,
     /// What is learned.
     variables: Vec<Variable>,
     /// Runs whose best models teach this one.
     teachers: Vec<RunFolder>,
-    /// Plans for evaluation, samples and probes.
-    plans: Plans,
     cadence: Cadence,
     probe: Probe,
-    inspected: Option<Inspected>,
     /// Step of the last lens.
     looked: Option<u64>,
 }
@@ -48,31 +84,22 @@ impl LanguageTask {
     /// If the config's numbers don't fit together, the text is too short, or the sample prompt has
     /// a character that doesn't occur in the text.
     pub fn new(config: &Config, corpus: Corpus) -> Result<LanguageTask> {
-        let (batch, time) = (config.train.batch, config.model.context);
-        let vocabulary = corpus.tokenizer.vocabulary_size();
         begin(&corpus.tokenizer, &config.sample.prompt)?;
-        let share = config.data.merge_dropout;
-        let merges = MergeDropout::new(&corpus.tokenizer, share, config.train.seed);
-        if share > 0.0 && merges.is_none() {
-            return Err(Error::MergeDropout { share });
-        }
-        let (tokens, seed) = (corpus.train.clone(), config.train.seed);
-        let loader = match corpus.line() {
-            None => Loader::new(tokens, (batch, time), seed, merges)?,
-            Some(_) => Loader::of_lines(tokens, (batch, time), seed)?,
-        };
-        let training = Training::record(config, vocabulary)?;
-        let all = training.decoder.graph.variables().iter();
+        let pages = pages_of(config.model.context);
+        let configs = [Some(config.clone()), config.short()];
+        let parts = configs.iter().flatten();
+        let parts: Vec<Part> = parts
+            .map(|config| Part::new(config, &corpus, pages))
+            .collect::<Result<_>>()?;
+        let all = parts[0].training.decoder.graph.variables().iter();
         let variables = all.filter(|v| v.is_parameter()).cloned().collect();
         Ok(LanguageTask {
-            loader,
-            training,
+            parts,
+            part: 0,
             variables,
             teachers: Vec::new(),
-            plans: Plans::new(&config.model, vocabulary, 1),
             cadence: Cadence::new(config),
             probe: Probe::default(),
-            inspected: Inspected::new(&corpus, &config.model)?,
             looked: None,
             config: config.clone(),
             corpus,
@@ -100,6 +127,15 @@ impl LanguageTask {
             weights(device, &checkpoint, shape, variables, &renamed)?;
         }
         Ok(())
+    }
+
+    /// The shape that a checkpoint's model should have: its context depends on its part of the run.
+    fn shape_of(&self, from: &Checkpoint) -> Result<&ModelConfig> {
+        let described = hugging_face::describe(&from.read(hugging_face::CONFIG)?, None);
+        let context = described.map_or(0, |described| described.model.context);
+        let mut shapes = self.parts.iter().map(|part| &part.model);
+        let shape = shapes.find(|shape| shape.context == context);
+        Ok(shape.unwrap_or(&self.config.model))
     }
 
     fn check_tokenizer(&self, from: &Checkpoint) -> Result<()> {
@@ -130,13 +166,14 @@ impl Task for LanguageTask {
                 self.teachers.len()
             )));
         }
-        let cost = self.training.decoder.cost.map(|(cost, _)| cost);
+        let training = &self.parts[self.part].training;
+        let cost = training.decoder.cost.map(|(cost, _)| cost);
         Ok(Recording {
-            graph: self.training.decoder.graph.clone(),
-            micros: self.training.micros,
+            graph: training.decoder.graph.clone(),
+            micros: training.micros,
             cost: cost.ok_or_else(|| Error::Task("the decoder has no cost".into()))?,
             loss_weight: match self.corpus.line() {
-                None => self.training.loss_weight,
+                None => training.loss_weight,
                 Some(line) => 1.0 / (self.config.train.batch * line.answer()) as f64,
             },
             double: false,
@@ -145,13 +182,15 @@ impl Task for LanguageTask {
 
     fn prepare(&mut self, device: &mut dyn Device) -> Result<()> {
         let lengths = [false, true].map(|full| self.scored(full));
-        let mut session = Session::new(device, &mut self.plans);
-        session.expect_writing()?;
-        for tokens in lengths {
-            session.expect_text(tokens)?;
-        }
-        if let Some(questions) = &self.corpus.questions {
-            questions.expect(&mut session, &self.corpus.tokenizer)?;
+        for part in &mut self.parts {
+            let mut session = Session::new(device, &mut part.plans);
+            session.expect_writing()?;
+            for tokens in lengths {
+                session.expect_text(tokens)?;
+            }
+            if let Some(questions) = &self.corpus.questions {
+                questions.expect(&mut session, &self.corpus.tokenizer)?;
+            }
         }
         Ok(())
     }
@@ -183,12 +222,16 @@ impl Task for LanguageTask {
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()> {
         self.check_tokenizer(from)?;
         self.load_teachers(device)?;
-        let shape = &self.config.model;
+        let shape = self.shape_of(from)?;
         weights(device, from, shape, &self.variables, &str::to_owned)
     }
 
+    fn shorten(&mut self, short: bool) {
+        self.part = usize::from(short && self.parts.len() > 1);
+    }
+
     fn fill(&mut self, device: &mut dyn Device, ready: Ready, step: u64) -> Result<()> {
-        let mut batch = self.loader.batch(step)?;
+        let mut batch = self.parts[self.part].loader.batch(step)?;
         if let Some(line) = self.corpus.line() {
             for (at, target) in batch.targets.iter_mut().enumerate() {
                 if !line.counts(at) {
@@ -196,7 +239,8 @@ impl Task for LanguageTask {
                 }
             }
         }
-        self.training
+        self.parts[self.part]
+            .training
             .fill(device, ready, &batch.inputs, &batch.targets)?;
         if self.cadence.evaluates(step + 1) {
             self.probe.remember(device, &self.variables)?;
@@ -221,7 +265,7 @@ impl Task for LanguageTask {
         let from = Instant::now();
         let full = full || self.scored(false) == self.scored(true);
         let tokens = self.scored(full);
-        let mut session = Session::new(device, &mut self.plans).until(stop);
+        let mut session = Session::new(device, &mut self.parts[self.part].plans).until(stop);
         let (score, examined) = self.corpus.score(&mut session, tokens)?;
         if let (true, Some(floor)) = (full, self.corpus.floor_bits) {
             let found = score.nats / std::f64::consts::LN_2;
@@ -251,7 +295,7 @@ impl Task for LanguageTask {
         let s = &self.config.sample;
         let tokenizer = &self.corpus.tokenizer;
         if let (Some(questions), Some(_)) = (&self.corpus.questions, self.corpus.line()) {
-            let mut session = Session::new(device, &mut self.plans).until(stop);
+            let mut session = Session::new(device, &mut self.parts[self.part].plans).until(stop);
             let (prompt, text) = questions.sample(&mut session, tokenizer)?;
             return Ok(Some(Sample {
                 prompt,
@@ -273,7 +317,7 @@ impl Task for LanguageTask {
             text.push_str(piece);
             true
         };
-        let mut session = Session::new(device, &mut self.plans).until(stop);
+        let mut session = Session::new(device, &mut self.parts[self.part].plans).until(stop);
         write_text(&mut session, tokenizer, &prompt, s.tokens, &sampling, piece)?;
         Ok(Some(Sample {
             prompt: s.prompt.clone(),
@@ -302,12 +346,13 @@ impl Task for LanguageTask {
         let line = corpus.line().map_or(1, |line| line.tokens);
         let text = (&corpus.validation[..], line);
         let looks = self.cadence.looks(step, self.looked);
-        let mut session = Session::new(device, &mut self.plans).until(stop);
+        let part = &mut self.parts[self.part];
+        let mut session = Session::new(device, &mut part.plans).until(stop);
         let (stream, lens) = self.probe.look(&mut session, tokenizer, text, looks)?;
         if let Some(lens) = lens {
             self.looked = Some(step);
             seen.push(lens.into());
-            if let Some(inspected) = &self.inspected {
+            if let Some(inspected) = &part.inspected {
                 seen.push(inspected.look(&mut session, tokenizer)?.into());
             }
         }
@@ -321,7 +366,8 @@ impl Task for LanguageTask {
     }
 
     fn files<'a>(&'a self, device: &'a dyn Device) -> Result<Vec<NamedFile<'a>>> {
-        let (model, tokenizer) = (&self.config.model, &self.corpus.tokenizer);
+        // What it has seen so far is the context of a model that is used before its time.
+        let (model, tokenizer) = (&self.parts[self.part].model, &self.corpus.tokenizer);
         let (vocabulary, eos) = (tokenizer.vocabulary_size(), tokenizer.end_of_text());
         let variables = &self.variables;
         let tensor = move |name: &str| {

@@ -14,11 +14,14 @@ use model::{Config, Training, initialize};
 use std::time::{Duration, Instant};
 use text::{Tokenizer, TokenizerKind};
 
-/// Sequences per step, and tokens per sequence. If there is time for few steps only, a step has
+/// Sequences per step, and tokens per sequence; and over the first part of the run, tokens of its
+/// short windows, and their share of the steps. If there is time for few steps only, a step has
 /// fewer sequences, down to a quarter.
-const BATCH: usize = 16;
+const BATCH: usize = 4;
 const FEW_STEPS: f64 = 250.0;
-const CONTEXT: usize = 128;
+const CONTEXT: usize = 512;
+const SHORT_CONTEXT: usize = 128;
+const SHORT_SHARE: f64 = 0.75;
 
 /// Layers and width of the shapes that are considered; heads have 64 channels.
 const SHAPES: [(usize, usize); 7] = [
@@ -185,7 +188,7 @@ fn sets(
         ("model.width", width.to_string()),
         ("model.heads", heads.to_string()),
         ("model.kv_heads", heads.to_string()),
-        ("model.tied", "false".to_owned()),
+        ("model.tied", "true".to_owned()),
         ("model.context", CONTEXT.to_string()),
         ("model.dropout", format!("{dropout:?}")),
         ("optim.name", "normuon".to_owned()),
@@ -200,6 +203,8 @@ fn sets(
         ("optim.weight_decay", format!("{decay:.3}")),
         ("train.members", members.to_string()),
         ("train.batch", batch.to_string()),
+        ("train.short_context", SHORT_CONTEXT.to_string()),
+        ("train.short_share", format!("{SHORT_SHARE:?}")),
         ("train.steps", format!("{steps:.0}")),
         ("train.average", "0.15".to_owned()),
         ("eval.every", format!("{every:.0}")),
@@ -352,13 +357,33 @@ fn alone(config: &Config) -> Config {
     alone
 }
 
+/// The configs of a single member's steps with short and whole windows, and the share of each.
+fn parts(config: &Config) -> Vec<(f64, Config)> {
+    let alone = alone(config);
+    match alone.short() {
+        None => vec![(1.0, alone)],
+        Some(short) => {
+            let share = alone.train.short_share;
+            vec![(share, short), (1.0 - share, alone)]
+        }
+    }
+}
+
 /// FLOPs of a step, and parameters outside the embedding.
 fn flops(facts: &Facts, config: &Config) -> Result<(f64, f64)> {
-    let config = &alone(config);
-    let training = Training::record(config, facts.vocabulary)?;
-    let totals = engine::dry_run(&training.plan(config)?);
-    let outside = totals.parameters as f64 - (facts.vocabulary * config.model.width) as f64;
-    Ok((totals.flops as f64, outside))
+    let (mut flops, mut parameters) = (0.0, 0.0);
+    for (share, config) in parts(config) {
+        let training = Training::record(&config, facts.vocabulary)?;
+        let totals = engine::dry_run(&training.plan(&config)?);
+        flops += share * totals.flops as f64;
+        parameters += share * totals.parameters as f64;
+    }
+    // A tied embedding counts as the output head.
+    let embedding = match config.model.tied {
+        true => 0,
+        false => facts.vocabulary * config.model.width,
+    };
+    Ok((flops, parameters - embedding as f64))
 }
 
 /// Seconds of so many steps of `each` tokens, and of the evaluations that no run goes without: the
@@ -466,8 +491,8 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
     reasons
 }
 
-/// Seconds of a training step of this config on this machine: the fastest of a few, measured for
-/// about as long as `most`.
+/// Seconds of a training step of this config on this machine, on average over its parts: the
+/// fastest of a few, measured for about as long as `most`.
 ///
 /// # Errors
 /// If the device fails.
@@ -477,7 +502,17 @@ pub fn step_seconds(
     threads: usize,
     most: Duration,
 ) -> Result<f64> {
-    let config = &alone(config);
+    let parts = parts(config);
+    let each = most / parts.len() as u32;
+    let mut seconds = 0.0;
+    for (share, config) in &parts {
+        seconds += share * fastest(config, vocabulary, threads, each)?;
+    }
+    Ok(seconds)
+}
+
+/// The same for steps of one kind.
+fn fastest(config: &Config, vocabulary: usize, threads: usize, most: Duration) -> Result<f64> {
     let mut device = Cpu::new(engine::CpuSettings::with_threads(threads));
     let training = Training::record(config, vocabulary)?;
     let optimizer = config.optimizer();

@@ -61,6 +61,12 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// A recorded step, and its place on the device.
+struct Prepared {
+    recording: Recording,
+    ready: Ready,
+}
+
 /// The trainer.
 pub struct Trainer<'a> {
     settings: TrainerSettings<'a>,
@@ -70,10 +76,12 @@ pub struct Trainer<'a> {
     folder: &'a RunFolder,
     log: EventLog,
     screen: &'a mut dyn FnMut(&Event),
-    recording: Recording,
+    /// The step, and if the run begins with short windows, the step with those.
+    steps: Vec<Prepared>,
+    /// Index of the current one.
+    part: usize,
     /// What is learned.
     variables: Vec<Variable>,
-    ready: Ready,
     optimizer: Optimizer,
     average: Average,
     pace: Pace,
@@ -119,24 +127,38 @@ impl<'a> Trainer<'a> {
         screen: &'a mut dyn FnMut(&Event),
     ) -> Result<Trainer<'a>> {
         let optimizer = settings.config.optimizer();
+        let plan = |recording: &Recording| {
+            let purpose = Purpose::Train(optimizer.clone());
+            let plan = Plan::new(recording.graph.clone(), recording.micros, purpose);
+            plan.map(|plan| plan.in_precision(settings.config.train.precision.of_products()))
+        };
         let recording = task.record()?;
-        let purpose = Purpose::Train(optimizer.clone());
-        let plan = Plan::new(recording.graph.clone(), recording.micros, purpose)?
-            .in_precision(settings.config.train.precision.of_products());
-        let totals = engine::dry_run(&plan);
+        let whole = plan(&recording)?;
+        let mut totals = engine::dry_run(&whole);
         device.create(recording.graph.variables(), Some(&optimizer))?;
-        let ready = device.prepare(plan)?;
+        let ready = device.prepare(whole)?;
+        let mut steps = vec![Prepared { recording, ready }];
+        if settings.config.short().is_some() {
+            task.shorten(true);
+            let recording = task.record()?;
+            let short = plan(&recording)?;
+            let share = settings.config.train.short_share;
+            let less = totals.flops.saturating_sub(engine::dry_run(&short).flops) as f64;
+            totals.flops -= (share * less) as u64;
+            let ready = device.prepare(short)?;
+            steps.push(Prepared { recording, ready });
+        }
         // So that the reported memory includes evaluation and samples.
         task.prepare(device)?;
         let train = &settings.config.train;
-        if recording.double && train.average > 0.0 {
+        if steps[0].recording.double && train.average > 0.0 {
             return Err(Error::Task(
                 "train.average is for language models: set it to 0".into(),
             ));
         }
         let (average, pace) = (Average::new(train.average), train.pace());
         let log = folder.event_log()?;
-        let all = recording.graph.variables().iter();
+        let all = steps[0].recording.graph.variables().iter();
         let variables = all.filter(|v| v.is_parameter()).cloned().collect();
         let mut trainer = Trainer {
             least: None,
@@ -148,9 +170,9 @@ impl<'a> Trainer<'a> {
             folder,
             log,
             screen,
-            recording,
+            steps,
+            part: 0,
             variables,
-            ready,
             optimizer,
             average,
             pace,
@@ -172,7 +194,7 @@ impl<'a> Trainer<'a> {
         match from {
             None => trainer
                 .task
-                .initialize(trainer.device, &trainer.recording.graph)?,
+                .initialize(trainer.device, &trainer.steps[0].recording.graph)?,
             Some(checkpoint) => trainer.restore(checkpoint)?,
         }
         if let Err(error) = trainer.start(totals) {
@@ -217,7 +239,7 @@ impl<'a> Trainer<'a> {
             threads: self.settings.threads as u64,
             processor: engine::processor(),
             precision: match config.train.precision.of_products() {
-                _ if self.recording.double => "f64",
+                _ if self.steps[0].recording.double => "f64",
                 engine::Precision::F32 => "f32",
                 engine::Precision::Bf16 => "bf16",
             }
@@ -354,28 +376,45 @@ impl<'a> Trainer<'a> {
         self.settings.stop.load(Ordering::Relaxed)
     }
 
+    /// Turns to the part of the run that the step after `done` of them belongs to. The last step
+    /// always has whole windows.
+    fn turn_to(&mut self, done: u64) {
+        let share = self.settings.config.train.short_share;
+        let (first, _) = self.pace.first_at(self.pace.places() as f64 * share);
+        let short = self.steps.len() > 1 && done < first && done + 1 < self.pace.total();
+        if !short && self.part == 1 {
+            // Losses over short windows aren't comparable with those to come.
+            self.least = None;
+            self.patience = Patience::default();
+        }
+        self.part = usize::from(short);
+        self.task.shorten(short);
+    }
+
     /// Runs one step; returns whether the task can stop early.
     fn train_step(&mut self) -> Result<bool> {
         let from = Instant::now();
+        self.turn_to(self.step);
         let config = &self.settings.config;
         let lr = rate(&config.optim, self.step, &self.pace);
-        self.task.fill(self.device, self.ready, self.step)?;
+        let Prepared { recording, ready } = &self.steps[self.part];
+        self.task.fill(self.device, *ready, self.step)?;
         let scalars = Scalars {
             seed: config.train.seed,
             step: self.step,
             rate: lr,
-            loss_weight: self.recording.loss_weight,
+            loss_weight: recording.loss_weight,
         };
         if self.cadence.profiles(self.step) {
-            let kinds = self.device.run_profiled(self.ready, &scalars)?;
+            let kinds = self.device.run_profiled(*ready, &scalars)?;
             self.profiler.add(kinds);
         } else {
-            self.device.run(self.ready, &scalars)?;
+            self.device.run(*ready, &scalars)?;
         }
-        let mut shares = vec![0.0f64; self.recording.micros];
-        let cost = self.recording.cost;
+        let mut shares = vec![0.0f64; recording.micros];
+        let cost = recording.cost;
         self.device
-            .read(self.ready, cost, HostMut::Double(&mut shares))?;
+            .read(*ready, cost, HostMut::Double(&mut shares))?;
         let (cost, norm) = (shares.iter().sum::<f64>(), self.device.norm());
         if !cost.is_finite() || !norm.is_finite() {
             let what = if cost.is_finite() { "gradient" } else { "loss" };
@@ -432,6 +471,8 @@ impl<'a> Trainer<'a> {
     /// Evaluates the model and emits the event.
     fn measure(&mut self, full: bool) -> Result<()> {
         let stop = self.settings.stop;
+        // As the last step saw it.
+        self.turn_to(self.step.saturating_sub(1));
         let mut measured = self.task.evaluate(self.device, full, stop)?;
         if self.average.exists() {
             let raw = measured.loss;

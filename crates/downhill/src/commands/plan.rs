@@ -74,8 +74,8 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     let load = |sets: &[String]| load(f, sets);
     let first = load(&planner::first_sets())?;
     let text = text(a)?;
-    if text.paths.is_empty() && text.corpus.has_preset() {
-        let corpus = text.corpus;
+    let corpus = text.corpus;
+    if text.paths.is_empty() && text::Exercises::of(corpus).is_some() {
         let message = format!("--time is for texts: --corpus {corpus} has a preset of its own");
         return Err(Failure::Usage(message));
     }
@@ -104,10 +104,12 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
 /// The config of a run: a plan's assignments, or none, with the user's on top.
 pub fn load(f: &TrainFlags, sets: &[String]) -> Result<Config> {
     let mut configured = f.configured.clone();
-    // Heads are chosen for the planned width.
+    // Heads are chosen for the planned width, short windows for the planned context.
     let own = |key: &str| f.configured.sets.iter().any(|set| set.starts_with(key));
     let dropped = |set: &str| {
         own("model.heads=") && set.starts_with("model.kv_heads=")
+            || (own("model.context=") || own("model.family="))
+                && set.starts_with("train.short_context=")
             || own("model.width=")
                 && (set.starts_with("model.heads=") || set.starts_with("model.kv_heads="))
     };

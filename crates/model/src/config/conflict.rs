@@ -68,9 +68,10 @@ fn heads(m: &ModelConfig) -> [Check; 4] {
 }
 
 /// Products too large for any machine, and the order of the learning rates.
-fn sizes(config: &Config) -> [Check; 4] {
+fn sizes(config: &Config) -> [Check; 6] {
     let m = &config.model;
     let (batch, context) = (config.train.batch, m.context);
+    let short = config.train.short_context;
     let (lr, lr_min) = (config.optim.lr, config.optim.lr_min);
     let total = config.train.pace().total();
     [
@@ -80,6 +81,21 @@ fn sizes(config: &Config) -> [Check; 4] {
             message: format!(
                 "train.batch = {batch} times model.context = {context} is more than \
                  {STEP_TOKENS} tokens per step"
+            ),
+        },
+        Check {
+            keys: vec!["train.short_context", "model.family"],
+            ok: short == 0 || m.position == Position::Rope,
+            message: format!(
+                "train.short_context = {short} is for models with rotary positions, which gpt2 \
+                 doesn't have"
+            ),
+        },
+        Check {
+            keys: vec!["train.short_context", "model.context"],
+            ok: short == 0 || context.is_multiple_of(short),
+            message: format!(
+                "train.short_context = {short} doesn't divide model.context = {context}"
             ),
         },
         Check {

@@ -4,12 +4,13 @@
 pub(super) const DEFAULT: &str = include_str!("../default.toml");
 
 /// The presets: name and the values that differ from [`DEFAULT`].
-pub(super) const PRESETS: [(&str, &str); 9] = [
+pub(super) const PRESETS: [(&str, &str); 10] = [
     ("tiny", include_str!("../presets/tiny.toml")),
     ("default", include_str!("../presets/default.toml")),
     ("gpt2-cpu", include_str!("../presets/gpt2-cpu.toml")),
     ("gpt2-char", include_str!("../presets/gpt2-char.toml")),
     ("gpt2-124m", include_str!("../presets/gpt2-124m.toml")),
+    ("tales", include_str!("../presets/tales.toml")),
     ("sums", include_str!("../presets/sums.toml")),
     ("copy", include_str!("../presets/copy.toml")),
     ("reverse", include_str!("../presets/reverse.toml")),

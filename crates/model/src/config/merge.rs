@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::document::{DEFAULT, Entry, PRESETS, entries, nearest};
 use super::error::{ConfigError, Mistake};
 use super::family::{Family, fill, read};
-use super::{Config, conflict};
+use super::{Config, Position, conflict};
 
 /// The longest value that a message quotes in full, in characters.
 const SHOWN: usize = 60;
@@ -190,6 +190,18 @@ impl Merge {
             && lr < lr_min
         {
             optim.insert("lr_min".to_string(), Value::Float(lr / 10.0));
+        }
+        let model = section(table, "model");
+        let family = model.as_ref().and_then(|m| read::<Family>(m, "family"));
+        let context = model.and_then(|model| read::<usize>(model, "context"));
+        let rotary = family.is_none_or(|family| family.position() == Position::Rope);
+        if !given("train", "short_context")
+            && let (Some(context), Some(train)) = (context, section(table, "train"))
+            && let Some(short) = read::<usize>(train, "short_context")
+            && short != 0
+            && (!rotary || given("model", "context") && !context.is_multiple_of(short))
+        {
+            train.insert("short_context".to_string(), Value::Integer(0));
         }
     }
 }

@@ -46,6 +46,9 @@ pub struct Text {
     pub train: Vec<u8>,
     /// The validation text.
     pub validation: Vec<u8>,
+    /// The syllables of songs and spells, each as a word of its own. Half of a text's entropy is in
+    /// them.
+    pub syllables: Vec<u8>,
     /// Entropy floor of the validation text after its first byte, in bits.
     pub floor_bits: f64,
     /// Questions about stories of neither text.
@@ -104,8 +107,19 @@ fn text(name: &str, language: &Language, sizes: (u64, usize, usize)) -> Text {
         questions,
         train: train.into_bytes(),
         validation: validation.into_bytes(),
+        syllables: syllables(language),
         floor_bits: floor,
     }
+}
+
+/// The syllables of a language, with a space before each.
+fn syllables(language: &Language) -> Vec<u8> {
+    let lists = language.lists.iter();
+    let of_songs = lists.filter(|(name, _)| name.eq_ignore_ascii_case("la"));
+    let words = of_songs.flat_map(|(_, words)| words.split_whitespace());
+    words
+        .flat_map(|word| format!(" {word}").into_bytes())
+        .collect()
 }
 
 /// −log₂ of the probability of whole stories, from their letters alone; `None` if they aren't

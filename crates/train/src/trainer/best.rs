@@ -58,7 +58,7 @@ impl Trainer<'_> {
     /// when the model is at its best needs its best on disk.
     pub(super) fn judge_between(&mut self) -> bool {
         let train = &self.settings.config.train;
-        if let Some((_, loss)) = self.loss {
+        if let Some((_, loss)) = self.loss.filter(|_| self.part == 0) {
             self.patience.evaluated(train, loss);
         }
         train.patience > 0 && self.last.best

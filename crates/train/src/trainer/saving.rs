@@ -51,7 +51,9 @@ impl Trainer<'_> {
                 self.step
             )));
         }
-        let loss = self.loss.filter(|(step, _)| *step == self.step);
+        let loss = self
+            .loss
+            .filter(|(step, _)| *step == self.step && self.part == 0);
         let loss = loss.map(|(_, loss)| loss);
         if !self.folder.in_place() {
             return Err(self.save_beside(loss)?);
@@ -126,7 +128,7 @@ impl Trainer<'_> {
             self.device,
             variables,
             &self.optimizer,
-            self.recording.double,
+            self.steps[0].recording.double,
             &state,
         )?);
         files.extend(self.average.file(variables, averaged));
