@@ -113,6 +113,37 @@ pub struct Trainer<'a> {
     paused: Instant,
 }
 
+/// Creates the variables and prepares the step, or both steps, on the device. The totals are those of
+/// a step with whole windows, but the work is that of an average step.
+fn prepare(
+    config: &Config,
+    task: &mut dyn Task,
+    device: &mut dyn Device,
+) -> Result<(Vec<Prepared>, engine::Totals)> {
+    let optimizer = config.optimizer();
+    let plan = |recording: &Recording| {
+        let purpose = Purpose::Train(optimizer.clone());
+        let plan = Plan::new(recording.graph.clone(), recording.micros, purpose);
+        plan.map(|plan| plan.in_precision(config.train.precision.of_products()))
+    };
+    let recording = task.record()?;
+    let whole = plan(&recording)?;
+    let mut totals = engine::dry_run(&whole);
+    device.create(recording.graph.variables(), Some(&optimizer))?;
+    let ready = device.prepare(whole)?;
+    let mut steps = vec![Prepared { recording, ready }];
+    if config.short().is_some() {
+        task.shorten(true);
+        let recording = task.record()?;
+        let short = plan(&recording)?;
+        let less = totals.flops.saturating_sub(engine::dry_run(&short).flops) as f64;
+        totals.flops -= (config.train.short_share * less) as u64;
+        let ready = device.prepare(short)?;
+        steps.push(Prepared { recording, ready });
+    }
+    Ok((steps, totals))
+}
+
 impl<'a> Trainer<'a> {
     /// Prepares a run: a new one, or one resumed from a checkpoint.
     ///
@@ -127,27 +158,7 @@ impl<'a> Trainer<'a> {
         screen: &'a mut dyn FnMut(&Event),
     ) -> Result<Trainer<'a>> {
         let optimizer = settings.config.optimizer();
-        let plan = |recording: &Recording| {
-            let purpose = Purpose::Train(optimizer.clone());
-            let plan = Plan::new(recording.graph.clone(), recording.micros, purpose);
-            plan.map(|plan| plan.in_precision(settings.config.train.precision.of_products()))
-        };
-        let recording = task.record()?;
-        let whole = plan(&recording)?;
-        let mut totals = engine::dry_run(&whole);
-        device.create(recording.graph.variables(), Some(&optimizer))?;
-        let ready = device.prepare(whole)?;
-        let mut steps = vec![Prepared { recording, ready }];
-        if settings.config.short().is_some() {
-            task.shorten(true);
-            let recording = task.record()?;
-            let short = plan(&recording)?;
-            let share = settings.config.train.short_share;
-            let less = totals.flops.saturating_sub(engine::dry_run(&short).flops) as f64;
-            totals.flops -= (share * less) as u64;
-            let ready = device.prepare(short)?;
-            steps.push(Prepared { recording, ready });
-        }
+        let (steps, totals) = prepare(&settings.config, task, device)?;
         // So that the reported memory includes evaluation and samples.
         task.prepare(device)?;
         let train = &settings.config.train;
