@@ -125,9 +125,9 @@ fn any_number_of_threads_gives_the_same_bits() {
     assert!(one != bits(&place, "seed", 6));
 }
 
-/// A run may begin with short windows. A model that is taken from that part has a short context, and
-/// its loss is not compared with that of whole windows. Windows that are "cut" into one piece change
-/// no bit.
+/// A run may begin with short windows. A model that is taken from that part has a short context,
+/// and its loss is not compared with that of whole windows. Short windows as long as whole ones
+/// change no bit.
 #[test]
 fn short_windows_come_first_and_a_model_has_the_context_that_it_has_seen() {
     let place = Place::with_story();

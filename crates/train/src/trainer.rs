@@ -113,8 +113,8 @@ pub struct Trainer<'a> {
     paused: Instant,
 }
 
-/// Creates the variables and prepares the step, or both steps, on the device. The totals are those of
-/// a step with whole windows, but the work is that of an average step.
+/// Creates the variables and prepares the step, or both steps, on the device. The totals are those
+/// of a step with whole windows, but the work is that of an average step.
 fn prepare(
     config: &Config,
     task: &mut dyn Task,
