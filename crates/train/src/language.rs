@@ -86,6 +86,10 @@ impl LanguageTask {
     pub fn new(config: &Config, corpus: Corpus) -> Result<LanguageTask> {
         begin(&corpus.tokenizer, &config.sample.prompt)?;
         let pages = pages_of(config.model.context);
+        if corpus.line().is_some() && config.short().is_some() {
+            let told = "train.short_context is for texts: questions have lines of one length";
+            return Err(Error::Task(told.into()));
+        }
         let configs = [Some(config.clone()), config.short()];
         let parts = configs.iter().flatten();
         let parts: Vec<Part> = parts
