@@ -63,7 +63,8 @@ fn a_timed_run_says_what_it_expects_and_can_be_resumed() {
 #[test]
 fn a_timed_run_is_repeated_from_its_config_to_the_same_bits() {
     let place = Place::with_story();
-    let line = format!("train story.txt --time 5s --run timed --json {SMALL}");
+    let short = "--set train.short_context=8 --set train.short_share=0.5";
+    let line = format!("train story.txt --time 5s --run timed --json {SMALL} {short}");
     let first = place.run(&line).fine().events();
     let last = |events: &[serde_json::Value]| {
         let saved = kind(events, "saved");
@@ -108,6 +109,20 @@ fn a_plan_is_the_config_and_what_to_expect() {
     );
     let own = place.run("plan story.txt --time 1m --json --set model.width=32 --set model.heads=2");
     assert_eq!(own.fine().json()["config"]["model"]["width"], 32);
+}
+
+/// A small text has too few long windows.
+#[test]
+fn only_a_large_text_is_planned_with_long_windows() {
+    let place = Place::new();
+    let windows = |bytes: usize| {
+        place.write("text.txt", common::letters(bytes).as_bytes());
+        let plan = place.run("plan text.txt --time 10m --json").fine().json();
+        let [model, train] = [&plan["config"]["model"], &plan["config"]["train"]];
+        let [context, short] = [&model["context"], &train["short_context"]];
+        (context.as_u64().unwrap(), short.as_u64().unwrap())
+    };
+    assert_eq!((windows(20_000), windows(200_000)), ((128, 0), (512, 128)));
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn short_windows_come_first_and_a_model_has_the_context_that_it_has_seen() {
         place.run(&format!("{line} {name} {short}")).fine().events()
     };
     let events = run("short", 16);
+    assert_eq!(events[0]["short_context"], 16);
     let context = |step: u64| {
         let folder = format!("short/checkpoints/step-00000{step}");
         let config = String::from_utf8(place.read(&format!("{folder}/config.json"))).unwrap();

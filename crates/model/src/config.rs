@@ -63,6 +63,7 @@ pub struct ModelConfig {
     pub tied: bool,
     pub rope_theta: f64,
     pub norm_epsilon: f64,
+    pub output_std: f64,
 }
 
 /// `optim.*`

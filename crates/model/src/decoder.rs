@@ -141,9 +141,8 @@ impl Recorder<'_> {
         self.variable(Variable::parameter(name, &[width], init))
     }
 
-    /// Weights of a layer, and its bias if the family has them. Weights are initialized with a
-    /// standard deviation of 0.02; those that write to the residual stream with 0.02/√(2L), so that
-    /// its magnitude doesn't grow with depth (Radford et al., 2019, section 2.3).
+    /// Weights of a layer, initialized with this standard deviation, and its bias if the family has
+    /// them.
     fn layer(
         &mut self,
         name: &str,
@@ -166,7 +165,7 @@ impl Recorder<'_> {
 
     /// h + a layer of x: a write to the residual stream.
     fn onto(&mut self, h: ValueId, name: &str, x: ValueId) -> Result<ValueId> {
-        let std = 0.02 / (2.0 * self.shape.layers as f64).sqrt();
+        let std = self.shape.output_std;
         let size = (self.g.spec(h).width, self.g.spec(x).width);
         let (w, b) = self.layer(name, size, std);
         let sum = if self.drops() {

@@ -28,7 +28,7 @@ fn refused(result: Result<Config, String>, parts: &[&str]) {
 fn key_names_are_stable() {
     let promised = [
         "model: family layers heads kv_heads head_size width hidden context dropout",
-        "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon",
+        "model: norm position mlp qk_norm bias tied rope_theta norm_epsilon output_std",
         "optim: name lr matrix_lr matrix_block lr_min schedule schedule_steps warmup decay momentum beta1 beta2 half_life epsilon weight_decay cautious clip",
         "train: batch steps seed average short_context short_share pace members patience improvement stable threads precision",
         "eval: every tokens",

@@ -195,6 +195,12 @@ pub struct Start {
     pub batch: u64,
     /// Tokens in a window.
     pub context: u64,
+    /// Tokens in a window over the first part of the run, if its windows are short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_context: Option<u64>,
+    /// The share of the steps that are in this part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_share: Option<f64>,
     /// Tokens (rows for `fit`) per training step.
     pub tokens_per_step: u64,
     /// Floating-point operations per training step.

@@ -372,7 +372,10 @@ fn stories(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Resu
         Some(known) => known,
         None => {
             let learned = &text.train[..text.train.len().min(TALES_LEARNED)];
-            let syllables = text.syllables.repeat(SYLLABLES_LEARNED);
+            let syllables = match chosen {
+                TokenizerKind::Bpe(_) => text.syllables.repeat(SYLLABLES_LEARNED),
+                _ => Vec::new(),
+            };
             let whole: [&[u8]; 2] = [&text.train, &text.validation];
             Tokenizer::make(&chosen, &whole, &[&syllables, learned])?
         }

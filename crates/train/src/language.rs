@@ -210,6 +210,9 @@ impl Task for LanguageTask {
         start.validation_bytes = bytes;
         start.batch = self.config.train.batch as u64;
         start.context = self.config.model.context as u64;
+        let short = self.config.short();
+        start.short_context = short.as_ref().map(|short| short.model.context as u64);
+        start.short_share = short.map(|short| short.train.short_share);
         start.tokens_per_step = start.batch * start.context;
         start.floor_bits_per_byte = self.corpus.floor_bits_per_byte();
         let questions = self.corpus.questions.as_ref();

@@ -59,7 +59,7 @@ pub trait Task {
     /// If the checkpoint is damaged or belongs to another model.
     fn restore(&mut self, device: &mut dyn Device, from: &Checkpoint) -> Result<()>;
 
-    /// Turns to the part of a run with short windows, or to that with whole ones, where there are
+    /// Enters the part of a run with short windows, or the one with whole windows, where there are
     /// two: from now on, `record`, `fill`, evaluations and files are those of that part.
     fn shorten(&mut self, _short: bool) {}
 

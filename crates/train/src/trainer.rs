@@ -387,12 +387,12 @@ impl<'a> Trainer<'a> {
         self.settings.stop.load(Ordering::Relaxed)
     }
 
-    /// Turns to the part of the run that the step after `done` of them belongs to. The last step
+    /// Enters the part of the run that the step after `done` of them belongs to. The last step
     /// always has whole windows.
-    fn turn_to(&mut self, done: u64) {
-        let share = self.settings.config.train.short_share;
-        let (first, _) = self.pace.first_at(self.pace.places() as f64 * share);
-        let short = self.steps.len() > 1 && done < first && done + 1 < self.pace.total();
+    fn enter_part(&mut self, done: u64) {
+        let end = self.settings.config.train.short_share * self.pace.places() as f64;
+        let early = self.pace.place(done) < end && done + 1 < self.pace.total();
+        let short = early && self.steps.len() > 1;
         if !short && self.part == 1 {
             // Losses over short windows aren't comparable with those to come.
             self.least = None;
@@ -405,7 +405,7 @@ impl<'a> Trainer<'a> {
     /// Runs one step; returns whether the task can stop early.
     fn train_step(&mut self) -> Result<bool> {
         let from = Instant::now();
-        self.turn_to(self.step);
+        self.enter_part(self.step);
         let config = &self.settings.config;
         let lr = rate(&config.optim, self.step, &self.pace);
         let Prepared { recording, ready } = &self.steps[self.part];
@@ -483,7 +483,7 @@ impl<'a> Trainer<'a> {
     fn measure(&mut self, full: bool) -> Result<()> {
         let stop = self.settings.stop;
         // As the last step saw it.
-        self.turn_to(self.step.saturating_sub(1));
+        self.enter_part(self.step.saturating_sub(1));
         let mut measured = self.task.evaluate(self.device, full, stop)?;
         if self.average.exists() {
             let raw = measured.loss;

@@ -104,8 +104,22 @@ fn batch(start: &Start) -> Vec<String> {
         format!("{} × {} tokens", count(start.batch), count(start.context)),
         format!("{} per step", count(start.tokens_per_step)),
         plural(start.steps, "step"),
+        short_windows(start),
         passes(start),
     ]
+}
+
+/// The windows of the run's first part; empty if all of them have the same length.
+fn short_windows(start: &Start) -> String {
+    match (start.short_context, start.short_share) {
+        (Some(short), Some(share)) if short > 0 => format!(
+            "{} × {} for the first {:.0}% of them",
+            count(start.tokens_per_step / short),
+            count(short),
+            100.0 * share
+        ),
+        _ => String::new(),
+    }
 }
 
 /// How often the training text is read; empty if it isn't known.

@@ -135,6 +135,12 @@ impl Mlp {
     }
 }
 
+/// The standard deviation of the initial weights of layers that write to the residual stream:
+/// 0.02/√(2L), so that its magnitude doesn't grow with depth (Radford et al., 2019, section 2.3).
+fn default_output_std(layers: usize) -> f64 {
+    0.02 / (2.0 * layers as f64).sqrt()
+}
+
 /// Fills in the values that depend on the family. Values of a wrong type are reported later, by the
 /// caller's check.
 pub(super) fn fill(model: &mut Table) {
@@ -143,6 +149,7 @@ pub(super) fn fill(model: &mut Table) {
     };
     let mlp = read::<Mlp>(model, "mlp").unwrap_or(family.mlp());
     let width = read::<usize>(model, "width").unwrap_or(1);
+    let layers = read::<usize>(model, "layers").unwrap_or(1).max(1);
     let heads = read::<usize>(model, "heads").unwrap_or(1).max(1);
     // Heads that don't divide the width have no size: the check of the config reports it.
     let head_size = if width.is_multiple_of(heads) {
@@ -163,6 +170,7 @@ pub(super) fn fill(model: &mut Table) {
             "norm_epsilon",
             Value::try_from(family.default_norm_epsilon()),
         ),
+        ("output_std", Value::try_from(default_output_std(layers))),
     ];
     for (key, value) in derived {
         if let Ok(value) = value {

@@ -1,0 +1,60 @@
+//! Into which windows is a text cut? EXPERIMENTS.md, "The planner", has the races.
+
+use super::Facts;
+
+/// How a text is read: windows of a step and their length, over the first part of the run the
+/// length of short ones (0 for none), and whether the output head is the embedding.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    pub batch: usize,
+    pub context: usize,
+    pub short: usize,
+    pub tied: bool,
+}
+
+/// For texts that have few long windows.
+pub(super) const SMALL_TEXT: Reading = Reading {
+    batch: 16,
+    context: 128,
+    short: 0,
+    tied: false,
+};
+
+/// For all others.
+const LARGE_TEXT: Reading = Reading {
+    batch: 4,
+    context: 512,
+    short: 128,
+    tied: true,
+};
+
+/// Tokens of the smallest large text.
+const LARGE: u64 = 1 << 15;
+
+/// The share of the steps with short windows.
+pub(super) const SHORT_SHARE: f64 = 0.75;
+
+/// If there is time for fewer steps than this, a step has fewer windows, down to a quarter.
+const FEW_STEPS: f64 = 250.0;
+
+impl Reading {
+    pub fn of(facts: &Facts) -> Reading {
+        match facts.tokens < LARGE {
+            true => SMALL_TEXT,
+            false => LARGE_TEXT,
+        }
+    }
+
+    /// The same, if there is time for this many steps.
+    pub fn within(self, steps: f64) -> Reading {
+        let share = match steps {
+            few if few < FEW_STEPS / 2.0 => 4,
+            few if few < FEW_STEPS => 2,
+            _ => 1,
+        };
+        Reading {
+            batch: self.batch / share,
+            ..self
+        }
+    }
+}
