@@ -174,7 +174,11 @@ fn sets(
         e if e < 40.0 => 0.1,
         _ => 0.2,
     };
-    let merges = if epochs < 9.0 { 0.0 } else { 0.1 };
+    // Few passes over a text don't overfit it.
+    let merges = match epochs {
+        e if e < 5.5 => 0.0,
+        e => (0.003 * e).min(0.1),
+    };
     // Rate · decay · steps per epoch is about the same for good settings of any text.
     let each = steps / epochs.max(1e-9);
     let decay = match epochs {
@@ -211,7 +215,7 @@ fn sets(
         ("eval.every", format!("{every:.0}")),
         ("eval.tokens", EVALUATED.to_string()),
         ("checkpoint.every", format!("{:.0}", 2.0 * every)),
-        ("data.merge_dropout", format!("{merges:?}")),
+        ("data.merge_dropout", format!("{merges:.3}")),
     ]
     .map(|(key, value)| format!("{key}={value}"))
     .to_vec()
