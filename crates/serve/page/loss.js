@@ -103,6 +103,7 @@ export function loss(root, feed, others) {
       { class: "note" },
       word(feed.regression ? "lossNoteFit" : "lossNote"),
       feed.floor === null ? null : ` ${word("lossNoteFloor")}`,
+      feed.start?.short_context ? ` ${word("lossNoteShort")}` : null,
     ),
     stage,
     bar,

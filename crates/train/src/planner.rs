@@ -88,11 +88,9 @@ impl Facts {
         let nats = ladder.map_or(libm::log(vocabulary as f64), |ladder| ladder.trigram);
         let predicted = &corpus.validation[..corpus.validation.len().min(COUNTED)];
         let [train, predicted] = [&counted[..], predicted].map(|t| corpus.tokenizer.decode(t));
-        let compressed = [(&[][..], &train[..]), (&train, &predicted)];
-        let compressed = compressed.map(|(known, text)| compressed_bits(known, text));
-        let [alone, knowing] = compressed;
-        let compressed = alone.and_then(|alone| Ok(alone.max(knowing?)));
-        let compressed = compressed.map_err(|e| Error::Task(format!("zstd failed: {e}")))?;
+        let failed = |e| Error::Task(format!("zstd failed: {e}"));
+        let alone = compressed_bits(&[], &train).map_err(failed)?;
+        let knowing = compressed_bits(&train, &predicted).map_err(failed)?;
         Ok(Facts {
             tokens: corpus.train.len() as u64,
             validation: tokens,
@@ -100,7 +98,7 @@ impl Facts {
             vocabulary,
             merges: matches!(corpus.tokenizer, Tokenizer::Bpe(_)),
             trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
-            compressed_bits: compressed,
+            compressed_bits: alone.max(knowing),
         })
     }
 
