@@ -33,8 +33,8 @@ const WORDS = {
     "任何模型都无法低于熵下限。",
   ],
   lossNoteShort: [
-    "The first part of this run reads short windows, the rest whole ones: where they become long, " +
-      "the loss rises for a moment.",
+    "The first part of this run reads short windows, the rest whole ones: where they become " +
+      "long, the loss rises for a moment.",
     "这次训练先读短窗口，其余部分读完整窗口：窗口变长时，损失会短暂上升。",
   ],
   race: ["Race", "方案对比"],

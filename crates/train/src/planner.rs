@@ -6,8 +6,10 @@
 //! expected loss is taken. Regularization and rates follow from the steps and from how often the
 //! text is repeated.
 
+mod forecast;
 mod reading;
 
+use self::forecast::{compressed_bits, expected, interval};
 use self::reading::{Reading, SHORT_SHARE, SMALL_TEXT};
 use crate::Corpus;
 use crate::error::{Error, Result};
@@ -100,11 +102,6 @@ impl Facts {
             trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
             compressed_bits: alone.max(knowing),
         })
-    }
-
-    /// How hard the text is, in bits per byte: losses are proportional to it.
-    fn hardness(&self) -> f64 {
-        self.trigram_bits.powf(1.0 - OF_COMPRESSED) * self.compressed_bits.powf(OF_COMPRESSED)
     }
 }
 
@@ -223,39 +220,6 @@ fn sets(
     .to_vec()
 }
 
-/// Expected loss in bits per byte after learning from `tokens` tokens, repetitions included.
-fn expected(facts: &Facts, parameters: f64, tokens: f64) -> f64 {
-    let [floor, of_parameters, of_tokens] = FIT;
-    let [shape, seen] = POWERS;
-    let fitted = facts.hardness()
-        * (floor
-            + of_parameters * libm::pow(parameters / 1e6, -shape)
-            + of_tokens * libm::pow(tokens / 1e6, -seen));
-    // An untrained model guesses at random.
-    fitted.min(libm::log2(facts.vocabulary as f64) / facts.token_bytes)
-}
-
-/// Bits per byte of a compressed text, whose phrases may refer to another text.
-fn compressed_bits(known: &[u8], text: &[u8]) -> std::io::Result<f64> {
-    // The first byte keeps zstd from taking the text for a dictionary in its own format.
-    let known = [b"\n", known].concat();
-    let mut compressor = zstd::bulk::Compressor::with_dictionary(LEVEL, &known)?;
-    let bytes = compressor.compress(text)?.len();
-    Ok(8.0 * bytes as f64 / text.len().max(1) as f64)
-}
-
-/// Level of the compression that measures a text: a few tenths of a second.
-const LEVEL: i32 = 12;
-/// Its weight beside that of the trigram model.
-const OF_COMPRESSED: f64 = 0.22;
-
-/// Floor, share that falls with millions of parameters and share that falls with millions of tokens
-/// seen, of the text's hardness.
-const FIT: [f64; 3] = [0.783, 0.037, 0.0334];
-const POWERS: [f64; 2] = [0.64, 1.08];
-/// Half of the interval around the expected loss, as a share of it.
-const INTERVAL: f64 = 0.06;
-
 /// By how much each teacher prolongs a step, as a share of it: its forward pass is a third of a
 /// training step.
 const TEACHER: f64 = 1.0 / 3.0;
@@ -357,13 +321,14 @@ pub fn plan(
     let sets = sets_of(facts, shape, &chosen);
     let config = load(&sets)?;
     let middle = chosen.bits_per_byte;
+    let half = interval(chosen.parameters, steps * each);
     let reasons = reasons(facts, &chosen, &config);
     Ok(TimePlan {
         sets,
         config,
         chosen,
         considered,
-        forecast: [middle * (1.0 - INTERVAL), middle, middle * (1.0 + INTERVAL)],
+        forecast: [middle * (1.0 - half), middle, middle * (1.0 + half)],
         reasons,
     })
 }
