@@ -56,3 +56,29 @@ const FIT: [f64; 3] = [0.783, 0.037, 0.0334];
 const POWERS: [f64; 2] = [0.64, 1.08];
 /// Half of the interval around the expected loss after many tokens.
 const INTERVAL: f64 = 0.06;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_costs_little_if_it_is_known() {
+        let text: Vec<u8> = (0..4000u32).map(|i| (i * i % 251 ^ i / 7) as u8).collect();
+        let alone = compressed_bits(&[], &text).unwrap();
+        let known = compressed_bits(&text, &text).unwrap();
+        assert!(known < 0.1 * alone, "{known} of {alone}");
+    }
+
+    #[test]
+    fn a_text_that_begins_like_a_dictionary_of_zstd_is_a_text() {
+        let begins = [0x37, 0xa4, 0x30, 0xec, 1, 2, 3, 4, 5];
+        assert!(compressed_bits(&begins, b"some text").is_ok());
+    }
+
+    #[test]
+    fn what_is_read_often_is_expected_to_be_learned_more_surely() {
+        let [few, many] = [2e5, 5e6].map(|tokens| (terms(1e6, tokens), interval(1e6, tokens)));
+        assert!(few.0.iter().sum::<f64>() > 1.1 * many.0.iter().sum::<f64>());
+        assert!(many.1 > INTERVAL && few.1 > 2.0 * many.1);
+    }
+}
