@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn a_text_costs_little_if_it_is_known() {
-        let text: Vec<u8> = (0..4000u32).map(|i| (i * i % 251 ^ i / 7) as u8).collect();
+        let text: Vec<u8> = (0..4000u32)
+            .map(|i| ((i * i % 251) ^ (i / 7)) as u8)
+            .collect();
         let alone = compressed_bits(&[], &text).unwrap();
         let known = compressed_bits(&text, &text).unwrap();
         assert!(known < 0.1 * alone, "{known} of {alone}");
