@@ -33,9 +33,9 @@ const WORDS = {
     "任何模型都无法低于熵下限。",
   ],
   lossNoteShort: [
-    "The first part of this run reads short windows, the rest whole ones: where they become " +
-      "long, the loss rises for a moment.",
-    "这次训练先读短窗口，其余部分读完整窗口：窗口变长时，损失会短暂上升。",
+    "This run starts on short windows and ends on full-length ones; the loss rises briefly " +
+      "where they change.",
+    "训练先用短窗口，后用完整窗口；切换处损失会短暂上升。",
   ],
   race: ["Race", "方案对比"],
   raceNote: [

@@ -31,8 +31,8 @@ const SHAPES: [(usize, usize); 7] = [
 ];
 const HEAD: usize = 64;
 
-/// Standard deviation of the initial weights that write to the residual stream: as that of all
-/// others, which these optimizers learn faster from than from smaller weights.
+/// Standard deviation of the initial weights that write to the residual stream, the same as of all
+/// other matrices. Training is faster than with smaller ones (EXPERIMENTS.md, "Other levers").
 const OUTPUT_STD: f64 = 0.02;
 
 /// Seconds for samples, probes and saving at the beginning and the end, at least.
@@ -69,9 +69,9 @@ pub struct Facts {
     /// Loss of a trigram model on the validation part, in bits per byte: how hard the text is over
     /// short distances.
     pub trigram_bits: f64,
-    /// Bits per byte of the training part, compressed, or of the validation part, compressed by a
-    /// program that knows the training part, whichever is more: how much it repeats over longer
-    /// distances.
+    /// How much the text repeats over longer distances: the larger of the bits per byte of the
+    /// compressed training part and of the validation part compressed with the training part as its
+    /// dictionary.
     pub compressed_bits: f64,
 }
 
@@ -92,7 +92,7 @@ impl Facts {
         let [train, predicted] = [&counted[..], predicted].map(|t| corpus.tokenizer.decode(t));
         let failed = |e| Error::Task(format!("zstd failed: {e}"));
         let alone = compressed_bits(&[], &train).map_err(failed)?;
-        let knowing = compressed_bits(&train, &predicted).map_err(failed)?;
+        let given_train = compressed_bits(&train, &predicted).map_err(failed)?;
         Ok(Facts {
             tokens: corpus.train.len() as u64,
             validation: tokens,
@@ -100,7 +100,7 @@ impl Facts {
             vocabulary,
             merges: matches!(corpus.tokenizer, Tokenizer::Bpe(_)),
             trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
-            compressed_bits: alone.max(knowing),
+            compressed_bits: alone.max(given_train),
         })
     }
 }
@@ -459,13 +459,14 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
         ));
     }
     if config.data.merge_dropout > 0.0 {
+        let dropout = match config.model.dropout {
+            0.0 => String::new(),
+            share => format!(", dropout {share}"),
+        };
         reasons.push(format!(
-            "the text is read {:.0} times; merge dropout {}, dropout {} and weight decay {} keep \
-             the model from memorizing it",
-            chosen.epochs,
-            config.data.merge_dropout,
-            config.model.dropout,
-            config.optim.weight_decay
+            "the text is read {:.0} times; merge dropout {}{dropout} and weight decay {} keep the \
+             model from memorizing it",
+            chosen.epochs, config.data.merge_dropout, config.optim.weight_decay
         ));
     }
     reasons.push(format!(

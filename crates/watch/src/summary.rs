@@ -113,7 +113,7 @@ fn batch(start: &Start) -> Vec<String> {
 fn short_windows(start: &Start) -> String {
     match (start.short_context, start.short_share) {
         (Some(short), Some(share)) if short > 0 => format!(
-            "{} × {} for the first {:.0}% of them",
+            "{} × {} for the first {:.0}% of steps",
             count(start.tokens_per_step / short),
             count(short),
             100.0 * share

@@ -36,7 +36,7 @@ pub(super) fn interval(parameters: f64, tokens: f64) -> f64 {
     (INTERVAL + terms[2] / terms.iter().sum::<f64>()).min(0.5)
 }
 
-/// Bits per byte of a compressed text, whose phrases may refer to another text.
+/// Bits per byte of a text compressed with another, known text as its dictionary.
 pub(super) fn compressed_bits(known: &[u8], text: &[u8]) -> std::io::Result<f64> {
     // The first byte keeps zstd from taking the text for a dictionary in its own format.
     let known = [b"\n", known].concat();
