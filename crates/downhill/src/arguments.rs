@@ -220,7 +220,7 @@ impl TrainFlags {
     /// The same, with the preset of the corpus where nothing else is given: that of the stories if
     /// there is no text either.
     #[must_use]
-    fn with_preset(mut self, paths: &[PathBuf]) -> TrainFlags {
+    pub fn with_preset(mut self, paths: &[PathBuf]) -> TrainFlags {
         let planned = self.time.is_some() || self.resume.is_some();
         let stories = (paths.is_empty() && !planned).then_some(text::BuiltIn::Tales);
         let corpus = self.corpus.or(stories).filter(|corpus| corpus.has_preset());

@@ -16,6 +16,10 @@ fn members_teach_one_model_and_resume_to_the_same_bits() {
         .fine()
         .events();
     assert_eq!(kind(&events, "start").len(), 1, "events of one model");
+    let wrapped = kind(&events, "member");
+    let ends = wrapped.iter().filter(|e| e["wrapped"]["event"] == "end");
+    let ends: Vec<_> = ends.map(|e| (&e["member"], &e["members"])).collect();
+    assert_eq!(ends, [(&1.into(), &2.into()), (&2.into(), &2.into())]);
     let whole = bits(&place, "whole", 12);
     let members = [1, 2].map(|member| bits(&place, &format!("whole/members/{member}"), 12));
     assert!(members[0] != members[1] && members[0] != whole);

@@ -82,6 +82,21 @@ fn runs_that_take_turns_have_the_bits_of_runs_alone() {
 }
 
 #[test]
+fn a_built_in_corpus_is_raced_with_its_preset() {
+    let place = Place::new();
+    let line = "race --corpus copy --steps 2 --seeds 1 --set eval.every=2 --out race --json \
+                --recipe plain --recipe slow:optim.lr=1e-4";
+    assert_eq!(place.run(line).fine().events().len(), 2);
+    let config = String::from_utf8(place.read("race/plain-seed1/run.toml")).unwrap();
+    let preset = place.run("config --preset copy").fine().out;
+    let batch = preset.lines().find(|line| line.starts_with("batch"));
+    assert!(config.contains("\"copy\"") && config.contains(batch.unwrap()));
+    place
+        .run("race --corpus copy --time 1m --recipe a --recipe b:optim.lr=1e-4")
+        .fails(2, &["--corpus copy has a preset"]);
+}
+
+#[test]
 fn a_race_is_stopped_resumed_and_says_what_it_saw() {
     let place = Place::with_story();
     let recipes = "--recipe a --recipe b:optim.lr=1e-4";

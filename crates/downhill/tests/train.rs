@@ -217,6 +217,11 @@ fn runs_are_removed_only_if_they_are_runs_and_with_consent() {
     let race = TINY.replace("train", "race");
     let line = format!("{race} --steps 2 --seeds 1 --recipe a --recipe b:optim.lr=1e-4 --out both");
     place.run(&format!("{line} --json")).fine();
+    let listed = place.run("list .").fine().out;
+    assert!(
+        listed.contains("race ./both · 2 runs: downhill list ./both"),
+        "{listed}"
+    );
     place.run("rm both").fails(2, &["confirm with --yes"]);
     let removed = place.run("rm both --yes").fine().out;
     assert!(removed.starts_with("removed both · 2 runs, "), "{removed}");

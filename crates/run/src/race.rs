@@ -74,6 +74,15 @@ impl RaceFolder {
         path.join(RACE).is_file()
     }
 
+    /// The folders of races in a folder, by name.
+    pub fn list(root: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(root).into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let mut races: Vec<PathBuf> = paths.filter(|path| RaceFolder::is_in(path)).collect();
+        races.sort();
+        races
+    }
+
     /// Opens the folder of an existing race.
     ///
     /// # Errors

@@ -9,8 +9,12 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub struct Race {
     /// Files and folders, as for `train` [default: the built-in stories]
-    #[arg(value_name = "TEXT")]
+    #[arg(value_name = "TEXT", conflicts_with = "corpus")]
     pub paths: Vec<PathBuf>,
+    /// Race on a built-in corpus, as for `train`: tales (the default), sums, copy, reverse or
+    /// recall; without --preset, --config and --time, with its preset
+    #[arg(long, value_name = "NAME")]
+    pub corpus: Option<text::BuiltIn>,
     /// A name and the values that this recipe sets on top of what all share, e.g.
     /// wide:model.width=256,optim.lr=2e-3; give at least two
     #[arg(long = "recipe", value_name = "NAME[:KEY=VALUE,…]")]
@@ -35,7 +39,7 @@ pub struct Race {
     #[arg(long, value_name = "N")]
     pub threads: Option<u64>,
     /// Separate validation text; all other text is used for training
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "corpus")]
     pub val: Option<PathBuf>,
     #[command(flatten)]
     pub texts: Texts,
@@ -47,7 +51,7 @@ pub struct Race {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// Resume the race in this folder: every run where it stopped
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["paths", "recipes", "optimizers", "seeds", "steps",
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["paths", "corpus", "recipes", "optimizers", "seeds", "steps",
         "time", "preset", "config", "sets", "val", "out", "encoding", "lossy", "field",
         "delimiter", "quotes", "separator", "raw", "skip_bad", "gitignore"])]
     pub resume: Option<PathBuf>,

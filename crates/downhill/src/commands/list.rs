@@ -37,16 +37,29 @@ pub fn list(a: &List) -> Result<()> {
     let folder = a.folder.as_deref().unwrap_or(Path::new(RUNS));
     let runs = RunFolder::list(Arc::new(Disk), folder)?;
     let runs: Vec<Summary> = runs.iter().map(summary).collect();
+    let races = RaceFolder::list(folder);
     if a.json {
         let runs: Vec<Value> = runs.iter().map(Summary::json).collect();
-        writeln!(out(), "{}", output::json(&json!({ "runs": runs }))?)?;
+        let listed = json!({ "runs": runs, "races": races });
+        writeln!(out(), "{}", output::json(&listed)?)?;
         return Ok(());
     }
-    if runs.is_empty() {
+    if !runs.is_empty() {
+        table(&runs)?;
+    } else if races.is_empty() {
         let folder = folder.display();
         writeln!(out(), "no runs in {folder}; start one: downhill train")?;
-        return Ok(());
     }
+    for race in races {
+        let runs = count(runs_of(&race)?.len() as u64);
+        let race = watch::line(&race.display().to_string());
+        writeln!(out(), "race {race} · {runs} runs: downhill list {race}")?;
+    }
+    Ok(())
+}
+
+/// Prints a table of runs.
+fn table(runs: &[Summary]) -> Result<()> {
     let titles = ["run", "model", "size", "steps", "best", "state", "changed"];
     let mut rows = vec![titles.map(String::from)];
     rows.extend(runs.iter().map(Summary::row));

@@ -45,7 +45,7 @@ pub fn run(a: &Train) -> Result<()> {
     };
     let save = Arc::new(AtomicBool::new(false));
     let page = page(&a.flags, &job.folder, &save, &stop);
-    let outcome = train(&mut job, &at, &save, false);
+    let outcome = train(&mut job, &at, &save, None);
     // The run is unlocked while the page stays.
     drop(job);
     match outcome? {
@@ -63,8 +63,20 @@ struct At<'a> {
     threads: usize,
 }
 
-/// Trains a job. The end of a member isn't shown: its commands are not what to do next.
-fn train(job: &mut Job, at: &At, save: &Arc<AtomicBool>, member: bool) -> Result<Outcome> {
+/// Which of the models that teach the run's own.
+#[derive(Clone, Copy)]
+pub struct Member {
+    number: usize,
+    of: usize,
+}
+
+/// Trains a job. The log doesn't show the end of a member: its commands are not what to do next.
+fn train(
+    job: &mut Job,
+    at: &At,
+    save: &Arc<AtomicBool>,
+    member: Option<Member>,
+) -> Result<Outcome> {
     let flags = at.flags;
     let mut device = cpu(at.threads);
     let settings = TrainerSettings {
@@ -78,13 +90,12 @@ fn train(job: &mut Job, at: &At, save: &Arc<AtomicBool>, member: bool) -> Result
     let mut board = board.transpose()?;
     let mut screen = match (flags.tui, member) {
         (true, _) => Output::tui(&job.folder, at.stop.clone()),
-        // Scripts read the events of one model.
-        (false, true) if flags.json => Output::Silent,
+        (false, Some(member)) if flags.json => Output::MemberJson(member),
         (false, _) => Output::new(flags.json, flags.quiet),
     };
     let outcome = {
         let mut show = |event: &Event| {
-            if !member || !matches!(event.what, What::End(_)) {
+            if member.is_none() || flags.json || !matches!(event.what, What::End(_)) {
                 screen.event(event);
             }
             if let Some(Err(error)) = board.as_mut().map(|b| b.event(event)) {
@@ -245,8 +256,9 @@ fn describe(corpus: &Corpus) -> Result<()> {
 pub enum Output {
     /// Lines of JSON, one object per line.
     Json,
-    /// Nothing.
-    Silent,
+    /// The same, each event of a member within one of the run, so that nobody takes it for that of
+    /// the run's own model.
+    MemberJson(Member),
     /// The log, on a thread of its own.
     Log(Screen),
     /// The terminal screen, on a thread of its own; when it closes, the log prints the end.
@@ -293,13 +305,13 @@ impl Output {
     /// Shows an event. A reader that went away doesn't stop the training.
     pub fn event(&mut self, event: &Event) {
         match self {
-            Output::Json => {
-                if let Ok(line) = output::json(event) {
-                    let mut out = out();
-                    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-                }
-            }
-            Output::Silent => {}
+            Output::Json => print_json(event),
+            Output::MemberJson(member) => print_json(&serde_json::json!({
+                "event": "member",
+                "member": member.number,
+                "members": member.of,
+                "wrapped": event,
+            })),
             Output::Log(screen) => screen.event(event),
             Output::Tui { sender, ends, .. } => {
                 if matches!(event.what, What::Start(_) | What::End(_)) {
@@ -314,7 +326,7 @@ impl Output {
     /// Waits until everything is shown.
     pub fn finish(self) {
         match self {
-            Output::Json | Output::Silent => {}
+            Output::Json | Output::MemberJson(_) => {}
             Output::Log(screen) => screen.finish(),
             Output::Tui {
                 sender,
@@ -329,5 +341,13 @@ impl Output {
                 let _ = ends.iter().try_for_each(|event| log.event(event));
             }
         }
+    }
+}
+
+/// Prints one line of JSON.
+fn print_json(value: &impl serde::Serialize) {
+    if let Ok(line) = output::json(value) {
+        let mut out = out();
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     }
 }

@@ -128,6 +128,7 @@ impl Base {
     fn new(a: &Race, recipes: &[Recipe], stop: &AtomicBool) -> Result<Base> {
         let flags = TrainFlags {
             configured: a.configured.clone(),
+            corpus: a.corpus,
             steps: a.steps,
             time: a.time,
             // One model for each recipe and seed.
@@ -140,8 +141,12 @@ impl Base {
             ..TrainFlags::default()
         };
         let paths = a.paths.clone();
+        let flags = match a.time {
+            Some(_) => flags,
+            None => flags.with_preset(&paths),
+        };
         let train = Train { paths, flags };
-        let (c, mut planned) = (&a.configured, Vec::new());
+        let (c, mut planned) = (train.flags.configured.clone(), Vec::new());
         let mut each = recipes.iter().map(|recipe| &recipe.sets).chain([&c.sets]);
         let free = each.try_for_each(|sets| plan::no_steps(sets));
         let time = match a.time {

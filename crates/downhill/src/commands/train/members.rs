@@ -1,7 +1,7 @@
 //! Members: models that differ in their seed, trained one after another, which then teach the model
 //! of the run. Each is a run of its own in the folder `members` of that run.
 
-use super::At;
+use super::{At, Member};
 use crate::failure::Result;
 use crate::output::out;
 use crate::session::{MEMBERS, begun, enough_memory};
@@ -49,7 +49,12 @@ pub fn train(mut job: Job, at: &At) -> Result<Option<Job>> {
             let mut out = out();
             writeln!(out, "member {member} of {members} · seed {seed}")?;
         }
-        let outcome = super::train(&mut one, at, &Arc::new(AtomicBool::new(false)), true);
+        let which = Member {
+            number: member,
+            of: members,
+        };
+        let save = Arc::new(AtomicBool::new(false));
+        let outcome = super::train(&mut one, at, &save, Some(which));
         if outcome? == Outcome::Interrupted {
             if told {
                 let run = job.folder.path().display();
