@@ -158,19 +158,30 @@ pub fn tokenizer(bytes: u64, sample: &[u8]) -> TokenizerKind {
     TokenizerKind::Bpe((size as usize).clamp(384, 8192))
 }
 
-/// The config of a shape for a run of so many members, steps and passes over the text.
+/// How long a run is, in steps and in passes over the text, and its model's parameters outside the
+/// embedding for each token of the training part.
+#[derive(Clone, Copy)]
+struct Length {
+    steps: f64,
+    epochs: f64,
+    parameters_per_token: f64,
+}
+
+/// The config of a shape for a run of so many members and this length.
 fn sets(
     (layers, width): (usize, usize),
     members: usize,
     reading: Reading,
-    (steps, epochs): (f64, f64),
+    length: Length,
 ) -> Vec<String> {
+    let Length { steps, epochs, .. } = length;
     let heads = (width / HEAD).max(1);
     let steps = steps.max(1.0);
     let matrix_lr = (0.032 * (600.0 / steps).powf(0.25)).clamp(0.01, 0.05);
-    let dropout = match epochs {
-        e if e < 15.0 => 0.0,
-        e if e < 40.0 => 0.1,
+    // A large model memorizes a text in fewer passes than a small one.
+    let dropout = match epochs * length.parameters_per_token {
+        little if little < 100.0 => 0.0,
+        some if some < 500.0 => 0.1,
         _ => 0.2,
     };
     // Few passes over a text don't overfit it.
@@ -246,7 +257,12 @@ const DISTILLED: f64 = 0.024;
 
 /// A config whose number of steps doesn't matter yet.
 fn first_set_of(shape: (usize, usize), members: usize, reading: Reading) -> Vec<String> {
-    sets(shape, members, reading, (1000.0, 1.0))
+    let length = Length {
+        steps: 1000.0,
+        epochs: 1.0,
+        parameters_per_token: 1.0,
+    };
+    sets(shape, members, reading, length)
 }
 
 /// The config of a candidate of this shape.
@@ -255,7 +271,11 @@ fn sets_of(facts: &Facts, shape: (usize, usize), candidate: &Candidate) -> Vec<S
         batch: candidate.batch,
         ..Reading::of(facts)
     };
-    let length = (candidate.steps as f64, candidate.epochs);
+    let length = Length {
+        steps: candidate.steps as f64,
+        epochs: candidate.epochs,
+        parameters_per_token: candidate.parameters / facts.tokens as f64,
+    };
     let mut sets = sets(shape, candidate.members, reading, length);
     if !facts.merges {
         sets.push("data.merge_dropout=0".into());
