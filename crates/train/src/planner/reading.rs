@@ -34,8 +34,10 @@ const LARGE: u64 = 1 << 15;
 /// The share of the steps with short windows.
 pub(super) const SHORT_SHARE: f64 = 0.75;
 
-/// If there is time for fewer steps than this, a step has fewer windows, down to a quarter.
-const FEW_STEPS: f64 = 250.0;
+/// If there is time for fewer steps than this, a step has half as many windows; with very few, a
+/// quarter.
+const FEW_STEPS: f64 = 400.0;
+const VERY_FEW_STEPS: f64 = 150.0;
 
 impl Reading {
     pub fn of(facts: &Facts) -> Reading {
@@ -48,7 +50,7 @@ impl Reading {
     /// The same, if there is time for this many steps.
     pub fn within(self, steps: f64) -> Reading {
         let share = match steps {
-            few if few < FEW_STEPS / 2.0 => 4,
+            few if few < VERY_FEW_STEPS => 4,
             few if few < FEW_STEPS => 2,
             _ => 1,
         };
