@@ -8,9 +8,11 @@
 
 mod forecast;
 mod reading;
+mod regularization;
 
 use self::forecast::{compressed_bits, expected, interval};
 use self::reading::{Reading, SHORT_SHARE, SMALL_TEXT};
+use self::regularization::Length;
 use crate::Corpus;
 use crate::error::{Error, Result};
 use crate::ladder::{COUNTED, climb};
@@ -158,15 +160,6 @@ pub fn tokenizer(bytes: u64, sample: &[u8]) -> TokenizerKind {
     TokenizerKind::Bpe((size as usize).clamp(384, 8192))
 }
 
-/// How long a run is, in steps and in passes over the text, and its model's parameters outside the
-/// embedding for each token of the training part.
-#[derive(Clone, Copy)]
-struct Length {
-    steps: f64,
-    epochs: f64,
-    parameters_per_token: f64,
-}
-
 /// The config of a shape for a run of so many members and this length.
 fn sets(
     (layers, width): (usize, usize),
@@ -174,27 +167,9 @@ fn sets(
     reading: Reading,
     length: Length,
 ) -> Vec<String> {
-    let Length { steps, epochs, .. } = length;
     let heads = (width / HEAD).max(1);
-    let steps = steps.max(1.0);
+    let steps = length.steps.max(1.0);
     let matrix_lr = (0.032 * (600.0 / steps).powf(0.25)).clamp(0.01, 0.05);
-    // A large model memorizes a text in fewer passes than a small one.
-    let dropout = match epochs * length.parameters_per_token {
-        little if little < 100.0 => 0.0,
-        some if some < 500.0 => 0.1,
-        _ => 0.2,
-    };
-    // Few passes over a text don't overfit it.
-    let merges = match epochs {
-        e if e < 5.5 => 0.0,
-        e => (0.003 * e).min(0.1),
-    };
-    // Rate · decay · steps per epoch is about the same for good settings of any text.
-    let each = steps / epochs.max(1e-9);
-    let decay = match epochs {
-        e if e < 4.0 => 0.11,
-        _ => (0.65 / (matrix_lr * each)).clamp(0.11, 2.0),
-    };
     let every = (steps / 10.0).ceil();
     [
         ("model.family", "qwen3".to_owned()),
@@ -205,7 +180,7 @@ fn sets(
         ("model.tied", reading.tied.to_string()),
         ("model.context", reading.context.to_string()),
         ("model.output_std", OUTPUT_STD.to_string()),
-        ("model.dropout", format!("{dropout:?}")),
+        ("model.dropout", format!("{:?}", length.dropout())),
         ("optim.name", "normuon".to_owned()),
         ("optim.lr", "3e-3".to_owned()),
         ("optim.matrix_lr", format!("{matrix_lr:.4}")),
@@ -215,7 +190,10 @@ fn sets(
         ("optim.decay", "0.7".to_owned()),
         ("optim.warmup", format!("{:.0}", (steps / 10.0).min(20.0))),
         ("optim.beta2", "0.99".to_owned()),
-        ("optim.weight_decay", format!("{decay:.3}")),
+        (
+            "optim.weight_decay",
+            format!("{:.3}", length.decay(matrix_lr)),
+        ),
         ("train.members", members.to_string()),
         ("train.batch", reading.batch.to_string()),
         ("train.short_context", reading.short.to_string()),
@@ -225,7 +203,10 @@ fn sets(
         ("eval.every", format!("{every:.0}")),
         ("eval.tokens", EVALUATED.to_string()),
         ("checkpoint.every", format!("{:.0}", 2.0 * every)),
-        ("data.merge_dropout", format!("{merges:.3}")),
+        (
+            "data.merge_dropout",
+            format!("{:.3}", length.skipped_merges()),
+        ),
     ]
     .map(|(key, value)| format!("{key}={value}"))
     .to_vec()
@@ -478,15 +459,20 @@ fn reasons(facts: &Facts, chosen: &Candidate, config: &Config) -> Vec<String> {
             1.0 / share
         ));
     }
-    if config.data.merge_dropout > 0.0 {
-        let dropout = match config.model.dropout {
-            0.0 => String::new(),
-            share => format!(", dropout {share}"),
-        };
+    let against = [
+        ("merge dropout", config.data.merge_dropout),
+        ("dropout", config.model.dropout),
+    ];
+    let against = against.into_iter().filter(|(_, share)| *share > 0.0);
+    let against: Vec<String> = against
+        .map(|(what, share)| format!("{what} {share}"))
+        .collect();
+    if !against.is_empty() {
         reasons.push(format!(
-            "the text is read {:.0} times; merge dropout {}{dropout} and weight decay {} keep the \
-             model from memorizing it",
-            chosen.epochs, config.data.merge_dropout, config.optim.weight_decay
+            "the text is read {:.0} times; {} and weight decay {} keep the model from memorizing it",
+            chosen.epochs,
+            against.join(", "),
+            config.optim.weight_decay
         ));
     }
     reasons.push(format!(

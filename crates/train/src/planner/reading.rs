@@ -60,3 +60,14 @@ impl Reading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewer_steps_the_fewer_windows_each_has() {
+        let batch = |steps| LARGE_TEXT.within(steps).batch;
+        assert_eq!([100.0, 300.0, 500.0].map(batch), [1, 2, 4]);
+    }
+}

@@ -1,0 +1,61 @@
+//! What keeps a model from memorizing a text that it reads often? EXPERIMENTS.md, "The planner",
+//! has the races.
+
+/// How long a run is, in steps and in passes over the text, and how large its model is, in
+/// parameters outside the embedding for each token of the training part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Length {
+    pub steps: f64,
+    pub epochs: f64,
+    pub parameters_per_token: f64,
+}
+
+impl Length {
+    /// `model.dropout`. A large model memorizes a text in fewer passes than a small one.
+    pub fn dropout(self) -> f64 {
+        match self.epochs * self.parameters_per_token {
+            little if little < 100.0 => 0.0,
+            some if some < 500.0 => 0.1,
+            _ => 0.2,
+        }
+    }
+
+    /// `data.merge_dropout`. Few passes over a text don't overfit it.
+    pub fn skipped_merges(self) -> f64 {
+        match self.epochs {
+            few if few < 5.5 => 0.0,
+            many => (0.003 * many).min(0.1),
+        }
+    }
+
+    /// `optim.weight_decay`. Rate · decay · steps per epoch is about the same for good settings of
+    /// any text.
+    pub fn decay(self, matrix_lr: f64) -> f64 {
+        let each = self.steps / self.epochs.max(1e-9);
+        match self.epochs {
+            few if few < 4.0 => 0.11,
+            _ => (0.65 / (matrix_lr * each)).clamp(0.11, 2.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_model_gets_dropout_after_fewer_passes_than_a_small_one() {
+        let of = |epochs, parameters_per_token| {
+            let length = Length {
+                steps: 1000.0,
+                epochs,
+                parameters_per_token,
+            };
+            length.dropout()
+        };
+        // The shapes and texts of the races, and *Alice* read 90 times.
+        assert_eq!([of(10.0, 5.7), of(6.0, 2.7)], [0.0; 2]);
+        assert_eq!([of(15.0, 12.2), of(10.7, 14.8), of(20.0, 14.4)], [0.1; 3]);
+        assert_eq!(of(90.0, 14.4), 0.2);
+    }
+}
