@@ -9,7 +9,7 @@ use model::Config;
 use run::{Condition, Disk, Event, Files, Kind, RaceFolder, RunFolder, What, now};
 use serde_json::{Value, json};
 use std::io::{Read, Seek, SeekFrom, Write, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use watch::{amount, count, duration};
@@ -38,8 +38,10 @@ pub fn list(a: &List) -> Result<()> {
     let runs = RunFolder::list(Arc::new(Disk), folder)?;
     let runs: Vec<Summary> = runs.iter().map(summary).collect();
     let races = RaceFolder::list(folder);
+    let shown = |path: &PathBuf| path.display().to_string();
     if a.json {
         let runs: Vec<Value> = runs.iter().map(Summary::json).collect();
+        let races: Vec<String> = races.iter().map(shown).collect();
         let listed = json!({ "runs": runs, "races": races });
         writeln!(out(), "{}", output::json(&listed)?)?;
         return Ok(());
@@ -52,7 +54,7 @@ pub fn list(a: &List) -> Result<()> {
     }
     for race in races {
         let runs = count(runs_of(&race)?.len() as u64);
-        let race = watch::line(&race.display().to_string());
+        let race = watch::line(&shown(&race));
         writeln!(out(), "race {race} · {runs} runs: downhill list {race}")?;
     }
     Ok(())
