@@ -217,12 +217,14 @@ pub struct TrainFlags {
 }
 
 impl TrainFlags {
-    /// The same, with the preset of the corpus where nothing else is given: that of the stories if
-    /// there is no text either.
+    /// The same, with the preset of the corpus where nothing else is given, not even a time: that
+    /// of the stories if there is no text either.
     #[must_use]
     pub fn with_preset(mut self, paths: &[PathBuf]) -> TrainFlags {
-        let planned = self.time.is_some() || self.resume.is_some();
-        let stories = (paths.is_empty() && !planned).then_some(text::BuiltIn::Tales);
+        if self.time.is_some() || self.resume.is_some() {
+            return self;
+        }
+        let stories = paths.is_empty().then_some(text::BuiltIn::Tales);
         let corpus = self.corpus.or(stories).filter(|corpus| corpus.has_preset());
         if let (Some(corpus), None, None) =
             (corpus, &self.configured.preset, &self.configured.config)

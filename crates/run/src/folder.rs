@@ -350,18 +350,23 @@ fn written(path: &Path) -> Option<SystemTime> {
     time(CONFIG).ok().max(time(EVENTS).ok())
 }
 
-/// The run folders directly in a folder, by name; none if it can't be read.
+/// The run folders directly in a folder.
 fn runs_in(folder: &Path) -> Vec<PathBuf> {
-    let mut runs: Vec<PathBuf> = fs::read_dir(folder)
+    folders_in(folder, is_run)
+}
+
+/// The folders of one kind directly in a folder, by name; none if it can't be read.
+pub(crate) fn folders_in(folder: &Path, is_kind: fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .filter_map(|entry| {
             let path = inside(folder, entry.ok()?.file_name());
-            is_run(&path).then_some(path)
+            is_kind(&path).then_some(path)
         })
         .collect();
-    runs.sort();
-    runs
+    found.sort();
+    found
 }
 
 fn no_run(path: &Path, reason: &'static str, near: Vec<PathBuf>) -> Error {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::files::parent;
-use crate::folder::{next, plain};
+use crate::folder::{folders_in, next, plain};
 use crate::{Choice, Error, Files, Result, write_atomic};
 
 const RACE: &str = "race.toml";
@@ -74,13 +74,9 @@ impl RaceFolder {
         path.join(RACE).is_file()
     }
 
-    /// The folders of races in a folder, by name.
+    /// The race folders directly in a folder, by name; none if it can't be read.
     pub fn list(root: &Path) -> Vec<PathBuf> {
-        let entries = fs::read_dir(root).into_iter().flatten().flatten();
-        let paths = entries.map(|entry| entry.path());
-        let mut races: Vec<PathBuf> = paths.filter(|path| RaceFolder::is_in(path)).collect();
-        races.sort();
-        races
+        folders_in(root, RaceFolder::is_in)
     }
 
     /// Opens the folder of an existing race.

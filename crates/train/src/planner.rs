@@ -12,7 +12,7 @@ mod regularization;
 
 use self::forecast::{compressed_bits, expected, interval};
 use self::reading::{Reading, SHORT_SHARE, SMALL_TEXT};
-use self::regularization::Length;
+use self::regularization::Exposure;
 use crate::Corpus;
 use crate::error::{Error, Result};
 use crate::ladder::{COUNTED, climb};
@@ -160,15 +160,15 @@ pub fn tokenizer(bytes: u64, sample: &[u8]) -> TokenizerKind {
     TokenizerKind::Bpe((size as usize).clamp(384, 8192))
 }
 
-/// The config of a shape for a run of so many members and this length.
+/// The config of a shape for so many members, each with this exposure to the text.
 fn sets(
     (layers, width): (usize, usize),
     members: usize,
     reading: Reading,
-    length: Length,
+    exposure: Exposure,
 ) -> Vec<String> {
     let heads = (width / HEAD).max(1);
-    let steps = length.steps.max(1.0);
+    let steps = exposure.steps.max(1.0);
     let matrix_lr = (0.032 * (600.0 / steps).powf(0.25)).clamp(0.01, 0.05);
     let every = (steps / 10.0).ceil();
     [
@@ -180,7 +180,7 @@ fn sets(
         ("model.tied", reading.tied.to_string()),
         ("model.context", reading.context.to_string()),
         ("model.output_std", OUTPUT_STD.to_string()),
-        ("model.dropout", format!("{:?}", length.dropout())),
+        ("model.dropout", format!("{:?}", exposure.dropout())),
         ("optim.name", "normuon".to_owned()),
         ("optim.lr", "3e-3".to_owned()),
         ("optim.matrix_lr", format!("{matrix_lr:.4}")),
@@ -192,7 +192,7 @@ fn sets(
         ("optim.beta2", "0.99".to_owned()),
         (
             "optim.weight_decay",
-            format!("{:.3}", length.decay(matrix_lr)),
+            format!("{:.3}", exposure.decay(matrix_lr)),
         ),
         ("train.members", members.to_string()),
         ("train.batch", reading.batch.to_string()),
@@ -205,7 +205,7 @@ fn sets(
         ("checkpoint.every", format!("{:.0}", 2.0 * every)),
         (
             "data.merge_dropout",
-            format!("{:.3}", length.skipped_merges()),
+            format!("{:.3}", exposure.skipped_merges()),
         ),
     ]
     .map(|(key, value)| format!("{key}={value}"))
@@ -238,12 +238,12 @@ const DISTILLED: f64 = 0.024;
 
 /// A config whose number of steps doesn't matter yet.
 fn first_set_of(shape: (usize, usize), members: usize, reading: Reading) -> Vec<String> {
-    let length = Length {
+    let exposure = Exposure {
         steps: 1000.0,
         epochs: 1.0,
         parameters_per_token: 1.0,
     };
-    sets(shape, members, reading, length)
+    sets(shape, members, reading, exposure)
 }
 
 /// The config of a candidate of this shape.
@@ -252,12 +252,12 @@ fn sets_of(facts: &Facts, shape: (usize, usize), candidate: &Candidate) -> Vec<S
         batch: candidate.batch,
         ..Reading::of(facts)
     };
-    let length = Length {
+    let exposure = Exposure {
         steps: candidate.steps as f64,
         epochs: candidate.epochs,
         parameters_per_token: candidate.parameters / facts.tokens as f64,
     };
-    let mut sets = sets(shape, candidate.members, reading, length);
+    let mut sets = sets(shape, candidate.members, reading, exposure);
     if !facts.merges {
         sets.push("data.merge_dropout=0".into());
     }

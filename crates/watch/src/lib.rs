@@ -30,5 +30,5 @@ pub use report::{Findings, pictures, report};
 pub use screen::Screen;
 pub use tensorboard::TensorBoard;
 pub use terminal::TerminalLog;
-pub use text::{cell, escaped_json, hidden, line, lines};
+pub use text::{argument, cell, escaped_json, hidden, line, lines};
 pub use units::{amount, count, duration};

@@ -117,7 +117,7 @@ pub(crate) fn truncate(text: &str, width: usize) -> &str {
 }
 
 /// The text quoted as a shell argument.
-pub(crate) fn argument(text: &str) -> String {
+pub fn argument(text: &str) -> String {
     let text = line(text);
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     match !text.is_empty() && text.chars().all(plain) {

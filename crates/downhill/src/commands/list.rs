@@ -54,7 +54,7 @@ pub fn list(a: &List) -> Result<()> {
     }
     for race in races {
         let runs = count(runs_of(&race)?.len() as u64);
-        let race = watch::line(&shown(&race));
+        let race = watch::argument(&shown(&race));
         writeln!(out(), "race {race} · {runs} runs: downhill list {race}")?;
     }
     Ok(())

@@ -76,7 +76,9 @@ pub fn plan(a: &Train, stop: &AtomicBool, began: Instant, time: Duration) -> Res
     let text = text(a)?;
     let corpus = text.corpus;
     if text.paths.is_empty() && text::Exercises::of(corpus).is_some() {
-        let message = format!("--time is for texts: --corpus {corpus} has a preset of its own");
+        let message = format!(
+            "--time is for texts: --corpus {corpus} has a preset of its own, so leave out --time"
+        );
         return Err(Failure::Usage(message));
     }
     let corpus = with_progress(&first, f, stop, |control| {

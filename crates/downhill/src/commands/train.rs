@@ -63,7 +63,7 @@ struct At<'a> {
     threads: usize,
 }
 
-/// Which of the models that teach the run's own.
+/// A model that will teach the run's own: which one, and of how many.
 #[derive(Clone, Copy)]
 pub struct Member {
     number: usize,
@@ -256,7 +256,7 @@ fn describe(corpus: &Corpus) -> Result<()> {
 pub enum Output {
     /// Lines of JSON, one object per line.
     Json,
-    /// The same, each event of a member within one of the run, so that nobody takes it for that of
+    /// The same for a member. Its events are wrapped, so that scripts don't take them for those of
     /// the run's own model.
     MemberJson(Member),
     /// The log, on a thread of its own.

@@ -1,16 +1,16 @@
 //! What keeps a model from memorizing a text that it reads often? EXPERIMENTS.md, "The planner",
 //! has the races.
 
-/// How long a run is, in steps and in passes over the text, and how large its model is, in
-/// parameters outside the embedding for each token of the training part.
+/// How much a model sees of a text: its steps, its passes over the training part, and how many
+/// parameters it has outside the embedding for each token of that part.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Length {
+pub(super) struct Exposure {
     pub steps: f64,
     pub epochs: f64,
     pub parameters_per_token: f64,
 }
 
-impl Length {
+impl Exposure {
     /// `model.dropout`. A large model memorizes a text in fewer passes than a small one.
     pub fn dropout(self) -> f64 {
         match self.epochs * self.parameters_per_token {
@@ -46,12 +46,12 @@ mod tests {
     #[test]
     fn a_large_model_gets_dropout_after_fewer_passes_than_a_small_one() {
         let of = |epochs, parameters_per_token| {
-            let length = Length {
+            let exposure = Exposure {
                 steps: 1000.0,
                 epochs,
                 parameters_per_token,
             };
-            length.dropout()
+            exposure.dropout()
         };
         // The shapes and texts of the races, and *Alice* read 90 times.
         assert_eq!([of(10.0, 5.7), of(6.0, 2.7)], [0.0; 2]);

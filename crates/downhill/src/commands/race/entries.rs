@@ -141,10 +141,7 @@ impl Base {
             ..TrainFlags::default()
         };
         let paths = a.paths.clone();
-        let flags = match a.time {
-            Some(_) => flags,
-            None => flags.with_preset(&paths),
-        };
+        let flags = flags.with_preset(&paths);
         let train = Train { paths, flags };
         let (c, mut planned) = (train.flags.configured.clone(), Vec::new());
         let mut each = recipes.iter().map(|recipe| &recipe.sets).chain([&c.sets]);
