@@ -219,11 +219,11 @@ fn runs_are_removed_only_if_they_are_runs_and_with_consent() {
     place.run(&format!("{line} --json")).fine();
     let listed = place.run("list .").fine().out;
     assert!(
-        listed.contains("race ./both · 2 runs: downhill list ./both"),
+        listed.contains("race both · 2 runs: downhill list both"),
         "{listed}"
     );
     let listed = place.run("list . --json").fine().json();
-    assert_eq!(listed["races"], serde_json::json!(["./both"]));
+    assert_eq!(listed["races"], serde_json::json!(["both"]));
     place.run("rm both").fails(2, &["confirm with --yes"]);
     let removed = place.run("rm both --yes").fine().out;
     assert!(removed.starts_with("removed both · 2 runs, "), "{removed}");
