@@ -2,6 +2,7 @@
 //! and save. The trainer emits events and knows nothing of the screen.
 
 mod best;
+mod looking;
 mod saving;
 mod timing;
 
@@ -347,37 +348,6 @@ impl<'a> Trainer<'a> {
         Ok(Some(outcome))
     }
 
-    /// The look at the model before the first step.
-    fn look(&mut self) -> Result<()> {
-        self.measure(false)?;
-        let measured = self.last.seconds;
-        let from = Instant::now();
-        self.sample()?;
-        self.probe()?;
-        self.start_clock(measured, from.elapsed().as_secs_f64())
-    }
-
-    /// The look at the model after the last step: marks its checkpoint, and measures the best one
-    /// in full.
-    fn judge(&mut self) -> Result<()> {
-        let saved = self.last.averaged;
-        self.measure(false)?;
-        if !self.last.full {
-            self.measure(true)?;
-        }
-        if self.last.averaged != saved {
-            self.saved = None;
-            self.save()?;
-        } else if let Some((step, loss)) = self.loss {
-            self.folder.checkpoints().mark(step, loss)?;
-            self.remember(step, loss, self.last.clone());
-            self.prune()?;
-        }
-        self.sample()?;
-        self.probe()?;
-        self.judge_best()
-    }
-
     /// The config with the number of steps as it turned out.
     pub fn config(&self) -> &Config {
         &self.settings.config
@@ -464,7 +434,7 @@ impl<'a> Trainer<'a> {
         let evaluates = self.cadence.evaluates(self.step);
         let mut saves = wanted || self.cadence.saves(self.step);
         if evaluates || saves {
-            self.measure(false)?;
+            self.measure()?;
         }
         if evaluates {
             saves |= self.judge_between();
@@ -477,79 +447,6 @@ impl<'a> Trainer<'a> {
             self.save()?;
         }
         Ok(evaluates && self.patience.is_over(&self.settings.config.train))
-    }
-
-    /// Evaluates the model and emits the event.
-    fn measure(&mut self, full: bool) -> Result<()> {
-        let stop = self.settings.stop;
-        // As the last step saw it.
-        self.enter_part(self.step.saturating_sub(1));
-        let mut measured = self.task.evaluate(self.device, full, stop)?;
-        if self.average.exists() {
-            let raw = measured.loss;
-            self.swap()?;
-            let averaged = self.task.evaluate(self.device, full, stop);
-            self.swap()?;
-            let averaged = averaged?;
-            if averaged.loss < raw {
-                measured = averaged;
-                measured.event.averaged = true;
-            }
-            measured.event.raw_nats_per_token = Some(raw);
-        }
-        // Measured on the same tokens each time, so that "best" compares like with like.
-        if !full {
-            measured.event.best = self.least.is_none_or(|least| measured.loss < least);
-            if measured.event.best {
-                self.least = Some(measured.loss);
-            }
-            self.loss = Some((self.step, measured.loss));
-        }
-        self.last = measured.event;
-        self.emit(self.last.clone())?;
-        match measured.loss.is_finite() {
-            true => Ok(()),
-            false => Err(self.not_finite(format!(
-                "after step {} the validation loss is not finite",
-                self.step
-            ))),
-        }
-    }
-
-    /// Exchanges the weights with their average.
-    fn swap(&mut self) -> Result<()> {
-        let variables = &self.variables;
-        self.average.swap(self.device, variables)
-    }
-
-    fn sample(&mut self) -> Result<()> {
-        let averaged = self.last.averaged;
-        if averaged {
-            self.swap()?;
-        }
-        let sample = self.task.sample(self.device, self.settings.stop);
-        if averaged {
-            self.swap()?;
-        }
-        if let Some(sample) = sample? {
-            self.emit(sample)?;
-        }
-        Ok(())
-    }
-
-    fn probe(&mut self) -> Result<()> {
-        let stop = self.settings.stop;
-        let mut seen = self.task.probe(self.device, self.step, stop)?;
-        if !seen.is_empty() {
-            seen.extend(self.profiler.take().map(What::from));
-        }
-        for what in seen {
-            if let What::Layers(layers) = &what {
-                self.patience.looked(layers);
-            }
-            self.emit(what)?;
-        }
-        Ok(())
     }
 
     fn end(&mut self, reason: &str) -> Result<()> {

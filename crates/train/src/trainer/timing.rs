@@ -31,16 +31,18 @@ impl Trainer<'_> {
         let Some(deadline) = self.settings.deadline else {
             return Ok(());
         };
-        let full = self.about.validation_tokens as f64 / self.last.tokens.max(1) as f64;
-        let evaluations = if self.last.full { 1.0 } else { 1.0 + full };
-        let each = if self.settings.config.train.average > 0.0 {
-            2.0
-        } else {
-            1.0
+        let full = match self.last.full {
+            true => 0.0,
+            false => self.about.validation_tokens as f64 / self.last.tokens.max(1) as f64,
+        };
+        // The weights and their average, then the better ones in full.
+        let subset = match self.settings.config.train.average > 0.0 {
+            true => 2.0,
+            false => 1.0,
         };
         // Weights, their average and two states.
         let saving = 16.0 * self.about.parameters as f64 / SAVED_PER_SECOND;
-        let reserve = evaluation * evaluations * each + other + saving;
+        let reserve = evaluation * (subset + full) + other + saving;
         let seconds = deadline.seconds - reserve;
         let elapsed = self.settings.began.elapsed().as_secs_f64();
         self.clock = Some(Clock::new(seconds, deadline.step_seconds));
