@@ -103,7 +103,7 @@ impl Prepared {
     pub fn sampled(&self) -> Option<u64> {
         let sample = text::SAMPLE_BYTES as u64;
         let recipe = self.index.as_ref()?.recipe.parse();
-        let learned = matches!(recipe, Ok(TokenizerKind::Bpe(_)));
+        let learned = recipe.is_ok_and(|kind: TokenizerKind| kind.learned().is_some());
         (learned && self.report.bytes > sample).then_some(sample)
     }
 

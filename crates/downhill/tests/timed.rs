@@ -91,7 +91,7 @@ fn chinese_is_learned_by_character() {
     let each = number(end, "tokens") / number(end, "epochs");
     assert!((each - 18_000.0).abs() < 200.0, "{each} tokens in an epoch");
     let toml = String::from_utf8(place.read("poem/run.toml")).unwrap();
-    assert!(toml.contains("tokenizer = \"chars\""), "{toml}");
+    assert!(toml.contains("tokenizer = \"syllables:"), "{toml}");
 }
 
 #[test]

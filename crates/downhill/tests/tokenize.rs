@@ -40,7 +40,15 @@ fn a_model_with_bpe_is_used_like_any_other() {
     place
         .run(&format!("{line}=./outside --overwrite"))
         .fails(1, &["outside"]);
-    for wrong in ["bpe", "bpe:256", "bpe:1000001", "bpe:x", "gpt2"] {
+    for wrong in [
+        "bpe",
+        "bpe:256",
+        "syllables",
+        "syllables:256",
+        "bpe:1000001",
+        "bpe:x",
+        "gpt2",
+    ] {
         place
             .run(&format!("train mixed.txt --set data.tokenizer={wrong}"))
             .fails(2, &["data.tokenizer", "bpe:SIZE", "auto"]);

@@ -53,7 +53,7 @@ pub fn is_syllabic(text: &[u8]) -> bool {
 
 /// Whether a character belongs to a script where each is a syllable or a word: kana and CJK
 /// ideographs with their extensions, Hangul.
-fn is_syllable(c: char) -> bool {
+pub(crate) fn is_syllable(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{312F}' | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}'
         | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{33FFF}')
 }

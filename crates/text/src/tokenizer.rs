@@ -90,6 +90,7 @@ impl Tokenizer {
             TokenizerKind::Bytes => Ok(Tokenizer::Bytes),
             TokenizerKind::Chars => Tokenizer::chars(whole),
             TokenizerKind::Bpe(size) => Ok(Tokenizer::bpe(sample, *size)),
+            TokenizerKind::Syllables(size) => Ok(Tokenizer::syllables(sample, *size)),
             TokenizerKind::Path(path) => Tokenizer::open(path),
         }
     }
@@ -121,9 +122,16 @@ impl Tokenizer {
         Tokenizer::learned(texts, size, Split::Qwen2)
     }
 
-    /// The same with another split.
+    /// The same, but no token joins a syllable with anything else.
+    pub fn syllables(texts: &[&[u8]], size: usize) -> Self {
+        let counted = learn::count_apart(texts, Split::Qwen2);
+        Tokenizer::Bpe(Arc::new(learn::learn(&counted, size, Split::Qwen2)))
+    }
+
+    /// As [`Tokenizer::bpe`], with another split.
     pub(crate) fn learned(texts: &[&[u8]], size: usize, split: Split) -> Self {
-        Tokenizer::Bpe(Arc::new(learn::learn(texts, size, split)))
+        let counted = learn::count_words(texts, split);
+        Tokenizer::Bpe(Arc::new(learn::learn(&counted, size, split)))
     }
 
     /// Opens a tokenizer.json, or a folder that contains one (a Hugging Face model).

@@ -288,9 +288,10 @@ pub fn prepare(
 
 /// Bytes of the text from which the tokenizer is learned or chosen.
 fn sample_bytes(data: &DataConfig) -> usize {
-    match data.tokenizer {
-        TokenizerKind::Auto | TokenizerKind::Bpe(_) => text::SAMPLE_BYTES,
-        _ => 0,
+    let kind = &data.tokenizer;
+    match *kind == TokenizerKind::Auto || kind.learned().is_some() {
+        true => text::SAMPLE_BYTES,
+        false => 0,
     }
 }
 
@@ -372,9 +373,9 @@ fn stories(corpus: BuiltIn, data: &DataConfig, known: Option<Tokenizer>) -> Resu
         Some(known) => known,
         None => {
             let learned = &text.train[..text.train.len().min(TALES_LEARNED)];
-            let syllables = match chosen {
-                TokenizerKind::Bpe(_) => text.syllables.repeat(SYLLABLES_LEARNED),
-                _ => Vec::new(),
+            let syllables = match chosen.learned() {
+                Some(_) => text.syllables.repeat(SYLLABLES_LEARNED),
+                None => Vec::new(),
             };
             let whole: [&[u8]; 2] = [&text.train, &text.validation];
             Tokenizer::make(&chosen, &whole, &[&syllables, learned])?

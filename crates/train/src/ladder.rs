@@ -6,12 +6,23 @@
 //! where kinds(h) is the number of distinct tokens seen after h, and h' is h without its first
 //! token.
 
+use crate::error::Result;
+use data::Tokens;
 use run::Ladder;
+use std::collections::HashMap;
+use std::ops::Range;
 
 /// The most training tokens counted, and the most validation tokens predicted. They limit the time
 /// to a few tenths of a second and the memory to 100 MB for any vocabulary.
-pub const COUNTED: usize = 2_000_000;
+const COUNTED: usize = 2_000_000;
 const PREDICTED: usize = 100_000;
+/// Tokens of a piece where not all are counted, and where not all are predicted. The pieces are
+/// spread evenly, because places of a text may be much harder than the rest.
+const COUNTED_PIECE: usize = 20_000;
+const PREDICTED_PIECE: usize = 1_000;
+
+/// Tokens of the contexts that are remembered within a piece.
+const REMEMBERED: [usize; 2] = [3, 4];
 
 /// Bits per token in a key: three tokens fit 64 bits, which allows vocabularies of 2 million
 /// tokens.
@@ -68,31 +79,111 @@ impl Counts {
     }
 }
 
-/// Counts the tokens of the training part and predicts the validation part; `None` if that is too
-/// short, or if the vocabulary has more tokens than keys can hold.
-pub fn climb(train: &[u32], validation: &[u32], vocabulary: usize) -> Option<Ladder> {
-    let validation = &validation[..validation.len().min(PREDICTED)];
-    if validation.len() < 3 || vocabulary > 1 << BITS {
-        return None;
+/// All of `len` tokens, or pieces of `piece` with `most` of them.
+fn pieces(len: usize, most: usize, piece: usize) -> Vec<Range<usize>> {
+    if len <= most {
+        return vec![0..len];
     }
-    let counts = [1, 2, 3].map(|length| Counts::new(train, length));
-    let uniform = 1.0 / vocabulary as f64;
-    let mut nats = [0.0f64; 3];
-    for gram in validation.windows(3) {
-        let mut probability = uniform;
-        for (length, (counts, nats)) in counts.iter().zip(&mut nats).enumerate() {
-            probability = counts.probability(&gram[2 - length..], probability);
-            *nats -= libm::log(probability);
+    let count = most / piece;
+    let begins = (0..count).map(|at| at * (len - piece) / (count - 1));
+    begins.map(|begin| begin..begin + piece).collect()
+}
+
+/// The tokens of a training part that are counted.
+///
+/// # Errors
+/// If they can't be read.
+pub fn counted(train: &Tokens) -> Result<Vec<u32>> {
+    let mut counted = Vec::new();
+    for piece in pieces(train.len(), COUNTED, COUNTED_PIECE) {
+        let from = counted.len();
+        counted.resize(from + piece.len(), 0);
+        train.read(piece.start, &mut counted[from..])?;
+    }
+    Ok(counted)
+}
+
+/// The counts of a training part, which predict.
+pub struct Counting {
+    /// Of grams of one, two and three tokens.
+    counts: [Counts; 3],
+    tokens: usize,
+    vocabulary: usize,
+}
+
+impl Counting {
+    /// Counts tokens; `None` if the vocabulary has more of them than keys can hold.
+    pub fn new(train: &[u32], vocabulary: usize) -> Option<Counting> {
+        (vocabulary <= 1 << BITS).then(|| Counting {
+            counts: [1, 2, 3].map(|length| Counts::new(train, length)),
+            tokens: train.len(),
+            vocabulary,
+        })
+    }
+
+    /// P(last token) of three, by itself, given one token and given two.
+    fn probabilities(&self, gram: &[u32]) -> [f64; 3] {
+        let mut probability = 1.0 / self.vocabulary as f64;
+        let mut at = 0;
+        self.counts.each_ref().map(|counts| {
+            probability = counts.probability(&gram[2 - at..], probability);
+            at += 1;
+            probability
+        })
+    }
+
+    /// Predicts a validation part; `None` if it is too short.
+    pub fn ladder(&self, validation: &[u32]) -> Option<Ladder> {
+        let pieces = pieces(validation.len(), PREDICTED, PREDICTED_PIECE);
+        let (mut nats, mut predicted) = ([0.0f64; 3], 0);
+        let grams = pieces.into_iter().flat_map(|at| validation[at].windows(3));
+        for gram in grams {
+            for (nats, p) in nats.iter_mut().zip(self.probabilities(gram)) {
+                *nats -= libm::log(p);
+            }
+            predicted += 1;
         }
+        let [unigram, bigram, trigram] = nats.map(|nats| nats / f64::from(predicted));
+        (predicted > 0).then(|| Ladder {
+            uniform: libm::log(self.vocabulary as f64),
+            unigram,
+            bigram,
+            trigram,
+            tokens: self.tokens as u64,
+        })
     }
-    let mean = |at: usize| nats[at] / (validation.len() - 2) as f64;
-    Some(Ladder {
-        uniform: libm::log(vocabulary as f64),
-        unigram: mean(0),
-        bigram: mean(1),
-        trigram: mean(2),
-        tokens: train.len() as u64,
-    })
+
+    /// Loss of a trigram model that also remembers what followed the last three and four tokens
+    /// where they occurred before in the same piece of [`PREDICTED_PIECE`] tokens, smoothed in the
+    /// same way. In nats per token; `None` if the validation part is too short.
+    pub fn remembering(&self, validation: &[u32]) -> Option<f64> {
+        let (mut nats, mut predicted) = (0.0, 0);
+        for at in pieces(validation.len(), PREDICTED, PREDICTED_PIECE) {
+            for piece in validation[at].chunks(PREDICTED_PIECE) {
+                let mut followed: HashMap<&[u32], HashMap<u32, u32>> = HashMap::new();
+                for end in 3..=piece.len() {
+                    let (before, next) = (&piece[..end - 1], piece[end - 1]);
+                    let [.., mut probability] = self.probabilities(&piece[end - 3..end]);
+                    for length in REMEMBERED {
+                        let Some(from) = before.len().checked_sub(length) else {
+                            continue;
+                        };
+                        let seen = followed.entry(&before[from..]).or_default();
+                        let count = f64::from(seen.values().sum::<u32>());
+                        let kinds = seen.len() as f64;
+                        if kinds > 0.0 {
+                            let same = f64::from(seen.get(&next).copied().unwrap_or(0));
+                            probability = (same + kinds * probability) / (count + kinds);
+                        }
+                        *seen.entry(next).or_default() += 1;
+                    }
+                    nats -= libm::log(probability);
+                    predicted += 1;
+                }
+            }
+        }
+        (predicted > 0).then(|| nats / f64::from(predicted))
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn all_of_a_long_validation_part_counts() {
+        let train = [0, 1].repeat(5000);
+        // After many tokens that are known, as many that aren't.
+        let known = [0, 1].repeat(PREDICTED);
+        let unknown = [2, 3, 3].repeat(PREDICTED * 2 / 3);
+        let counting = Counting::new(&train, 4).unwrap();
+        let of = |validation: &[u32]| counting.ladder(validation).map(|rungs| rungs.trigram);
+        let [known, unknown, both] =
+            [&known, &unknown, &[&known[..], &unknown].concat()].map(|v| of(v).unwrap());
+        assert!(
+            (both / (0.5 * (known + unknown)) - 1.0).abs() < 0.05,
+            "{both}"
+        );
+    }
+
+    #[test]
     fn probabilities_add_up_to_one() {
         let tokens: Vec<u32> = (0..500u32).map(|i| i * i % 7).collect();
         let counts = [1, 2, 3].map(|n| Counts::new(&tokens, n));
@@ -136,10 +243,30 @@ mod tests {
         for i in 2..4000 {
             tokens.push((tokens[i - 1] + tokens[i - 2] + u32::from(i % 11 == 0)) % 5);
         }
-        let rungs = climb(&tokens[..3000], &tokens[3000..], 5).unwrap();
+        let counting = Counting::new(&tokens[..3000], 5).unwrap();
+        let rungs = counting.ladder(&tokens[3000..]).unwrap();
         let all = [rungs.uniform, rungs.unigram, rungs.bigram, rungs.trigram];
         assert!(all[3] < 0.6 * all[2], "{all:?}");
         assert!((all[0] - 5f64.ln()).abs() < 1e-12);
-        assert!(climb(&tokens, &[1, 2], 5).is_none());
+        assert!(counting.ladder(&[1, 2]).is_none() && counting.remembering(&[1, 2]).is_none());
+    }
+
+    #[test]
+    fn what_occurred_shortly_before_is_remembered() {
+        // A training part that tells nothing, then a sentence twice.
+        let mut random = 1u32;
+        let mut draw = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            random >> 25
+        };
+        let train: Vec<u32> = (0..20_000).map(|_| draw()).collect();
+        let sentence: Vec<u32> = (0..300).map(|_| draw()).collect();
+        let counting = Counting::new(&train, 128).unwrap();
+        let of = |validation: &[u32]| {
+            let ladder = counting.ladder(validation).unwrap();
+            counting.remembering(validation).unwrap() / ladder.trigram
+        };
+        let (once, twice) = (of(&sentence), of(&sentence.repeat(2)));
+        assert!((once - 1.0).abs() < 0.02 && twice < 0.7, "{once} {twice}");
     }
 }

@@ -4,7 +4,7 @@ use crate::cadence::Cadence;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::inspected::Inspected;
-use crate::ladder::{COUNTED, climb};
+use crate::ladder::{Counting, counted};
 use crate::probe::Probe;
 use crate::saved::weights;
 use crate::task::{Measured, Recording, Task};
@@ -345,9 +345,8 @@ impl Task for LanguageTask {
         // Answers and whole texts aren't comparable.
         if self.cadence.climbs(step) && corpus.line().is_none() {
             let vocabulary = tokenizer.vocabulary_size();
-            let mut counted = vec![0; corpus.train.len().min(COUNTED)];
-            corpus.train.read(0, &mut counted)?;
-            let ladder = climb(&counted, &corpus.validation, vocabulary);
+            let counting = Counting::new(&counted(&corpus.train)?, vocabulary);
+            let ladder = counting.and_then(|counting| counting.ladder(&corpus.validation));
             seen.extend(ladder.map(What::from));
         }
         let line = corpus.line().map_or(1, |line| line.tokens);

@@ -10,12 +10,12 @@ mod forecast;
 mod reading;
 mod regularization;
 
-use self::forecast::{compressed_bits, expected, interval};
+use self::forecast::{expected, interval};
 use self::reading::{Reading, SHORT_SHARE, SMALL_TEXT};
 use self::regularization::Exposure;
 use crate::Corpus;
 use crate::error::{Error, Result};
-use crate::ladder::{COUNTED, climb};
+use crate::ladder::{Counting, counted};
 use engine::{Cpu, Device, RandomPurpose, Scalars, Stream};
 use model::{Config, Training, initialize};
 use std::time::{Duration, Instant};
@@ -71,10 +71,9 @@ pub struct Facts {
     /// Loss of a trigram model on the validation part, in bits per byte: how hard the text is over
     /// short distances.
     pub trigram_bits: f64,
-    /// How much the text repeats over longer distances: the larger of the bits per byte of the
-    /// compressed training part and of the validation part compressed with the training part as its
-    /// dictionary.
-    pub compressed_bits: f64,
+    /// The same of one that also remembers what occurred shortly before, which tells how much there
+    /// is to copy.
+    pub remembering_bits: f64,
 }
 
 impl Facts {
@@ -84,25 +83,25 @@ impl Facts {
     /// If its tokens can't be read.
     pub fn of(corpus: &Corpus) -> Result<Facts> {
         let vocabulary = corpus.tokenizer.vocabulary_size();
-        let mut counted = vec![0; corpus.train.len().min(COUNTED)];
-        corpus.train.read(0, &mut counted)?;
-        let ladder = climb(&counted, &corpus.validation, vocabulary);
+        let counting = Counting::new(&counted(&corpus.train)?, vocabulary);
         let (tokens, bytes) = corpus.scored();
         let token_bytes = bytes as f64 / tokens.max(1) as f64;
-        let nats = ladder.map_or(libm::log(vocabulary as f64), |ladder| ladder.trigram);
-        let predicted = &corpus.validation[..corpus.validation.len().min(COUNTED)];
-        let [train, predicted] = [&counted[..], predicted].map(|t| corpus.tokenizer.decode(t));
-        let failed = |e| Error::Task(format!("zstd failed: {e}"));
-        let alone = compressed_bits(&[], &train).map_err(failed)?;
-        let given_train = compressed_bits(&train, &predicted).map_err(failed)?;
+        let bits = |nats: Option<f64>| {
+            let nats = nats.unwrap_or(libm::log(vocabulary as f64));
+            nats / std::f64::consts::LN_2 / token_bytes.max(1e-9)
+        };
+        let counting = counting.as_ref();
+        let ladder = counting.and_then(|counting| counting.ladder(&corpus.validation));
+        let remembering = counting.and_then(|counting| counting.remembering(&corpus.validation));
         Ok(Facts {
             tokens: corpus.train.len() as u64,
             validation: tokens,
             token_bytes,
             vocabulary,
-            merges: matches!(corpus.tokenizer, Tokenizer::Bpe(_)),
-            trigram_bits: nats / std::f64::consts::LN_2 / token_bytes.max(1e-9),
-            compressed_bits: alone.max(given_train),
+            merges: matches!(corpus.tokenizer, Tokenizer::Bpe(_))
+                && !matches!(corpus.chosen, TokenizerKind::Syllables(_)),
+            trigram_bits: bits(ladder.map(|ladder| ladder.trigram)),
+            remembering_bits: bits(remembering),
         })
     }
 }
@@ -149,15 +148,17 @@ pub struct TimePlan {
 
 /// The tokenizer for a text of `bytes` bytes, given a sample of it. Tokens of several letters make
 /// a small model see further, but each needs to occur often enough to be learned. A character of a
-/// script like Chinese is a syllable or a word already.
+/// script like Chinese is a syllable or a word already; there are more of them than letters.
 pub fn tokenizer(bytes: u64, sample: &[u8]) -> TokenizerKind {
-    if text::is_syllabic(sample) {
-        return TokenizerKind::Chars;
-    }
     let megabytes = bytes as f64 / 1e6;
-    let size = 1024.0 * megabytes.max(0.01).powf(0.4);
-    let size = 2f64.powf(size.log2().round());
-    TokenizerKind::Bpe((size as usize).clamp(384, 8192))
+    let size = |for_a_megabyte: f64| {
+        let size = for_a_megabyte * megabytes.max(0.01).powf(0.4);
+        (2f64.powf(size.log2().round()) as usize).clamp(384, 8192)
+    };
+    match text::is_syllabic(sample) {
+        true => TokenizerKind::Syllables(size(2048.0)),
+        false => TokenizerKind::Bpe(size(1024.0)),
+    }
 }
 
 /// The config of a shape for so many members, each with this exposure to the text.

@@ -300,14 +300,12 @@ fn of_texts(out: &mut impl Write, r: &Report) -> Result<()> {
 /// A word where the text had too few different pairs for the tokenizer that was asked for.
 pub fn fewer_tokens(asked: &TokenizerKind, tokenizer: &Tokenizer) -> Option<String> {
     let got = tokenizer.vocabulary_size();
-    match asked {
-        TokenizerKind::Bpe(size) if *size > got => Some(format!(
-            "the tokenizer has {} tokens instead of {}: the text has no more pairs to merge",
-            count(got as u64),
-            count(*size as u64)
-        )),
-        _ => None,
-    }
+    let size = asked.learned().filter(|&size| size > got)?;
+    Some(format!(
+        "the tokenizer has {} tokens instead of {}: the text has no more pairs to merge",
+        count(got as u64),
+        count(size as u64)
+    ))
 }
 
 /// What to do about lines that look as if they separate documents.

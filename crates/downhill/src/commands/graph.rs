@@ -45,7 +45,7 @@ fn vocabulary(config: &Config) -> Result<usize> {
     Ok(match &config.data.tokenizer {
         TokenizerKind::Bytes => 257,
         TokenizerKind::Auto | TokenizerKind::Chars => 66,
-        TokenizerKind::Bpe(size) => *size,
+        TokenizerKind::Bpe(size) | TokenizerKind::Syllables(size) => *size,
         TokenizerKind::Path(path) => Tokenizer::open(path)?.vocabulary_size(),
     })
 }

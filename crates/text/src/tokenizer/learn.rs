@@ -8,6 +8,7 @@
 use super::bpe::Bpe;
 use super::split::Split;
 use super::{END_OF_TEXT, stand_in_order};
+use crate::choose::is_syllable;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -27,11 +28,14 @@ const LEAST: i64 = 2;
 
 type Pair = (u32, u32);
 
-/// Learns a tokenizer of at most `size` tokens from `texts`, or from an even sample of large ones:
-/// 256 bytes, merges in the order learned, the end of text last. There are fewer if no pair occurs
-/// twice.
-pub(super) fn learn(texts: &[&[u8]], size: usize, split: Split) -> Bpe {
-    let mut learning = Learning::new(&count_words(texts, split));
+/// How often each word occurs.
+pub(super) type Words = FxHashMap<Box<[u8]>, i64>;
+
+/// Learns a tokenizer of at most `size` tokens from counted words: 256 bytes, merges in the order
+/// learned, the end of text last. There are fewer if no pair occurs twice. `split` is the one that
+/// texts will be cut by.
+pub(super) fn learn(words: &Words, size: usize, split: Split) -> Bpe {
+    let mut learning = Learning::new(words);
     while learning.tokens.len() + 1 < size {
         let Some(pair) = learning.most_frequent() else {
             break;
@@ -53,23 +57,46 @@ pub(super) fn learn(texts: &[&[u8]], size: usize, split: Split) -> Bpe {
     )
 }
 
-/// How often each word occurs.
-fn count_words(texts: &[&[u8]], split: Split) -> FxHashMap<Box<[u8]>, i64> {
-    let total: usize = texts.iter().map(|text| text.len()).sum();
-    let mut words: FxHashMap<Box<[u8]>, i64> = FxHashMap::default();
-    for text in texts {
-        for part in sample(text, total) {
-            for word in split.pieces(part) {
-                match words.get_mut(word) {
-                    Some(count) => *count += 1,
-                    None => {
-                        words.insert(word.into(), 1);
-                    }
-                }
-            }
+/// Counts the words of `texts`, or of an even sample of large ones.
+pub(super) fn count_words(texts: &[&[u8]], split: Split) -> Words {
+    let mut words = Words::default();
+    each_word(texts, split, |word| count(&mut words, word));
+    words
+}
+
+/// The same, each syllable being a word by itself.
+pub(super) fn count_apart(texts: &[&[u8]], split: Split) -> Words {
+    let mut words = Words::default();
+    each_word(texts, split, |word| {
+        let text = std::str::from_utf8(word).unwrap_or_default();
+        let mut rest = 0;
+        for (at, c) in text.char_indices().filter(|&(_, c)| is_syllable(c)) {
+            let end = at + c.len_utf8();
+            count(&mut words, &word[rest..at]);
+            count(&mut words, &word[at..end]);
+            rest = end;
+        }
+        count(&mut words, &word[rest..]);
+    });
+    words
+}
+
+fn count(words: &mut Words, word: &[u8]) {
+    match words.get_mut(word) {
+        Some(count) => *count += 1,
+        None => {
+            words.insert(word.into(), 1);
         }
     }
-    words
+}
+
+fn each_word(texts: &[&[u8]], split: Split, mut found: impl FnMut(&[u8])) {
+    let total: usize = texts.iter().map(|text| text.len()).sum();
+    for text in texts {
+        for part in sample(text, total) {
+            split.pieces(part).for_each(&mut found);
+        }
+    }
 }
 
 /// The parts of a text to learn from: all of it, or evenly spaced parts of [`PART_BYTES`], cut at
@@ -115,7 +142,7 @@ struct Word {
 }
 
 impl Learning {
-    fn new(words: &FxHashMap<Box<[u8]>, i64>) -> Learning {
+    fn new(words: &Words) -> Learning {
         let tokens: Vec<Vec<u8>> = stand_in_order()
             .into_iter()
             .map(|byte| vec![byte])
@@ -255,6 +282,10 @@ impl Learning {
 mod tests {
     use super::*;
 
+    fn learned(texts: &[&[u8]], size: usize) -> Bpe {
+        learn(&count_words(texts, Split::Qwen2), size, Split::Qwen2)
+    }
+
     fn tokens(bpe: &Bpe) -> Vec<String> {
         let learned = 256..bpe.vocabulary_size() as u32 - 1;
         learned
@@ -267,7 +298,7 @@ mod tests {
     #[test]
     fn the_same_tokens_as_the_library_learns() {
         let text = "low lower lowest newer newest wider aaaa aaaaaa bababab\n".repeat(3);
-        let learned = tokens(&learn(&[text.as_bytes()], 270, Split::Qwen2));
+        let learned = tokens(&learned(&[text.as_bytes()], 270));
         assert_eq!(learned, GOLDEN);
     }
 
@@ -277,16 +308,30 @@ mod tests {
     ];
 
     #[test]
+    fn syllables_stay_apart_and_rare_ones_are_spelled_in_bytes() {
+        let text = "\u{5B66}\u{4E60} Rust, \u{5B66}\u{4E60}Rust\u{3002}\n".repeat(9) + "\u{4F60}";
+        let words = count_apart(&[text.as_bytes()], Split::Qwen2);
+        let bpe = learn(&words, 300, Split::Qwen2);
+        let tokens = tokens(&bpe);
+        for token in ["\u{5B66}", "\u{4E60}", "Rust"] {
+            assert!(tokens.iter().any(|known| known == token), "{tokens:?}");
+        }
+        let joined = |token: &String| token.chars().filter(|&c| is_syllable(c)).count() > 1;
+        assert!(!tokens.iter().any(joined), "{tokens:?}");
+        assert!(!tokens.iter().any(|token| token == "\u{4F60}"));
+    }
+
+    #[test]
     fn nothing_is_learned_from_what_occurs_once() {
         for text in [&b""[..], b"a", b"abcdefgh"] {
-            let bpe = learn(&[text], 1000, Split::Qwen2);
+            let bpe = learned(&[text], 1000);
             assert_eq!((bpe.vocabulary_size(), bpe.end_of_text), (257, 256));
         }
     }
 
     #[test]
     fn tokens_stay_short_and_a_large_text_is_sampled_evenly() {
-        let bpe = learn(&[&b"A".repeat(100_000)], 300, Split::Qwen2);
+        let bpe = learned(&[&b"A".repeat(100_000)], 300);
         assert!(tokens(&bpe).iter().all(|token| token.len() < TOKEN_BYTES));
         let mut text = b"begin ".repeat(2 * SAMPLE_BYTES / 6);
         text.extend("\u{4F60}end".repeat(SAMPLE_BYTES / 6).as_bytes());

@@ -66,8 +66,9 @@ impl Trainer<'_> {
     /// Evaluates the weights or their average.
     fn evaluate(&mut self, full: bool, averaged: bool) -> Result<Measured> {
         let stop = self.settings.stop;
-        let mut measured =
-            self.with(averaged, |trainer| trainer.task.evaluate(trainer.device, full, stop))?;
+        let mut measured = self.with(averaged, |trainer| {
+            trainer.task.evaluate(trainer.device, full, stop)
+        })?;
         measured.event.averaged = averaged;
         Ok(measured)
     }
