@@ -93,6 +93,8 @@ count qwen3-head-size Qwen3ForCausalLM "$work/english.txt" "$english" --set mode
 count english-bytes Qwen3ForCausalLM "$work/english.txt" "$english" --set data.tokenizer=bytes
 count chinese-bytes Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=bytes
 count chinese-chars Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=chars
+count chinese-syllables Qwen3ForCausalLM "$work/chinese.txt" "$chinese" \
+    --set data.tokenizer=syllables:300
 count english-bpe Qwen3ForCausalLM "$work/english.txt" "$english" --set data.tokenizer=bpe:320
 count chinese-bpe Qwen3ForCausalLM "$work/chinese.txt" "$chinese" --set data.tokenizer=bpe:300
 

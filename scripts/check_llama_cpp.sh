@@ -115,6 +115,7 @@ with_split llama-bpe
 tokenizer split-gpt-2 "$work/gpt-2/tokenizer.json"
 tokenizer split-llama-bpe "$work/llama-bpe/tokenizer.json"
 tokenizer chars chars
+tokenizer syllables syllables:2000
 tokenizer bytes bytes
 shape gpt2 --set model.family=gpt2
 types gpt2

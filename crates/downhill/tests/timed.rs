@@ -78,9 +78,9 @@ fn a_timed_run_is_repeated_from_its_config_to_the_same_bits() {
     }
 }
 
-/// It is read so often that merges would be dropped, if a tokenizer of characters had any.
+/// It is read so often that merges would be dropped, but those within characters stay.
 #[test]
-fn chinese_is_learned_by_character() {
+fn chinese_is_learned_by_syllable() {
     let place = Place::new();
     let character = |i: u32| char::from_u32(0x4e00 + i * i % 97 + i % 13).unwrap();
     let text: String = (0..20_000).map(character).collect();

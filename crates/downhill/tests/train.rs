@@ -243,10 +243,25 @@ fn runs_are_removed_only_if_they_are_runs_and_with_consent() {
 #[test]
 fn the_list_shows_the_loss_that_the_end_reports() {
     let place = Place::with_story();
+    let averaged = "--set train.average=0.5 --set eval.tokens=64";
     let run = place
-        .run(&format!("{TINY} --steps 20 --json --run runs/r"))
+        .run(&format!("{TINY} --steps 20 --json --run runs/r {averaged}"))
         .fine();
-    let end = run.events().pop().unwrap();
+    let mut events = run.events();
+    let end = events.pop().unwrap();
+    // The subset told whether the weights or their average are better; they alone were measured.
+    let evals: Vec<_> = events.iter().filter(|e| e["event"] == "eval").collect();
+    let full: Vec<_> = evals.iter().filter(|e| e["full"] == true).collect();
+    let subset = evals.iter().rfind(|e| e["full"] == false).unwrap();
+    assert_eq!(full.len(), 1);
+    for of in [subset, &end] {
+        assert_eq!(full[0]["averaged"], of["averaged"]);
+    }
+    assert_eq!(full[0]["val_nats_per_token"], end["val_nats_per_token"]);
+    let scored = place.run("eval runs/r --json").fine().json();
+    let nats =
+        [&scored["nats_per_token"], &end["val_nats_per_token"]].map(|of| of.as_f64().unwrap());
+    assert!((nats[0] - nats[1]).abs() < 1e-6, "{nats:?}");
     let listed = place.run("list --json").fine().json();
     let listed = &listed["runs"][0];
     assert_eq!(listed["best"], end["val_nats_per_token"]);
