@@ -24,8 +24,8 @@ pub enum TokenizerKind {
     Path(PathBuf),
 }
 
-/// The sizes that a learned tokenizer may have: at least the bytes and the end of text, at most what a file may
-/// hold.
+/// The sizes that a learned tokenizer may have: at least the bytes and the end of text, at most
+/// what a file may hold.
 const SIZES: std::ops::RangeInclusive<usize> = 257..=1_000_000;
 
 impl TokenizerKind {

@@ -177,8 +177,7 @@ fn sets(
         ("model.layers", layers.to_string()),
         ("model.width", width.to_string()),
         ("model.heads", heads.to_string()),
-        // All heads share keys and values: the time that this saves is worth more.
-        ("model.kv_heads", "1".to_owned()),
+        ("model.kv_heads", heads.to_string()),
         ("model.tied", reading.tied.to_string()),
         ("model.context", reading.context.to_string()),
         ("model.output_std", OUTPUT_STD.to_string()),
