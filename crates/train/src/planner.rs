@@ -11,7 +11,7 @@ mod reading;
 mod regularization;
 
 use self::forecast::{expected, interval};
-use self::reading::{Reading, SHORT_SHARE, SMALL_TEXT};
+use self::reading::{Reading, SMALL_TEXT};
 use self::regularization::Exposure;
 use crate::Corpus;
 use crate::error::{Error, Result};
@@ -198,7 +198,7 @@ fn sets(
         ("train.members", members.to_string()),
         ("train.batch", reading.batch.to_string()),
         ("train.short_context", reading.short.to_string()),
-        ("train.short_share", format!("{SHORT_SHARE:?}")),
+        ("train.short_share", format!("{:?}", reading.short_share)),
         ("train.steps", format!("{steps:.0}")),
         ("train.average", "0.15".to_owned()),
         ("eval.every", format!("{every:.0}")),
