@@ -81,11 +81,11 @@ impl Counts {
 
 /// All of `len` tokens, or pieces of `piece` with `most` of them.
 fn pieces(len: usize, most: usize, piece: usize) -> Vec<Range<usize>> {
-    if len <= most {
-        return vec![0..len];
-    }
-    let count = most / piece;
-    let begins = (0..count).map(|at| at * (len - piece) / (count - 1));
+    let (piece, count) = match len <= most {
+        true => (len, 1),
+        false => (piece, most / piece),
+    };
+    let begins = (0..count).map(|at| at * (len - piece) / (count - 1).max(1));
     begins.map(|begin| begin..begin + piece).collect()
 }
 
