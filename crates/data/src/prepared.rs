@@ -99,12 +99,21 @@ impl Prepared {
         folder.join(DATA).is_file() && folder.join(TOKENIZER).is_file()
     }
 
+    /// The kind that the tokenizer was learned as, if it was learned from this text.
+    fn learned(&self) -> Option<TokenizerKind> {
+        let recipe: TokenizerKind = self.index.as_ref()?.recipe.parse().ok()?;
+        recipe.learned().is_some().then_some(recipe)
+    }
+
     /// How many bytes the tokenizer was learned from, if that was a sample of the text.
     pub fn sampled(&self) -> Option<u64> {
         let sample = text::SAMPLE_BYTES as u64;
-        let recipe = self.index.as_ref()?.recipe.parse();
-        let learned = recipe.is_ok_and(|kind: TokenizerKind| kind.learned().is_some());
-        (learned && self.report.bytes > sample).then_some(sample)
+        (self.learned().is_some() && self.report.bytes > sample).then_some(sample)
+    }
+
+    /// The kind of the tokenizer.
+    pub fn kind(&self) -> TokenizerKind {
+        self.learned().unwrap_or_else(|| self.tokenizer.kind())
     }
 
     /// Opens a prepared folder.

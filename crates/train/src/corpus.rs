@@ -194,7 +194,7 @@ impl Corpus {
                 validation.map(absolute),
             ),
         };
-        let sampled = from.sampled();
+        let (sampled, chosen) = (from.sampled(), from.kind());
         Ok(Corpus {
             source: TextSource {
                 corpus: from.name,
@@ -202,7 +202,7 @@ impl Corpus {
                 validation: held_out,
                 sha256: from.text_sha256,
             },
-            chosen: from.tokenizer.kind(),
+            chosen,
             sampled,
             report: Some(from.report),
             tokenizer: from.tokenizer,

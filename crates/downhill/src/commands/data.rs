@@ -194,7 +194,7 @@ fn object(p: &Prepared) -> Value {
         "train_tokens": p.train.len(), "validation_tokens": p.validation.len(),
         "validation_documents": r.validation_documents,
         "validation_bytes": r.validation_bytes, "split": r.split,
-        "tokenizer": p.tokenizer.kind().name(), "vocabulary": p.tokenizer.vocabulary_size(),
+        "tokenizer": p.kind().name(), "vocabulary": p.tokenizer.vocabulary_size(),
         "tokenizer_sample_bytes": p.sampled(), "characters": r.characters, "scripts": scripts,
         "longest_line": r.longest_line, "longest_line_in": r.longest_line_in,
         "duplicates": r.duplicates, "duplicate_bytes": r.duplicate_bytes,
@@ -220,7 +220,7 @@ fn show(p: &Prepared) -> Result<()> {
     let per_token = r.bytes as f64 / tokens.max(1) as f64;
     text_line(&mut out, r)?;
     let size = p.tokenizer.vocabulary_size() as u64;
-    let (kind, size) = (p.tokenizer.kind().name(), count(size));
+    let (kind, size) = (p.kind().name(), count(size));
     writeln!(
         out,
         "tokens       {} · {per_token:.2} bytes per token · {kind}, vocabulary {size}",

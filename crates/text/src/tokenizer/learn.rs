@@ -69,11 +69,13 @@ pub(super) fn count_apart(texts: &[&[u8]], split: Split) -> Words {
     let mut words = Words::default();
     each_word(texts, split, |word| {
         let text = std::str::from_utf8(word).unwrap_or_default();
+        let syllables = text.char_indices().filter(|&(_, c)| is_syllable(c));
         let mut rest = 0;
-        for (at, c) in text.char_indices().filter(|&(_, c)| is_syllable(c)) {
+        for (at, c) in syllables {
             let end = at + c.len_utf8();
-            count(&mut words, &word[rest..at]);
-            count(&mut words, &word[at..end]);
+            for part in [rest..at, at..end] {
+                count(&mut words, &word[part]);
+            }
             rest = end;
         }
         count(&mut words, &word[rest..]);
@@ -82,6 +84,9 @@ pub(super) fn count_apart(texts: &[&[u8]], split: Split) -> Words {
 }
 
 fn count(words: &mut Words, word: &[u8]) {
+    if word.is_empty() {
+        return;
+    }
     match words.get_mut(word) {
         Some(count) => *count += 1,
         None => {
