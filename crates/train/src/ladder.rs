@@ -103,7 +103,7 @@ pub fn counted(train: &Tokens) -> Result<Vec<u32>> {
     Ok(counted)
 }
 
-/// The counts of a training part, which predict.
+/// Counts of a training part, from which tokens are predicted.
 pub struct Counting {
     /// Of grams of one, two and three tokens.
     counts: [Counts; 3],
@@ -153,17 +153,18 @@ impl Counting {
         })
     }
 
-    /// Loss of a trigram model that also remembers what followed the last three and four tokens
-    /// where they occurred before in the same piece of [`PREDICTED_PIECE`] tokens, smoothed in the
-    /// same way. In nats per token; `None` if the validation part is too short.
-    pub fn remembering(&self, validation: &[u32]) -> Option<f64> {
-        let (mut nats, mut predicted) = (0.0, 0);
+    /// Losses of a trigram model, and of one that also remembers what followed the last three and
+    /// four tokens where they occurred before in the same piece of [`PREDICTED_PIECE`] tokens,
+    /// smoothed in the same way. In nats per token; `None` if the validation part is too short.
+    pub fn remembering(&self, validation: &[u32]) -> Option<[f64; 2]> {
+        let (mut nats, mut predicted) = ([0.0; 2], 0);
         for at in pieces(validation.len(), PREDICTED, PREDICTED_PIECE) {
             for piece in validation[at].chunks(PREDICTED_PIECE) {
                 let mut followed: HashMap<&[u32], HashMap<u32, u32>> = HashMap::new();
                 for end in 3..=piece.len() {
                     let (before, next) = (&piece[..end - 1], piece[end - 1]);
-                    let [.., mut probability] = self.probabilities(&piece[end - 3..end]);
+                    let [.., trigram] = self.probabilities(&piece[end - 3..end]);
+                    let mut probability = trigram;
                     for length in REMEMBERED {
                         let Some(from) = before.len().checked_sub(length) else {
                             continue;
@@ -177,12 +178,14 @@ impl Counting {
                         }
                         *seen.entry(next).or_default() += 1;
                     }
-                    nats -= libm::log(probability);
+                    for (nats, p) in nats.iter_mut().zip([trigram, probability]) {
+                        *nats -= libm::log(p);
+                    }
                     predicted += 1;
                 }
             }
         }
-        (predicted > 0).then(|| nats / f64::from(predicted))
+        (predicted > 0).then(|| nats.map(|nats| nats / f64::from(predicted)))
     }
 }
 
@@ -263,8 +266,8 @@ mod tests {
         let sentence: Vec<u32> = (0..300).map(|_| draw()).collect();
         let counting = Counting::new(&train, 128).unwrap();
         let of = |validation: &[u32]| {
-            let ladder = counting.ladder(validation).unwrap();
-            counting.remembering(validation).unwrap() / ladder.trigram
+            let [trigram, remembering] = counting.remembering(validation).unwrap();
+            remembering / trigram
         };
         let (once, twice) = (of(&sentence), of(&sentence.repeat(2)));
         assert!((once - 1.0).abs() < 0.02 && twice < 0.7, "{once} {twice}");

@@ -71,8 +71,8 @@ pub struct Facts {
     /// Loss of a trigram model on the validation part, in bits per byte: how hard the text is over
     /// short distances.
     pub trigram_bits: f64,
-    /// The same of one that also remembers what occurred shortly before, which tells how much there
-    /// is to copy.
+    /// The same for a model that also remembers recent tokens: it shows how much of the text can be
+    /// copied.
     pub remembering_bits: f64,
 }
 
@@ -86,22 +86,20 @@ impl Facts {
         let counting = Counting::new(&counted(&corpus.train)?, vocabulary);
         let (tokens, bytes) = corpus.scored();
         let token_bytes = bytes as f64 / tokens.max(1) as f64;
-        let bits = |nats: Option<f64>| {
-            let nats = nats.unwrap_or(libm::log(vocabulary as f64));
-            nats / std::f64::consts::LN_2 / token_bytes.max(1e-9)
-        };
-        let counting = counting.as_ref();
-        let ladder = counting.and_then(|counting| counting.ladder(&corpus.validation));
-        let remembering = counting.and_then(|counting| counting.remembering(&corpus.validation));
+        let nats = counting.and_then(|counting| counting.remembering(&corpus.validation));
+        let nats = nats.unwrap_or([libm::log(vocabulary as f64); 2]);
+        let [trigram_bits, remembering_bits] =
+            nats.map(|nats| nats / std::f64::consts::LN_2 / token_bytes.max(1e-9));
         Ok(Facts {
             tokens: corpus.train.len() as u64,
             validation: tokens,
             token_bytes,
             vocabulary,
+            // Syllables aren't spelled in bytes at random.
             merges: matches!(corpus.tokenizer, Tokenizer::Bpe(_))
                 && !matches!(corpus.chosen, TokenizerKind::Syllables(_)),
-            trigram_bits: bits(ladder.map(|ladder| ladder.trigram)),
-            remembering_bits: bits(remembering),
+            trigram_bits,
+            remembering_bits,
         })
     }
 }
@@ -148,7 +146,7 @@ pub struct TimePlan {
 
 /// The tokenizer for a text of `bytes` bytes, given a sample of it. Tokens of several letters make
 /// a small model see further, but each needs to occur often enough to be learned. A character of a
-/// script like Chinese is a syllable or a word already; there are more of them than letters.
+/// script like Chinese is a syllable or a word already; there are more of them than of letters.
 pub fn tokenizer(bytes: u64, sample: &[u8]) -> TokenizerKind {
     let megabytes = bytes as f64 / 1e6;
     let size = |for_a_megabyte: f64| {

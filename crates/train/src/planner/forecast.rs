@@ -36,7 +36,7 @@ pub(super) fn interval(parameters: f64, tokens: f64) -> f64 {
     (INTERVAL + terms[2] / terms.iter().sum::<f64>()).min(0.5)
 }
 
-/// How much of the hardness each of the two counting models tells.
+/// Exponents of the losses of the two counting models.
 const OF_TRIGRAM: f64 = 0.375;
 const OF_REMEMBERING: f64 = 0.747;
 

@@ -35,11 +35,12 @@ const LARGE_TEXT: Reading = Reading {
 /// Tokens of the smallest large text.
 const LARGE: u64 = 1 << 15;
 
-/// The share of the steps with short windows where much is copied from further back, as in code.
+/// The share of the steps with short windows where much can be copied from further back, as in
+/// code.
 const SHORT_SHARE_OF_COPIES: f64 = 0.5;
 
-/// A text has much to copy if a trigram model that remembers needs less than this share of the bits
-/// of one that doesn't.
+/// Much can be copied if a trigram model that remembers needs less than this share of the bits of
+/// one that doesn't.
 const COPIES: f64 = 0.9;
 
 /// If there is time for fewer steps than this, a step has half as many windows; with very few, a

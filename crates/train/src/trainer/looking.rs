@@ -41,7 +41,7 @@ impl Trainer<'_> {
     }
 
     /// Evaluates the model on the fixed subset, the weights and their average, and emits the event
-    /// of the better ones.
+    /// of whichever are better.
     pub(super) fn measure(&mut self) -> Result<()> {
         // As the last step saw it.
         self.enter_part(self.step.saturating_sub(1));
@@ -74,7 +74,11 @@ impl Trainer<'_> {
     }
 
     /// Does something with the weights or their average on the device.
-    fn with<T>(&mut self, averaged: bool, look: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
+    pub(super) fn with<T>(
+        &mut self,
+        averaged: bool,
+        look: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         if averaged {
             self.swap()?;
         }
@@ -99,12 +103,12 @@ impl Trainer<'_> {
     }
 
     /// Exchanges the weights with their average.
-    pub(super) fn swap(&mut self) -> Result<()> {
+    fn swap(&mut self) -> Result<()> {
         let variables = &self.variables;
         self.average.swap(self.device, variables)
     }
 
-    /// Draws a sample of the better ones.
+    /// Draws a sample from the weights or their average, whichever were better.
     pub(super) fn sample(&mut self) -> Result<()> {
         let stop = self.settings.stop;
         let sample = self.with(self.last.averaged, |trainer| {

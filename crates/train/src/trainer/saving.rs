@@ -96,14 +96,9 @@ impl Trainer<'_> {
     /// Writes a checkpoint of the better of the weights and their average, by the last evaluation.
     fn write(&mut self, folder: &RunFolder, loss: Option<f64>) -> Result<PathBuf> {
         let averaged = self.last.averaged;
-        if averaged {
-            self.swap()?;
-        }
-        let written = self.write_what_is_there(folder, loss, averaged);
-        if averaged {
-            self.swap()?;
-        }
-        written
+        self.with(averaged, |trainer| {
+            trainer.write_what_is_there(folder, loss, averaged)
+        })
     }
 
     /// Writes a checkpoint of what the device has: the average of the weights, or the weights.
