@@ -37,7 +37,7 @@ export async function ask(path, body) {
 }
 
 /**
- * The lines of an answer, each as soon as it is there.
+ * The lines of an answer, each as soon as it is there; none after an abort.
  * @param {string} path @param {unknown} body @param {AbortSignal} [signal]
  */
 export async function* lines(path, body, signal) {
@@ -56,7 +56,10 @@ export async function* lines(path, body, signal) {
     if (done) return;
     const all = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = all.pop() ?? "";
-    for (const line of all) yield JSON.parse(line);
+    for (const line of all) {
+      signal?.throwIfAborted();
+      yield JSON.parse(line);
+    }
   }
 }
 
