@@ -273,8 +273,13 @@ pub fn log_sum_exp<Lanes: Vector>(x: &[f32]) -> f32 {
     }
     let most = most.greatest();
     let shift = Lanes::all(most);
-    let sum = sum_by(x, f32::NEG_INFINITY, |x: Lanes| (x - shift).exp());
-    most + Lanes::all(sum).log().first()
+    // Not `sum_by`: a closure with an exponential isn't inlined, and then it is compiled for the
+    // baseline instruction set.
+    let mut sum = Lanes::all(0.0);
+    for x in x.chunks(LANES) {
+        sum = sum + (Lanes::load(x, f32::NEG_INFINITY) - shift).exp();
+    }
+    most + Lanes::all(sum.sum()).log().first()
 }
 
 /// Rows of a band such that a tile of an elementwise operation has about 16,384 numbers. Depends on
