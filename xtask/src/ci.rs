@@ -1,6 +1,6 @@
 //! The CI steps, in order: a local run and CI fail on the same faults.
 
-use crate::tidy;
+use crate::{inlined, tidy};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -28,6 +28,7 @@ const DENY: Step = (
 );
 const PAGE: Step = ("page checks", "scripts/check_page.sh", &[]);
 const TEST: Step = ("tests", "cargo", &["test", "--workspace"]);
+const RELEASE: Step = ("release build", "cargo", &["build", "--release"]);
 const HUGGING_FACE: Step = ("Hugging Face check", "scripts/check_hugging_face.sh", &[]);
 const LLAMA_CPP: Step = ("llama.cpp check", "scripts/check_llama_cpp.sh", &[]);
 const API: Step = ("API check", "scripts/check_api.sh", &[]);
@@ -61,6 +62,13 @@ pub fn run(root: &Path) -> Result<(), String> {
     if_there(root, DENY, ("cargo", &["deny", "--version"]), deny)?;
     if_there(root, PAGE, ("npm", &["--version"]), "install Node.js")?;
     step(root, TEST)?;
+    step(root, RELEASE)?;
+    timed("vector code", || {
+        if !inlined::run(root)? {
+            println!("── vector code: skipped: can't list symbols (install binutils)");
+        }
+        Ok(())
+    })?;
     step(root, HUGGING_FACE)?;
     step(root, LLAMA_CPP)?;
     step(root, API)?;

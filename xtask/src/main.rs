@@ -5,6 +5,7 @@
 mod ci;
 mod functions;
 mod imports;
+mod inlined;
 mod rust;
 mod tidy;
 mod tree;

@@ -18,7 +18,7 @@ use std::ops::{Add, Div, Mul, Sub};
 /// Number of lanes.
 pub const LANES: usize = 16;
 
-/// Bits of 1.5 · 2²³: a number near it holds an integer in its low bits.
+/// Bits of 1.5 · 2²³: a number near it holds an integer in its low bits. The lowest nine are 0.
 const ROUND_BITS: u32 = 12_582_912.0_f32.to_bits();
 
 /// Bits of √½.
@@ -78,8 +78,8 @@ pub trait Vector:
     fn below(self, bound: Self, yes: Self, no: Self) -> Self;
     /// These magnitudes with the signs of `x`.
     fn with_sign(self, x: Self) -> Self;
-    /// For self = 1.5 · 2²³ + n: powers of two with exponents ⌊n / 2⌋ and n − ⌊n / 2⌋.
-    fn powers(self) -> (Self, Self);
+    /// self · 2ⁿ for `shifted` = 1.5 · 2²³ + n, if both are normal numbers.
+    fn scaled(self, shifted: Self) -> Self;
     /// e and m such that self = 2ᵉ·m with m in [√½, √2), for normal positive numbers.
     fn split(self) -> (Self, Self);
     /// The sum over the lanes: halves, then quarters, … are added, always in this order.
@@ -119,8 +119,8 @@ pub trait Vector:
     fn exp(self) -> Self {
         let all = Self::all;
         // The smallest and the largest x for which eˣ is a normal number.
-        let (least, most) = (all(-87.336_54), all(88.722_83));
-        let infinity = all(f32::INFINITY);
+        const MOST: f32 = 88.722_83;
+        let (least, most) = (all(-87.336_54), all(MOST));
         // Adding this leaves the nearest integer in the low bits.
         let round = all(f32::from_bits(ROUND_BITS));
         let x = most.min(least.max(self));
@@ -136,12 +136,9 @@ pub trait Vector:
         let p = p.mul_add(r, all(0.166_666_67));
         let p = p.mul_add(r, all(0.5));
         let p = (p * r).mul_add(r, r) + all(1.0);
-        // 2ⁿ in two factors, so that n = 128 doesn't overflow before the product does.
-        let (half, rest) = shifted.powers();
-        let y = p * half * rest;
-        let y = self.below(least, all(0.0), y);
-        let y = most.below(self, infinity, y);
-        self.below(infinity, y, self)
+        let y = self.below(least, all(0.0), p.scaled(shifted));
+        // For larger x: infinity; for NaN: NaN.
+        self.below(all(MOST.next_up()), y, self + all(f32::INFINITY))
     }
 
     /// tanh x: near 0 an odd polynomial (Taylor, to the 11th power), elsewhere 1 − 2 / (e²ˣ + 1).

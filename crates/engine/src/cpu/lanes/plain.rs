@@ -92,13 +92,10 @@ impl Vector for Plain {
     }
 
     #[inline(always)]
-    fn powers(self) -> (Plain, Plain) {
-        let n = |i: usize| self.0[i].to_bits().wrapping_sub(super::ROUND_BITS) as i32;
-        let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
-        (
-            Plain(each(|i| power(n(i) >> 1))),
-            Plain(each(|i| power(n(i).wrapping_sub(n(i) >> 1)))),
-        )
+    fn scaled(self, shifted: Plain) -> Plain {
+        let n = |i: usize| shifted.0[i].to_bits() << 23;
+        let scaled = |i: usize| self.0[i].to_bits().wrapping_add(n(i));
+        Plain(each(|i| f32::from_bits(scaled(i))))
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@
 //! set and that it calls only if the processor has it. Every method is inlined into such a
 //! function, so every instruction used by an `unsafe` below is available.
 
-use super::{LANES, ROOT_BITS, ROUND_BITS, Vector};
+use super::{LANES, ROOT_BITS, Vector};
 use std::arch::x86_64::*;
 
 /// A register of AVX-512.
@@ -127,14 +127,9 @@ impl Vector for Avx512 {
             let (a, x) = (_mm512_andnot_si512(sign, a), _mm512_and_si512(sign, x));
             Avx512(_mm512_castsi512_ps(_mm512_or_si512(a, x)))
         }
-        powers(self) -> (Self, Self) {
-            let bits = _mm512_castps_si512(self.0);
-            let n = _mm512_sub_epi32(bits, _mm512_set1_epi32(ROUND_BITS as i32));
-            let half = _mm512_srai_epi32::<1>(n);
-            let bias = _mm512_set1_epi32(127);
-            let (half, rest) = (_mm512_add_epi32(half, bias), _mm512_add_epi32(_mm512_sub_epi32(n, half), bias));
-            let (half, rest) = (_mm512_slli_epi32::<23>(half), _mm512_slli_epi32::<23>(rest));
-            (Avx512(_mm512_castsi512_ps(half)), Avx512(_mm512_castsi512_ps(rest)))
+        scaled(self, shifted) -> Self {
+            let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted.0));
+            Avx512(_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(self.0), n)))
         }
         split(self) -> (Self, Self) {
             let bits = _mm512_castps_si512(self.0);
@@ -205,20 +200,11 @@ impl Vector for Avx2 {
                 _mm256_or_ps(a, x)
             })
         }
-        powers(self) -> (Self, Self) {
-            let (one, bias) = (_mm256_set1_epi32(ROUND_BITS as i32), _mm256_set1_epi32(127));
-            let n = [
-                _mm256_sub_epi32(_mm256_castps_si256(self.0[0]), one),
-                _mm256_sub_epi32(_mm256_castps_si256(self.0[1]), one),
-            ];
-            let half = [_mm256_srai_epi32::<1>(n[0]), _mm256_srai_epi32::<1>(n[1])];
-            (
-                halves!(h: _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(half[h], bias)))),
-                halves!(h: {
-                    let rest = _mm256_add_epi32(_mm256_sub_epi32(n[h], half[h]), bias);
-                    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(rest))
-                }),
-            )
+        scaled(self, shifted) -> Self {
+            halves!(h: {
+                let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted.0[h]));
+                _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(self.0[h]), n))
+            })
         }
         split(self) -> (Self, Self) {
             let root = _mm256_set1_epi32(ROOT_BITS as i32);
