@@ -45,7 +45,7 @@ const OF_REMEMBERING: f64 = 0.747;
 const FIT: [f64; 3] = [0.755, 0.037, 0.0334];
 const POWERS: [f64; 2] = [0.64, 1.08];
 /// Half of the interval around the expected loss after many tokens.
-const INTERVAL: f64 = 0.08;
+const INTERVAL: f64 = 0.1;
 
 #[cfg(test)]
 mod tests {
