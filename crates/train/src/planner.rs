@@ -47,7 +47,7 @@ const EVALUATED: usize = 8192;
 const BETWEEN: f64 = 0.03;
 
 /// Parameters that a token of the training part can teach, at most.
-const PARAMETERS_PER_TOKEN: f64 = 15.0;
+const PARAMETERS_PER_TOKEN: f64 = 30.0;
 
 /// Runs with less time measure the machine with the smallest shape.
 const SHORT: Duration = Duration::from_secs(20);

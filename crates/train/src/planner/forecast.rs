@@ -22,8 +22,9 @@ fn terms(parameters: f64, tokens: f64) -> [f64; 3] {
     ]
 }
 
-/// Expected loss in bits per byte.
+/// Expected loss in bits per byte of one model that sees so many tokens, repetitions included.
 pub(super) fn expected(facts: &Facts, parameters: f64, tokens: f64) -> f64 {
+    let tokens = tokens.min(USEFUL_PASSES * facts.tokens as f64);
     let fitted = facts.hardness() * terms(parameters, tokens).iter().sum::<f64>();
     // An untrained model guesses at random.
     fitted.min(libm::log2(facts.vocabulary as f64) / facts.token_bytes)
@@ -44,6 +45,8 @@ const OF_REMEMBERING: f64 = 0.747;
 /// seen, of the text's hardness.
 const FIT: [f64; 3] = [0.755, 0.037, 0.0334];
 const POWERS: [f64; 2] = [0.64, 1.08];
+/// Passes over a text after which a model learns nothing more from it.
+const USEFUL_PASSES: f64 = 15.0;
 /// Half of the interval around the expected loss after many tokens.
 const INTERVAL: f64 = 0.1;
 
@@ -56,5 +59,22 @@ mod tests {
         let [few, many] = [2e5, 5e6].map(|tokens| (terms(1e6, tokens), interval(1e6, tokens)));
         assert!(few.0.iter().sum::<f64>() > 1.1 * many.0.iter().sum::<f64>());
         assert!(many.1 > INTERVAL && few.1 > 2.0 * many.1);
+    }
+
+    #[test]
+    fn nothing_more_is_expected_of_a_text_that_has_been_read_often() {
+        // *Alice*.
+        let facts = Facts {
+            tokens: 60_600,
+            validation: 6_700,
+            token_bytes: 2.2,
+            vocabulary: 512,
+            merges: true,
+            trigram_bits: 2.09,
+            remembering_bits: 2.07,
+        };
+        let after = |passes: f64| expected(&facts, 0.79e6, passes * facts.tokens as f64);
+        assert!(after(10.0) > after(15.0));
+        assert_eq!(after(15.0), after(100.0));
     }
 }
