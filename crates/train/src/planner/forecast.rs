@@ -45,7 +45,7 @@ const OF_REMEMBERING: f64 = 0.747;
 /// seen, of the text's hardness.
 const FIT: [f64; 3] = [0.755, 0.037, 0.0334];
 const POWERS: [f64; 2] = [0.64, 1.08];
-/// Passes over a text after which a model learns nothing more from it.
+/// Passes over a text that count: further ones teach a model little, or harm it.
 const USEFUL_PASSES: f64 = 15.0;
 /// Half of the interval around the expected loss after many tokens.
 const INTERVAL: f64 = 0.1;
